@@ -181,11 +181,15 @@ def _bivariate(h, k, rho, prec: int):
     end = mpmath.pi / 2 - mpmath.asin(abs(rho))
     low, high = (end, mpmath.pi / 2) if rho > 0 else (mpmath.mpf(0), end)
     known = mpmath.ncdf(h) * mpmath.ncdf(k) if rho > 0 else opposite
+    top = max(
+        density(low) if low else 0, density(high)
+    )  # quad knows absolute errors only: scale the peak to one
     distance = abs(h - mpmath.sign(rho) * k)  # the exponent grows like (distance/gap)^2/2 as the gap closes
     if distance:
-        worst = prec - mpmath.log(density(high), 2)
-        low = min(max(low, distance / mpmath.sqrt(2 * worst * mpmath.log(2) + distance**2)), high)
+        worst = prec - mpmath.log(top, 2)
+        low = min(max(low, distance / mpmath.sqrt(2 * worst * mpmath.log(2))), high)
     cuts = [high]
     while cuts[-1] / 2 > max(low, mpmath.ldexp(1, -prec)):
         cuts.append(cuts[-1] / 2)
-    return known + abs(mpmath.quad(density, [*cuts, low], method="gauss-legendre")) / (2 * mpmath.pi)
+    area = abs(mpmath.quad(lambda gap: density(gap) / top, [*cuts, low], method="gauss-legendre"))
+    return known + top * area / (2 * mpmath.pi)
