@@ -1,0 +1,82 @@
+"""Second moments of a batch of vectors, and vectors that have prescribed ones. Shapes are (R, N, k) throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from widelimit.theory.errors import ArgumentError
+from widelimit.validate.simulate.weights import Draws
+
+
+def length(h: torch.Tensor) -> torch.Tensor:
+    """q = N^-1 sum_i h_i^2 of each vector, shape (R, k)."""
+    return h.square().mean(dim=1)
+
+
+@dataclass(frozen=True)
+class PairMoments:
+    """Lengths, correlation and its distance from 1 of the k pairs of two batches of vectors, each (R, k)."""
+
+    q_a: torch.Tensor
+    q_b: torch.Tensor
+    c: torch.Tensor
+    one_minus_c: torch.Tensor
+
+
+def pair_moments(a: torch.Tensor, b: torch.Tensor) -> PairMoments:
+    """q_a, q_b, c = a.b / (N sqrt(q_a q_b)) and 1 - c of the columns of a and b, each (R, N, k).
+
+    1 - c comes from the difference d = b - a, which rounding leaves exact where a and b are close:
+    1 - c = (|d|^2 - (|b| - |a|)^2) / (2 |a| |b|) with |b| - |a| = d.(a + b) / (|a| + |b|). Its relative error stays
+    near 1e-15 / sqrt(1 - c) where 1 - c itself has lost every digit.
+    """
+    q_a, q_b = length(a), length(b)
+    size_a, size_b = q_a.sqrt(), q_b.sqrt()
+    difference = b - a
+    stretch = (difference * (a + b)).mean(dim=1) / (size_a + size_b)
+    one_minus_c = (length(difference) - stretch.square()) / (2 * size_a * size_b)
+    return PairMoments(q_a, q_b, (a * b).mean(dim=1) / (size_a * size_b), one_minus_c)
+
+
+def gram(h: torch.Tensor) -> torch.Tensor:
+    """N^-1 h^T h, shape (R, k, k)."""
+    return h.mT @ h / h.shape[1]
+
+
+def mean_correlation(h: torch.Tensor) -> torch.Tensor:
+    """The correlation averaged over all pairs of the k vectors, shape (R,)."""
+    products = gram(h)
+    size = torch.diagonal(products, dim1=-2, dim2=-1).sqrt()
+    correlations = products / (size.unsqueeze(-1) * size.unsqueeze(-2))
+    count = h.shape[2]
+    return (correlations.sum(dim=(-2, -1)) - count) / (count * (count - 1))
+
+
+def orthonormal(draws: Draws, width: int, count: int) -> torch.Tensor:
+    """Random directions z_1, ..., z_k with z_i.z_j / N = delta_ij exactly: whitened normal vectors, (R, N, k)."""
+    if count > width:
+        raise ArgumentError("size", f"must be at least {count}, the number of input vectors", width)
+    z = draws.normal(width, count)
+    factor = torch.linalg.cholesky(gram(z))
+    return torch.linalg.solve_triangular(factor, z.mT, upper=False).mT
+
+
+def pairs(
+    draws: Draws, width: int, count: int, q: float, one_minus_c: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`count` pairs of vectors with second moment q and correlation c exactly, orthogonal between pairs.
+
+    a = sqrt(q) z_1 and b = sqrt(q) (c z_1 + sqrt(1 - c^2) z_2), where 1 - c is the argument, so that it may be tiny.
+    """
+    z = orthonormal(draws, width, 2 * count)
+    first, second = z[..., :count], z[..., count:]
+    other = (1 - one_minus_c) * first + (one_minus_c * (2 - one_minus_c)) ** 0.5 * second
+    return q**0.5 * first, q**0.5 * other
+
+
+def family(directions: torch.Tensor, q: float, c: float) -> torch.Tensor:
+    """k vectors of second moment q, each two of them at correlation c >= 0, from k + 1 orthonormal directions."""
+    common, own = directions[..., :1], directions[..., 1:]
+    return q**0.5 * (c**0.5 * common + (1 - c) ** 0.5 * own)
