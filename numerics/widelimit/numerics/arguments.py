@@ -1,0 +1,160 @@
+"""What callers pass, checked once at the door: numbers become float arrays, anything else an `ArgumentError`.
+
+Every checker takes the argument's name and value and returns a float64 array (0-d for a scalar); `scalar` goes
+back the other way, so that scalars in give Python floats out. Text, booleans, NaN and complex numbers are refused,
+never converted.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from widelimit.theory.errors import ArgumentError
+
+Array = np.ndarray
+
+
+def real(name: str, value: Any, help: str = "", *, infinite: bool = False) -> Array:
+    """Return `value` as a float64 array of finite numbers (`infinite=True` lets infinities pass).
+
+    >>> real("sigma_w", [1, 2.5])
+    array([1. , 2.5])
+    >>> real("sigma_w", float("nan"))
+    Traceback (most recent call last):
+    ...
+    widelimit.theory.errors.ArgumentError: Argument `sigma_w` must be a number, but is NaN.
+    """
+    array = _numbers(name, value, help)
+    if np.isnan(array).any():
+        raise ArgumentError(
+            name, "must be a number", value, help, but="is NaN" if array.ndim == 0 else "holds NaN"
+        )
+    if not infinite and np.isinf(array).any():
+        raise ArgumentError(name, "must be finite", _offender(array, ~np.isfinite(array)), help)
+    return array
+
+
+def finite(name: str, value: Any, help: str = "") -> Array:
+    """Return `value` as an array of finite numbers."""
+    return real(name, value, help)
+
+
+def positive(name: str, value: Any, help: str = "", *, infinite: bool = False) -> Array:
+    """Return `value` as an array of numbers above zero."""
+    array = real(name, value, help, infinite=infinite)
+    return _require(name, array, array > 0, "must be positive", help)
+
+
+def non_negative(name: str, value: Any, help: str = "", *, infinite: bool = False) -> Array:
+    """Return `value` as an array of numbers not below zero."""
+    array = real(name, value, help, infinite=infinite)
+    return _require(name, array, array >= 0, "must not be negative", help)
+
+
+def probability(name: str, value: Any, help: str = "") -> Array:
+    """Return `value` as an array of numbers in (0, 1]: a keep probability, a fraction."""
+    array = real(name, value, help)
+    return _require(name, array, (array > 0) & (array <= 1), "must be above 0 and at most 1", help)
+
+
+def within(name: str, value: Any, low: float, high: float, help: str = "") -> Array:
+    """Return `value` as an array of numbers in the closed interval [low, high]."""
+    array = real(name, value, help)
+    return _require(name, array, (array >= low) & (array <= high), f"must lie in [{low:g}, {high:g}]", help)
+
+
+def correlation(name: str, value: Any, help: str = "") -> Array:
+    """Return `value` as an array of correlations, numbers in [-1, 1]."""
+    return within(name, value, -1.0, 1.0, help)
+
+
+def count(name: str, value: Any, least: int = 1, help: str = "") -> int:
+    """Return `value` as an integer of at least `least`: a depth, a number of terms.
+
+    >>> count("depth", 0)
+    Traceback (most recent call last):
+    ...
+    widelimit.theory.errors.ArgumentError: Argument `depth` must be an integer of at least 1, but is 0.
+    """
+    must = f"must be an integer of at least {least}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral | np.integer):
+        raise ArgumentError(name, must, value, help)
+    if (number := operator.index(value)) < least:
+        raise ArgumentError(name, must, value, help)
+    return number
+
+
+def vector(name: str, value: Any, help: str = "") -> Array:
+    """Return `value` as a non-empty one-dimensional array of finite numbers."""
+    array = real(name, value, help)
+    if array.ndim != 1 or array.size == 0:
+        raise ArgumentError(name, "must be a non-empty list of numbers", value, help)
+    return array
+
+
+def increasing(name: str, value: Any, help: str = "") -> Array:
+    """Return `value` as a strictly increasing one-dimensional array: the axis of a grid."""
+    array = vector(name, np.atleast_1d(real(name, value, help)), help)
+    if (np.diff(array) <= 0).any():
+        raise ArgumentError(name, "must be strictly increasing", value, help)
+    return array
+
+
+def choice(name: str, value: Any, options: Iterable[str], help: str = "") -> str:
+    """Return `value` if it is one of `options`."""
+    allowed = tuple(options)
+    if not isinstance(value, str) or value not in allowed:
+        raise ArgumentError(name, "must be one of " + ", ".join(map(repr, allowed)), value, help)
+    return value
+
+
+def broadcast(**arguments: Array) -> tuple[Array, ...]:
+    """Broadcast checked arrays against each other; shapes that do not fit are an `ArgumentError`.
+
+    >>> a, b = broadcast(sigma_w=np.ones((3, 1)), sigma_b=np.zeros(2))
+    >>> a.shape
+    (3, 2)
+    """
+    try:
+        return tuple(np.broadcast_arrays(*arguments.values()))
+    except ValueError:
+        shapes = ", ".join(f"`{name}` {np.shape(value)}" for name, value in arguments.items())
+        last = list(arguments)[-1]
+        raise ArgumentError(
+            last, "must broadcast with the other arguments", but=f"the shapes are {shapes}"
+        ) from None
+
+
+def scalar(array: Array) -> Any:
+    """Turn a 0-d array into its Python value and leave any other array alone."""
+    return array.item() if array.ndim == 0 else array
+
+
+def _numbers(name: str, value: Any, help: str) -> Array:
+    must = "must be a real number or an array of them"
+    try:
+        array = np.asarray(value)
+        if array.dtype == object:  # SymPy numbers, Fractions, mpf; but never text hidden in a list
+            if any(isinstance(item, str | bytes | bool | None.__class__) for item in array.flat):
+                raise TypeError
+            array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(name, must, value, help) from None
+    if array.dtype.kind not in "iuf":
+        raise ArgumentError(name, must, value, help)
+    return array.astype(np.float64)
+
+
+def _require(name: str, array: Array, good: Array, must: str, help: str) -> Array:
+    if not good.all():
+        raise ArgumentError(name, must, _offender(array, ~good), help)
+    return array
+
+
+def _offender(array: Array, bad: Array) -> float:
+    return float(array[bad].flat[0])
