@@ -1,4 +1,4 @@
-"""A user's matrix is read or refused with one sentence; the digits pairs are what scikit-learn's set holds."""
+"""A user's matrix is read or refused with one sentence; digits pairs are what scikit-learn's set holds."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
 """What is fed to a network: rows of a matrix that a user brings, scikit-learn's digits, or synthetic vectors.
 
-Text in a claim's inputs names a pair of rows: ``digits:3:17`` are images 3 and 17 of the digits set (8 x 8 pixels,
-scaled to [0, 1]); ``file:PATH:0:1`` are rows 0 and 1 of a ``.npy`` or ``.csv`` matrix.
+Text in a claim's inputs names a pair of rows: ``digits:3:17`` are images 3 and 17 of the digits set (8 x 8
+pixels, scaled to [0, 1]); ``file:PATH:0:1`` are rows 0 and 1 of a ``.npy`` or ``.csv`` matrix.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _HELP = "Give a .npy or .csv file with one sample a row, two rows or more, numbe
 def load_matrix(path: str | Path) -> np.ndarray:
     """Read a user's matrix, shape (samples, features), float64, from ``.npy`` (no pickles) or ``.csv``.
 
-    A CSV may start with one header line, recognised by holding no number at all. Raises InputError with one sentence
-    that names the file and, where one is to blame, the row and column (counted from 1, as in a spreadsheet).
+    A CSV may start with one header line, recognised by holding no number at all. Raises InputError with one
+    sentence that names the file and, where one is to blame, the row and column (counted from 1, as in a
+    spreadsheet).
     """
     path = Path(path)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Second moments of a batch of vectors, and vectors that have prescribed ones. Shapes are (R, N, k) throughout."""
+"""Second moments of a batch of vectors, and vectors that have prescribed ones; shapes are (R, N, k)."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def pair_moments(a: torch.Tensor, b: torch.Tensor) -> PairMoments:
     """q_a, q_b, c = a.b / (N sqrt(q_a q_b)) and 1 - c of the columns of a and b, each (R, N, k).
 
     1 - c comes from the difference d = b - a, which rounding leaves exact where a and b are close:
-    1 - c = (|d|^2 - (|b| - |a|)^2) / (2 |a| |b|) with |b| - |a| = d.(a + b) / (|a| + |b|). Its relative error stays
-    near 1e-15 / sqrt(1 - c) where 1 - c itself has lost every digit.
+    1 - c = (|d|^2 - (|b| - |a|)^2) / (2 |a| |b|) with |b| - |a| = d.(a + b) / (|a| + |b|). Its relative
+    error stays near 1e-15 / sqrt(1 - c) where 1 - c itself has lost every digit.
     """
     q_a, q_b = length(a), length(b)
     size_a, size_b = q_a.sqrt(), q_b.sqrt()
@@ -55,7 +55,7 @@ def mean_correlation(h: torch.Tensor) -> torch.Tensor:
 
 
 def orthonormal(draws: Draws, width: int, count: int) -> torch.Tensor:
-    """Random directions z_1, ..., z_k with z_i.z_j / N = delta_ij exactly: whitened normal vectors, (R, N, k)."""
+    """Random directions with z_i.z_j / N = delta_ij exactly: whitened normal vectors, shape (R, N, count)."""
     if count > width:
         raise ArgumentError("size", f"must be at least {count}, the number of input vectors", width)
     z = draws.normal(width, count)
@@ -68,7 +68,8 @@ def pairs(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`count` pairs of vectors with second moment q and correlation c exactly, orthogonal between pairs.
 
-    a = sqrt(q) z_1 and b = sqrt(q) (c z_1 + sqrt(1 - c^2) z_2), where 1 - c is the argument, so that it may be tiny.
+    a = sqrt(q) z_1 and b = sqrt(q) (c z_1 + sqrt(1 - c^2) z_2), where 1 - c is the argument, so that it may
+    be tiny.
     """
     z = orthonormal(draws, width, 2 * count)
     first, second = z[..., :count], z[..., count:]
@@ -77,6 +78,6 @@ def pairs(
 
 
 def family(directions: torch.Tensor, q: float, c: float) -> torch.Tensor:
-    """k vectors of second moment q, each two of them at correlation c >= 0, from k + 1 orthonormal directions."""
+    """k vectors of second moment q, any two at correlation c >= 0, from k + 1 orthonormal directions."""
     common, own = directions[..., :1], directions[..., 1:]
     return q**0.5 * (c**0.5 * common + (1 - c) ** 0.5 * own)

@@ -1,7 +1,8 @@
 """Batches of random deep networks: h^l = W^l x^(l-1) + b^l, x^l = phi(h^l), forwards and backwards.
 
-A `Network` holds R independent random networks of one architecture. Layers are drawn when they are reached and share
-one buffer, unless a backward pass needs them again. Vectors are tensors (R, N, k): R replicates, N neurons, k inputs.
+A `Network` holds R independent random networks of one architecture. Layers are drawn when they are reached
+and share one buffer, unless a backward pass needs them again. Vectors are tensors (R, N, k): R replicates, N
+neurons, k inputs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _CACHE_BYTES = 2**24  # weights of one layer that a CPU batch holds at once: the
 
 @dataclass(frozen=True)
 class Architecture:
-    """A family of random networks; `sigma_w` and `sigma_b` are standard deviations, `keep` the share dropout keeps.
+    """A family of random networks; `sigma_w` and `sigma_b` are standard deviations, `keep` the share dropout
+    keeps.
 
     Weights have variance sigma_w^2 / fan_in, biases sigma_b^2. Raises ArgumentError for values out of range.
     """
@@ -80,9 +82,9 @@ class Network:
     def forward(self, start: torch.Tensor, raw: bool = False) -> Iterator[torch.Tensor]:
         """Yield h^1, ..., h^depth, each (R, N, k).
 
-        `start` is h^0 of shape (R, N, k), so that x^0 = phi(h^0); or with `raw` the input x^0 itself, of any length.
-        A yielded tensor belongs to the caller. Dropout masks are independent for every replicate, layer, neuron and
-        input; a raw input is not dropped.
+        `start` is h^0 of shape (R, N, k), so that x^0 = phi(h^0); or with `raw` the input x^0 itself, of any
+        length. A yielded tensor belongs to the caller. Dropout masks are independent for every replicate,
+        layer, neuron and input; a raw input is not dropped.
         """
         spec, draws = self.architecture, self.draws
         keeps = self.keep_layers
@@ -115,10 +117,11 @@ class Network:
             yield h
 
     def backward(self, delta: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Yield delta^(L-1), delta^(L-2), ..., from delta = delta^L of shape (R, N, k), where delta^l = dE/dh^l.
+        """Yield delta^(L-1), delta^(L-2), ..., from delta = delta^L of shape (R, N, k), where delta^l =
+        dE/dh^l.
 
-        delta^l = phi'(h^l) * (W^(l+1))^T delta^(l+1), down to delta^0 (delta^1 after a raw input). Needs a finished
-        forward pass with `keep_layers`; the columns of delta belong to the inputs of that pass.
+        delta^l = phi'(h^l) * (W^(l+1))^T delta^(l+1), down to delta^0 (delta^1 after a raw input). Needs a
+        finished forward pass with `keep_layers`; the columns of delta belong to the inputs of that pass.
         """
         slope = derivative_function(self.architecture.activation)
         layers = list(zip(self.layers, self.masks, strict=True))

@@ -1,7 +1,8 @@
 """Random numbers and random weight matrices for a batch of independent replicates.
 
-`Draws` holds one generator per replicate: what replicate r draws depends on ``seeds[r]`` alone, however replicates
-are grouped into batches. `gaussian` and `haar` make the weight matrices of one layer for the whole batch.
+`Draws` holds one generator per replicate: what replicate r draws depends on ``seeds[r]`` alone, however
+replicates are grouped into batches. `gaussian` and `haar` make the weight matrices of one layer for the
+whole batch.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ ENSEMBLES: tuple[str, ...] = ("gaussian", "orthogonal")
 class Draws:
     """Random numbers for R replicates, each from a generator of its own.
 
-    On the CPU normal numbers are drawn in single precision and used in double: torch's vectorised single-precision
-    generator is five times faster (3.3 against 17 ns a number), rounding moves a weight by at most 6e-8 of itself,
-    and the tail that it cannot reach, beyond 5.77 standard deviations, holds 3e-7 of the variance. Torch's CPU generator takes the
-    low 32 bits of a seed.
+    On the CPU normal numbers are drawn in single precision and used in double: torch's vectorised
+    single-precision generator is five times faster (3.3 against 17 ns a number), rounding moves a weight by
+    at most 6e-8 of itself, and the tail that it cannot reach, beyond 5.77 standard deviations, holds 3e-7 of
+    the variance. Torch's CPU generator takes the low 32 bits of a seed.
 
     >>> split = [Draws([seed], Backend()).normal(2) for seed in (5, 6)]
     >>> bool((torch.cat(split) == Draws([5, 6], Backend()).normal(2)).all())
@@ -88,10 +89,11 @@ class GaussianWeights:
 
 @dataclass(frozen=True)
 class HaarWeights:
-    """W = scale Q, Q a Haar-distributed matrix with orthonormal columns (or rows), as a product of reflections.
+    """W = scale Q, Q a Haar-distributed matrix with orthonormal columns (or rows), as a product of
+    reflections.
 
-    Multiplying by the reflections costs 4 N^2 operations a column and needs no factorisation; the matrix itself is
-    only formed when it is asked for.
+    Multiplying by the reflections costs 4 N^2 operations a column and needs no factorisation; the matrix
+    itself is only formed when it is asked for.
     """
 
     reflectors: torch.Tensor  # (R, long, short), Householder vectors below the diagonal
@@ -130,18 +132,19 @@ Weights = GaussianWeights | HaarWeights
 def gaussian(
     draws: Draws, fan_out: int, fan_in: int, sigma_w: float, out: torch.Tensor | None = None
 ) -> GaussianWeights:
-    """Independent weights of variance sigma_w^2 / fan_in; `out` is a buffer (R, fan_out, fan_in) to draw into."""
+    """Independent weights of variance sigma_w^2 / fan_in; `out` is a buffer of that shape."""
     return GaussianWeights(draws.normal(fan_out, fan_in, out=out), sigma_w / fan_in**0.5)
 
 
 def haar(
     draws: Draws, fan_out: int, fan_in: int, sigma_w: float, out: torch.Tensor | None = None
 ) -> HaarWeights:
-    """Haar-distributed weights whose entries have variance sigma_w^2 / fan_in, so that a square W has W^T W = sigma_w^2.
+    """Haar-distributed weights whose entries have variance sigma_w^2 / fan_in, so that a square W has W^T W
+    = sigma_w^2.
 
-    QR of a Gaussian matrix, with the signs that make R's diagonal positive, is Haar distributed. Its Householder
-    vectors are independent: the j-th reflects a fresh Gaussian vector of length N - j + 1 (Stewart 1980, SIAM J.
-    Numer. Anal. 17, 403). They are drawn directly, so nothing is factorised.
+    QR of a Gaussian matrix, with the signs that make R's diagonal positive, is Haar distributed. Its
+    Householder vectors are independent: the j-th reflects a fresh Gaussian vector of length N - j + 1
+    (Stewart 1980, SIAM J. Numer. Anal. 17, 403). They are drawn directly, so nothing is factorised.
     """
     long, short = max(fan_out, fan_in), min(fan_out, fan_in)
     if out is not None:
@@ -152,7 +155,8 @@ def haar(
     reflected = -sign * torch.linalg.vector_norm(columns, dim=-2)
     tau = (reflected - head) / reflected
     columns /= (head - reflected).unsqueeze(-2)
-    # Q has entries of variance 1/long; a tall W is stretched so that W x has the size that fan-in scaling gives it
+    # Q has entries of variance 1/long; a tall W is stretched so that W x has the size that fan-in scaling
+    # gives it
     scale = sigma_w * (long / fan_in) ** 0.5
     return HaarWeights(columns, tau, -sign.unsqueeze(-1), scale, wide=fan_out < fan_in)
 
@@ -160,7 +164,7 @@ def haar(
 def weights(
     ensemble: str, draws: Draws, fan_out: int, fan_in: int, sigma_w: float, out: torch.Tensor | None = None
 ) -> Weights:
-    """The weight matrices of one layer for every replicate of `draws`; raises ArgumentError for an unknown name."""
+    """One layer's weight matrices for every replicate of `draws`; ArgumentError for an unknown ensemble."""
     if ensemble == "gaussian":
         return gaussian(draws, fan_out, fan_in, sigma_w, out)
     if ensemble == "orthogonal":
