@@ -1,0 +1,153 @@
+"""The laws that have names. Each is a `Law` with its transforms, atoms and support."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sympy import Expr, Integer, Max, Mul, Rational, exp, sqrt, sympify
+
+from widelimit.theory.errors import ArgumentError
+from widelimit.theory.freeprob.law import Law, g, m, z
+
+
+def point_mass(location: Expr | float = 1) -> Law:
+    """All mass at one point.
+
+    >>> point_mass(3).moments(3), point_mass(3).S
+    ((3, 9, 27), 1/3)
+    """
+    x = sympify(location)
+    if x.is_zero:
+        return Law.of(R=Integer(0), name="point_mass(0)", atoms=[(0, 1)])
+    return Law.of(M=x / (z - x), name=f"point_mass({x})", atoms=[(x, 1)], support=[])
+
+
+def mixture(atoms: Sequence[tuple[Expr | float, Expr | float]]) -> Law:
+    """Finitely many atoms, given as (location, mass); the masses sum to one.
+
+    >>> mixture([(0, Rational(1, 2)), (1, Rational(1, 2))]).M
+    1/(2*(z - 1))
+    """
+    pairs = [(sympify(x), sympify(a)) for x, a in atoms]
+    total = sum((a for _, a in pairs), Integer(0))
+    if total.is_number and abs(float(total) - 1) > 1e-12:
+        raise ArgumentError("atoms", "must have masses that sum to one", atoms)
+    if any(a.is_number and a < 0 for _, a in pairs):
+        raise ArgumentError("atoms", "must have masses that are not negative", atoms)
+    return Law.of(M=sum((a * x / (z - x) for x, a in pairs), Integer(0)).factor(), name="mixture", atoms=pairs, support=[])
+
+
+def bernoulli(p: Expr | float) -> Law:
+    """A projection of trace p: mass p at 1, 1 - p at 0.
+
+    >>> from sympy.abc import p
+    >>> bernoulli(p).S
+    (m + 1)/(m + p)
+    """
+    p = sympify(p)
+    if p.is_number and not 0 < p <= 1:
+        raise ArgumentError("p", "must lie in (0, 1]", p)
+    atoms = [(Integer(0), 1 - p), (Integer(1), p)]
+    return Law.of(S=(1 + m) / (m + p), name=f"bernoulli({p})", atoms=atoms, support=[])
+
+
+def semicircle(variance: Expr | float = 1) -> Law:
+    """Wigner's law on [-2 s, 2 s], s^2 the variance: R = variance g.
+
+    >>> semicircle().moments(6)
+    (0, 1, 0, 2, 0, 5)
+    """
+    v = sympify(variance)
+    return Law.of(R=v * g, name=f"semicircle({v})", atoms=[], support=[(-2 * sqrt(v), 2 * sqrt(v))])
+
+
+def marchenko_pastur(ratio: Expr | float = 1, scale: Expr | float = 1) -> Law:
+    """Law of X X^T / n for X of p x n entries of variance `scale`, ratio = p/n: S = 1/(scale (1 + ratio m)).
+
+    >>> marchenko_pastur(2).find_atoms()
+    (Atom(location=0, mass=1/2),)
+    """
+    c, v = sympify(ratio), sympify(scale)
+    if c.is_number and not c > 0:
+        raise ArgumentError("ratio", "must be positive", ratio)
+    zero = Max(0, 1 - 1 / c)
+    return Law.of(
+        S=1 / (v * (1 + c * m)),
+        name=f"marchenko_pastur({c})",
+        atoms=[] if zero == 0 else [(0, zero)],
+        support=[(v * (1 - sqrt(c)) ** 2, v * (1 + sqrt(c)) ** 2)],
+    )
+
+
+def free_poisson(rate: Expr | float, jump: Expr | float = 1) -> Law:
+    """Free Poisson law: all free cumulants are rate * jump**n.
+
+    >>> free_poisson(2, 3).cumulants(3)
+    (6, 18, 54)
+    """
+    r, j = sympify(rate), sympify(jump)
+    zero = Max(0, 1 - r)
+    return Law.of(
+        R=r * j / (1 - j * g),
+        name=f"free_poisson({r}, {j})",
+        atoms=[] if zero == 0 else [(0, zero)],
+        support=[(j * (1 - sqrt(r)) ** 2, j * (1 + sqrt(r)) ** 2)],
+    )
+
+
+def arcsine(radius: Expr | float = 2) -> Law:
+    """Arcsine law on [-radius, radius]; radius 2 is u + u^* for a Haar unitary u.
+
+    >>> arcsine().moments(6)
+    (0, 2, 0, 6, 0, 20)
+    """
+    r = sympify(radius)
+    return Law.of(G=1 / (sqrt(z - r) * sqrt(z + r)), name=f"arcsine({r})", atoms=[], support=[(-r, r)])
+
+
+def haar_orthogonal(sigma: Expr | float = 1) -> Law:
+    """W W^T for W = sigma O, O Haar orthogonal: all mass at sigma^2."""
+    return point_mass(sympify(sigma) ** 2)
+
+
+def fuss_catalan(factors: Expr | int) -> Law:
+    """Squared singular values of a product of square Gaussian matrices of entry variance 1/N: S = (1 + m)**-factors.
+
+    >>> fuss_catalan(2).moments(4)
+    (1, 3, 12, 55)
+    """
+    n = sympify(factors)
+    if n.is_number and n < 1:
+        raise ArgumentError("factors", "must be at least 1", factors)
+    top = (n + 1) ** (n + 1) / n**n
+    return Law.of(S=(1 + m) ** (-n), name=f"fuss_catalan({n})", atoms=[], support=[(Integer(0), top)])
+
+
+def wishart_product(ratios: Sequence[Expr | float]) -> Law:
+    """J^T J of a product J of Gaussian layers, normalised by the input width N_0; ratios N_0/N_l, fan-out variance 1/N_l.
+
+    >>> wishart_product([1, 1]).moments(3)
+    (1, 3, 12)
+    """
+    lam = [sympify(r) for r in ratios]
+    if not lam or any(r.is_number and not r > 0 for r in lam):
+        raise ArgumentError("ratios", "must be positive and at least one", ratios)
+    zero = Max(0, *(1 - 1 / r for r in lam))
+    return Law.of(
+        S=1 / Mul(*(1 + r * m for r in lam)), name="wishart_product", atoms=[] if zero == 0 else [(0, zero)]
+    )
+
+
+def multiplicative_brownian(t: Expr | float) -> Law:
+    """Free multiplicative Brownian motion, the law of b_t b_t^*, normalised to mean one: S = exp(-t m).
+
+    Its support is [x_-, x_+], x_pm = (1 + m)/m exp(t m) at m = (-1 pm sqrt(1 + 4/t))/2.
+
+    >>> from sympy.abc import t
+    >>> multiplicative_brownian(t).moments(3)[:2]
+    (1, t + 1)
+    """
+    t = sympify(t)
+    points = [(-1 + sign * sqrt(1 + 4 / t)) / 2 for sign in (-1, 1)]
+    edges = [(1 + y) / y * exp(t * y) for y in points]
+    return Law.of(S=exp(-t * m), name=f"multiplicative_brownian({t})", atoms=[], support=[(edges[0], edges[1])])

@@ -1,0 +1,522 @@
+r"""A spectral law as an object: transforms, free operations, moments, atoms, all symbolic.
+
+Conventions: :math:`G(z)=E(z-\lambda)^{-1}`, :math:`M=zG-1=\sum_{k\ge1}m_kz^{-k}`,
+:math:`S(m)=\frac{1+m}{m\,M^{-1}(m)}`, :math:`R(g)=G^{-1}(g)-1/g=\sum_n\kappa_ng^{n-1}` (Voiculescu, Dykema and Nica
+1992; Nica and Speicher 2006). The symbols are `m`, `z` and `g` of this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sympy import (
+    Eq,
+    Expr,
+    Float,
+    Integer,
+    Max,
+    Poly,
+    PolynomialError,
+    Pow,
+    Symbol,
+    cancel,
+    expand,
+    factor,
+    fraction,
+    limit,
+    oo,
+    powsimp,
+    simplify,
+    solve,
+    sqrt,
+    sympify,
+    together,
+)
+
+from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.theory.freeprob import algebraic, series
+
+m = algebraic.m
+z = algebraic.z
+g = Symbol("g")
+
+
+class Atom(NamedTuple):
+    """A point of positive mass."""
+
+    location: Expr
+    mass: Expr
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """A law given by whichever transforms have a closed form; the others are None, the moments always exact.
+
+    Build one with `Law.of` (any transform), with a function of `known`, or from other laws:
+    ``a + b`` and ``a * b`` are free sums and products, ``a ** t`` the free multiplicative power, ``2 * a`` scales,
+    `shift`, `compress`, `transpose` and `free_power` do what they say.
+
+    >>> marchenko_pastur = Law.of(S=1 / (1 + m))
+    >>> marchenko_pastur.R, (marchenko_pastur ** 2).moments(4)
+    (-1/(g - 1), (1, 3, 12, 55))
+    >>> (marchenko_pastur * marchenko_pastur).polynomial
+    m**3 + 3*m**2 - m*z + 3*m + 1
+    """
+
+    name: str
+    S: Expr | None
+    R: Expr | None
+    M: Expr | None
+    sequence: Callable[[int], Sequence[Expr]]
+    atoms: tuple[Atom, ...] | None = None
+    support: tuple[tuple[Expr, Expr], ...] | None = None
+
+    @staticmethod
+    def of(
+        *,
+        S: Expr | None = None,
+        R: Expr | None = None,
+        M: Expr | None = None,
+        G: Expr | None = None,
+        name: str = "law",
+        atoms: Sequence[tuple[Expr, Expr]] | None = None,
+        support: Sequence[tuple[Expr, Expr]] | None = None,
+    ) -> Law:
+        """A law from one of its transforms; the others are derived where a closed form exists.
+
+        `S` is an expression in `m`, `R` in `g`, `M` and `G` in `z`. Raises ArgumentError unless exactly one is given,
+        DomainError where it cannot belong to a law (S(0) not positive).
+        """
+        given = [t for t in (S, R, M, G) if t is not None]
+        if len(given) != 1:
+            raise ArgumentError("S, R, M, G", "must be given exactly once", f"{len(given)} of them", but=f"{len(given)} are given")
+        sequence: Callable[[int], Sequence[Expr]]
+        if S is not None:
+            S = sympify(S)
+            sequence = _sequence_from_s(S)
+        elif R is not None:
+            R = sympify(R)
+            sequence = _sequence_from_r(R)
+        else:
+            M = sympify(M) if M is not None else cancel(z * sympify(G) - 1)
+            sequence = _sequence_from_m(M)
+        S, R, M = _close(S, R, M, sequence)
+        return Law(
+            name, S, R, M, sequence,
+            None if atoms is None else tuple(Atom(sympify(x), sympify(a)) for x, a in atoms),
+            None if support is None else tuple((sympify(a), sympify(b)) for a, b in support),
+        )  # fmt: skip
+
+    # transforms -----------------------------------------------------------------------------------------------------
+
+    @property
+    def G(self) -> Expr | None:
+        """Cauchy transform G(z), or None without a closed form."""
+        return None if self.M is None else together((1 + self.M) / z)
+
+    @property
+    def inverse(self) -> Expr | None:
+        """z as a function of m, the inverse of M: (1 + m)/(m S(m))."""
+        return None if self.S is None else together((1 + m) / (m * self.S))
+
+    @property
+    def polynomial(self) -> Expr | None:
+        """P(m, z), irreducible and zero on the curve m = M(z), or None where the law is not algebraic."""
+        check = list(self.moments(6))
+        if self.M is not None:
+            return algebraic.of_equation(m - self.M, check)
+        if self.S is not None:
+            return algebraic.of_equation(z * m * self.S - (1 + m), check)
+        if self.R is not None:
+            cauchy = (1 + m) / z
+            return algebraic.of_equation(z - self.R.subs(g, cauchy) - 1 / cauchy, check)
+        return self._eliminated() if self._eliminated is not None else None
+
+    _eliminated: Callable[[], Expr | None] | None = None
+
+    @property
+    def equation(self) -> Eq:
+        """An equation between m = M(z) and z that defines the law, explicit where that is possible.
+
+        >>> Law.of(S=1 / (1 + m) ** 3).equation
+        Eq(z, (m + 1)**4/m)
+        """
+        if self.M is not None:
+            return Eq(m, self.M, evaluate=False)
+        if self.inverse is not None:
+            return Eq(z, self.inverse, evaluate=False)
+        if self.R is not None:
+            cauchy = (1 + m) / z
+            return Eq(z, self.R.subs(g, cauchy) + 1 / cauchy, evaluate=False)
+        polynomial = self.polynomial
+        if polynomial is None:
+            raise DomainError(f"The law {self.name} has neither a closed transform nor a polynomial.")
+        return Eq(polynomial, Integer(0), evaluate=False)
+
+    # numbers that characterise the law ------------------------------------------------------------------------------
+
+    def moments(self, order: int) -> tuple[Expr, ...]:
+        """The first `order` moments, exact."""
+        return tuple(self.sequence(order))
+
+    def cumulants(self, order: int) -> tuple[Expr, ...]:
+        """The first `order` free cumulants, exact."""
+        return tuple(series.cumulants_from_moments(self.moments(order), order))
+
+    @property
+    def mean(self) -> Expr:
+        """First moment."""
+        return self.moments(1)[0]
+
+    @property
+    def variance(self) -> Expr:
+        """Second free cumulant."""
+        return self.cumulants(2)[1]
+
+    def edges(self) -> list[tuple[Expr, Expr]]:
+        """Critical points (m, z) of z(m), in increasing z: among them are all edges of the support."""
+        if self.inverse is None or not _rational(self.inverse, m):
+            raise DomainError(f"The law {self.name} has no rational z(m), whose critical points could be listed.")
+        return algebraic.edges(self.inverse)
+
+    def find_atoms(self) -> tuple[Atom, ...]:
+        """Atoms: those known from the construction, else read off S at infinity and where z vanishes.
+
+        At an atom of mass a and location x > 0, m = a x/(z - x) is infinite, so x = 1/S(oo), a = lim m (z/x - 1).
+        At zero m tends to -(1 - a), where z(m) vanishes.
+        """
+        if self.atoms is not None:
+            return self.atoms
+        if self.inverse is None:
+            raise DomainError(f"The atoms of {self.name} are not known: it has no S-transform in closed form.")
+        found = []
+        location = limit(self.inverse, m, oo)
+        if location.is_finite and location.is_positive:
+            mass = limit(m * (self.inverse / location - 1), m, oo)
+            if mass.is_positive:
+                found.append(Atom(location, simplify(mass)))
+        roots = [r for r in solve(fraction(together(self.inverse))[0], m) if r.is_real]
+        inside = [r for r in roots if r != -1 and (not r.is_number or -1 < r < 0)]
+        if inside:
+            found.insert(0, Atom(Integer(0), simplify(1 + Max(*inside))))
+        return tuple(found)
+
+    # free operations ------------------------------------------------------------------------------------------------
+
+    def __add__(self, other: Law) -> Law:
+        """Law of a + b for free self-adjoint a, b: R-transforms and free cumulants add."""
+
+        def sequence(n: int) -> Sequence[Expr]:
+            both = [a + b for a, b in zip(self.cumulants(n), other.cumulants(n), strict=True)]
+            return series.moments_from_cumulants(both, n)
+
+        R = None if self.R is None or other.R is None else cancel(self.R + other.R)
+        atoms = _sum_atoms(self.atoms, other.atoms)
+        return _combined(f"({self.name} + {other.name})", None, R, sequence, atoms, self, other, algebraic.total)
+
+    def __mul__(self, other: Law | Expr | float) -> Law:
+        """Free product with a law (law of a^(1/2) b a^(1/2)), or scaling by a number."""
+        if not isinstance(other, Law):
+            return self.scale(other)
+
+        def sequence(n: int) -> Sequence[Expr]:
+            both = [series.s_from_moments(law.moments(n), n) for law in (self, other)]
+            return series.moments_from_s(series.multiply(*both, n), n)
+
+        S = None if self.S is None or other.S is None else _tidy(self.S * other.S)
+        atoms = _product_atoms(self.atoms, other.atoms)
+        return _combined(f"({self.name} * {other.name})", S, None, sequence, atoms, self, other, algebraic.product)
+
+    __rmul__ = __mul__
+
+    def __pow__(self, exponent: Expr | float) -> Law:
+        """Free multiplicative power: S to the exponent (a law for every real exponent >= 1)."""
+        exponent = sympify(exponent)
+        if exponent.is_number and exponent < 1:
+            raise ArgumentError("exponent", "must be at least 1", exponent, "Smaller free powers need not be laws.")
+
+        def sequence(n: int) -> Sequence[Expr]:
+            return series.moments_from_s(series.power(series.s_from_moments(self.moments(n), n), exponent, n), n)
+
+        S = None if self.S is None else _tidy(self.S**exponent)
+        atoms = None
+        if self.atoms is not None:
+            atoms = tuple(
+                Atom(x**exponent, _positive(a if x.is_zero else 1 - exponent * (1 - a))) for x, a in self.atoms
+            )
+        name = f"{self.name}**{exponent}"
+        if S is None and exponent.is_Integer:
+            law = self
+            for _ in range(int(exponent) - 1):
+                law = law * self
+            return law
+        return _combined(name, S, None, sequence, atoms)
+
+    def free_power(self, t: Expr | float) -> Law:
+        """Free additive convolution power: R and all free cumulants times t (a law for every t >= 1)."""
+        t = sympify(t)
+
+        def sequence(n: int) -> Sequence[Expr]:
+            return series.moments_from_cumulants([t * c for c in self.cumulants(n)], n)
+
+        return _combined(f"{self.name}^(+{t})", None, None if self.R is None else t * self.R, sequence, None)
+
+    def scale(self, factor: Expr | float) -> Law:
+        """Law of factor * a."""
+        c = sympify(factor)
+        if c.is_zero:
+            raise ArgumentError("factor", "must not be zero", factor)
+        return Law(
+            f"{c}*{self.name}",
+            None if self.S is None else _tidy(self.S / c),
+            None if self.R is None else cancel(c * self.R.subs(g, c * g)),
+            None if self.M is None else self.M.subs(z, z / c),
+            lambda n: [c ** (k + 1) * mk for k, mk in enumerate(self.moments(n))],
+            None if self.atoms is None else tuple(Atom(c * x, a) for x, a in self.atoms),
+            None if self.support is None else _ordered([(c * a, c * b) for a, b in self.support], c),
+            None if self._eliminated is None else lambda: _substituted(self.polynomial, z / c),
+        )
+
+    def shift(self, amount: Expr | float) -> Law:
+        """Law of a + amount."""
+        b = sympify(amount)
+
+        def sequence(n: int) -> Sequence[Expr]:
+            cumulants = list(self.cumulants(n))
+            return series.moments_from_cumulants([cumulants[0] + b, *cumulants[1:]], n)
+
+        M = None
+        if self.M is not None:  # G(z) of a + b is G(z - b)
+            M = together(z * ((1 + self.M) / z).subs(z, z - b) - 1)
+        R = None if self.R is None else cancel(self.R + b)
+        S, R, M = _close(None, R, M, sequence)
+        return Law(
+            f"({self.name} + {b})", S, R, M, sequence,
+            None if self.atoms is None else tuple(Atom(x + b, a) for x, a in self.atoms),
+            None if self.support is None else tuple((x + b, y + b) for x, y in self.support),
+        )  # fmt: skip
+
+    def compress(self, fraction_kept: Expr | float) -> Law:
+        """Law of the corner p a p inside p, for a free projection p of trace `fraction_kept` in (0, 1].
+
+        Free cumulants kappa_n become t**(n-1) kappa_n, that is R(t g) and S(t m).
+        """
+        t = sympify(fraction_kept)
+        if t.is_number and not 0 < t <= 1:
+            raise ArgumentError("fraction_kept", "must lie in (0, 1]", fraction_kept)
+
+        def sequence(n: int) -> Sequence[Expr]:
+            return series.moments_from_cumulants([t**k * c for k, c in enumerate(self.cumulants(n))], n)
+
+        atoms = None
+        if self.atoms is not None:
+            atoms = tuple(Atom(x, _positive((a - (1 - t)) / t)) for x, a in self.atoms)
+        S = None if self.S is None else _tidy(self.S.subs(m, t * m))
+        R = None if self.R is None else cancel(self.R.subs(g, t * g))
+        return _combined(f"{self.name}|{t}", S, R, sequence, atoms)
+
+    def transpose(self, ratio: Expr | float) -> Law:
+        """From A A^T to A^T A, `ratio` = (rows of A)/(columns of A): moments times ratio, zeros added or removed."""
+        c = sympify(ratio)
+        S = None if self.S is None else _tidy((1 + m) * self.S.subs(m, m / c) / (c + m))
+        atoms = None
+        if self.atoms is not None:
+            zero = sum((a for x, a in self.atoms if x.is_zero), Integer(0))
+            rest = [Atom(x, c * a) for x, a in self.atoms if not x.is_zero]
+            left = 1 - c * (1 - zero)
+            if left.is_number and left < 0:
+                raise ArgumentError("ratio", "must leave room for the rank", ratio, f"At most {1 / (1 - zero)}.")
+            atoms = (Atom(Integer(0), left), *rest) if not left.is_zero else tuple(rest)
+        return Law(
+            f"{self.name}^T", S, None,
+            None if self.M is None else cancel(c * self.M),
+            lambda n: [c * mk for mk in self.moments(n)],
+            atoms, None,
+            None if self._eliminated is None else lambda: _substituted(self.polynomial, z, m / c),
+        ).closed()  # fmt: skip
+
+    def closed(self) -> Law:
+        """The same law with every transform that has a closed form."""
+        S, R, M = _close(self.S, self.R, self.M, self.sequence)
+        return Law(self.name, S, R, M, self.sequence, self.atoms, self.support, self._eliminated)
+
+
+# from one transform to the others -----------------------------------------------------------------------------------
+
+
+def _close(
+    S: Expr | None, R: Expr | None, M: Expr | None, sequence: Callable[[int], Sequence[Expr]]
+) -> tuple[Expr | None, Expr | None, Expr | None]:
+    """Fill in the transforms that follow in closed form: C(g) = g R(g) and m S(m) invert each other."""
+    mean_is_zero = bool(sequence(1)[0].is_zero) if S is None else False
+    if S is None and R is not None and not mean_is_zero:
+        root = _branch(g * R - m, g, m, m / sequence(1)[0])
+        S = None if root is None else _tidy(root / m)
+    curve = None if M is None else M - m
+    if M is not None and not _rational(M, z):
+        curve = algebraic.of_equation(M - m, list(sequence(6)))
+    if S is None and curve is not None and not mean_is_zero:
+        root = _branch(curve, z, m, sequence(1)[0] / m)
+        S = None if root is None else _tidy((1 + m) / (m * root))
+    if R is None and S is not None:
+        root = _branch(m * S - g, m, g, g * sequence(1)[0])
+        R = None if root is None else _tidy(root / g)
+    if R is None and curve is not None:
+        root = _branch(curve.subs(m, z * g - 1), z, g, 1 / g)
+        R = None if root is None else _tidy(root - 1 / g)
+    if M is None and S is not None:
+        M = _branch(z * m * S - (1 + m), m, z, sequence(1)[0] / z, large=True)
+    if M is None and R is not None and S is None:
+        root = _branch(R + 1 / g - z, g, z, 1 / z, large=True)
+        M = None if root is None else together(z * root - 1)
+    return S, R, M
+
+
+def _branch(equation: Expr, unknown: Symbol, variable: Symbol, leading: Expr, large: bool = False) -> Expr | None:
+    """Solve equation = 0 for `unknown` if it is of degree one or two; take the root that behaves like `leading`."""
+    numerator = fraction(together(equation))[0]
+    try:
+        poly = Poly(expand(numerator), unknown)
+    except PolynomialError:
+        return None
+    if poly.free_symbols_in_domain and not all(_rational(c, variable) for c in poly.all_coeffs()):
+        return None
+    if poly.degree() == 1:
+        a, b = poly.all_coeffs()
+        return cancel(-b / a)
+    if poly.degree() != 2:
+        return None
+    a, b, c = (cancel(coefficient) for coefficient in poly.all_coeffs())
+    discriminant = _root(cancel(b**2 - 4 * a * c), variable)
+    roots = [together((-b + sign * discriminant) / (2 * a)) for sign in (1, -1)]
+    sample = {s: Float(1.0 / (i + 3), 30) for i, s in enumerate(sorted(equation.free_symbols - {unknown, variable}, key=str))}
+    point = Float(10**9 if large else 10**-9, 30)
+
+    def distance(root: Expr) -> float:
+        values = {**sample, variable: point}
+        return abs(complex((root - leading).subs(values).evalf(30)) / complex(leading.subs(values).evalf(30)))
+
+    return min(roots, key=distance)
+
+
+def _root(discriminant: Expr, variable: Symbol) -> Expr:
+    """Square root of a polynomial; of a quadratic by its linear factors, which is analytic off the segment between."""
+    try:
+        poly = Poly(discriminant, variable)
+    except PolynomialError:
+        return sqrt(discriminant)
+    if poly.degree() != 2:
+        return sqrt(factor(discriminant))
+    a, b, c = poly.all_coeffs()
+    middle, half = -b / (2 * a), sqrt(factor(b**2 - 4 * a * c)) / (2 * a)
+    return sqrt(a) * sqrt(variable - simplify(middle - half)) * sqrt(variable - simplify(middle + half))
+
+
+def _rational(expression: Expr, variable: Symbol) -> bool:
+    return bool(expression.is_rational_function(variable))
+
+
+def _tidy(expression: Expr) -> Expr:
+    """Factor what is rational of low degree; leave a high power as it stands."""
+    expression = powsimp(expression)
+    if not expression.is_rational_function():
+        return expression
+    high = any(node.exp.is_Integer and abs(node.exp) > 12 for node in expression.atoms(Pow))
+    return together(expression) if high else factor(expression)
+
+
+def _combined(
+    name: str,
+    S: Expr | None,
+    R: Expr | None,
+    sequence: Callable[[int], Sequence[Expr]],
+    atoms: tuple[Atom, ...] | None,
+    first: Law | None = None,
+    second: Law | None = None,
+    rule: Callable[[Expr, Expr, Sequence[Expr]], Expr | None] | None = None,
+) -> Law:
+    S, R, M = _close(S, R, None, sequence)
+    if atoms is not None:
+        atoms = tuple(atom for atom in atoms if not atom.mass.is_zero)
+
+    def eliminated() -> Expr | None:
+        if first is None or second is None or rule is None:
+            return None
+        left, right = first.polynomial, second.polynomial
+        return None if left is None or right is None else rule(left, right, list(sequence(6)))
+
+    return Law(name, S, R, M, sequence, atoms, None, eliminated)
+
+
+def _substituted(polynomial: Expr | None, argument: Expr, value: Expr = m) -> Expr | None:
+    if polynomial is None:
+        return None
+    return fraction(together(polynomial.subs({z: argument, m: value}, simultaneous=True)))[0]
+
+
+# moments from a transform -------------------------------------------------------------------------------------------
+
+
+def _taylor(expression: Expr, variable: Symbol, order: int) -> list[Expr]:
+    """Taylor coefficients at zero, `order` of them."""
+    expansion = expression.series(variable, 0, order).removeO()
+    if expansion.has(oo) or not expansion.is_polynomial(variable):
+        raise DomainError(f"The transform {expression} has no Taylor series at {variable} = 0.")
+    return [expand(expansion).coeff(variable, k) for k in range(order)]
+
+
+def _sequence_from_s(S: Expr) -> Callable[[int], Sequence[Expr]]:
+    at_zero = limit(S, m, 0) if S.subs(m, 0).has(oo) or not S.subs(m, 0).is_finite else S.subs(m, 0)
+    if at_zero.is_number and not (at_zero.is_finite and at_zero.is_positive):
+        raise DomainError(
+            f"The S-transform is {at_zero} at m = 0, but S(0) = 1/(first moment) must be positive and finite. "
+            "A law of mean zero has no S-transform here: give its R-transform."
+        )
+    return lambda n: series.moments_from_s(_taylor(S, m, n), n)
+
+
+def _sequence_from_r(R: Expr) -> Callable[[int], Sequence[Expr]]:
+    return lambda n: series.moments_from_cumulants(_taylor(R, g, n), n)
+
+
+def _sequence_from_m(M: Expr) -> Callable[[int], Sequence[Expr]]:
+    t = Symbol("t", positive=True)
+    return lambda n: _taylor(simplify(M.subs(z, 1 / t)), t, n + 1)[1:]
+
+
+# atoms --------------------------------------------------------------------------------------------------------------
+
+
+def _positive(mass: Expr) -> Expr:
+    return Max(0, mass)
+
+
+def _sum_atoms(first: tuple[Atom, ...] | None, second: tuple[Atom, ...] | None) -> tuple[Atom, ...] | None:
+    """Bercovici and Voiculescu 1998: a + b has an atom where the masses of both exceed one together."""
+    if first is None or second is None:
+        return None
+    return tuple(Atom(x + y, _positive(a + b - 1)) for x, a in first for y, b in second)
+
+
+def _product_atoms(first: tuple[Atom, ...] | None, second: tuple[Atom, ...] | None) -> tuple[Atom, ...] | None:
+    """As for sums where neither location is zero; at zero the larger of the two masses."""
+    if first is None or second is None:
+        return None
+    zeros = [max((a for x, a in law if x.is_zero), default=Integer(0), key=_size) for law in (first, second)]
+    zero = Max(*zeros)
+    atoms = [
+        Atom(x * y, _positive(a + b - 1)) for x, a in first for y, b in second if not (x.is_zero or y.is_zero)
+    ]
+    return (*([] if zero == 0 else [Atom(Integer(0), zero)]), *atoms)
+
+
+def _size(mass: Expr) -> float:
+    return float(mass) if mass.is_number else 1.0
+
+
+def _ordered(intervals: list[tuple[Expr, Expr]], factor: Expr) -> tuple[tuple[Expr, Expr], ...]:
+    if factor.is_negative:
+        return tuple((b, a) for a, b in reversed(intervals))
+    return tuple(intervals)
