@@ -1,0 +1,221 @@
+"""The inner loops of ridge regression: sums over a spectrum, the root in kappa, the spectral edge.
+
+The root is found by osculation: at the present kappa, df1 is replaced by ``C + A t/(t + kappa)``, a flat part and one
+eigenvalue t, which agree with it in value, slope and curvature; what is left is the isotropic problem, solved in closed
+form. It converges cubically, in one step for an isotropic spectrum, and is kept inside a bracket on which lambda(kappa)
+increases; a step that leaves the bracket is replaced by bisection. Every root comes with a certificate (`CERTIFIED`):
+its residual is at the level of rounding. `ridge_kernel.loops` runs a copy of this file that is cached under a hash
+of the compiled formulas, so that machine code can never be older than the theory.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from widelimit.numerics import ridge_terms
+
+step_terms = ridge_terms.STEP.njit
+edge_terms = ridge_terms.EDGE.njit
+sum_terms = ridge_terms.SUM.njit
+tilt_terms = ridge_terms.TILT.njit
+slack_forms = ridge_terms.SLACK_FORMS.njit
+spare_forms = ridge_terms.SPARE_FORMS.njit
+isotropic = ridge_terms.ISOTROPIC.njit
+observed = ridge_terms.OBSERVED.njit
+tilted = ridge_terms.TILTED.njit
+
+CERTIFIED, BELOW_EDGE, UNFINISHED = 0, 1, 2
+EPS = 2.0**-52
+MOST = 200  # steps; bisection alone would need about 70
+FEW_SAMPLES = 0.5  # below this ratio 1 - df1/N is accurate as it stands, above it in the complementary form
+
+_SUMMING = {"reassoc", "contract", "nsz"}  # sums may be reordered into vector lanes
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMING)
+def step_sums(s, p, kappa):
+    """Sums of f = df1/P, 1 - f, -f' and f''/2."""
+    f = rest = slope = bend = 0.0
+    for i in range(s.size):
+        a, b, c, d = step_terms(s[i], p[i], 0.0, kappa, 1.0 / (s[i] + kappa))
+        f += a
+        rest += b
+        slope += c
+        bend += d
+    return f, rest, slope, bend
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMING)
+def edge_sums(s, p, kappa):
+    """Sums of g = df2/P, 1 - g and -g'/2."""
+    g = rest = slope = 0.0
+    for i in range(s.size):
+        a, b, c = edge_terms(s[i], p[i], 0.0, kappa, 1.0 / (s[i] + kappa))
+        g += a
+        rest += b
+        slope += c
+    return g, rest, slope
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMING)
+def observable_sums(s, p, u, kappa):
+    """Sums of df1/P, its complement, df2/P, its complement, and the squared bias."""
+    f = f_rest = g = g_rest = missed = 0.0
+    for i in range(s.size):
+        a, b, c, d, e = sum_terms(s[i], p[i], u[i], kappa, 1.0 / (s[i] + kappa))
+        f += a
+        f_rest += b
+        g += c
+        g_rest += d
+        missed += e
+    return f, f_rest, g, g_rest, missed
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMING)
+def tilt_sums(s, p, u, kappa):
+    """Sums behind the stationarity of the test error and behind its slope."""
+    g = g_rest = missed = missed_slope = slope = missed_bend = bend = 0.0
+    for i in range(s.size):
+        a, b, c, d, e, h, k = tilt_terms(s[i], p[i], u[i], kappa, 1.0 / (s[i] + kappa))
+        g += a
+        g_rest += b
+        missed += c
+        missed_slope += d
+        slope += e
+        missed_bend += h
+        bend += k
+    return g, g_rest, missed, missed_slope, slope, missed_bend, bend
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def slack(alpha, f, rest):
+    """1 - df1/N and the size of the numbers that it is a difference of."""
+    few, many = slack_forms(alpha, f, rest)
+    if alpha < FEW_SAMPLES:
+        return few, 1.0 + f / alpha
+    return many, abs(1.0 - 1.0 / alpha) + abs(rest) / alpha
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def spare(alpha, g, rest):
+    """1 - rho = 1 - df2/N."""
+    few, many = spare_forms(alpha, g, rest)
+    return few if alpha < FEW_SAMPLES else many
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def isotropic_root(t, margin, penalty):
+    """Effective ridge of one eigenvalue t at margin = 1 - 1/alpha, in the form that does not cancel, or NaN."""
+    direct, reciprocal = isotropic(t, margin, penalty)
+    return reciprocal if t * margin > penalty else direct
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def root(s, p, alpha, penalty, low, high):
+    """Return kappa in [low, high] with lambda(kappa) = penalty, the steps taken and whether it is certified."""
+    kappa = high
+    trust = (4.0 + math.sqrt(s.size)) * EPS
+    for step in range(1, MOST + 1):
+        f, rest, slope, bend = step_sums(s, p, kappa)
+        gap, size = slack(alpha, f, rest)
+        residual = gap * kappa - penalty
+        rounding = size * abs(kappa) + abs(penalty)
+        if abs(residual) <= EPS * rounding or (high - low) <= 2.0 * EPS * abs(kappa):
+            return kappa, step, CERTIFIED if abs(residual) <= trust * rounding else UNFINISHED
+        if residual > 0.0:
+            high = kappa
+        else:
+            low = kappa
+        t = slope / bend - kappa
+        varying = slope * slope / bend  # A t/(t + kappa)
+        share = gap + varying / alpha  # 1 - C/alpha
+        margin = gap - varying * kappa / (t * alpha)  # 1 - C/alpha - A/alpha
+        guess = isotropic_root(t, margin / share, penalty / share) if share > 0.0 else low
+        if not low < guess < high:
+            if abs(residual) <= trust * rounding:
+                return kappa, step, CERTIFIED
+            guess = math.sqrt(low * high) if low > 0.0 else 0.5 * (low + high)
+        if abs(guess - kappa) <= EPS * abs(kappa) and abs(residual) <= trust * rounding:
+            return guess, step, CERTIFIED
+        kappa = guess
+    return kappa, MOST, UNFINISHED
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def edge(s, p, alpha):
+    """Return kappa_c where rho = 1 above all poles, and the penalty lambda_c there (minus the lowest edge)."""
+    smallest, second, heaviest = s[0], 0.0, 0.0
+    for i in range(s.size):
+        smallest = min(smallest, s[i])
+        second += p[i] * s[i] * s[i]
+    for i in range(s.size):
+        if s[i] == smallest:
+            heaviest += p[i]
+    low = smallest * (math.sqrt(heaviest / alpha) - 1.0)  # the lowest eigenvalue alone
+    high = math.sqrt(second / alpha)
+    kappa = max(low, -smallest * (1.0 - EPS))
+    for _ in range(MOST):
+        g, rest, slope = edge_sums(s, p, kappa)
+        gap = spare(alpha, g, rest)
+        if gap >= 0.0:
+            high = kappa
+        else:
+            low = kappa
+        # Newton on g^-1/2, which is concave, and linear for a single eigenvalue
+        guess = kappa - g * gap / ((1.0 + math.sqrt(g / alpha)) * slope)
+        if not low < guess < high:
+            guess = 0.5 * (low + high)
+        small = 2.0 * EPS * (abs(kappa) + smallest)
+        if abs(guess - kappa) <= small or high - low <= small:
+            break
+        kappa = guess
+    f, rest, _, _ = step_sums(s, p, kappa)
+    return kappa, kappa * slack(alpha, f, rest)[0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def solve(s, p, alpha, penalty):
+    """Return kappa, the steps taken and the status for one sample ratio and penalty; eigenvalues positive."""
+    if penalty == 0.0 and alpha >= 1.0:
+        return 0.0, 0, CERTIFIED
+    mean, smallest = 0.0, s[0]
+    for i in range(s.size):
+        mean += p[i] * s[i]
+        smallest = min(smallest, s[i])
+    margin = 1.0 - 1.0 / alpha
+    if penalty >= 0.0:  # f increases with s and is concave in it: kappa lies between these two isotropic problems
+        low = isotropic_root(smallest, margin, penalty) * (1.0 - 8.0 * EPS)
+        high = isotropic_root(mean, margin, penalty) * (1.0 + 8.0 * EPS)
+    else:
+        low, lowest = edge(s, p, alpha)
+        if penalty <= lowest:
+            return low, 0, BELOW_EDGE
+        high = max(0.0, isotropic_root(mean, margin, 0.0) * (1.0 + 8.0 * EPS))
+    return root(s, p, alpha, penalty, low, high)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def solve_all(s, p, u, alpha, penalty, noise, out, status):
+    """Fill out[:, i]: kappa, test and training error, bias, variances of inputs and noise, df1/P, 1 - rho, steps."""
+    for i in range(alpha.size):
+        kappa, steps, status[i] = solve(s, p, alpha[i], penalty[i])
+        f, f_rest, g, g_rest, missed = observable_sums(s, p, u, kappa)
+        # lambda/kappa is exact to rounding once kappa is known, also where 1 - df1/N cancels
+        ratio = penalty[i] / kappa if kappa != 0.0 else slack(alpha[i], f, f_rest)[0]
+        free = spare(alpha[i], g, g_rest)
+        test, train, inputs, noisy = observed(missed, noise[i], ratio, free)
+        if free == 0.0:  # the peak itself, alpha = 1 at penalty 0: limits from above
+            test = noisy = math.inf if noise[i] > 0.0 else 0.0
+            train = inputs = 0.0
+        out[0, i], out[1, i], out[2, i], out[3, i] = kappa, test, train, missed
+        out[4, i], out[5, i], out[6, i], out[7, i], out[8, i] = inputs, noisy, f, free, steps
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def edges(s, p, alpha, out):
+    """Fill out[:, i] with kappa_c and lambda_c."""
+    for i in range(alpha.size):
+        out[0, i], out[1, i] = edge(s, p, alpha[i])

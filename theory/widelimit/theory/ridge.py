@@ -1,0 +1,163 @@
+"""Ridge regression in high dimension: every formula once, with the effective ridge kappa as the parameter.
+
+Data: ``x ~ N(0, Sigma)`` in P dimensions, of which a fraction ``p[j]`` has covariance eigenvalue ``s[j]``; target
+``y = w.x + noise`` with signal variance ``u[j]`` carried by eigenvalue j in all; N samples, ``alpha = N/P``; loss
+``(1/N) sum of squares + lambda |w|^2``; N and P go to infinity together. Everything is explicit in kappa:
+``lambda(kappa)``, ``E(kappa)`` and so on, so that a curve needs no solver and a solver only one root.
+
+    TERMS        summands over the spectrum (in s, p, u, kappa); `over_spectrum` adds them up
+    penalty ...  observables in terms of those sums (the symbols of `SUMS`)
+    derive       their derivations, from the Marchenko-Pastur equation (ridge_test_error, ridge_phases, ...)
+
+The numeric floor compiles `TERMS` and the observables; it never writes them a second time.
+
+Source: Mel & Ganguli (2021); Marchenko & Pastur (1967); conventions of others: `ridge_conventions`.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from sympy import Expr, IndexedBase, Sum, Symbol, sqrt, symbols
+
+from widelimit.theory.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from widelimit.theory.derivation import Derivation
+
+s, p, u = symbols("s p u", positive=True)  # an eigenvalue, the fraction of dimensions there, the signal it carries
+kappa = Symbol("kappa", real=True)  # effective ridge; negative below zero penalty when alpha > 1
+penalty_symbol = Symbol("lambda", real=True)
+alpha = Symbol("alpha", positive=True)  # samples per dimension, N/P
+noise = Symbol("sigma2", nonnegative=True)  # variance of the label noise
+
+D = Symbol("D", integer=True, positive=True)  # number of distinct eigenvalues
+j = Symbol("j", integer=True, positive=True)
+S, W, U = IndexedBase("s"), IndexedBase("p"), IndexedBase("u")
+
+TERMS = MappingProxyType(
+    {
+        "fitted": p * s / (s + kappa),  # degrees of freedom per dimension, df1/P
+        "unfitted": p * kappa / (s + kappa),  # 1 - fitted without cancellation
+        "fitted_twice": p * (s / (s + kappa)) ** 2,  # df2/P = alpha rho
+        "unfitted_twice": p * kappa * (kappa + 2 * s) / (s + kappa) ** 2,  # 1 - fitted_twice without cancellation
+        "missed": u * (kappa / (s + kappa)) ** 2,  # squared bias
+        "missed_slope": u * s / (s + kappa) ** 3,  # d missed / d kappa = 2 kappa times this
+        "fitted_slope": p * s**2 / (s + kappa) ** 3,  # d fitted_twice / d kappa = -2 times this
+    }
+)
+"""Summands over the spectrum, by name."""
+
+SUMS = MappingProxyType({name: Symbol(name, real=True) for name in TERMS})
+"""A symbol for the sum over the spectrum of each term."""
+
+
+def over_spectrum(term: Expr) -> Sum:
+    """Add a term in ``s, p, u`` up over the D distinct eigenvalues.
+
+    >>> over_spectrum(p * s)
+    Sum(p[j]*s[j], (j, 1, D))
+    """
+    return Sum(term.subs({s: S[j], p: W[j], u: U[j]}), (j, 1, D))
+
+
+def in_full(expression: Expr) -> Expr:
+    """Write the sums of `SUMS` out over the spectrum."""
+    return expression.subs({SUMS[name]: over_spectrum(term) for name, term in TERMS.items()})
+
+
+def slack() -> Expr:
+    """``lambda/kappa = 1 - df1/N``, from the unfitted sum, which does not cancel near ``alpha = 1``.
+
+    >>> slack()
+    1 + unfitted/alpha - 1/alpha
+    """
+    return 1 - 1 / alpha + SUMS["unfitted"] / alpha
+
+
+def spare() -> Expr:
+    """``1 - rho = d lambda/d kappa = 1 - df2/N``, from the sum that does not cancel near ``alpha = 1``."""
+    return 1 - 1 / alpha + SUMS["unfitted_twice"] / alpha
+
+
+def slack_few_samples() -> Expr:
+    """``lambda/kappa = 1 - df1/N``, in the form that is accurate for ``alpha`` well below 1."""
+    return 1 - SUMS["fitted"] / alpha
+
+
+def spare_few_samples() -> Expr:
+    """``1 - rho = 1 - df2/N``, in the form that is accurate for ``alpha`` well below 1."""
+    return 1 - SUMS["fitted_twice"] / alpha
+
+
+SLACK, SPARE = symbols("slack spare", real=True)  # lambda/kappa and 1 - rho, by whichever form
+
+
+def isotropic_ridge() -> tuple[Expr, Expr]:
+    """Effective ridge of a single eigenvalue s, the positive root of ``kappa^2 + b kappa - lambda s = 0``.
+
+    ``b = s (1 - 1/alpha) - lambda``. Two equal forms: the first does not cancel for ``b < 0``, the second for ``b > 0``.
+
+    >>> first, second = isotropic_ridge()
+    >>> float(first.subs({s: 1, alpha: 0.5, penalty_symbol: 0})), float(second.subs({s: 1, alpha: 2, penalty_symbol: 0}))
+    (1.0, 0.0)
+    """
+    b = s * (1 - 1 / alpha) - penalty_symbol
+    root = sqrt(b**2 + 4 * penalty_symbol * s)
+    return (root - b) / 2, 2 * penalty_symbol * s / (root + b)
+
+
+def test_error() -> Expr:
+    """Mean squared error on new data, noise included: ``E = (B + sigma^2)/(1 - rho)``.
+
+    >>> test_error()
+    (missed + sigma2)/spare
+    """
+    return (SUMS["missed"] + noise) / SPARE
+
+
+def training_error() -> Expr:
+    """Mean squared error on the training data, ``(lambda/kappa)^2 E``."""
+    return SLACK**2 * test_error()
+
+
+def bias() -> Expr:
+    """Squared bias of the predictor averaged over training sets, ``B = sum_j u_j (kappa/(s_j + kappa))^2``."""
+    return SUMS["missed"]
+
+
+def variance_of_inputs() -> Expr:
+    """Variance over the training inputs with the noise switched off, ``B rho/(1 - rho)``."""
+    return SUMS["missed"] * (1 - SPARE) / SPARE
+
+
+def variance_of_noise() -> Expr:
+    """Variance over the training noise, ``sigma^2 rho/(1 - rho)``."""
+    return noise * (1 - SPARE) / SPARE
+
+
+def stationarity() -> Expr:
+    """``d log E/d kappa / 2``: negative where a larger penalty would help, zero at every extremum of E."""
+    gain = SUMS["missed_slope"] * kappa / (SUMS["missed"] + noise)
+    return gain - SUMS["fitted_slope"] / (alpha * SPARE)
+
+
+RESULTS: tuple[str, ...] = (
+    "effective-ridge", "test-error", "training-error", "bias-variance", "isotropic", "separated-scales", "hessian-gap",
+    "optimal-penalty", "isotropic-target", "penalty-jump", "alignment", "power-law", "random-features",
+)  # fmt: skip
+
+
+def derive(result: str = "test-error") -> Derivation:
+    """Derive one of `RESULTS` from the Marchenko-Pastur equation of the sample covariance.
+
+    >>> derive("effective-ridge").result.lhs
+    lambda
+    """
+    from widelimit.theory import ridge_features, ridge_penalty, ridge_phases, ridge_power, ridge_test_error
+
+    for module in (ridge_test_error, ridge_phases, ridge_penalty, ridge_power, ridge_features):
+        if result in module.DERIVATIONS:
+            return module.DERIVATIONS[result]()
+    raise ArgumentError("result", "must be one of " + ", ".join(RESULTS), result)
