@@ -7,8 +7,10 @@ as text, LaTeX and MathML.
 
 from __future__ import annotations
 
+import html
 import itertools
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -216,6 +218,8 @@ def expression_mathml(expr: Expr) -> str:
     """Return presentation MathML of an expression, without the ``<math>`` element around it."""
     printer = MathMLPresentationPrinter()
     text = printer._print(expr).toxml()
+    # SymPy writes HTML's named entities, which plain XML does not know.
+    text = re.sub(r"&(?!lt;|gt;|amp;|quot;|apos;|#)\w+;", lambda entity: html.unescape(entity[0]), text)
     return f"<mrow>{text}</mrow>"
 
 
