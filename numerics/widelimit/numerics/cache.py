@@ -1,7 +1,7 @@
 """Generated modules and what was derived for them, kept in a folder between processes.
 
 `module(key, write)` imports the module named by `key`, writing its source first if no process has.
-`remembered(key, derive)` does the same for a small JSON record, so that a derivation runs once per machine.
+`remembered(key, derive)` does the same for an object, so that a derivation runs once per machine.
 The folder is ``$WIDELIMIT_CACHE``, else the user's cache folder, else (nothing writable) one that lives as long
 as the process. A key hashes everything that the result depends on, the sources of widelimit included: an entry
 is never stale, only unused.
@@ -13,9 +13,9 @@ import atexit
 import functools
 import hashlib
 import importlib.util
-import json
 import logging
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -69,7 +69,7 @@ def module(key: str, write: Callable[[], str]) -> ModuleType:
             return sys.modules[name]
         path = folder() / f"{name}.py"
         if not path.exists():
-            path = store(path.name, write())
+            path = store(path.name, write().encode())
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None and spec.loader is not None
         found = importlib.util.module_from_spec(spec)
@@ -82,31 +82,31 @@ def module(key: str, write: Callable[[], str]) -> ModuleType:
         return found
 
 
-def remembered(key: str, derive: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the JSON record called `key`, calling `derive` for it if it is not in the cache."""
-    path = folder() / f"{key}.json"
+def remembered(key: str, derive: Callable[[], Any]) -> Any:
+    """Return the object called `key` (SymPy expressions, plain data), calling `derive` if it is not in the cache."""
+    path = folder() / f"{key}.pickle"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there, or cut short by a full disk
-        record = derive()
-        store(path.name, json.dumps(record))
-        return record
+        return pickle.loads(path.read_bytes())
+    except Exception:  # not there, or not what this version of a library can read: derive it again
+        found = derive()
+        store(path.name, pickle.dumps(found))
+        return found
 
 
-def store(name: str, text: str) -> Path:
+def store(name: str, content: bytes) -> Path:
     """Write a file of the cache in one step: other processes see all of it or nothing."""
     try:
-        return _replace(folder() / name, text)
+        return _replace(folder() / name, content)
     except OSError as error:
         _log.warning("the cache folder %s takes no files (%s); using a temporary one", folder(), error)
-        return _replace(_temporary() / name, text)
+        return _replace(_temporary() / name, content)
 
 
-def _replace(path: Path, text: str) -> Path:
+def _replace(path: Path, content: bytes) -> Path:
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.replace(scratch, path)
     except BaseException:
         Path(scratch).unlink(missing_ok=True)

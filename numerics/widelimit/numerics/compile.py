@@ -2,6 +2,7 @@
 
     freeze      expressions + arguments -> a Request: safe argument names and a key, the hash of all that matters
     write       Request -> the source of a self-contained Python module (common subexpressions shared)
+    expected    an Expectation without closed form becomes quadrature: compiled integrands, compiled rest
     import      cache.module puts it in a file named by the key; numba caches its machine code beside it
     Compiled    what comes out: called with arrays, used by name in @njit code, compared with its own mpmath oracle
 
@@ -27,9 +28,10 @@ from numba import types
 from numba.extending import typeof_impl
 from sympy import Expr, Symbol
 
-from widelimit.numerics import cache, threads
+from widelimit.numerics import cache, expected, threads
 from widelimit.theory.errors import InputError
 
+Array = np.ndarray
 _log = logging.getLogger(__name__)
 _RESERVED = {
     "math",
@@ -63,6 +65,10 @@ class Request:
         parts = (sympy.srepr(self.expressions), sympy.srepr(self.arguments), self.name, str(self.complex_))
         return cache.digest(cache.sources("widelimit.numerics", "compile", "printing", "special"), *parts)
 
+    def rewritten(self, expressions: Sequence[Expr], arguments: Sequence[Symbol], name: str) -> Request:
+        """Return a request for other expressions, compiled in the same way."""
+        return Request(tuple(expressions), tuple(arguments), f"{self.name}_{name}", self.complex_, False)
+
 
 class Compiled:
     """A compiled function of its arguments in order, made by `compile`.
@@ -77,6 +83,7 @@ class Compiled:
         self._request = request
         self.name = request.name
         self.arguments = tuple(str(symbol) for symbol in request.arguments)
+        self._plan = expected.plan(request) if expected.needed(request.expressions) else None
 
     @cached_property
     def _module(self) -> ModuleType:
@@ -112,25 +119,42 @@ class Compiled:
         """Evaluate on numbers or arrays that broadcast against each other."""
         if len(values) != len(self.arguments):
             raise TypeError(f"{self!r} takes {len(self.arguments)} arguments, but {len(values)} were given")
-        dtype = np.complex128 if self._request.complex_ else np.float64
-        arrays = np.broadcast_arrays(*(np.asarray(value, dtype) for value in values)) or [np.zeros((), dtype)]
-        shape = arrays[0].shape
-        flat = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
-        out = np.empty((len(self.expressions), flat[0].size), dtype)
-        fill = self._module.fill
-        parts = threads.chunks(flat[0].size)
-        if len(parts) > 1:  # compile before the threads start
-            fill(*(array[:1] for array in flat), out[:, :1])
-        threads.each(lambda part: fill(*(array[part] for array in flat), out[:, part]), parts)
-        results = [row.reshape(shape)[()] if shape else row[0].item() for row in out]
-        return results[0] if self._request.single else tuple(results)
+        shape, flat = self._flat(values)
+        return self._shaped(self.evaluate(*flat)[0], shape)
 
     def error(self, *values: Any) -> Any:
         """Return a bound of the quadrature error, shaped like the result."""
-        result = self(*values)
-        return (
-            np.zeros_like(result)[()] if self._request.single else tuple(np.zeros_like(r)[()] for r in result)
-        )
+        shape, flat = self._flat(values)
+        return self._shaped(self.evaluate(*flat)[1], shape)
+
+    def evaluate(self, *flat: Array, missing: bool = False) -> tuple[Array, Array]:
+        """Return (values, error bounds), both (expressions, n), at one-dimensional arguments of equal length.
+
+        An expectation that does not exist raises `InfiniteMomentError`, or comes back as inf with `missing=True`.
+        """
+        if self._plan is not None:
+            return self._plan.evaluate(flat, missing)
+        out = np.empty((len(self.expressions), flat[0].size if flat else 1), self._dtype)
+        fill = self._module.fill
+        parts = threads.chunks(out.shape[1])
+        if len(parts) > 1:  # compile before the threads start
+            fill(*(array[:1] for array in flat), out[:, :1])
+        threads.each(lambda part: fill(*(array[part] for array in flat), out[:, part]), parts)
+        return out, np.zeros(out.shape)
+
+    @property
+    def _dtype(self) -> type:
+        return np.complex128 if self._request.complex_ else np.float64
+
+    def _flat(self, values: Sequence[Any]) -> tuple[tuple[int, ...], list[Array]]:
+        arrays = np.broadcast_arrays(*(np.asarray(value, self._dtype) for value in values))
+        return arrays[0].shape if arrays else (), [
+            np.ascontiguousarray(array).reshape(-1) for array in arrays
+        ]
+
+    def _shaped(self, rows: Array, shape: tuple[int, ...]) -> Any:
+        results = [row.reshape(shape) if shape else row[0].item() for row in rows]
+        return results[0] if self._request.single else tuple(results)
 
     def mpmath(self, dps: int) -> Callable[..., Any]:
         """Return the same function evaluated by mpmath to `dps` digits, from the same expressions."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +16,7 @@ from numba import get_num_threads
 
 SMALLEST = 2048  # fewer items than this are not worth handing to a second thread
 _pools: dict[int, ThreadPoolExecutor] = {}
+_state = threading.local()
 
 
 def workers() -> int:
@@ -38,9 +40,14 @@ def chunks(size: int, smallest: int = SMALLEST, largest: int | None = None) -> l
 
 def each(work: Callable[[slice], Any], slices: Sequence[slice]) -> list[Any]:
     """Apply `work` to every slice, in threads if there are several, and return the results in order."""
-    if len(slices) <= 1 or workers() == 1:
+    if len(slices) <= 1 or workers() == 1 or getattr(_state, "inside", False):
         return [work(part) for part in slices]
-    return list(_pool().map(work, slices))
+
+    def inside(part: slice) -> Any:
+        _state.inside = True  # work that splits its own arrays again must not wait for this pool
+        return work(part)
+
+    return list(_pool().map(inside, slices))
 
 
 def _pool() -> ThreadPoolExecutor:
