@@ -42,15 +42,16 @@ def test_one_minus_c_against_fifty_digits():
     assert moments.pair_moments(a, close).one_minus_c.item() == pytest.approx(float(exact), rel=1e-6)
 
 
-def test_family_and_mean_correlation():
-    h = moments.family(moments.orthonormal(draws(), 100, 9), q=1.3, c=0.35)
+@pytest.mark.parametrize("c", [0.35, 0.0, -0.2])
+def test_family_and_cross_correlation(c):
+    h = moments.family(moments.orthonormal(draws(), 100, 9), q=1.3, c=c)
     assert moments.length(h).flatten().tolist() == pytest.approx([1.3] * 24, rel=1e-12)
-    assert moments.mean_correlation(h).tolist() == pytest.approx([0.35] * 3, rel=1e-12)
+    assert moments.cross_correlation(h).tolist() == pytest.approx([c] * 3, rel=1e-12)
     # against a direct loop on vectors without a common correlation
     h = draws().normal(50, 4)
-    pairs = [(i, j) for i in range(4) for j in range(i)]
+    pairs = [(i, j) for i in (0, 1) for j in (2, 3)]
     direct = [moments.pair_moments(h[..., i : i + 1], h[..., j : j + 1]).c.flatten() for i, j in pairs]
-    assert torch.allclose(moments.mean_correlation(h), torch.stack(direct).mean(dim=0))
+    assert torch.allclose(moments.cross_correlation(h), torch.stack(direct).mean(dim=0))
 
 
 def test_too_few_neurons_are_refused():

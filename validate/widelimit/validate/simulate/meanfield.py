@@ -1,7 +1,9 @@
-"""What the mean-field claims measure on random networks of finite width: forward moments, decay rates, gradients.
+"""What the mean-field claims measure on random networks of finite width: forward moments, decay rates,
+gradients.
 
-Every function takes explicit starting moments and knows no theory. One row of numbers comes back for each seed: a
-network each, with many input vectors in it, because drawing the weights costs far more than feeding them.
+Every function takes explicit starting moments and knows no theory. One row of numbers comes back for each
+seed: a network each, with many input vectors in it, because drawing the weights costs far more than feeding
+them.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ import torch
 from widelimit.validate.backend import Backend
 from widelimit.validate.inputs import pair
 from widelimit.validate.simulate.moments import (
+    cross_correlation,
     family,
     length,
-    mean_correlation,
     orthonormal,
     pair_moments,
     pairs,
@@ -25,15 +27,16 @@ from widelimit.validate.simulate.moments import (
 from widelimit.validate.simulate.network import Architecture, Network, in_batches, random_network
 
 PAIRS = 8  # synthetic pairs in a network: 16 columns add a fifth to the cost of its weights
-FAMILY = 16  # vectors of an equicorrelated family
+FAMILY = 16  # vectors of a family
+_LOST = 1e-3  # a share of a difference that is taken as lost in noise
 
 
 @dataclass(frozen=True)
 class ForwardStatistics:
     """Per network and layer 1, ..., depth, averaged over the pairs in a network; each array (R, depth).
 
-    `q`: second moment of the pre-activations. `c`, `one_minus_c`: correlation of a pair. `post`: second moment of
-    the activations phi(h).
+    `q`: second moment of the pre-activations. `c`, `one_minus_c`: correlation of a pair. `post`: second
+    moment of the activations phi(h).
     """
 
     q: np.ndarray
@@ -56,7 +59,8 @@ def forward_statistics(
     """Moments of pairs of inputs at every layer.
 
     Synthetic pairs have h^0 with second moment `q0` and correlation 1 - `one_minus_c0` exactly, so that
-    x^0 = phi(h^0). With `data` (see `widelimit.validate.inputs.pair`) the two real inputs are fed to W^1 as they are.
+    x^0 = phi(h^0). With `data` (see `widelimit.validate.inputs.pair`) the two real inputs
+    are fed to W^1 as they are.
 
     >>> spec = Architecture("relu", sigma_w=2**0.5, sigma_b=0.0, depth=2)
     >>> forward_statistics(spec, 100, [1, 2, 3], Backend(), q0=0.5).q.shape
@@ -89,7 +93,9 @@ def settled(
     c0: float,
     window: int,
 ) -> np.ndarray:
-    """Second moment and correlation averaged over the last `window` layers and all pairs of a family, (R, 2)."""
+    """Second moment and correlation averaged over the last `window` layers, (R, 2).
+
+    The start is a family of vectors of length `q0`, the vectors of one half at correlation `c0` with the other half's."""
 
     def measure(group: Sequence[int]) -> torch.Tensor:
         network = random_network(architecture, width, group, backend)
@@ -97,7 +103,7 @@ def settled(
         found = []
         for layer, h in enumerate(network.forward(start), start=1):
             if layer > architecture.depth - window:
-                found.append(torch.stack([length(h).mean(dim=1), mean_correlation(h)], dim=1))
+                found.append(torch.stack([length(h).mean(dim=1), cross_correlation(h)], dim=1))
         return torch.stack(found).mean(dim=0)
 
     return in_batches(measure, seeds, _bytes(architecture, width, FAMILY, backend, kept=False), backend)
@@ -115,25 +121,26 @@ def rate_of_merging(
 ) -> np.ndarray:
     """-log of the factor by which 1 - c shrinks a layer, from layer `burn` to the last, (R,).
 
-    The logarithm is taken within a network: log(1 - c) then gains an independent term of mean log(factor) + O(1/N)
-    at each layer, so the mean over networks is right in the limit at any depth, where the logarithm of a mean over
-    networks is not (1 - c is log-normal with a variance that grows with depth).
+    1 - c is averaged over the pairs of a network and the logarithm taken within it: each layer then adds a
+    term of mean log(factor) + O(1/N), so that the mean over networks is right in the limit at any depth. The
+    logarithm of a mean over networks is not: 1 - c is log-normal with a variance that grows with depth.
     """
 
     def measure(group: Sequence[int]) -> torch.Tensor:
         network = random_network(architecture, width, group, backend)
-        distance = None
-        for layer, h in enumerate(network.forward(torch.cat(pairs(network.draws, width, PAIRS, q0, one_minus_c0), 2)), 1):
-            if layer == burn:
-                distance = pair_moments(h[..., :PAIRS], h[..., PAIRS:]).one_minus_c.log().mean(dim=1)
-        last = pair_moments(h[..., :PAIRS], h[..., PAIRS:]).one_minus_c.log().mean(dim=1)
-        assert distance is not None
-        return ((distance - last) / (architecture.depth - burn)).unsqueeze(1)
+        start = torch.cat(pairs(network.draws, width, PAIRS, q0, one_minus_c0), dim=2)
+        distances = []
+        for layer, h in enumerate(network.forward(start), start=1):
+            if layer in (burn, architecture.depth):
+                moments = pair_moments(h[..., :PAIRS], h[..., PAIRS:])
+                distances.append(moments.one_minus_c.mean(dim=1))
+        return (distances[0] / distances[1]).log().unsqueeze(1) / (architecture.depth - burn)
 
-    return in_batches(measure, seeds, _bytes(architecture, width, 2 * PAIRS, backend, kept=False), backend)[:, 0]
+    bytes_each = _bytes(architecture, width, 2 * PAIRS, backend, kept=False)
+    return in_batches(measure, seeds, bytes_each, backend)[:, 0]
 
 
-def spreads(
+def rates_of_return(
     architecture: Architecture,
     width: int,
     seeds: Sequence[int],
@@ -143,37 +150,48 @@ def spreads(
     c0: float,
     delta: float,
     stretch: float,
+    layers_c: int,
+    layers_q: int,
 ) -> np.ndarray:
-    """How far apart two families stay that start at c0 + delta and c0 - delta, and at q0 (1 + stretch), q0 (1 - stretch).
+    """-log of the factor by which a small change of c, and of q, shrinks a layer, (R, 2).
 
-    Returns (R, 2 depth): for layers 1, ..., depth the difference of the mean correlations over 2 delta, then that of
-    the lengths over 2 q0 stretch. Both families are built from the same directions and share the network, so the
-    fluctuations of a network's own fixed point cancel to first order.
+    Vectors a share a network with b+ and b-, built from the same directions at correlations c0 + delta and
+    c0 - delta with a. The difference of the two correlations after `layers_c` layers, over 2 delta, is the
+    share of the change that is left; second-order terms cancel, and so does most of the noise of a network's
+    own fixed point, which an average of c - c0 would be lost in. Lengths likewise, from q0 (1 + stretch) and
+    q0 (1 - stretch) after `layers_q`. A share that noise has made smaller than a thousandth counts as a
+    thousandth.
     """
 
     def measure(group: Sequence[int]) -> torch.Tensor:
         network = random_network(architecture, width, group, backend)
-        z = orthonormal(network.draws, width, FAMILY + 1)
-        near, far = family(z, q0, c0 + delta), family(z, q0, c0 - delta)
-        single = (q0**0.5) * z
-        start = torch.cat([near, far, (1 + stretch) ** 0.5 * single, (1 - stretch) ** 0.5 * single], dim=2)
-        split = [FAMILY, FAMILY, FAMILY + 1, FAMILY + 1]
-        correlations, lengths = [], []
-        for h in network.forward(start):
-            a, b, large, small = h.split(split, dim=2)
-            correlations.append((mean_correlation(a) - mean_correlation(b)) / (2 * delta))
-            lengths.append((length(large) - length(small)).mean(dim=1) / (2 * q0 * stretch))
-        return torch.stack(correlations + lengths, dim=1)
+        z = q0**0.5 * orthonormal(network.draws, width, 2 * FAMILY)
+        a, other = z[..., :FAMILY], z[..., FAMILY:]
+        near, far = (c * a + (1 - c * c) ** 0.5 * other for c in (c0 + delta, c0 - delta))
+        start = torch.cat([a, near, far, (1 + stretch) ** 0.5 * a, (1 - stretch) ** 0.5 * a], dim=2)
+        left_c = left_q = torch.ones(())
+        for layer, h in enumerate(network.forward(start), start=1):
+            a, near, far, large, small = h.split(FAMILY, dim=2)
+            if layer == layers_c:
+                left_c = (pair_moments(a, near).c - pair_moments(a, far).c).mean(dim=1) / (2 * delta)
+            if layer == layers_q:
+                left_q = (length(large) - length(small)).mean(dim=1) / (2 * q0 * stretch)
+            if layer == max(layers_c, layers_q):
+                break
+        rate_c, rate_q = (-left.clamp(min=_LOST).log() for left in (left_c, left_q))
+        return torch.stack([rate_c / layers_c, rate_q / layers_q], dim=1)
 
-    return in_batches(measure, seeds, _bytes(architecture, width, 4 * FAMILY, backend, kept=False), backend)
+    return in_batches(measure, seeds, _bytes(architecture, width, 5 * FAMILY, backend, kept=False), backend)
 
 
 @dataclass(frozen=True)
 class GradientStatistics:
-    """Back-propagated random output vectors, per network and distance from the output; each array (R, distances).
+    """Back-propagated random output vectors, per network and distance from the output; each array (R,
+    distances).
 
-    `log_norm`: log of |delta^(L-d)|^2 / |delta^L|^2, averaged over inputs. `covariance`: the same output vector sent
-    back through both inputs of a pair, delta_a . delta_b / |delta^L|^2, averaged over pairs.
+    `log_norm`: log of |delta^(L-d)|^2 / |delta^L|^2, both sums over all inputs of a network. `covariance`:
+    the same output vector sent back through both inputs of a pair, delta_a . delta_b / |delta^L|^2, averaged
+    over pairs.
     """
 
     log_norm: np.ndarray
@@ -190,7 +208,7 @@ def gradient_statistics(
     one_minus_c0: float,
     distances: Sequence[int],
 ) -> GradientStatistics:
-    """Gradients delta^l = dE/dh^l at `distances` layers before the output, through the weights of the forward pass."""
+    """Gradients delta^l = dE/dh^l at `distances` layers before the output, by the weights of the forward pass."""
 
     def measure(group: Sequence[int]) -> torch.Tensor:
         network = random_network(architecture, width, group, backend, keep_layers=True)
@@ -198,14 +216,13 @@ def gradient_statistics(
         for _ in network.forward(start):
             pass
         output = network.draws.normal(width, PAIRS)
-        size = length(output)
+        size = length(output).mean(dim=1)
         norms, covariances = [], []
         for distance, delta in enumerate(network.backward(torch.cat([output, output], dim=2)), start=1):
             if distance in distances:
                 a, b = delta[..., :PAIRS], delta[..., PAIRS:]
-                both = torch.cat([length(a) / size, length(b) / size], dim=1)
-                norms.append(both.log().mean(dim=1))
-                covariances.append(((a * b).mean(dim=1) / size).mean(dim=1))
+                norms.append((length(delta).mean(dim=1) / size).log())
+                covariances.append((a * b).mean(dim=(1, 2)) / size)
             if distance == max(distances):
                 break
         return torch.stack(norms + covariances, dim=1)

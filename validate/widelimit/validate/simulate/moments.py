@@ -45,13 +45,12 @@ def gram(h: torch.Tensor) -> torch.Tensor:
     return h.mT @ h / h.shape[1]
 
 
-def mean_correlation(h: torch.Tensor) -> torch.Tensor:
-    """The correlation averaged over all pairs of the k vectors, shape (R,)."""
-    products = gram(h)
-    size = torch.diagonal(products, dim1=-2, dim2=-1).sqrt()
-    correlations = products / (size.unsqueeze(-1) * size.unsqueeze(-2))
-    count = h.shape[2]
-    return (correlations.sum(dim=(-2, -1)) - count) / (count * (count - 1))
+def cross_correlation(h: torch.Tensor) -> torch.Tensor:
+    """The correlation averaged over all pairs of a vector of the first half and one of the second, (R,)."""
+    k = h.shape[2] // 2
+    products = h[..., :k].mT @ h[..., k:] / h.shape[1]
+    size = length(h).sqrt()
+    return (products / (size[:, :k].unsqueeze(2) * size[:, k:].unsqueeze(1))).mean(dim=(1, 2))
 
 
 def orthonormal(draws: Draws, width: int, count: int) -> torch.Tensor:
@@ -78,6 +77,12 @@ def pairs(
 
 
 def family(directions: torch.Tensor, q: float, c: float) -> torch.Tensor:
-    """k vectors of second moment q, any two at correlation c >= 0, from k + 1 orthonormal directions."""
+    """k vectors of second moment q in two halves, any two from different halves at correlation c exactly.
+
+    sqrt(q) (+-sqrt(|c|) z_0 + sqrt(1 - |c|) z_i), from the k + 1 directions of `orthonormal`, k even; the
+    second half takes the sign of c, so that c may be negative.
+    """
     common, own = directions[..., :1], directions[..., 1:]
-    return q**0.5 * (c**0.5 * common + (1 - c) ** 0.5 * own)
+    sign = torch.ones(own.shape[2], dtype=own.dtype, device=own.device)
+    sign[own.shape[2] // 2 :] = -1.0 if c < 0 else 1.0
+    return q**0.5 * (abs(c) ** 0.5 * common * sign + (1 - abs(c)) ** 0.5 * own)
