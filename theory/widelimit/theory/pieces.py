@@ -1,0 +1,272 @@
+"""Functions of one variable that are smooth between finitely many breaks.
+
+``split(expr, x)`` turns `Max`, `Min`, `Abs`, `sign`, `Heaviside` and `Piecewise` into breaks and one smooth
+expression an interval. Everything that meets a kink (derivatives, quadrature, closed forms) starts here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sympy import Abs, Add, Expr, Heaviside, Integer, Max, Min, Mul, Piecewise, Poly, Pow, S, Symbol
+
+from sympy import asinh, atan, erf, exp, expand, log, sign, sinh, tanh  # isort: skip
+from sympy.logic.boolalg import Boolean, BooleanFunction, BooleanTrue
+
+from sympy.core.relational import Relational  # isort: skip
+
+from widelimit.theory.errors import ParseError, shown
+
+KINKED = (Abs, sign, Max, Min, Heaviside, Piecewise)
+_ODD = (tanh, sinh, asinh, atan, erf)  # increasing, with their only zero at zero
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """`exprs[i]` holds between `breaks[i - 1]` and `breaks[i]`; breaks increase.
+
+    >>> x = Symbol("x", real=True)
+    >>> split(Max(x, 0), x)
+    Pieces(variable=x, breaks=(0,), exprs=(0, x))
+    """
+
+    variable: Symbol
+    breaks: tuple[Expr, ...]
+    exprs: tuple[Expr, ...]
+
+    @property
+    def expr(self) -> Expr:
+        """The function as one SymPy expression."""
+        if not self.breaks:
+            return self.exprs[0]
+        cases = [(e, self.variable < b) for e, b in zip(self.exprs, self.breaks, strict=False)]
+        return Piecewise(*cases, (self.exprs[-1], True))
+
+    def map(self, function) -> Pieces:
+        """Apply a function to each smooth expression."""
+        return merged(self.variable, self.breaks, tuple(function(e) for e in self.exprs))
+
+    def diff(self) -> Pieces:
+        """Differentiate between the breaks."""
+        return self.map(lambda e: e.diff(self.variable))
+
+    def jumps(self) -> tuple[tuple[Expr, Expr], ...]:
+        """Return (break, height of the jump there), without the jumps of height zero."""
+        found = []
+        for b, left, right in zip(self.breaks, self.exprs, self.exprs[1:], strict=False):
+            height = reduced(right.subs(self.variable, b) - left.subs(self.variable, b))
+            if height != 0:
+                found.append((b, height))
+        return tuple(found)
+
+
+def merged(variable: Symbol, breaks: Iterable[Expr], exprs: Iterable[Expr]) -> Pieces:
+    """Build Pieces, forgetting breaks between equal expressions."""
+    exprs = tuple(exprs)
+    kept_breaks: list[Expr] = []
+    kept = [exprs[0]]
+    for b, e in zip(breaks, exprs[1:], strict=True):
+        if e != kept[-1]:
+            kept_breaks.append(b)
+            kept.append(e)
+    return Pieces(variable, tuple(kept_breaks), tuple(kept))
+
+
+def reduced(value: Expr) -> Expr:
+    """Return a number, exactly zero if it is zero to fifty digits."""
+    value = expand(value)
+    if (
+        value.is_number
+        and value != 0
+        and value.is_zero is not False
+        and abs(value.evalf(50, maxn=200)) < 1e-40
+    ):
+        return S.Zero
+    return value
+
+
+@lru_cache(maxsize=2048)
+def split(expr: Expr, variable: Symbol) -> Pieces:
+    """Find the breaks of an expression and its smooth form between them; `ParseError` if it has no finite list.
+
+    >>> x = Symbol("x", real=True)
+    >>> split(Abs(x - 1)*Max(-1, Min(1, x)), x).breaks
+    (-1, 1)
+    """
+    if not expr.has(*KINKED) or not expr.has(variable):
+        return Pieces(variable, (), (expr,))
+    if isinstance(expr, Piecewise):
+        return _split_piecewise(expr, variable)
+    parts = [split(arg, variable) for arg in expr.args]
+    breaks = sorted_breaks(b for part in parts for b in part.breaks)
+    cells = cells_of(breaks)
+    if isinstance(expr, KINKED):  # new breaks where the sign of an argument, or of a difference, changes
+        more = []
+        for low, high in cells:
+            args = [at(part, low, high) for part in parts]
+            differences = [args[0]] if len(args) == 1 or isinstance(expr, Heaviside) else _pairs(args)
+            for difference in differences:
+                more += [r for r in real_roots(difference, variable) if inside(r, low, high)]
+        breaks = sorted_breaks([*breaks, *more])
+        cells = cells_of(breaks)
+    exprs = []
+    for low, high in cells:
+        args = [at(part, low, high) for part in parts]
+        exprs.append(_resolve(expr, args, variable, low, high))
+    return merged(variable, breaks, exprs)
+
+
+def at(pieces: Pieces, low: Expr, high: Expr) -> Expr:
+    """Return the smooth expression of `pieces` on a cell that none of its breaks cuts."""
+    for b, e in zip(pieces.breaks, pieces.exprs, strict=False):
+        if b == high or less(high, b):
+            return e
+    return pieces.exprs[-1]
+
+
+def cells_of(breaks: tuple[Expr, ...]) -> list[tuple[Expr, Expr]]:
+    """Return the intervals between breaks."""
+    ends = (S.NegativeInfinity, *breaks, S.Infinity)
+    return list(zip(ends, ends[1:], strict=False))
+
+
+def middle(low: Expr, high: Expr) -> Expr:
+    """Return a point inside a cell."""
+    if low is S.NegativeInfinity:
+        return S.Zero if high is S.Infinity else high - 1
+    return low + 1 if high is S.Infinity else (low + high) / 2
+
+
+def less(a: Expr, b: Expr) -> bool:
+    """Compare two ends, symbols allowed where the answer does not depend on them."""
+    if a is S.NegativeInfinity or b is S.Infinity:
+        return a != b
+    if a is S.Infinity or b is S.NegativeInfinity:
+        return False
+    return _sign(b - a) > 0
+
+
+def inside(point: Expr, low: Expr, high: Expr) -> bool:
+    """Say whether a point lies strictly inside a cell."""
+    return less(low, point) and less(point, high)
+
+
+def sorted_breaks(points: Iterable[Expr]) -> tuple[Expr, ...]:
+    """Sort points and drop what is there twice."""
+    ordered: list[Expr] = []
+    for point in points:
+        place = 0
+        while place < len(ordered) and less(ordered[place], point):
+            place += 1
+        if place == len(ordered) or _sign(ordered[place] - point) != 0:
+            ordered.insert(place, point)
+    return tuple(ordered)
+
+
+def real_roots(expr: Expr, variable: Symbol) -> list[Expr]:
+    """Return every real zero of a smooth expression, or raise `ParseError` if rules do not find them all."""
+    if not expr.has(variable):
+        return []
+    if expr.is_polynomial(variable):
+        poly = Poly(expr, variable)
+        if poly.degree() == 1:
+            a, b = poly.all_coeffs()
+            return [expand(-b / a)]
+        if not expr.free_symbols - {variable} and all(c.is_Rational for c in poly.all_coeffs()):
+            return list(dict.fromkeys(poly.real_roots()))
+    if isinstance(expr, Mul):
+        return [r for factor in expr.args for r in real_roots(factor, variable)]
+    if isinstance(expr, Pow):
+        if expr.exp.has(variable) or (expr.exp.is_number and expr.exp < 0):
+            return []  # a positive base to any power, or one over something, is never zero
+        return real_roots(expr.base, variable)
+    if isinstance(expr, exp):
+        return []
+    if isinstance(expr, _ODD):
+        return real_roots(expr.args[0], variable)
+    if isinstance(expr, Add):
+        constant, rest = expr.as_independent(variable, as_Add=True)
+        scale, core = rest.as_independent(variable, as_Add=False)
+        level = -constant / scale
+        inverse = {exp: log, **{f: f(Symbol("t")).inverse() for f in (tanh, sinh, asinh, atan)}}
+        if type(core) in inverse:
+            preimage = inverse[type(core)](level)
+            return real_roots(core.args[0] - preimage, variable) if preimage.is_real else []
+    if expr.is_positive or expr.is_negative:
+        return []
+    raise ParseError(
+        f"The places where {shown(str(expr))} changes sign cannot be found; write the kinks explicitly."
+    )
+
+
+def _sign(value: Expr) -> int:
+    value = expand(value)
+    if value.is_zero:
+        return 0
+    if value.is_positive:
+        return 1
+    if value.is_negative:
+        return -1
+    if value.is_number and value.is_comparable:
+        numeric = value.evalf(50, maxn=200)
+        return 0 if abs(numeric) < 1e-40 else (1 if numeric > 0 else -1)
+    raise ParseError(f"The order of the kinks depends on the unknown sign of {shown(str(value))}.")
+
+
+def _pairs(args: list[Expr]) -> list[Expr]:
+    return [a - b for i, a in enumerate(args) for b in args[i + 1 :] if a != b]
+
+
+def _resolve(expr: Expr, args: list[Expr], variable: Symbol, low: Expr, high: Expr) -> Expr:
+    """Rebuild a node on a cell where no argument changes sign and none overtakes another."""
+    point = middle(low, high)
+
+    def side(difference: Expr) -> int:
+        return _sign(difference.subs(variable, point))
+
+    if isinstance(expr, Abs):
+        return args[0] * side(args[0])
+    if isinstance(expr, sign):
+        return Integer(side(args[0]))
+    if isinstance(expr, Heaviside):
+        return S.One if side(args[0]) > 0 else S.Zero
+    if isinstance(expr, Max | Min):
+        best = args[0]
+        for arg in args[1:]:
+            if (side(arg - best) > 0) == isinstance(expr, Max):
+                best = arg
+        return best
+    return expr.func(*args)
+
+
+def _split_piecewise(expr: Piecewise, variable: Symbol) -> Pieces:
+    conditions = [c for _, c in expr.args]
+    relations = {r for c in conditions for r in c.atoms(Relational)}
+    breaks = sorted_breaks(r for rel in relations for r in real_roots(rel.lhs - rel.rhs, variable))
+    branches = []
+    for low, high in cells_of(breaks):
+        point = middle(low, high)
+        branches.append(next(e for e, c in expr.args if _holds(c, variable, point)))
+    inner = [split(e, variable) for e in branches]
+    all_breaks = list(breaks)
+    for (low, high), part in zip(cells_of(breaks), inner, strict=True):
+        all_breaks += [b for b in part.breaks if inside(b, low, high)]
+    finest = sorted_breaks(all_breaks)
+    exprs = []
+    for low, high in cells_of(finest):
+        index = next(i for i, (a, b) in enumerate(cells_of(breaks)) if not less(low, a) and not less(b, high))
+        exprs.append(at(inner[index], low, high))
+    return merged(variable, finest, exprs)
+
+
+def _holds(condition: Boolean, variable: Symbol, point: Expr) -> bool:
+    if isinstance(condition, BooleanTrue):
+        return True
+    if isinstance(condition, Relational):
+        difference = _sign((condition.lhs - condition.rhs).subs(variable, point))
+        return bool(condition.func(difference, 0))
+    if isinstance(condition, BooleanFunction):
+        return bool(condition.func(*(_holds(arg, variable, point) for arg in condition.args)))
+    return False
