@@ -44,7 +44,7 @@ class RowOutcome:
     0 and `label` is the row's own part. `measured` is the limit (mean or median where the claim has none),
     `low` and `high` its confidence interval at the level `confidence`: the interval that decided the
     verdict, at the level that multiplicity leaves. `margin` is absolute. `slope` is the fitted coefficient
-    of size^-exponent (NaN without a limit). `resolution` is relative to the claim's scale. `lack_of_fit` is
+    of size^-exponent (0 without a limit). `resolution` is relative to the claim's scale. `lack_of_fit` is
     the p-value of the finite-size law (1 where there are fewer than three sizes); where the run rejects
     that law, `flagged` is set and the interval is widened by `systematic`. `needed_replicates` would decide
     an inconclusive row (None where replicates cannot, or none are needed).
@@ -118,7 +118,7 @@ class ClaimOutcome:
     seconds: float
     replicates: int
     notes: str = ""
-    best_resolution: float = float("nan")
+    best_resolution: float = 0.0
     exponent: float = 1.0
     size_name: str = "width"
     location: str = "mean"

@@ -1,0 +1,174 @@
+"""A cell is one (claim, point, size, block of replicates): the unit of work, of storage and of resumption."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from widelimit.theory.errors import InternalError
+from widelimit.validate.backend import Backend
+from widelimit.validate.claim import Claim, Inputs
+from widelimit.validate.claims import Source
+from widelimit.validate.seeds import digest, identity, seed_of
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Replicates `start` to ``start + count`` of one point at one size; a size of 0 means that there is none.
+
+    `claim` is found by the worker from its source; claims that were passed as objects travel as themselves.
+    `code` is the fingerprint of what simulates, so that a cell stored by other code is not taken for this
+    one.
+    """
+
+    claim: Source | Claim
+    inputs: Inputs
+    size: int
+    start: int
+    count: int
+    backend: Backend
+    run_seed: int = 0
+    code: str = ""
+
+    @property
+    def id(self) -> str:
+        """The claim's id."""
+        return self.claim.id
+
+    @cached_property
+    def key(self) -> str:
+        """The hash of all that the samples depend on."""
+        block = [self.size, self.start, self.count, self.run_seed]
+        device = self.backend.name.partition(":")[
+            0
+        ]  # generators of CPU and CUDA differ; devices of a kind do not
+        return digest([self.id, identity(self.inputs), block, self.backend.precision, device, self.code])
+
+    @property
+    def seeds(self) -> list[int]:
+        """One seed for each replicate."""
+        replicates = range(self.start, self.start + self.count)
+        return [seed_of(self.id, self.inputs, self.size, one, self.run_seed) for one in replicates]
+
+    @property
+    def label(self) -> str:
+        """The cell in a few words, for progress and errors."""
+        what = ", ".join(f"{name}={value}" for name, value in self.inputs.items())
+        size = f", size {self.size}" if self.size else ""
+        return f"{self.id} at {what or 'its only point'}{size}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker sends back: samples of shape (replicates, k) and the seconds they took."""
+
+    samples: np.ndarray
+    seconds: float
+
+
+def simulate(cell: Cell) -> Done:
+    """Simulate one cell, with one thread; the function that workers run.
+
+    Raises `InternalError` where the samples have the wrong shape or are not finite: no NaN travels on in
+    silence.
+    """
+    start = time.perf_counter()
+    with one_thread():
+        claim = cell.claim.claim() if isinstance(cell.claim, Source) else cell.claim
+        result = claim.simulate(cell.inputs, cell.size, cell.seeds, cell.backend)
+        samples = np.asarray(result, dtype=np.float64)
+    if samples.ndim != 2 or len(samples) != cell.count:
+        shape = samples.shape
+        raise InternalError(f"The simulation of {cell.label} returned shape {shape}, not ({cell.count}, k).")
+    if not np.isfinite(samples).all():
+        raise InternalError(f"The simulation of {cell.label} returned numbers that are not finite.")
+    return Done(samples, time.perf_counter() - start)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold BLAS, numba and torch to one thread: workers share the cores, and sums round alike everywhere."""
+    from threadpoolctl import threadpool_limits
+
+    kept = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # for libraries that the simulation is the first to load
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 1
+    if torch and threads != 1:
+        torch.set_num_threads(1)
+    numba = sys.modules.get("numba")
+    masked = numba.get_num_threads() if numba else 1
+    if numba and masked != 1:
+        numba.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if torch and threads != 1:
+            torch.set_num_threads(threads)
+        if numba and masked != 1:
+            numba.set_num_threads(masked)
+
+
+def fingerprint(claim: Claim) -> str:
+    """Hash the code that samples depend on: what simulates in this package, and the claim's own module.
+
+    >>> from widelimit.validate.claim import Claim, Plan
+    >>> claim = Claim("a.b", "", "", "", {}, {}, abs, abs, ())
+    >>> len(fingerprint(claim))
+    64
+    """
+    hasher = hashlib.sha256(_package_code().encode())
+    if file := _file_of(claim.simulate):
+        hasher.update(Path(file).read_bytes())
+    return hasher.hexdigest()
+
+
+@cache
+def _package_code() -> str:
+    from widelimit import numerics, theory, validate
+
+    def files(module: ModuleType, *parts: str) -> list[Path]:
+        roots = [Path(folder).joinpath(*parts) for folder in module.__path__]
+        return sorted(file for root in roots for file in (root.rglob("*.py") if root.is_dir() else [root]))
+
+    hasher = hashlib.sha256()
+    for file in [
+        *files(theory),
+        *files(numerics),
+        *files(validate, "simulate"),
+        *files(validate, "backend.py"),
+        *files(validate, "inputs.py"),
+        *files(validate, "seeds.py"),
+    ]:
+        if file.is_file():
+            hasher.update(file.name.encode() + file.read_bytes())
+    return hasher.hexdigest()
+
+
+def _file_of(function: Callable[..., Any]) -> str | None:
+    while isinstance(function, partial):
+        function = function.func
+    try:
+        return inspect.getsourcefile(inspect.unwrap(function))
+    except TypeError:  # built in
+        return None

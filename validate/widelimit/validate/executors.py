@@ -1,0 +1,200 @@
+"""Where cells run: any ``concurrent.futures.Executor``, and what to do when its workers die.
+
+`open_executor` gives one job in this process, several as loky processes, or a Dask cluster by its address.
+`drive` hands out cells, a few for each worker at a time, and keeps what is finished; a cell whose worker
+died is handed out again, an exception of the simulation itself ends the run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
+from contextlib import contextmanager
+from typing import Any
+
+from widelimit.theory.errors import ArgumentError, InternalError, StoreError, WidelimitError
+from widelimit.validate.cells import THREADS, Cell, Done, simulate
+
+TRIES = 5  # a cell that takes its worker with it this often is at fault itself
+
+
+class InProcess(Executor):
+    """One job, in this process: `submit` computes at once.
+
+    >>> InProcess().submit(pow, 2, 10).result()
+    1024
+    """
+
+    width = 1
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Run the function now; its exception waits in the future, but Ctrl-C does not."""
+        future: Future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class Processes(Executor):
+    """Loky's reusable pool with one thread a worker; a pool that broke is replaced at the next `submit`."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self.width = 2 * jobs
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Hand the function to a worker process."""
+        return self._pool().submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers; without waiting, end them at once."""
+        self._pool().shutdown(wait=wait, kill_workers=not wait)
+
+    def _pool(self) -> Any:
+        from loky import get_reusable_executor
+
+        return get_reusable_executor(self.jobs, timeout=300, env=dict.fromkeys(THREADS, "1"))
+
+
+class Cluster(Executor):
+    """The workers of a Dask scheduler; the scheduler itself repeats what a lost worker had."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise ArgumentError(
+                "scheduler", "must come with Dask", address, "Install widelimit[cluster]."
+            ) from error
+        try:
+            self.client = Client(address, timeout="10s", set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ArgumentError(
+                "scheduler", "must be the address of a running Dask scheduler", address
+            ) from error
+        self._executor = self.client.get_executor()
+
+    @property
+    def width(self) -> int:
+        """Cells to have under way: two for each thread that the cluster has now."""
+        return max(2, 2 * sum(self.client.nthreads().values()))
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Hand the function to the scheduler."""
+        return self._executor.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let go of the cluster, which stays up."""
+        self._executor.shutdown(wait=wait)
+        self.client.close()
+
+
+def default_jobs(device: str = "cpu") -> int:
+    """One job for each core this process may use; one alone where a CUDA device does the work."""
+    if device.startswith("cuda"):
+        return 1
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
+@contextmanager
+def open_executor(jobs: int = 1, scheduler: str | None = None) -> Iterator[Executor]:
+    """Yield an executor and shut it down afterwards, at once where the block was interrupted.
+
+    Raises `ArgumentError` for fewer jobs than one and for a scheduler that does not answer.
+
+    >>> with open_executor(jobs=1) as executor:
+    ...     type(executor).__name__
+    'InProcess'
+    """
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise ArgumentError("jobs", "must be a whole number, 1 or more", jobs)
+    executor: Executor
+    if scheduler is not None:
+        executor = Cluster(scheduler)
+    else:
+        executor = InProcess() if jobs == 1 else Processes(jobs)
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False)
+        raise
+    executor.shutdown()
+
+
+def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done], None]) -> None:
+    """Run cells and `keep` each as soon as it has ended.
+
+    Raises what the simulation raised if that is one of our own errors, else `InternalError` that names the
+    cell. Before that or a Ctrl-C gets out, the other cells that have ended by then are kept, too.
+    """
+    waiting: deque[Cell] = deque(cells)
+    tries: dict[str, int] = {}
+    running: dict[Future, Cell] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < _width(executor):
+                try:
+                    running[executor.submit(simulate, waiting[0])] = waiting[0]
+                except BrokenExecutor as error:
+                    _count(tries, waiting[0], error)
+                    break
+                waiting.popleft()
+            ended = wait(running, return_when=FIRST_COMPLETED).done if running else set()
+            for future in ended:
+                cell = running.pop(future)
+                done = _result(future, cell, tries)
+                if done is None:
+                    waiting.append(cell)
+                else:
+                    keep(cell, done)
+    except StoreError:
+        raise
+    except BaseException:
+        for future, cell in running.items():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                keep(cell, future.result())
+        raise
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _width(executor: Executor) -> int:
+    return getattr(executor, "width", None) or 2 * getattr(executor, "_max_workers", 2)
+
+
+def _result(future: Future, cell: Cell, tries: dict[str, int]) -> Done | None:
+    """The cell's result, or None if its worker died and it should be handed out again."""
+    try:
+        return future.result()
+    except WidelimitError:
+        raise
+    except (BrokenExecutor, CancelledError) as error:
+        _count(tries, cell, error)
+    except Exception as error:
+        if type(error).__name__ in ("KilledWorker", "FutureCancelledError"):  # Dask's, without importing it
+            _count(tries, cell, error)
+        else:
+            what = f"{type(error).__name__}: {error}"
+            raise InternalError(f"The simulation of {cell.label} failed with {what}") from error
+    return None
+
+
+def _count(tries: dict[str, int], cell: Cell, error: BaseException) -> None:
+    tries[cell.key] = tries.get(cell.key, 0) + 1
+    if tries[cell.key] >= TRIES:
+        raise InternalError(
+            f"Workers died {TRIES} times at {cell.label}: it may need more memory. Try fewer jobs."
+        ) from error
