@@ -26,6 +26,8 @@ spare_forms = ridge_terms.SPARE_FORMS.njit
 isotropic = ridge_terms.ISOTROPIC.njit
 observed = ridge_terms.OBSERVED.njit
 tilted = ridge_terms.TILTED.njit
+along = ridge_terms.ALONG.njit
+transform = ridge_terms.TRANSFORM.njit
 
 CERTIFIED, BELOW_EDGE, UNFINISHED = 0, 1, 2
 EPS = 2.0**-52
@@ -76,24 +78,26 @@ def observable_sums(s, p, u, kappa):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMING)
 def tilt_sums(s, p, u, kappa):
-    """Sums behind the stationarity of the test error and behind its slope."""
-    g = g_rest = missed = missed_slope = slope = missed_bend = bend = 0.0
+    """Sums behind the slope of the test error in kappa, in the order of `ridge_terms.TILT`."""
+    f = g = rest = between = missed = missed_slope = slope = missed_bend = bend = 0.0
     for i in range(s.size):
-        a, b, c, d, e, h, k = tilt_terms(s[i], p[i], u[i], kappa, 1.0 / (s[i] + kappa))
-        g += a
-        g_rest += b
-        missed += c
-        missed_slope += d
-        slope += e
-        missed_bend += h
-        bend += k
-    return g, g_rest, missed, missed_slope, slope, missed_bend, bend
+        a, b, c, d, e, h, k, m, n = tilt_terms(s[i], p[i], u[i], kappa, 1.0 / (s[i] + kappa))
+        f += a
+        g += b
+        rest += c
+        between += d
+        missed += e
+        missed_slope += h
+        slope += k
+        missed_bend += m
+        bend += n
+    return f, g, rest, between, missed, missed_slope, slope, missed_bend, bend
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def slack(alpha, f, rest):
     """1 - df1/N and the size of the numbers that it is a difference of."""
-    few, many = slack_forms(alpha, f, rest)
+    few, many = slack_forms(alpha, 1.0 - 1.0 / alpha, f, rest)
     if alpha < FEW_SAMPLES:
         return few, 1.0 + f / alpha
     return many, abs(1.0 - 1.0 / alpha) + abs(rest) / alpha
@@ -102,7 +106,7 @@ def slack(alpha, f, rest):
 @njit(cache=True, nogil=True, error_model="numpy")
 def spare(alpha, g, rest):
     """1 - rho = 1 - df2/N."""
-    few, many = spare_forms(alpha, g, rest)
+    few, many = spare_forms(alpha, 1.0 - 1.0 / alpha, g, rest)
     return few if alpha < FEW_SAMPLES else many
 
 
@@ -219,3 +223,177 @@ def edges(s, p, alpha, out):
     """Fill out[:, i] with kappa_c and lambda_c."""
     for i in range(alpha.size):
         out[0, i], out[1, i] = edge(s, p, alpha[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def tilt(s, p, u, alpha, noise, kappa):
+    """Half of (1 - rho) d log E/d log kappa at fixed sample ratio, and its derivative in log kappa."""
+    sums = tilt_sums(s, p, u, kappa)
+    return tilted(kappa, alpha, noise, spare(alpha, sums[1], sums[2]), *sums)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def tilt_root(s, p, u, alpha, noise, low, high, rising):
+    """Zero of the tilt between `low` and `high`, where it changes sign once: Newton in log kappa, else bisection."""
+    kappa = math.sqrt(low * high)
+    for _ in range(MOST):
+        value, slope = tilt(s, p, u, alpha, noise, kappa)
+        if (value > 0.0) == rising:
+            high = kappa
+        else:
+            low = kappa
+        guess = kappa * math.exp(min(1.0, max(-1.0, -value / slope))) if slope != 0.0 else low
+        if not low < guess < high:
+            guess = math.sqrt(low * high)
+        if abs(guess - kappa) <= 2.0 * EPS * kappa or high - low <= 2.0 * EPS * kappa:
+            break
+        kappa = guess
+    return kappa
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def turning(s, p, u, alpha, noise, low, high):
+    """Kappa between `low` and `high` where the tilt stops changing: its slope goes through zero there."""
+    falling = tilt(s, p, u, alpha, noise, low)[1] < 0.0
+    while high - low > 1e-12 * high:
+        middle = math.sqrt(low * high)
+        if not low < middle < high:
+            break
+        if (tilt(s, p, u, alpha, noise, middle)[1] < 0.0) == falling:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(low * high)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def extrema(s, p, u, alpha, noise, nodes, found):
+    """Fill `found` with every kappa in nodes where the tilt changes sign (minima of E at even places); return how many.
+
+    Between two nodes of equal sign whose slopes both lead towards zero, the turning point is looked at too, so that a
+    minimum and a maximum closer than the nodes are not missed.
+    """
+    count = 0
+    value, slope = tilt(s, p, u, alpha, noise, nodes[0])
+    for i in range(1, nodes.size):
+        after, after_slope = tilt(s, p, u, alpha, noise, nodes[i])
+        if count + 2 > found.size:
+            break
+        if (after > 0.0) != (value > 0.0):
+            found[count] = tilt_root(s, p, u, alpha, noise, nodes[i - 1], nodes[i], after > 0.0)
+            count += 1
+        elif value * slope < 0.0 and after * after_slope > 0.0:
+            middle = turning(s, p, u, alpha, noise, nodes[i - 1], nodes[i])
+            if (tilt(s, p, u, alpha, noise, middle)[0] > 0.0) != (value > 0.0):
+                found[count] = tilt_root(s, p, u, alpha, noise, nodes[i - 1], middle, value < 0.0)
+                found[count + 1] = tilt_root(s, p, u, alpha, noise, middle, nodes[i], value > 0.0)
+                count += 2
+        value, slope = after, after_slope
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def at_kappa(s, p, u, alpha, noise, kappa):
+    """Penalty and test error of an effective ridge."""
+    f, f_rest, g, g_rest, missed = observable_sums(s, p, u, kappa)
+    ratio = slack(alpha, f, f_rest)[0]
+    return kappa * ratio, observed(missed, noise, ratio, spare(alpha, g, g_rest))[0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def along_curve(s, p, u, penalty, noise, excess, out):
+    """Fill out[:, i] with sample ratio, test error and slope of the learning curve at kappa = penalty + excess[i]."""
+    for i in range(excess.size):
+        kappa = penalty + excess[i]
+        sums = tilt_sums(s, p, u, kappa)
+        ratio, free, slope = along(kappa, excess[i], penalty, noise, *sums)
+        out[0, i], out[1, i], out[2, i] = ratio, (sums[4] + noise) / free, slope
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def convex_minimum(s, p, low, high):
+    """Kappa between two neighbouring poles where df2 is least; its slope rises from minus to plus infinity there."""
+    kappa = 0.5 * (low + high)
+    while True:
+        slope = edge_sums(s, p, kappa)[2]  # minus half of it
+        if slope > 0.0:
+            low = kappa
+        else:
+            high = kappa
+        kappa = 0.5 * (low + high)
+        if not low < kappa < high:
+            return kappa
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gap_minima(s, p, which, found):
+    """Fill found[d] with the least df2/P between the poles of scales d and d + 1, for each d in which."""
+    for d in which:
+        found[d] = edge_sums(s, p, convex_minimum(s, p, -s[d], -s[d + 1]))[0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def crossing(s, p, alpha, inside, outside):
+    """Sample-covariance edge -lambda(kappa) where df2/P = alpha, below alpha at `inside` and above at `outside`."""
+    while True:
+        kappa = 0.5 * (inside + outside)
+        if not min(inside, outside) < kappa < max(inside, outside):
+            break
+        if edge_sums(s, p, kappa)[0] < alpha:
+            inside = kappa
+        else:
+            outside = kappa
+    f, rest, _, _ = step_sums(s, p, inside)
+    return -inside * slack(alpha, f, rest)[0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gap_edges(s, p, alpha, which, out):
+    """Fill out[:, i] with the edges of the open gap below scale which[i]: end of the upper bulk, start of the lower."""
+    for i in range(which.size):
+        high, low = -s[which[i] + 1], -s[which[i]]
+        middle = convex_minimum(s, p, low, high)
+        out[0, i], out[1, i] = crossing(s, p, alpha, middle, low), crossing(s, p, alpha, middle, high)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def top_edge(s, p, alpha):
+    """The largest edge of the sample covariance, at kappa below all poles."""
+    reach = 0.0
+    for i in range(s.size):
+        reach += p[i] * s[i] * s[i]
+    return crossing(s, p, alpha, -s[0] - math.sqrt(reach / alpha) * 1.000001, -s[0])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def complex_sums(s, p, kappa):
+    """df1/P and df2/P at complex kappa."""
+    f = g = 0j
+    for i in range(s.size):
+        a, b = transform(s[i] + 0j, p[i] + 0j, kappa, 1.0 / (s[i] + kappa))
+        f += a
+        g += b
+    return f, g
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def density(s, p, alpha, x, out):
+    """Fill out with alpha Im(1/kappa)/pi at lambda = -x - i0, followed down from far below the real axis."""
+    scale = 0.0
+    for i in range(s.size):
+        scale += p[i] * s[i] * (1.0 + 1.0 / alpha)
+    for k in range(x.size):
+        height = 100.0 * (scale + x[k])
+        kappa = complex(-x[k] + scale / (1.0 + alpha), -height)
+        while True:
+            target = complex(-x[k], -height)
+            for _ in range(60):
+                f, g = complex_sums(s, p, kappa)
+                move = (kappa * (1.0 - f / alpha) - target) / (1.0 - g / alpha)
+                kappa -= move
+                if abs(move) <= 4.0 * EPS * abs(kappa):
+                    break
+            if height == 0.0:
+                break
+            height = height / 2.0 if height > 1e-13 * x[k] else 0.0
+        out[k] = max(0.0, alpha * (1.0 / kappa).imag / math.pi)

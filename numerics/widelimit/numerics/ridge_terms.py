@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Expr, Symbol
+from sympy import Expr, Symbol, symbols
 
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.theory import ridge
-from widelimit.theory.ridge import SLACK, SPARE, SUMS, TERMS, alpha, kappa, noise, p, penalty_symbol, s, u
+from widelimit.theory.ridge import SLACK, SPARE, SUMS, TERMS, alpha, kappa, margin, noise, p, penalty_symbol, s, u
 
 RECIPROCAL = Symbol("r", positive=True)
-MARGIN = Symbol("margin", real=True)  # 1 - 1/alpha, passed on as it is so that it need not cancel
 _ARGUMENTS = (s, p, u, kappa, RECIPROCAL)
 
 
@@ -32,32 +31,38 @@ STEP = _compiled(
 EDGE = _compiled([_twice, TERMS["unfitted_twice"], TERMS["fitted_slope"]], "ridge_edge")
 # for the observables at a root
 SUM = _compiled([TERMS[name] for name in ("fitted", "unfitted", "fitted_twice", "unfitted_twice", "missed")], "ridge_sum")
-# for the best penalty: what `stationarity` and its derivative in kappa need
-TILT = _compiled(
-    [
-        *(TERMS[name] for name in ("fitted_twice", "unfitted_twice", "missed", "missed_slope", "fitted_slope")),
-        *(-TERMS[name].diff(kappa) / 3 for name in ("missed_slope", "fitted_slope")),
-    ],
-    "ridge_tilt",
-)
+# for the best penalty and the peaks: `stationarity`, its slope, `learning_curve_slope`
+_TILTING = ("fitted", "fitted_twice", "unfitted_twice", "between", "missed", "missed_slope", "fitted_slope")
+_BENDS = [-TERMS[name].diff(kappa) / 3 for name in ("missed_slope", "fitted_slope")]
+TILT = _compiled([*(TERMS[name] for name in _TILTING), *_BENDS], "ridge_tilt")
 
-_few = (alpha, SUMS["fitted"])
-SLACK_FORMS = compile([ridge.slack_few_samples(), ridge.slack()], (*_few, SUMS["unfitted"]), name="ridge_slack")
+SLACK_FORMS = compile(
+    [ridge.slack_few_samples(), ridge.slack()], (alpha, margin, SUMS["fitted"], SUMS["unfitted"]), name="ridge_slack"
+)
 SPARE_FORMS = compile(
-    [ridge.spare_few_samples(), ridge.spare()], (alpha, SUMS["fitted_twice"], SUMS["unfitted_twice"]), name="ridge_spare"
+    [ridge.spare_few_samples(), ridge.spare()],
+    (alpha, margin, SUMS["fitted_twice"], SUMS["unfitted_twice"]),
+    name="ridge_spare",
 )
 ISOTROPIC = compile(
-    [e.subs(1 / alpha, 1 - MARGIN) for e in ridge.isotropic_ridge()],
-    (s, MARGIN, penalty_symbol),
-    name="ridge_isotropic",
+    ridge.isotropic_ridge(), (s, margin, penalty_symbol), name="ridge_isotropic"
 )
 OBSERVED = compile(
     [ridge.test_error(), ridge.training_error(), ridge.variance_of_inputs(), ridge.variance_of_noise()],
     (SUMS["missed"], noise, SLACK, SPARE),
     name="ridge_observed",
 )
+_SUMS_OF_TILT = (*(SUMS[name] for name in _TILTING), ridge.MISSED_BEND, ridge.FITTED_BEND)
 TILTED = compile(
-    ridge.stationarity(),
-    (kappa, alpha, noise, SPARE, SUMS["missed"], SUMS["missed_slope"], SUMS["fitted_slope"]),
+    [kappa * ridge.stationarity(), kappa * ridge.total_derivative(kappa * ridge.stationarity())],
+    (kappa, alpha, noise, SPARE, *_SUMS_OF_TILT),
     name="ridge_tilted",
 )
+ALONG = compile(
+    [ridge.ratio_at_penalty(), ridge.spare_at_penalty(), kappa * ridge.learning_curve_slope()],
+    (kappa, ridge.EXCESS, penalty_symbol, noise, *_SUMS_OF_TILT),
+    name="ridge_along",
+)
+_scales = symbols("s_1 p_1 s_2 p_2", positive=True)
+GAP = compile(ridge.two_scale_gap(*_scales), _scales, name="ridge_gap")
+TRANSFORM = compile([_fitted.subs(s + kappa, 1 / RECIPROCAL), _twice.subs(s + kappa, 1 / RECIPROCAL)], (s, p, kappa, RECIPROCAL), name="ridge_transform", dtype=complex)

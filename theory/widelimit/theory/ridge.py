@@ -19,7 +19,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sympy import Expr, IndexedBase, Sum, Symbol, sqrt, symbols
+from sympy import Expr, IndexedBase, Sum, Symbol, cbrt, diff, sqrt, symbols
 
 from widelimit.theory.errors import ArgumentError
 
@@ -31,6 +31,7 @@ kappa = Symbol("kappa", real=True)  # effective ridge; negative below zero penal
 penalty_symbol = Symbol("lambda", real=True)
 alpha = Symbol("alpha", positive=True)  # samples per dimension, N/P
 noise = Symbol("sigma2", nonnegative=True)  # variance of the label noise
+margin = Symbol("margin", real=True)  # 1 - 1/alpha, one symbol so that floating point never splits the difference
 
 D = Symbol("D", integer=True, positive=True)  # number of distinct eigenvalues
 j = Symbol("j", integer=True, positive=True)
@@ -42,6 +43,7 @@ TERMS = MappingProxyType(
         "unfitted": p * kappa / (s + kappa),  # 1 - fitted without cancellation
         "fitted_twice": p * (s / (s + kappa)) ** 2,  # df2/P = alpha rho
         "unfitted_twice": p * kappa * (kappa + 2 * s) / (s + kappa) ** 2,  # 1 - fitted_twice without cancellation
+        "between": p * s * kappa / (s + kappa) ** 2,  # fitted - fitted_twice without cancellation
         "missed": u * (kappa / (s + kappa)) ** 2,  # squared bias
         "missed_slope": u * s / (s + kappa) ** 3,  # d missed / d kappa = 2 kappa times this
         "fitted_slope": p * s**2 / (s + kappa) ** 3,  # d fitted_twice / d kappa = -2 times this
@@ -71,14 +73,14 @@ def slack() -> Expr:
     """``lambda/kappa = 1 - df1/N``, from the unfitted sum, which does not cancel near ``alpha = 1``.
 
     >>> slack()
-    1 + unfitted/alpha - 1/alpha
+    margin + unfitted/alpha
     """
-    return 1 - 1 / alpha + SUMS["unfitted"] / alpha
+    return margin + SUMS["unfitted"] / alpha
 
 
 def spare() -> Expr:
     """``1 - rho = d lambda/d kappa = 1 - df2/N``, from the sum that does not cancel near ``alpha = 1``."""
-    return 1 - 1 / alpha + SUMS["unfitted_twice"] / alpha
+    return margin + SUMS["unfitted_twice"] / alpha
 
 
 def slack_few_samples() -> Expr:
@@ -92,18 +94,19 @@ def spare_few_samples() -> Expr:
 
 
 SLACK, SPARE = symbols("slack spare", real=True)  # lambda/kappa and 1 - rho, by whichever form
+MISSED_BEND, FITTED_BEND = symbols("missed_bend fitted_bend", real=True)
 
 
 def isotropic_ridge() -> tuple[Expr, Expr]:
     """Effective ridge of a single eigenvalue s, the positive root of ``kappa^2 + b kappa - lambda s = 0``.
 
-    ``b = s (1 - 1/alpha) - lambda``. Two equal forms: the first does not cancel for ``b < 0``, the second for ``b > 0``.
+    ``b = s margin - lambda``. Two equal forms: the first does not cancel for ``b < 0``, the second for ``b > 0``.
 
     >>> first, second = isotropic_ridge()
-    >>> float(first.subs({s: 1, alpha: 0.5, penalty_symbol: 0})), float(second.subs({s: 1, alpha: 2, penalty_symbol: 0}))
+    >>> float(first.subs({s: 1, margin: -1, penalty_symbol: 0})), float(second.subs({s: 1, margin: 0.5, penalty_symbol: 0}))
     (1.0, 0.0)
     """
-    b = s * (1 - 1 / alpha) - penalty_symbol
+    b = s * margin - penalty_symbol
     root = sqrt(b**2 + 4 * penalty_symbol * s)
     return (root - b) / 2, 2 * penalty_symbol * s / (root + b)
 
@@ -138,9 +141,51 @@ def variance_of_noise() -> Expr:
 
 
 def stationarity() -> Expr:
-    """``d log E/d kappa / 2``: negative where a larger penalty would help, zero at every extremum of E."""
-    gain = SUMS["missed_slope"] * kappa / (SUMS["missed"] + noise)
-    return gain - SUMS["fitted_slope"] / (alpha * SPARE)
+    """``(1 - rho)/2 d log E/d kappa``: negative where more penalty helps, zero at every extremum of E, finite at the edge."""
+    return SPARE * kappa * SUMS["missed_slope"] / (SUMS["missed"] + noise) - SUMS["fitted_slope"] / alpha
+
+
+def total_derivative(expression: Expr) -> Expr:
+    """Differentiate in kappa at fixed alpha an expression of kappa, `SPARE` and the sums of `SUMS`.
+
+    The sums of ``u s/(s + kappa)^4`` and ``p s^2/(s + kappa)^4`` appear as `MISSED_BEND` and `FITTED_BEND`.
+    """
+    chain = {
+        SUMS["missed"]: 2 * kappa * SUMS["missed_slope"],
+        SUMS["missed_slope"]: -3 * MISSED_BEND,
+        SUMS["fitted_slope"]: -3 * FITTED_BEND,
+        SPARE: 2 * SUMS["fitted_slope"] / alpha,
+    }
+    return diff(expression, kappa) + sum(diff(expression, inner) * slope for inner, slope in chain.items())
+
+
+EXCESS = Symbol("excess", positive=True)  # kappa - lambda
+
+
+def ratio_at_penalty() -> Expr:
+    """``alpha = kappa f/(kappa - lambda)``, f = df1/P: the learning curve at one penalty, kappa its parameter."""
+    return kappa * SUMS["fitted"] / EXCESS
+
+
+def spare_at_penalty() -> Expr:
+    """``1 - rho`` along the learning curve at one penalty, without cancellation for ``lambda >= 0``."""
+    return (kappa * SUMS["between"] + penalty_symbol * SUMS["fitted_twice"]) / (kappa * SUMS["fitted"])
+
+
+def learning_curve_slope() -> Expr:
+    """``(1 - rho) d log E/d kappa`` along the learning curve at one penalty: zero at its peaks and valleys."""
+    f, g = SUMS["fitted"], SUMS["fitted_twice"]
+    rate = -2 * SUMS["fitted_slope"] / g + penalty_symbol / (kappa * EXCESS) + SUMS["between"] / (kappa * f)
+    rho = g * EXCESS / (kappa * f)
+    return spare_at_penalty() * 2 * kappa * SUMS["missed_slope"] / (SUMS["missed"] + noise) + rho * rate
+
+
+def two_scale_gap(s1: Expr, p1: Expr, s2: Expr, p2: Expr) -> Expr:
+    """Sample ratio at which the Hessian's gap between two scales opens: ``(A^(1/3) + B^(1/3))^3/(s_1 - s_2)^2``.
+
+    ``A = p_1 s_1^2`` and ``B = p_2 s_2^2``: the least ``A/x^2 + B/y^2`` for ``x + y = s_1 - s_2``.
+    """
+    return (cbrt(p1 * s1**2) + cbrt(p2 * s2**2)) ** 3 / (s1 - s2) ** 2
 
 
 RESULTS: tuple[str, ...] = (

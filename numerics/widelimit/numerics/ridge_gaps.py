@@ -1,0 +1,100 @@
+"""The spectrum of the loss landscape: bulks and gaps of the Hessian, their thresholds, the density.
+
+The non-zero eigenvalues x of the sample covariance ``X^T X/N`` (the Hessian of the loss is twice that) lie where the
+effective ridge of penalty -x is complex. Outside, kappa is real with rho < 1; edges are at rho = 1. Between two scales
+rho is convex in kappa, so a gap opens at ``alpha_gap = min over -s_d < kappa < -s_(d+1) of mean_j s_j^2/(s_j + kappa)^2``;
+the bulk above it then holds exactly the fraction ``p_1 + ... + p_d`` of the dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from widelimit.numerics import arguments, ridge_kernel
+from widelimit.numerics.ridge_spectrum import Spectrum
+from widelimit.numerics.ridge_terms import GAP, TRANSFORM
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class HessianGaps:
+    """Bulks of the sample covariance at one sample ratio, from the top down.
+
+    `lower` and `upper` are the edges of each bulk, `fractions` the exact fraction of the (non-zero) dimensions in it;
+    with fewer samples than dimensions the lowest bulk holds N/P less what is above it, and the rest is exactly zero.
+    """
+
+    lower: Array
+    upper: Array
+    fractions: Array
+
+
+def gap_thresholds(
+    eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None = None, *, below: float = np.inf
+) -> Array:
+    """Sample ratios above which the gap under each scale (in decreasing order) is open: one fewer than the scales.
+
+    Two scales: ``[(p_1 s_1^2)^(1/3) + (p_2 s_2^2)^(1/3)]^3/(s_1 - s_2)^2``, exactly. Thresholds above `below` may be
+    returned as infinity, which is much faster for thousands of scales. Ratios count all dimensions, zero ones too.
+
+    >>> gap_thresholds([1, 0.1], [0.5, 0.5]).round(8)
+    array([1.10838153])
+    """
+    spectrum = Spectrum.of(eigenvalues, weights)
+    s, p = spectrum.eigenvalues, spectrum.weights
+    if s.size == 1:
+        return np.empty(0)
+    # the two scales beside the gap alone: a bound from below, and the threshold itself where there are no others
+    least = np.asarray(GAP(s[:-1], p[:-1], s[1:], p[1:]))
+    found = np.full(s.size - 1, np.inf)
+    close = np.flatnonzero(least <= below / spectrum.rank_fraction)
+    ridge_kernel.loops().gap_minima(s, p, close, found)
+    return found * spectrum.rank_fraction
+
+
+def hessian_gaps(
+    eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None = None, *, sample_ratio: float
+) -> HessianGaps:
+    """Edges and exact eigenvalue counts of every bulk of ``X^T X/N`` at this sample ratio.
+
+    >>> gaps = hessian_gaps([1, 0.1], [0.5, 0.5], sample_ratio=2.0)
+    >>> gaps.fractions, gaps.lower.round(4)
+    (array([0.5, 0.5]), array([0.2813, 0.0129]))
+    """
+    spectrum = Spectrum.of(eigenvalues, weights)
+    s, p = spectrum.eigenvalues, spectrum.weights
+    alpha = float(arguments.positive("sample_ratio", sample_ratio)) / spectrum.rank_fraction
+    thresholds = gap_thresholds(spectrum, below=alpha * spectrum.rank_fraction) / spectrum.rank_fraction
+    open_ = np.flatnonzero(thresholds < alpha)
+    loops = ridge_kernel.loops()
+    inner = np.empty((2, open_.size))
+    loops.gap_edges(s, p, alpha, open_, inner)  # rows: the lower edge of the bulk above, the upper edge of the bulk below
+    top = loops.top_edge(s, p, alpha)
+    bottom = -ridge_kernel.edges(s, p, np.array([alpha]))[1][0]
+    above = np.concatenate([np.cumsum(p)[open_], [min(1.0, alpha)]])
+    return HessianGaps(
+        lower=np.append(inner[0], bottom), upper=np.append(top, inner[1]), fractions=np.diff(above, prepend=0.0)
+    )
+
+
+def hessian_density(
+    x: ArrayLike, eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None = None, *, sample_ratio: float
+) -> Any:
+    """Density at x > 0 of the eigenvalues of ``X^T X/N``, per (non-zero) dimension: it integrates to min(1, N/P).
+
+    ``alpha Im(1/kappa)/pi`` with ``lambda(kappa) = -x - i0``: Newton's method along a path down to the real axis.
+
+    >>> round(hessian_density(1.0, 1.0, sample_ratio=1.0), 6)  # sqrt(3)/(2 pi), Marchenko-Pastur
+    0.275664
+    """
+    spectrum = Spectrum.of(eigenvalues, weights)
+    points = arguments.positive("x", x)
+    alpha = float(arguments.positive("sample_ratio", sample_ratio)) / spectrum.rank_fraction
+    out = np.empty(points.size)
+    ridge_kernel.loops().density(spectrum.eigenvalues, spectrum.weights, alpha, points.ravel(), out)
+    return arguments.scalar(out.reshape(points.shape))

@@ -1,0 +1,137 @@
+"""The best penalty: every minimum of the test error in the penalty, and the deepest of them.
+
+The test error is scanned in the effective ridge, from the spectral edge (or, with more samples than dimensions, from a
+bound that no minimum can lie below) to a bound that no minimum can lie above, on nodes close in log kappa: the tilt
+has no feature narrower than its poles are far, pi. All sign changes are refined; the penalty follows without a solver.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from widelimit.numerics import arguments, ridge_kernel, threads
+from widelimit.numerics.ridge_solve import with_signal
+from widelimit.numerics.ridge_spectrum import Spectrum
+from widelimit.theory.errors import InternalError
+
+_SPACING = 0.08  # of the nodes in log kappa
+_MOST_EXTREMA = 512
+
+
+@dataclass(frozen=True)
+class BestPenalty:
+    """The penalty of least test error; floats, or arrays of the shape of the arguments.
+
+    penalty: lambda of ``(1/N) sum of squares + lambda |w|^2``; negative where that is best, infinite without signal.
+    minima: how many local minima the test error has in the penalty (above one, the best penalty can jump).
+    """
+
+    penalty: Any
+    test_error: Any
+    unexplained: Any
+    effective_ridge: Any
+    minima: Any
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A local minimum of the test error in the penalty."""
+
+    penalty: float
+    test_error: float
+    effective_ridge: float
+
+
+def optimal_penalty(
+    eigenvalues: ArrayLike | Spectrum,
+    weights: ArrayLike | None = None,
+    signal: ArrayLike | None = None,
+    noise: ArrayLike = 0.0,
+    *,
+    sample_ratio: ArrayLike,
+) -> BestPenalty:
+    """Penalty of least test error, over all penalties down to the spectral edge; arguments as for `ridge_solve.solve`.
+
+    Stationarity: ``E = N kappa [sum w^2 s^2/(s + kappa)^3] / [sum s^2/(s + kappa)^3]``; all solutions are found and
+    the deepest minimum is returned (Mel & Ganguli 2021; `theory.ridge.derive("optimal-penalty")`). For an isotropic
+    target (w_j^2 the same everywhere) it is ``sigma^2/(N w^2)``.
+
+    >>> best = optimal_penalty([1, 0.1], [0.1, 0.9], [1, 0], sample_ratio=0.5)
+    >>> round(best.penalty, 7), round(best.test_error, 7)
+    (-0.0145291, 0.0200941)
+    """
+    spectrum = with_signal(eigenvalues, weights, signal)
+    sigma2, ratio = arguments.broadcast(
+        noise=arguments.non_negative("noise", noise), sample_ratio=arguments.positive("sample_ratio", sample_ratio)
+    )
+    flat = list(zip(ratio.ravel() / spectrum.rank_fraction, sigma2.ravel(), strict=True))
+    found: list[tuple[Minimum, int]] = [None] * len(flat)  # type: ignore[list-item]
+
+    def work(part: slice) -> None:
+        for k in range(*part.indices(len(flat))):
+            minima = _minima(spectrum, *flat[k])
+            found[k] = min(minima, key=lambda m: m.test_error), len(minima)
+
+    ridge_kernel.loops()
+    threads.each(work, threads.chunks(len(flat), smallest=8))
+    columns = np.array([(m.penalty, m.test_error, m.effective_ridge, count) for m, count in found]).T
+    penalty, error, kappa, count = (column.reshape(ratio.shape) for column in columns)
+    with np.errstate(invalid="ignore"):
+        unexplained = error / (spectrum.total_signal + sigma2)
+    plain = [arguments.scalar(np.asarray(a)) for a in (penalty, error, unexplained, kappa, count.astype(int))]
+    return BestPenalty(*plain)
+
+
+def minima(
+    eigenvalues: ArrayLike | Spectrum,
+    weights: ArrayLike | None = None,
+    signal: ArrayLike | None = None,
+    noise: float = 0.0,
+    *,
+    sample_ratio: float,
+) -> tuple[Minimum, ...]:
+    """All local minima of the test error in the penalty, in increasing penalty; arguments as for `optimal_penalty`.
+
+    >>> [round(m.penalty, 4) for m in minima([1, 0.01], [0.1, 0.9], [0.5, 0.49], 0.01, sample_ratio=0.25)]
+    [0.0083, 0.2312]
+    """
+    spectrum = with_signal(eigenvalues, weights, signal)
+    sigma2 = float(arguments.non_negative("noise", noise))
+    return tuple(_minima(spectrum, float(arguments.positive("sample_ratio", sample_ratio)) / spectrum.rank_fraction, sigma2))
+
+
+def _minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minimum]:
+    if spectrum.total_signal == 0.0:
+        return [Minimum(math.inf, noise, math.inf)]  # nothing to learn: do not fit
+    if noise == 0.0 and alpha >= 1.0:
+        return [Minimum(0.0, 0.0, 0.0)]  # everything is learnt
+    loops = ridge_kernel.loops()
+    arrays = (spectrum.eigenvalues, spectrum.weights, spectrum.signal)
+    low, high = _range(spectrum, alpha, noise)
+    nodes = np.exp(np.linspace(math.log(low), math.log(high), 2 + int(math.log(high / low) / _SPACING)))
+    nodes[0] = low
+    found = np.empty(_MOST_EXTREMA)
+    count = loops.extrema(*arrays, alpha, noise, nodes, found)
+    if count % 2 == 0:
+        raise InternalError(f"An even number of extrema ({count}) at sample_ratio {alpha}: please report this spectrum.")
+    result = []
+    for kappa in found[:count:2]:
+        penalty, error = loops.at_kappa(*arrays, alpha, noise, kappa)
+        result.append(Minimum(float(penalty), float(error), float(kappa)))
+    return result
+
+
+def _range(spectrum: Spectrum, alpha: float, noise: float) -> tuple[float, float]:
+    """Bounds of kappa outside which the sign of the tilt is known: it falls below the first and rises above the second."""
+    s, p, u = spectrum.eigenvalues, spectrum.weights, spectrum.signal
+    second, carried = float(p @ s**2), float(u @ s)
+    high = max(10 * s[0], math.sqrt(2 * second / alpha), 2.8 * (spectrum.total_signal + noise) * second / (alpha * carried))
+    if alpha < 1.0:
+        return float(ridge_kernel.edges(s, p, np.array([alpha]))[0][0]), high
+    ratio = float(noise * (p @ (1 / s)) / (8 * alpha * (u @ s**-2.0)))
+    return min(s[-1], ratio), high
