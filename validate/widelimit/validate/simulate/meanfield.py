@@ -8,8 +8,8 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -59,8 +59,9 @@ def forward_statistics(
     """Moments of pairs of inputs at every layer.
 
     Synthetic pairs have h^0 with second moment `q0` and correlation 1 - `one_minus_c0` exactly, so that
-    x^0 = phi(h^0). With `data` (see `widelimit.validate.inputs.pair`) the two real inputs
-    are fed to W^1 as they are.
+    x^0 = phi(h^0). With `data` (see `widelimit.validate.inputs.pair`) the two real inputs are fed to W^1 as they are,
+    by `count` independent first layers on top of which the other layers are shared: first layers cost little, and
+    the average over them is far less noisy than one pair.
 
     >>> spec = Architecture("relu", sigma_w=2**0.5, sigma_b=0.0, depth=2)
     >>> forward_statistics(spec, 100, [1, 2, 3], Backend(), q0=0.5).q.shape
@@ -69,11 +70,13 @@ def forward_statistics(
 
     def measure(group: Sequence[int]) -> torch.Tensor:
         network = random_network(architecture, width, group, backend)
-        start = _start(network, q0, one_minus_c0, count, data)
+        if data:
+            states = _from_data(network, data, count)
+        else:
+            states = network.forward(torch.cat(pairs(network.draws, width, count, q0, one_minus_c0), dim=2))
         rows = []
-        for h in network.forward(start, raw=bool(data)):
-            k = h.shape[2] // 2
-            moments = pair_moments(h[..., :k], h[..., k:])
+        for h in states:
+            moments = pair_moments(h[..., :count], h[..., count:])
             q = (moments.q_a.mean(dim=1) + moments.q_b.mean(dim=1)) / 2
             post = length(network.phi(h)).mean(dim=1)
             rows.append(torch.stack([q, moments.c.mean(dim=1), moments.one_minus_c.mean(dim=1), post], dim=1))
@@ -95,7 +98,7 @@ def settled(
 ) -> np.ndarray:
     """Second moment and correlation averaged over the last `window` layers, (R, 2).
 
-    The start is a family of vectors of length `q0`, the vectors of one half at correlation `c0` with the other half's."""
+    The start is a family of vectors of length `q0`, in two halves at correlation `c0` with one another."""
 
     def measure(group: Sequence[int]) -> torch.Tensor:
         network = random_network(architecture, width, group, backend)
@@ -231,12 +234,17 @@ def gradient_statistics(
     return GradientStatistics(table[:, : len(distances)], table[:, len(distances) :])
 
 
-def _start(network: Network, q0: float, one_minus_c0: float, count: int, data: str) -> torch.Tensor:
-    backend = network.draws.backend
-    if data:
-        x = torch.as_tensor(pair(data).T.copy(), dtype=backend.dtype, device=backend.device)
-        return x.expand(len(network.draws), -1, -1)
-    return torch.cat(pairs(network.draws, network.width, count, q0, one_minus_c0), dim=2)
+def _from_data(network: Network, data: str, count: int) -> Iterator[torch.Tensor]:
+    """h^1, ..., h^depth of `count` copies of a real pair, each with a first layer of its own."""
+    draws, spec = network.draws, network.architecture
+    x = torch.as_tensor(pair(data).T.copy(), dtype=draws.backend.dtype, device=draws.backend.device)
+    x = x.expand(len(draws), -1, -1)
+    first = replace(spec, depth=1)
+    copies = [next(Network(first, network.width, draws).forward(x, raw=True)) for _ in range(count)]
+    h = torch.cat([copy[..., :1] for copy in copies] + [copy[..., 1:] for copy in copies], dim=2)
+    yield h
+    if spec.depth > 1:
+        yield from Network(replace(spec, depth=spec.depth - 1), network.width, draws).forward(h)
 
 
 def _bytes(architecture: Architecture, width: int, columns: int, backend: Backend, kept: bool) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -110,7 +111,7 @@ def _initial(
     parameters = []
     scales = torch.as_tensor(sigma_w, dtype=draws.backend.dtype, device=draws.backend.device)
     sizes = [features, *[width] * depth, CLASSES]
-    for layer, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         last = layer == depth
         spread = (torch.ones_like(scales) if last else scales) / fan_in**0.5
         weight = draws.normal(fan_out, fan_in).unsqueeze(1) * spread.view(1, -1, 1, 1)
