@@ -1,1 +1,7 @@
 """Floor 1, symbolic: what is true, and why. Only SymPy, mpmath and the standard library."""
+
+from widelimit.theory.activation import Activation
+from widelimit.theory.derivation import Derivation, Step
+from widelimit.theory.expectation import Expectation
+
+__all__ = ["Activation", "Derivation", "Expectation", "Step"]

@@ -1,116 +1,76 @@
-"""A derivation: ordered steps from definitions to a result, each with its reason, assumptions and source.
+"""Results as ordered equations that carry their reasons and check themselves.
 
-Every step can be checked: both sides of an identity are evaluated independently of each other at random points
-of the step's domain in high precision; a limit shows the ratio of its sides approaching one. A derivation prints
-as text, LaTeX and MathML.
+A `Step` is one equation with its justification, source, assumptions and the domain on which it holds; a `Derivation`
+is a tuple of them. ``check`` draws points from each domain and evaluates both sides independently in high precision.
 """
 
 from __future__ import annotations
 
-import html
-import itertools
 import random
-import re
+import textwrap
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
-from xml.sax.saxutils import escape
+from typing import Any
 
 import mpmath
-from sympy import Equality, Expr, Rational, Symbol, latex, oo
-from sympy.printing.mathml import MathMLPresentationPrinter
+from sympy import Eq, Expr, Rational, S, Symbol, latex
 
-from widelimit.theory.errors import DerivationError
+from widelimit.theory.errors import ArgumentError, DerivationError
 from widelimit.theory.precision import evaluate
 
-Values = Mapping[Symbol, Rational]
-Kind = Literal["definition", "identity", "limit"]
+KINDS = ("definition", "identity", "limit")
+LOST_DIGITS = 5  # what an identity may lose to rounding, out of `dps`
+
+Evaluator = Callable[[Mapping[Symbol, Any], int], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
 class Step:
     """One equation of a derivation.
 
-    `kind`: a *definition* introduces its left side (the right side must be a finite number), an *identity* has
-    two sides that are evaluated independently, a *limit* says that left/right tends to 1 as `limit` =
-    (symbol, value) is approached, its error falling at least like the distance to the power order/2.
-    `source`: keys of references.bib with what is meant in them, separated by ``;``.
-    `domain`: the intervals from which `check` draws; `evaluate(values, dps)` returns both sides of a step that
-    needs numerics of its own (a distribution identity, a recursion run to some depth).
+    `kind`: "identity" (both sides are evaluated and must agree), "definition" (the right side must be a finite
+    number), "limit" (`limit` = (symbol, value, order): left/right tends to 1 like |symbol - value|**order; at infinity
+    like symbol**-order). `domain` maps symbols to the interval that points are drawn from. `source`: keys of
+    references.bib, each with a place, separated by "; ". `evaluate` replaces the evaluation of both sides where they
+    need numerics of their own.
     """
 
     name: str
-    equation: Equality
+    equation: Eq
     because: str
     source: str = ""
     assumptions: tuple[str, ...] = ()
     domain: Mapping[Symbol, tuple[float, float]] = field(default_factory=dict)
-    kind: Kind = "identity"
-    limit: tuple[Symbol, Expr] | None = None
-    order: float = 1.0
-    evaluate: Callable[[Values, int], tuple[mpmath.mpf, mpmath.mpf]] | None = None
+    kind: str = "identity"
+    limit: tuple | None = None
+    evaluate: Evaluator | None = None
 
-    @property
-    def lhs(self) -> Expr:
-        """The left side."""
-        return self.equation.args[0]
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ArgumentError("kind", f"must be one of {', '.join(KINDS)}", self.kind)
+        if not isinstance(self.equation, Eq):
+            raise ArgumentError("equation", "must be Eq(left, right, evaluate=False)", self.equation)
+        if (self.kind == "limit") != (self.limit is not None):
+            raise ArgumentError("limit", "must be given for steps of kind 'limit' only", self.limit)
 
-    @property
-    def rhs(self) -> Expr:
-        """The right side."""
-        return self.equation.args[1]
-
-    def check(self, dps: int = 30, points: int = 3, seed: int = 0) -> StepCheck:
-        """Check this step at `points` random points; the result says how far the two sides are apart."""
-        draw = random.Random(f"{seed}:{self.name}:{self.equation}")
-        worst = mpmath.mpf(0)
-        for _ in range(points if self.domain else 1):
-            values = {
-                s: _between(draw, *ends)
-                for s, ends in sorted(self.domain.items(), key=lambda item: str(item[0]))
-            }
-            error = self._limit_error(values, dps) if self.kind == "limit" else self._error(values, dps)
-            worst = max(worst, error) if mpmath.isfinite(error) else mpmath.inf
-        # Ten digits are left to the quadrature and the numerical derivatives behind the sides.
-        allowed = mpmath.mpf(1) if self.kind == "limit" else mpmath.mpf(10) ** -(dps - 10)
-        return StepCheck(
-            self.name, self.kind, points if self.domain else 1, float(worst), bool(worst <= allowed)
-        )
-
-    def _sides(self, values: Values, dps: int) -> tuple[mpmath.mpf, mpmath.mpf]:
+    def sides(self, values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
+        """Evaluate left and right (a definition has no left side of its own: right twice)."""
         if self.evaluate is not None:
             return self.evaluate(values, dps)
-        right = evaluate(self.rhs, values, dps)
-        return (right if self.kind == "definition" else evaluate(self.lhs, values, dps)), right
+        right = evaluate(self.equation.rhs, values, dps)
+        left = right if self.kind == "definition" else evaluate(self.equation.lhs, values, dps)
+        return left, right
 
-    def _error(self, values: Values, dps: int) -> mpmath.mpf:
-        left, right = self._sides(values, dps)
-        with mpmath.workdps(dps + 10):
-            scale = max(abs(left), abs(right))
-            return abs(left - right) / scale if scale else mpmath.mpf(0)
-
-    def _limit_error(self, values: Values, dps: int) -> mpmath.mpf:
-        """Return at most 1 if |left/right - 1| falls like the distance to the power order/2 or faster, else more."""
-        if self.limit is None:
-            raise DerivationError(f"Step {self.name!r} is a limit but does not say of what.")
-        symbol, target = self.limit
-        errors = []
-        for power in (2, 4, 6):
-            near = Rational(10) ** power if target is oo else target + Rational(1, 10**power)
-            left, right = self._sides({**values, symbol: near}, dps)
-            errors.append(abs(left / right - 1))
-        floor = mpmath.mpf(10) ** -(dps - 10)
-        factor = mpmath.mpf(10) ** self.order  # a hundredfold approach, to the power order/2
-        pairs = itertools.pairwise(errors)
-        return max(
-            (after * factor / max(before, floor) for before, after in pairs if after > floor),
-            default=mpmath.mpf(0),
-        )
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the bibliography that the source names."""
+        return tuple(part.split(",")[0].split()[0] for part in self.source.split(";") if part.strip())
 
 
 @dataclass(frozen=True)
 class StepCheck:
-    """What checking a step found: the largest relative difference of its sides over the points."""
+    """Outcome of one step's check; `worst_relative_error` is that of the final ratio for limits."""
 
     name: str
     kind: str
@@ -121,29 +81,29 @@ class StepCheck:
 
 @dataclass(frozen=True)
 class Derivation:
-    """Ordered steps under a title; the last step is the result.
+    """Ordered steps from definitions to a result.
 
-    >>> from sympy import Eq, Symbol, cos, sin
-    >>> t = Symbol("t", real=True)
-    >>> step = Step("pythagoras", Eq(sin(t) ** 2, 1 - cos(t) ** 2, evaluate=False), "unit circle", domain={t: (0, 1)})
-    >>> derivation = Derivation("An example", (step,))
-    >>> derivation.check()[0].passed
+    >>> from sympy import sin, cos
+    >>> a = Symbol("a", real=True)
+    >>> step = Step("half-angle", Eq(sin(2*a), 2*sin(a)*cos(a), evaluate=False), "addition theorem", domain={a: (0, 1)})
+    >>> Derivation("An example", (step,)).check(dps=30)[0].passed
     True
-    >>> print(derivation)
-    An example
-    1. pythagoras: sin(t)**2 = 1 - cos(t)**2
-       because unit circle
     """
 
     title: str
     steps: tuple[Step, ...]
     assumptions: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        names = [step.name for step in self.steps]
+        if not names or len(set(names)) < len(names):
+            raise ArgumentError("steps", "must have one or more steps with different names", names)
+
     def __getitem__(self, name: str) -> Step:
         for step in self.steps:
             if step.name == name:
                 return step
-        raise KeyError(f"{name!r}; the steps are {', '.join(step.name for step in self.steps)}")
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
@@ -152,85 +112,134 @@ class Derivation:
         return len(self.steps)
 
     @property
-    def result(self) -> Equality:
+    def result(self) -> Eq:
         """The equation of the last step."""
         return self.steps[-1].equation
 
-    def check(self, dps: int = 30, points: int = 3, seed: int = 0) -> tuple[StepCheck, ...]:
-        """Check every step at random points; raise `DerivationError` naming the first that fails."""
-        checks = []
-        for step in self.steps:
-            done = step.check(dps, points, seed)
-            if not done.passed:
-                raise DerivationError(
-                    f"Step {step.name!r} of {self.title!r} fails its check: {step.equation.lhs} and "
-                    f"{step.equation.rhs} differ by {done.worst_relative_error:.3g} relatively."
-                )
-            checks.append(done)
-        return tuple(checks)
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Bibliography keys in order of appearance."""
+        return tuple(dict.fromkeys(key for step in self.steps for key in step.keys))
 
     def __str__(self) -> str:
-        lines = [self.title, *(f"assuming {text}" for text in self.assumptions)]
+        lines = [self.title, "=" * len(self.title)]
+        lines += [f"Assuming {a}." for a in self.assumptions]
         for number, step in enumerate(self.steps, 1):
-            sign = "~" if step.kind == "limit" else "="
-            lines.append(f"{number}. {step.name}: {step.lhs} {sign} {step.rhs}" + _as(step, str))
-            lines.append(f"   because {step.because}")
-            lines += [f"   assuming {text}" for text in step.assumptions]
-            if step.source:
-                lines.append(f"   [{step.source}]")
+            lines += ["", f"{number}. {step.name}", f"       {_sides(step, str)}"]
+            reason = step.because + (f" [{step.source}]" if step.source else "")
+            reason += f" Assuming {'; '.join(step.assumptions)}." if step.assumptions else ""
+            lines += textwrap.wrap(reason, 96, initial_indent="   ", subsequent_indent="   ")
         return "\n".join(lines)
 
     def latex(self) -> str:
-        """Return an `align` environment, a line a step, with names as comments on the right."""
+        """Return the steps as one LaTeX `align*` environment, a line of words under each equation."""
         rows = []
         for step in self.steps:
-            sign = r"\sim" if step.kind == "limit" else "="
-            rows.append(
-                rf"  {latex(step.lhs)} &{sign} {latex(step.rhs)} && \text{{{step.name}{_as(step, latex)}}}"
-            )
-        return "\\begin{align}\n" + " \\\\\n".join(rows) + "\n\\end{align}"
+            rows.append(_sides(step, latex, " &", r"\sim"))
+            rows.append(rf"&\quad\text{{{_escaped(step.because)}}}")
+        return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
     def _repr_latex_(self) -> str:
         return self.latex()
 
     def mathml(self) -> str:
-        """Return an ordered list, an item a step, whose equations are presentation MathML."""
-        items = []
+        """Return a MathML table, one row an equation; valid XML that browsers render."""
+        rows = "".join(f"<mtr><mtd>{_inner_mathml(step)}</mtd></mtr>" for step in self.steps)
+        return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>{rows}</mtable></math>'
+
+    def step_mathml(self, name: str) -> str:
+        """Return one equation as a ``<math>`` element."""
+        inner = _inner_mathml(self[name])
+        return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">{inner}</math>'
+
+    def check(self, dps: int = 30, points: int = 3, seed: int = 0) -> tuple[StepCheck, ...]:
+        """Check each step at random points of its domain; `DerivationError` names the first that fails."""
+        checks = []
         for step in self.steps:
-            notes = [step.because, *(f"Assuming {text}." for text in step.assumptions)]
-            source = f" <cite>{escape(step.source)}</cite>" if step.source else ""
-            items.append(f"<li>{step_mathml(step)}<p>{escape(' '.join(notes))}{source}</p></li>")
-        return f"<ol>{''.join(items)}</ol>"
+            outcome = _check(step, dps, points, seed)
+            if not outcome.passed:
+                raise DerivationError(
+                    f"Step '{step.name}' of '{self.title}' fails its check at {dps} digits: "
+                    f"relative error {outcome.worst_relative_error:.2g}."
+                )
+            checks.append(outcome)
+        return tuple(checks)
 
 
-def step_mathml(step: Step) -> str:
-    """Return the equation of a step as one ``<math>`` element (for a limit, with what is approached)."""
+def draw(step: Step, points: int, seed: int) -> list[dict[Symbol, Rational]]:
+    """Draw points of a step's domain, as short decimals; the same seed and step give the same points."""
+    generator = random.Random(zlib.crc32(step.name.encode()) + seed)
+    if not step.domain:
+        return [{}]
+    chosen = []
+    for _ in range(points):
+        point = {}
+        for symbol, (low, high) in sorted(step.domain.items(), key=lambda item: item[0].name):
+            if symbol.is_integer:
+                point[symbol] = S(generator.randint(int(low), int(high)))
+            else:
+                share = Rational(generator.randrange(1, 1000), 1000)
+                point[symbol] = _decimal(low) + (_decimal(high) - _decimal(low)) * share
+        chosen.append(point)
+    return chosen
+
+
+def _decimal(value: float | Expr) -> Rational:
+    return Rational(str(value))
+
+
+def _check(step: Step, dps: int, points: int, seed: int) -> StepCheck:
+    where = draw(step, points, seed)
+    worst, passed = 0.0, True
+    for values in where:
+        if step.kind == "limit":
+            error, good = _approach(step, values, dps)
+        else:
+            left, right = step.sides(values, dps)
+            error = _relative(left, right)
+            good = error <= 10.0 ** (LOST_DIGITS - dps)
+        worst = max(worst, error) if error == error else float("inf")
+        passed = passed and good
+    return StepCheck(step.name, step.kind, len(where), worst, passed)
+
+
+def _relative(left: Any, right: Any) -> float:
+    if not (mpmath.isfinite(left) and mpmath.isfinite(right)):
+        return float("inf")
+    if left == right:
+        return 0.0
+    return float(abs(left - right) / max(abs(left), abs(right)))
+
+
+def _approach(step: Step, values: Mapping[Symbol, Any], dps: int) -> tuple[float, bool]:
+    """See left/right - 1 shrink at the stated order along a geometric sequence."""
+    symbol, target, *rest = step.limit or ()
+    order = float(rest[0]) if rest else 1.0
+    ratio = 4
+    errors = []
+    for k in (5, 6, 7):
+        gap = Rational(1, ratio**k)
+        at = 1 / gap if target is S.Infinity else target + gap
+        left, right = step.sides({**values, symbol: at}, dps)
+        errors.append(_relative(left, right) if right else float("inf"))
+    if errors[-1] <= 10.0 ** (LOST_DIGITS - dps):
+        return errors[-1], True
+    slopes = [mpmath.log(errors[i] / errors[i + 1]) / mpmath.log(ratio) for i in (0, 1)]
+    return errors[-1], all(abs(float(slope) - order) < 0.3 for slope in slopes)
+
+
+def _sides(step: Step, show: Callable[[Expr], str], align: str = "", near: str = "~") -> str:
+    sign = near if step.kind == "limit" else "="
+    return f"{show(step.equation.lhs)}{align} {sign} {show(step.equation.rhs)}"
+
+
+def _escaped(text: str) -> str:
+    marks = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    return "".join(marks.get(ch, "\\" + ch if ch in "#$%&_{}" else ch) for ch in text)
+
+
+def _inner_mathml(step: Step) -> str:
+    from widelimit.theory.mathml import mathml  # only reports need this printer
+
     sign = "∼" if step.kind == "limit" else "="
-    body = f"{expression_mathml(step.lhs)}<mo>{sign}</mo>{expression_mathml(step.rhs)}"
-    if step.kind == "limit" and step.limit is not None:
-        symbol, target = step.limit
-        approach = f"{expression_mathml(symbol)}<mo>→</mo>{expression_mathml(target)}"
-        body += f"<mspace width='1em'/><mo>(</mo>{approach}<mo>)</mo>"
-    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mrow>{body}</mrow></math>'
-
-
-def expression_mathml(expr: Expr) -> str:
-    """Return presentation MathML of an expression, without the ``<math>`` element around it."""
-    printer = MathMLPresentationPrinter()
-    text = printer._print(expr).toxml()
-    # SymPy writes HTML's named entities, which plain XML does not know.
-    text = re.sub(r"&(?!lt;|gt;|amp;|quot;|apos;|#)\w+;", lambda entity: html.unescape(entity[0]), text)
-    return f"<mrow>{text}</mrow>"
-
-
-def _as(step: Step, show: Callable[[Expr], str]) -> str:
-    if step.kind != "limit" or step.limit is None:
-        return ""
-    arrow = r" $\to$ " if show is latex else " -> "
-    dollar = "$" if show is latex else ""
-    return f" as {dollar}{show(step.limit[0])}{dollar}{arrow}{dollar}{show(step.limit[1])}{dollar}"
-
-
-def _between(draw: random.Random, low: float, high: float) -> Rational:
-    """Return a random rational strictly inside the interval: exact at every precision."""
-    return Rational(low) + (Rational(high) - Rational(low)) * Rational(draw.randrange(1, 9973), 9973)
+    return f"<mrow>{mathml(step.equation.lhs)}<mo>{sign}</mo>{mathml(step.equation.rhs)}</mrow>"

@@ -1,77 +1,107 @@
-"""Evaluate any expression of the theory floor to a number of any precision.
-
-SymPy's `evalf` does most of it: our nodes (Gaussian expectations, bivariate probabilities) evaluate themselves.
-Derivatives are taken numerically, never by the rules of the node inside them, so that a check of such a rule is one.
-"""
+"""Evaluate symbolic mathematics at a point to any number of digits, without using the identities under test."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import mpmath
-from sympy import Basic, Derivative, Expr, Float, Integral, Rational, Subs, Symbol, sympify
+from sympy import Derivative, Dummy, Expr, Float, Integral, Rational, Subs, Symbol, sympify
+from sympy.core.function import AppliedUndef
 
 from widelimit.theory.errors import DerivationError
-
-Value = mpmath.mpf | mpmath.mpc
-Number = int | float | str | Rational | Float | mpmath.mpf | mpmath.mpc
+from widelimit.theory.expectation import Expectation, score
 
 
-def evaluate(
-    expr: Expr, values: Mapping[Symbol, Number] | None = None, dps: int = 30
-) -> mpmath.mpf | mpmath.mpc:
-    """Return the value of `expr` at `values`, good to about `dps` digits.
+def evaluate(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
+    """Return the value of an expression as an mpf (or mpc) with about `dps` digits.
 
-    Pass exact numbers (integers, rationals, decimal strings): a Python float stands for its own binary value.
+    Knows `Expectation` (quadrature), `Derivative` (the density is differentiated, not the integrand: Price's and
+    Stein's identities can be tested by it), `Integral` (quadrature), sums and every SymPy function.
 
-    >>> from sympy import Derivative, Symbol, sin
-    >>> t = Symbol("t")
-    >>> mpmath.nstr(evaluate(Derivative(sin(t), t), {t: Rational(1, 3)}, 20), 20)
-    '0.94495694631473766439'
+    >>> from sympy import Symbol, tanh
+    >>> x, q = Symbol("x", real=True), Symbol("q", positive=True)
+    >>> print(evaluate(Expectation(tanh(x)**2, x, q) - q, {q: 1}, 20))
+    -0.60570550960215882959
     """
-    given = {symbol: _exact(value, dps + 10) for symbol, value in (values or {}).items()}
-    with mpmath.workdps(dps + 10):
-        number = _number(sympify(expr), given, dps + 10)
-    return number
+    work = dps + 15
+    numbers = {s: exact(v, work) for s, v in values.items()}
+    result = _numeric(sympify(expr), numbers, work)
+    if not result.is_number or result.has(AppliedUndef):
+        raise DerivationError(f"{expr} has no value at {dict(values)}: {result} is left.")
+    with mpmath.workdps(work):
+        return mpmath.mpmathify(result._to_mpmath(mpmath.mp.prec))
 
 
-def _number(expr: Expr, values: Mapping[Symbol, Expr], dps: int) -> Value:
-    held = _outermost(expr)
-    replaced = {node: _from_mpmath(_differentiate(node, values, dps), dps) for node in held}
-    value = expr.xreplace(replaced).subs(values).evalf(dps)
-    if value.free_symbols or not value.is_number or value.has(Integral):
-        raise DerivationError(f"{expr} has no numerical value at {dict(values)}.")
-    number = value._to_mpmath(mpmath.libmp.dps_to_prec(dps))
-    return number if isinstance(number, mpmath.mpc) else mpmath.mpf(number)
+def exact(value: Any, dps: int) -> Expr:
+    """Return a number as SymPy: whole numbers exactly, others with `dps` digits."""
+    value = sympify(value)
+    if value.is_Integer:
+        return value
+    if isinstance(value, Float):
+        value = Rational(str(value)) if value._prec <= 53 else value  # 0.3 means 3/10
+    return value.evalf(dps)
 
 
-def _outermost(expr: Basic) -> list[Expr]:
-    """Return the derivatives and substitutions that are inside no other one."""
-    if isinstance(expr, Derivative | Subs):
-        return [expr]
-    return [node for arg in expr.args for node in _outermost(arg)]
+def _numeric(expr: Expr, values: Mapping[Symbol, Expr], dps: int) -> Expr:
+    if expr.has(Derivative):
+        expr = expr.replace(lambda e: isinstance(e, Derivative), differentiated)
+    special: dict[Expr, Expr] = {}
+    for node in _outermost(expr):
+        special[node] = _value(node, values, dps)
+    if special:
+        expr = expr.xreplace(special)
+    return expr.xreplace(dict(values)).evalf(dps)
 
 
-def _differentiate(node: Derivative | Subs, values: Mapping[Symbol, Expr], dps: int) -> mpmath.mpf:
+def _value(node: Expr, values: Mapping[Symbol, Expr], dps: int) -> Expr:
+    if isinstance(node, Expectation):
+        return node.subs(dict(values)).evalf(dps)
     if isinstance(node, Subs):
-        inside = {**values, **{s: p.subs(values) for s, p in zip(node.variables, node.point, strict=True)}}
-        return _number(node.expr, inside, dps)
-    (symbol, order), *others = node.variable_count
-    rest = Derivative(node.expr, *others) if others else node.expr
-    where = values[symbol].evalf(dps)._to_mpmath(mpmath.libmp.dps_to_prec(dps))
+        return _numeric(node.expr.subs(zip(node.variables, node.point, strict=True)), values, dps)
+    (t, low, high) = node.limits[0]
+    inner = Integral(node.function, *node.limits[1:]) if len(node.limits) > 1 else node.function
 
-    def at(point: mpmath.mpf) -> mpmath.mpf:
-        digits = mpmath.mp.dps
-        return _number(rest, {**values, symbol: _from_mpmath(point, digits)}, digits)
+    def function(point: Any) -> Any:
+        here = {**values, t: Float(point, dps)}
+        return _numeric(inner, here, dps)._to_mpmath(mpmath.mp.prec)
 
-    return mpmath.diff(at, where, int(order))
-
-
-def _from_mpmath(number: mpmath.mpf | mpmath.mpc, dps: int) -> Expr:
-    return Expr._from_mpmath(number, mpmath.libmp.dps_to_prec(dps))
+    with mpmath.workdps(dps):
+        ends = [_numeric(end, values, dps)._to_mpmath(mpmath.mp.prec) for end in (low, high)]
+        return Float(mpmath.quad(function, ends, method="gauss-legendre"), dps)
 
 
-def _exact(value: Number, dps: int) -> Expr:
-    if isinstance(value, mpmath.mpf | mpmath.mpc):
-        return _from_mpmath(value, dps)
-    return Rational(value) if isinstance(value, int | str) else sympify(value)
+def _outermost(expr: Expr) -> list[Expr]:
+    if isinstance(expr, Expectation | Subs) or (isinstance(expr, Integral) and expr.has(Expectation)):
+        return [expr]
+    found: list[Expr] = []
+    for arg in expr.args:
+        if isinstance(arg, Expr):
+            found += _outermost(arg)
+    return found
+
+
+def differentiated(node: Derivative) -> Expr:
+    """Carry out derivatives; an `Expectation` is differentiated through its density."""
+    expr = node.expr
+    for symbol, count in node.variable_count:
+        for _ in range(int(count)):
+            expr = by_score(expr, symbol)
+    return expr
+
+
+def by_score(expr: Expr, symbol: Symbol) -> Expr:
+    """Return d expr/d symbol with every Expectation differentiated as E f d(log density)."""
+    nodes = [node for node in expr.atoms(Expectation) if node.has(symbol)]
+    names = {node: Dummy() for node in nodes}
+    outer = expr.xreplace(names)
+    total = outer.diff(symbol)
+    for node, name in names.items():
+        slope = sum(score(node, i) * m.diff(symbol) for i, m in enumerate(node.covariance))
+        if node.integrand.has(symbol) and symbol not in node.variables:
+            slope += Expectation(node.integrand.diff(symbol), node.variables, node.covariance)
+        total += outer.diff(name) * slope
+    return total.xreplace({name: node for node, name in names.items()})
+
+
+__all__ = ["by_score", "differentiated", "evaluate", "exact"]

@@ -1,0 +1,61 @@
+"""SymPy to presentation MathML that is valid XML: every entity by number, every sign escaped, cases as a table."""
+
+from __future__ import annotations
+
+import re
+from html.entities import html5
+from typing import Any
+
+from sympy import Expr, Piecewise
+from sympy.printing.mathml import MathMLPresentationPrinter
+
+_KEPT = {"amp", "lt", "gt", "quot", "apos"}
+
+
+class _Printer(MathMLPresentationPrinter):
+    """SymPy's printer with `Piecewise` as cases."""
+
+    def _print_Piecewise(self, expr: Piecewise) -> Any:
+        table = self.dom.createElement("mtable")
+        table.setAttribute("columnalign", "left left")
+        for value, condition in expr.args:
+            row = self.dom.createElement("mtr")
+            words = self._text("mtext", "otherwise") if condition is True or condition == True else None  # noqa: E712
+            for content in (self._print(value), words or self._print(condition)):
+                cell = self.dom.createElement("mtd")
+                cell.appendChild(content)
+                row.appendChild(cell)
+            table.appendChild(row)
+        cases = self.dom.createElement("mrow")
+        cases.appendChild(self._text("mo", "{"))
+        cases.appendChild(table)
+        return cases
+
+    def _text(self, tag: str, text: str) -> Any:
+        element = self.dom.createElement(tag)
+        element.appendChild(self.dom.createTextNode(text))
+        return element
+
+
+def mathml(expr: Expr) -> str:
+    """Return presentation MathML of an expression, without the enclosing ``<math>``.
+
+    >>> from sympy import Symbol
+    >>> mathml(2*Symbol("q"))
+    '<mrow><mn>2</mn><mo>&#8290;</mo><mi>q</mi></mrow>'
+    """
+    text = _Printer()._print(expr).toxml()
+    text = re.sub(r"<(m[ion]|mtext)>([^<>&]*)([<>]=?)([^<>&]*)</\1>", _escaped, text)  # SymPy leaves these raw
+    return re.sub(r"&(\w+);", _numbered, text)
+
+
+def _escaped(match: re.Match) -> str:
+    tag, before, sign, after = match.groups()
+    return f"<{tag}>{before}{sign.replace('<', '&lt;').replace('>', '&gt;')}{after}</{tag}>"
+
+
+def _numbered(match: re.Match) -> str:
+    name = match.group(1)
+    if name in _KEPT or f"{name};" not in html5:
+        return match.group(0)
+    return "".join(f"&#{ord(character)};" for character in html5[f"{name};"])
