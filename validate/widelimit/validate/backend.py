@@ -27,14 +27,18 @@ class Backend:
     @classmethod
     def choose(cls, name: str = "auto", precision: Literal["float64", "float32"] = "float64") -> Backend:
         """Resolve ``auto`` to CUDA where there is one, else the CPU; refuse a device that is not there."""
-        import torch
-
         if name not in ("auto", "cpu", "cuda") and not name.startswith("cuda:"):
             raise ArgumentError("device", "must be auto, cpu or cuda", name)
+        if name == "cpu":
+            return cls(name, precision)
+        import torch
+
         if name == "auto":
             return cls("cuda" if torch.cuda.is_available() else "cpu", precision)
         if name.startswith("cuda") and not torch.cuda.is_available():
-            raise DeviceError("Argument `device` is cuda, but torch sees no CUDA device here. Use --device cpu or auto.")
+            raise DeviceError(
+                "Argument `device` is cuda, but torch sees no CUDA device here. Use --device cpu or auto."
+            )
         return cls(name, precision)
 
     @property

@@ -52,6 +52,7 @@ class Processes(Executor):
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
         self.width = 2 * jobs
+        self._used = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Hand the function to a worker process."""
@@ -59,11 +60,13 @@ class Processes(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers; without waiting, end them at once."""
-        self._pool().shutdown(wait=wait, kill_workers=not wait)
+        if self._used:
+            self._pool().shutdown(wait=wait, kill_workers=not wait)
 
     def _pool(self) -> Any:
         from loky import get_reusable_executor
 
+        self._used = True
         return get_reusable_executor(self.jobs, timeout=300, env=dict.fromkeys(THREADS, "1"))
 
 

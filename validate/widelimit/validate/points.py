@@ -136,7 +136,7 @@ def with_file(plan: Plan, path: Path) -> Plan:
             changed += 1
         if inputs not in points:
             points.append(inputs)
-    return replace(plan, points=tuple(points))
+    return replace(plan, points=tuple(points)) if changed else plan
 
 
 def _check(claim: Claim, plan: Plan) -> None:

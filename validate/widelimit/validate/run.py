@@ -1,0 +1,243 @@
+"""A run from end to end: claims -> points -> pilot cells -> second-stage cells -> verdicts -> files.
+
+claims.sources     patterns -> where the claims are
+points.point       claim, inputs -> predictions, margins, cells
+executors.drive    cells -> samples, stored one by one (`store`), found there when a run is repeated
+Point.replicates   pilot samples -> how many more replicates
+verdicts.conclude  all samples -> outcomes, with levels over the whole run
+dataset, manifest, report   outcomes -> results.nc, manifest.json, index.html
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from widelimit.theory.errors import ArgumentError
+from widelimit.validate import atomic, dataset, manifest
+from widelimit.validate.backend import Backend
+from widelimit.validate.cells import Cell, Done, fingerprint
+from widelimit.validate.claim import Claim, Preset
+from widelimit.validate.claims import Source, sources
+from widelimit.validate.executors import default_jobs, drive, open_executor
+from widelimit.validate.outcome import RunOutcome
+from widelimit.validate.points import Point, point, with_file
+from widelimit.validate.statistics import LEVEL, check_level
+from widelimit.validate.store import Store
+from widelimit.validate.verdicts import Measured, conclude
+
+log = logging.getLogger(__name__)
+
+Precision = Literal["float64", "float32"]
+Progress = Callable[[int, int, str, float], None]
+
+
+def validate(
+    patterns: str | Iterable[str] = "*",
+    *,
+    preset: Preset = "quick",
+    out: str | Path = "reports/quick",
+    device: str = "auto",
+    executor: Executor | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    level: float = LEVEL,
+    seed: int = 0,
+    precision: Precision = "float64",
+    inputs: str | Path | None = None,
+    claims: Sequence[Claim] | None = None,
+    claims_from: Sequence[str] = (),
+    progress: Progress | None = None,
+    report: bool = True,
+) -> RunOutcome:
+    """Test claims against simulation and write the folder `out`: store, manifest, ``results.nc`` and report.
+
+    - `patterns`: ids, topics or shell patterns of claims (`claims.load`).
+    - `preset`: how much to spend; claims without a plan for it are left out, and the manifest says so.
+    - `out`: the run's folder. Cells stored there are not computed again, whatever run they came from.
+    - `device`: auto, cpu or cuda.
+    - `executor`, `jobs`, `scheduler`: any ``concurrent.futures.Executor``, which stays open; or a number of
+      processes on this machine (default: one a core); or the address of a Dask scheduler.
+    - `level`: false-alarm probability of the whole run where every theory is true (`statistics`).
+    - `seed`: another seed is another, independent run.
+    - `precision`: float32 is used only for claims that allow it.
+    - `inputs`: a ``.npy`` or ``.csv`` matrix, in place of the data that claims start from.
+    - `claims`, `claims_from`: claims themselves, instead of patterns; or names of modules or files that
+      expose ``CLAIMS``, besides the topics.
+    - `progress`: called after each cell with (done cells, cells known so far, label, seconds since the start).
+    - `report`: whether to write the page.
+
+    Raises `ArgumentError` for a request that cannot be met, `StoreError` where results cannot be kept,
+    `InternalError` where a simulation fails. What was finished before that, or before Ctrl-C, is stored, and
+    the same call goes on from there.
+    """
+    start = time.perf_counter()
+    if preset not in get_args(Preset):
+        raise ArgumentError("preset", f"must be one of {', '.join(get_args(Preset))}", preset)
+    if precision not in get_args(Precision):
+        raise ArgumentError("precision", "must be float64 or float32", precision)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ArgumentError("seed", "must be a whole number", seed)
+    check_level(level)
+    found = _found(patterns, claims, claims_from)
+    backend = Backend.choose(device, precision)
+    folder = atomic.folder(Path(out))
+    points, skipped = _points(found, preset, backend, seed, inputs)
+    jobs = default_jobs(backend.name) if jobs is None else jobs
+    about = manifest.describe(
+        backend.name,
+        precision,
+        preset=preset,
+        level=level,
+        seed=seed,
+        claims=sorted({one.claim.id for one in points}),
+        skipped=skipped,
+        inputs=str(inputs) if inputs else None,
+        jobs=jobs if executor is None and scheduler is None else None,
+        status="running",
+        warnings=_float32_warnings(points, precision),
+    )
+    with Store(folder) as store, _executor(executor, jobs, scheduler) as workers:
+        if store.set_aside:
+            warning = f"Database {store.path} was damaged ({store.damage}): it was moved to {store.set_aside}"
+            log.warning("%s; its cells are computed again.", warning)
+            about["warnings"].append(warning + ".")
+        manifest.write(folder, about)
+        work = _Work(store, workers, progress, start)
+        measured = _measure(points, work, level)
+    outcomes = conclude(measured, level)
+    about |= {
+        "status": "done",
+        "finished": manifest.now(),
+        "seconds": round(time.perf_counter() - start, 3),
+        "cells": {"all": work.total, "computed": work.computed, "reused": work.total - work.computed},
+    }
+    manifest.write(folder, about)
+    dataset.write(folder, outcomes, measured, about)
+    outcome = RunOutcome(outcomes, about, preset, level)
+    if report:
+        from widelimit.validate import report as pages
+
+        pages.write(outcome, folder)
+    return outcome
+
+
+def _measure(points: Sequence[Point], work: _Work, level: float) -> list[Measured]:
+    """Both stages: the pilots of all points, then what their variances ask for."""
+    rows = sum(len(one.predicted) for one in points)
+    work.run([cell for one in points for cell in one.cells(0, one.pilot)])
+    needed = []
+    for one in points:
+        pilot = [work.samples(one, size, one.pilot)[0] for size in one.sizes]
+        needed.append(one.replicates(pilot, level, rows))
+    work.run(
+        [cell for one, total in zip(points, needed, strict=True) for cell in one.cells(one.pilot, total)]
+    )
+    measured = []
+    for one, total in zip(points, needed, strict=True):
+        parts = [work.samples(one, size, total) for size in one.sizes]
+        samples = tuple(part[0] for part in parts)
+        measured.append(Measured(one, samples, sum(part[1] for part in parts)))
+    return measured
+
+
+class _Work:
+    """Cells done and to do, between the store, the workers and whoever watches."""
+
+    def __init__(self, store: Store, workers: Executor, progress: Progress | None, start: float) -> None:
+        self.store, self.workers, self.progress, self.start = store, workers, progress, start
+        self.results: dict[str, Done] = {}
+        self.total = self.computed = 0
+
+    def run(self, cells: Sequence[Cell]) -> None:
+        """Take what is stored, compute the rest and store it."""
+        self.total += len(cells)
+        missing = []
+        for cell in cells:
+            stored = self.store.get(cell)
+            if stored is None:
+                missing.append(cell)
+            else:
+                self._note(cell, stored)
+        drive(self.workers, missing, self._keep)
+
+    def samples(self, point: Point, size: int, count: int) -> tuple[np.ndarray, float]:
+        """The first `count` replicates of a point at a size, in order, and the seconds they took."""
+        cells = [*point.cells(0, point.pilot), *point.cells(point.pilot, count)]
+        parts = [self.results[cell.key] for cell in cells if cell.size == size]
+        return np.concatenate([part.samples for part in parts]), sum(part.seconds for part in parts)
+
+    def _keep(self, cell: Cell, done: Done) -> None:
+        self.store.put(cell, done)
+        self.computed += 1
+        self._note(cell, done)
+
+    def _note(self, cell: Cell, done: Done) -> None:
+        self.results[cell.key] = done
+        if self.progress:
+            self.progress(len(self.results), self.total, cell.label, time.perf_counter() - self.start)
+
+
+def _found(
+    patterns: str | Iterable[str], claims: Sequence[Claim] | None, claims_from: Sequence[str]
+) -> list[tuple[Claim, Source | Claim]]:
+    if claims is not None:
+        return [(claim, claim) for claim in claims]
+    return [(source.claim(), source) for source in sources(patterns, claims_from)]
+
+
+def _points(
+    found: Sequence[tuple[Claim, Source | Claim]],
+    preset: Preset,
+    backend: Backend,
+    seed: int,
+    inputs: str | Path | None,
+) -> tuple[list[Point], list[str]]:
+    """All points of the run, and the claims that have no plan for the preset."""
+    points: list[Point] = []
+    skipped = []
+    reads_file = False
+    for claim, where in found:
+        plan = claim.plans.get(preset)
+        if plan is None or not plan.points:
+            skipped.append(claim.id)
+            continue
+        if inputs is not None:
+            changed = with_file(plan, Path(inputs))
+            reads_file, plan = reads_file or changed is not plan, changed
+        own = backend if claim.float32 else replace(backend, precision="float64")
+        code = fingerprint(claim)
+        points += [
+            point(claim, plan, index, one, own, found=where, run_seed=seed, code=code)
+            for index, one in enumerate(plan.points)
+        ]
+    if not points:
+        raise ArgumentError("preset", "must be one that the claims have a plan for", preset)
+    if inputs is not None and not reads_file:
+        raise ArgumentError("inputs", "must go with a claim that starts from data", but="none of these does")
+    return points, skipped
+
+
+def _float32_warnings(points: Sequence[Point], precision: Precision) -> list[str]:
+    if precision == "float64":
+        return []
+    refused = sorted({one.claim.id for one in points if one.backend.precision == "float64"})
+    return [f"{claim} does not allow float32 and was simulated in float64." for claim in refused]
+
+
+@contextmanager
+def _executor(executor: Executor | None, jobs: int, scheduler: str | None) -> Iterator[Executor]:
+    """The caller's executor, which stays open, or one of ours for the time of the run."""
+    if executor is not None:
+        yield executor
+    else:
+        with open_executor(jobs, scheduler) as own:
+            yield own
