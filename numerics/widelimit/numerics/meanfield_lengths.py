@@ -1,0 +1,196 @@
+"""Fixed points of the length map q' = s V(q) + b, all of them, for many (s, b) at once.
+
+Table          V, E phi'^2 and dV/dq on one grid of log q per activation
+fixed_points   sign changes of s V + b - q on the grid, refined by safeguarded Newton with the compiled V
+reached        which of them the recursion reaches from a given start
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from widelimit.numerics import threads
+from widelimit.theory.errors import ConvergenceError
+
+Array = np.ndarray
+Moments = Callable[[Array], tuple[Array, Array]]  # q -> (V, P, dV/dq), errors
+GRID = np.logspace(-12, 14, 26 * 16 + 1)
+FLAT = 1e-13  # |s V + b - q| below this share of q everywhere: every q is fixed
+
+
+@dataclass(frozen=True)
+class Table:
+    """V and dV/dq on `GRID`, V(0+) and dV/dq(0+)."""
+
+    v: Array
+    slope: Array
+    v_zero: float
+    slope_zero: float
+
+    @staticmethod
+    def of(moments: Moments) -> Table:
+        """Evaluate an activation's moments on the grid."""
+        (v, _, slope), _ = moments(np.concatenate([[0.0], GRID]))
+        slope = np.where(np.isfinite(v), slope, np.inf)
+        return Table(v[1:], slope[1:], float(v[0]), float(slope[0]))
+
+    @property
+    def monotone(self) -> bool:
+        """Whether V increases wherever it is finite."""
+        return bool((self.slope[np.isfinite(self.v)] >= 0).all())
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Fixed points of each row in increasing order, padded with NaN, with their moments; `every` marks rows V(q) = q."""
+
+    q: Array  # (rows, most)
+    moments: Array  # (3, rows, most): V, E phi'^2, dV/dq
+    error: Array  # (rows, most): bound of the error of V
+    every: Array  # (rows,)
+
+
+def fixed_points(moments: Moments, table: Table, s: Array, b: Array) -> Roots:
+    """Return every q >= 0 with q = s V(q) + b, one row per (s, b)."""
+    parts = threads.chunks(s.size, 512, largest=4096)
+    found = threads.each(lambda part: _brackets(table, s[part], b[part]), parts)
+    row, low, high, start = (
+        np.concatenate(
+            [entry[k] + (part.start if k == 0 else 0) for entry, part in zip(found, parts, strict=True)]
+        )
+        for k in range(4)
+    )
+    row = row.astype(int)
+    every = np.concatenate([entry[4] for entry in found])
+    q = _refine(moments, s[row], b[row], low, high, start)
+    at_zero = np.flatnonzero((s * table.v_zero + b == 0) & ~every)
+    row, q = np.concatenate([row, at_zero]), np.concatenate([q, np.zeros(at_zero.size)])
+    order = np.lexsort((q, row))
+    row, q = row[order], q[order]
+    values, errors = moments(q) if q.size else (np.empty((3, 0)), np.empty((3, 0)))
+    place = np.arange(row.size) - np.searchsorted(row, row)
+    most = int(place.max(initial=-1)) + 1
+    padded, stats, bound = (
+        np.full((s.size, most), np.nan),
+        np.full((3, s.size, most), np.nan),
+        np.zeros((s.size, most)),
+    )
+    padded[row, place], stats[:, row, place], bound[row, place] = q, values, errors[0]
+    return Roots(padded, stats, bound, every)
+
+
+def _brackets(table: Table, s: Array, b: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """Return rows, brackets and first guesses of the positive fixed points, and which rows are fixed everywhere."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        excess = s[:, None] * table.v + b[:, None] - GRID
+    finite = np.isfinite(table.v)
+    every = (np.abs(excess[:, finite]) <= FLAT * GRID[finite]).all(axis=1) & (finite.sum() > GRID.size // 2)
+    excess[every] = 1.0
+    above = excess > 0
+    row, left = np.nonzero(above[:, 1:] != above[:, :-1])
+    low, high = GRID[left], GRID[left + 1]
+    with np.errstate(all="ignore"):
+        start = _hermite_root(
+            low, high, excess[row, left], excess[row, left + 1],
+            s[row] * table.slope[left] - 1, s[row] * table.slope[left + 1] - 1,
+        )  # fmt: skip
+    # below the grid V is linear, above it too (or bounded)
+    begin = s * table.v_zero + b
+    under = np.flatnonzero((begin > 0) & ~above[:, 0] & ~every)
+    with np.errstate(all="ignore"):
+        guess = begin[under] / (1 - s[under] * table.slope_zero)
+        last = s * table.slope[-1] if finite[-1] else np.full(s.size, np.inf)
+        over = np.flatnonzero(above[:, -1] & ~every & (last < 1))
+        reach = GRID[-1] + excess[over, -1] / (1 - last[over])
+    over, reach = over[reach < 1e290], reach[reach < 1e290]
+    return (
+        np.concatenate([row, under, over]),
+        np.concatenate([low, np.zeros(under.size), np.full(over.size, GRID[-1])]),
+        np.concatenate([high, np.full(under.size, GRID[0]), 4 * reach]),
+        np.concatenate([start, guess, reach]),
+        every,
+    )
+
+
+def _hermite_root(low: Array, high: Array, f0: Array, f1: Array, d0: Array, d1: Array) -> Array:
+    """Return the root in [low, high] of the cubic in log q through values and slopes at both ends."""
+    width = np.log(high / low)
+    d0, d1 = d0 * low * width, d1 * high * width
+    left, right = np.zeros_like(low), np.ones_like(low)
+    falling = f0 > 0
+    for _ in range(26):
+        t = 0.5 * (left + right)
+        value = (
+            f0 * (1 + 2 * t) * (1 - t) ** 2
+            + d0 * t * (1 - t) ** 2
+            + f1 * t * t * (3 - 2 * t)
+            + d1 * t * t * (t - 1)
+        )
+        beyond = (value > 0) != falling
+        left, right = np.where(beyond, left, t), np.where(beyond, t, right)
+    return np.where(np.isfinite(value), low * np.exp(0.5 * (left + right) * width), np.sqrt(low * high))
+
+
+def _refine(moments: Moments, s: Array, b: Array, low: Array, high: Array, q: Array) -> Array:
+    """Polish roots of s V + b - q inside their brackets."""
+    low, high = low.copy(), high.copy()
+    q = np.where((q > low) & (q < high), q, np.where(low > 0, np.sqrt(low) * np.sqrt(high), 0.5 * high))
+    active = np.arange(q.size)
+    rising = None
+    for _ in range(200):
+        if active.size == 0:
+            return q
+        here = q[active]
+        (v, _, slope), _ = moments(here)
+        with np.errstate(all="ignore"):
+            value = s[active] * v + b[active] - here
+            pull = s[active] * slope - 1
+            step = -value / pull
+        value = np.where(np.isfinite(value), value, np.inf)
+        if rising is None:  # the sign at the lower end of each bracket
+            at_low = s * moments(np.maximum(low, 0))[0][0] + b - low
+            rising = at_low < 0
+        up = (value > 0) == rising[active]
+        high[active] = np.where(up, here, high[active])
+        low[active] = np.where(up, low[active], here)
+        with np.errstate(all="ignore"):
+            new = here + step
+            inside = (new > low[active]) & (new < high[active]) & np.isfinite(step)
+            middle = np.where(
+                low[active] > 0, np.sqrt(low[active]) * np.sqrt(high[active]), 0.5 * high[active]
+            )
+        rounding = 4e-16 * (here + np.abs(b[active]))
+        done = np.abs(value) <= rounding
+        done |= (np.abs(step) <= 1e-9 * here * np.minimum(1, np.abs(pull))) & inside
+        done |= high[active] - low[active] <= 4e-16 * high[active]
+        q[active] = np.where(inside & (np.abs(value) > 0), new, np.where(done, here, middle))
+        active = active[~done]
+    raise ConvergenceError(
+        f"A fixed point of the length map near q = {q[active[0]]:g} was not resolved in 200 steps."
+    )
+
+
+def reached(roots: Roots, moments: Moments, table: Table, s: Array, b: Array, start: Array) -> Array:
+    """Return the index of the fixed point that the recursion reaches from `start`, -1 where it runs away."""
+    if roots.q.shape[1] == 0:
+        return np.full(s.size, -1)
+    here = start.copy()
+    if not table.monotone:  # follow the recursion itself until it has settled near a fixed point
+        for _ in range(400):
+            with np.errstate(all="ignore"):
+                new = s * moments(here)[0][0] + b
+            here = np.where(np.isfinite(new) & (new < 1e280), new, 1e280)
+    with np.errstate(all="ignore"):
+        excess = s * moments(here)[0][0] + b - here
+    excess = np.where(np.isfinite(excess), excess, np.inf)
+    near = np.abs(roots.q - here[:, None]) <= 1e-9 * here[:, None]
+    known = ~np.isnan(roots.q)
+    above = known & (roots.q > here[:, None])
+    below = known & (roots.q < here[:, None])
+    first_above = np.where(above.any(axis=1), above.argmax(axis=1), -1)
+    last_below = np.where(below.any(axis=1), below.shape[1] - 1 - below[:, ::-1].argmax(axis=1), -1)
+    index = np.where(excess > 0, first_above, last_below)
+    return np.where(near.any(axis=1), near.argmax(axis=1), index)

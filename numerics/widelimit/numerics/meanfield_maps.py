@@ -1,0 +1,189 @@
+"""What the mean-field solvers need of one activation, compiled once and remembered between processes.
+
+`maps(activation)` asks theory.meanfield for the moments V(q) = E phi^2, P(q) = E phi'^2, dV/dq, the curvature terms
+and the pair expectations E phi phi, E phi' phi' as closed forms or expectations. A process that finds them in the
+cache derives nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy import Expr, Symbol
+
+from widelimit.numerics import cache
+from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.expected import Kernel
+from widelimit.numerics.features import Features, features
+from widelimit.numerics.meanfield_lengths import Table
+from widelimit.numerics.meanfield_pairs import Closed, Conditioned, Series
+from widelimit.numerics.quadrature import TINY, gaussian
+from widelimit.theory.activation import Activation
+from widelimit.theory.activation import x as X
+
+Array = np.ndarray
+_log = logging.getLogger(__name__)
+Q = Symbol("q", positive=True)
+Q1, Q2, EPS = Symbol("q_1", positive=True), Symbol("q_2", positive=True), Symbol("epsilon", nonnegative=True)
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """The symbolic side: expressions in `Q`, or in `Q1`, `Q2`, `EPS` with correlation 1 - `EPS`."""
+
+    moments: tuple[Expr, Expr, Expr]  # V, P, dV/dq
+    mean: Expr  # E phi
+    decay: tuple[
+        Expr, Expr
+    ]  # coefficient of 1/l for smooth phi, of 1/l^2 for kinks (oo where it does not apply)
+    pair: tuple[Expr, Expr]  # E phi phi, E phi' phi'
+    value: Expr  # phi
+    slope: Expr  # phi'
+    odd: bool
+    shape: Features
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Compiled maps of one activation."""
+
+    activation: Activation
+    formulas: Formulas
+
+    @cached_property
+    def _moments(self) -> Compiled:
+        return compile(self.formulas.moments, [Q], name="moments")
+
+    def moments(self, q: Array) -> tuple[Array, Array]:
+        """Return (V, P, dV/dq) and their error bounds, (3, n); inf where a moment does not exist."""
+        return self._moments.evaluate(np.ascontiguousarray(np.maximum(q, 1e-290)), missing=True)
+
+    @cached_property
+    def mean(self) -> Compiled:
+        """E phi of q."""
+        return compile(self.formulas.mean, [Q], name="mean")
+
+    @cached_property
+    def table(self) -> Table:
+        """V and dV/dq on the shared grid."""
+        return Table.of(self.moments)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the pair expectations have closed forms."""
+        return not any(
+            type(node).__name__ == "Expectation"
+            for e in self.formulas.pair
+            for node in sympy.preorder_traversal(e)
+        )
+
+    @cached_property
+    def _pair(self) -> Compiled:
+        return compile(self.formulas.pair, [Q1, Q2, EPS], name="pair")
+
+    @cached_property
+    def integrands(self) -> tuple[Any, Any]:
+        """The functions phi and phi' as integrands of quadrature."""
+        kernels = (
+            Kernel(compile([expr], [X], name=name), (), self.formulas.shape)
+            for name, expr in (("phi", self.formulas.value), ("slope", self.formulas.slope))
+        )
+        value, slope = (kernel.at([]) for kernel in kernels)
+        return value, slope
+
+    def pairs(self, q1: Array, q2: Array, terms: int) -> Closed | Series:
+        """Return the pair map of every (q1, q2); `terms` counts Hermite coefficients where there is no closed form."""
+        if self.closed:
+            return Closed(self._pair, q1, q2)
+        if q1 is q2:
+            spread = self.moments(q1)[0][0] - self.mean.evaluate(q1)[0][0] ** 2
+        else:
+            means = self.mean.evaluate(q1)[0][0] * self.mean.evaluate(q2)[0][0]
+            spread = np.array([self.joint(*pair)[0] for pair in zip(q1, q2, strict=True)]) - means
+        return Series.of(self.integrands[1], self.formulas.shape, q1, q2, spread, terms)
+
+    def joint(self, q1: float, q2: float) -> tuple[float, float]:
+        """Return E phi(u_1) phi(u_2) and E (phi(u_1) - phi(u_2))^2 of u_i = sqrt(q_i) z: fully correlated inputs."""
+        value, shape = self.integrands[0], self.formulas.shape
+        roots = np.sqrt([max(q1, TINY), max(q2, TINY)])
+
+        def both(z: Array, rows: Array) -> Array:
+            first, second = (value(root * z, rows)[0] for root in roots)
+            return np.stack([first * second, (first - second) ** 2])
+
+        scaled = Features(
+            tuple(sorted({kink / root for kink in shape.kinks for root in roots})),
+            tuple((centre / root, scale / root) for centre, scale in shape.spots for root in roots),
+        )
+        values, _ = gaussian(both, np.ones(1), scaled)
+        return float(values[0, 0]), float(values[1, 0])
+
+    def decay(self, q: Array) -> tuple[Array, Array]:
+        """Coefficients of the decay at the edge of chaos: beta of smooth phi, and that of kinks (inf without)."""
+        smooth, kinked = self._decay.evaluate(np.ascontiguousarray(q), missing=True)[0]
+        return smooth, kinked
+
+    @cached_property
+    def _decay(self) -> Compiled:
+        return compile(self.formulas.decay, [Q], name="decay")
+
+    def conditioned(self, q1: Array, q2: Array) -> Conditioned:
+        """Return the pair map that is right for every correlation, and slow."""
+        return Conditioned(*self.integrands, self.formulas.shape, q1, q2)
+
+
+@functools.lru_cache(maxsize=256)
+def maps(activation: str | Activation | Expr) -> Maps:
+    """Return the compiled maps of an activation (a catalogue name, an expression in `x`, an Activation)."""
+    phi = Activation.of(activation)
+    here = cache.sources("widelimit.numerics", "meanfield_maps", "features")
+    key = cache.digest("meanfield", here, cache.sources("widelimit.theory"), sympy.srepr(phi.expr))
+    start = time.perf_counter()
+    formulas = cache.remembered(key, lambda: derive(phi))
+    _log.debug("formulas of %s in %.3f s", phi.name, time.perf_counter() - start)
+    return Maps(phi, formulas)
+
+
+def derive(phi: Activation) -> Formulas:
+    """Ask the theory for the formulas of an activation."""
+    from sympy import exp, pi, sqrt
+    from widelimit.theory.activation import x
+    from widelimit.theory.expectation import Expectation
+
+    u, v = sympy.symbols("u v", real=True)
+    f, d1, d2 = phi.expr, phi.derivative(1), phi.derivative(2)
+
+    def E(e):
+        return Expectation(e, x, Q).doit()
+
+    dens = lambda k: exp(-(k**2) / (2 * Q)) / sqrt(2 * pi * Q)
+    V, P = E(f**2), E(d1.expr**2)
+    W = P + E(f * d2.expr) + sum(w * f.subs(x, k) * dens(k) for k, w in d2.deltas)
+    J = sum(((w**2 * dens(k)) for k, w in d2.deltas), sympy.S.Zero)
+
+    def E2(e):
+        return Expectation(e.subs(x, u) * e.subs(x, v), (u, v), (Q1, Q2, 1 - EPS)).doit()
+
+    return Formulas(
+        (V, P, W),
+        E(f),
+        (2 * P / (Q * E(d2.expr**2)), (2 / (sympy.Rational(2, 3) / P * sqrt(Q / pi) * J)) ** 2)
+        if False
+        else (
+            (2 * P / (Q * E(d2.expr**2)), sympy.oo)
+            if not d2.deltas
+            else (sympy.oo, (3 * P / (sqrt(Q / pi) * J)) ** 2)
+        ),
+        (E2(f), E2(d1.expr)),
+        f,
+        d1.expr,
+        phi.is_odd,
+        features([f, d1.expr], x),
+    )
