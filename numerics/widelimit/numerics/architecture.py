@@ -1,0 +1,388 @@
+"""NNGP and tangent kernels of any `Architecture` on data, layer by layer on arrays.
+
+`kernels(architecture, x1, x2)` is the entry. Between layers travels a `State`: both kernels over (input,
+position) pairs,
+the variances and the means of units. Two layouts of positions:
+
+diagonal   (P, n1, n2): only covariances of equal positions, all that `Flatten` needs
+full       (1, n1 P, n2 P): covariances of all pairs of positions, where something pools over positions
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from widelimit.numerics import arguments
+from widelimit.numerics.compile import compile
+from widelimit.numerics.kernel import Kernels, available_memory
+from widelimit.numerics.kernel_maps import pair_map
+from widelimit.theory import architecture as theory
+from widelimit.theory.activation import Activation
+from widelimit.theory.activation import x as X
+from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.theory.expectation import Expectation
+
+_FLUCTUATION = 0.3  # of a batch's variance over units, relative, above which the large-batch rule is refused
+
+
+@dataclass(frozen=True)
+class State:
+    """Kernels behind a layer.
+
+    `k`, `theta`: (P, n1, n2) in the diagonal layout, (1, n1 P, n2 P) in the full one. `q1`, `m1`: (n1, P) variances and
+    means of units; `q2`, `m2` the same of the second inputs. `positions`: the spatial shape, () for vectors.
+    `gaussian`: whether units are Gaussian, so that an activation may follow.
+    """
+
+    k: np.ndarray
+    theta: np.ndarray
+    q1: np.ndarray
+    q2: np.ndarray
+    m1: np.ndarray
+    m2: np.ndarray
+    positions: tuple[int, ...]
+    full: bool
+    symmetric: bool
+    gaussian: bool
+    error: float = 0.0
+
+
+def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kernels:
+    """NNGP and tangent kernel of `architecture` per output, (n1, n2); see ``theory.architecture.recursion``.
+
+    Inputs are (n, features), (n, channels, length), (n, channels, height, width) for convolutions, as in torch, or
+    (n, time, features) where the first layer is recurrent; x2=None stands for x1. The tangent kernel is that of
+    standard-normal parameters, all of which are trained.
+
+    Raises `ArgumentError` for inputs that do not fit the first layer, `DomainError`, naming the layer, where the
+    infinite-width rule does not hold.
+
+    >>> from widelimit.theory.architecture import mlp
+    >>> nngp, ntk = kernels(mlp("relu", sigma_w=2**0.5, depth=1), [[1.0, 0.0], [0.0, 1.0]])
+    >>> ntk.round(6).tolist()
+    [[2.0, 0.31831], [0.31831, 2.0]]
+    """
+    if x2 is not None and any(isinstance(layer, theory.GlobalAveragePool) for layer in architecture.walk()):
+        return _slice_of_all(architecture, x1, x2)  # variances behind pooling need each set's own kernel
+    state = _start(architecture, x1, x2)
+    state = _apply_all(architecture.layers, state, ())
+    if state.positions:
+        raise DomainError(
+            f"The network ends with positions {state.positions}: add Flatten or GlobalAveragePool and a dense layer."
+        )
+    return Kernels(state.k[0], state.theta[0], "composition", state.error)
+
+
+def _slice_of_all(architecture: theory.Architecture, x1: Any, x2: Any) -> Kernels:
+    a, b = arguments.finite("x1", x1), arguments.finite("x2", x2)
+    if a.shape[1:] != b.shape[1:]:
+        raise ArgumentError(
+            "x2", f"must have inputs of the shape of `x1`, {a.shape[1:]}", but=f"has {b.shape[1:]}"
+        )
+    both = kernels(architecture, np.concatenate([a, b]))
+    n1 = len(a)
+    return Kernels(both.nngp[:n1, n1:], both.ntk[:n1, n1:], both.method, both.error)
+
+
+def _start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
+    first = architecture.layers[0]
+    symmetric = x2 is None
+    a = arguments.finite("x1", x1)
+    b = a if symmetric else arguments.finite("x2", x2)
+    if isinstance(first, theory.Recurrent):
+        _dimensions("x1", a, 3, "(n, time, features)"), _dimensions("x2", b, 3, "(n, time, features)")
+        if a.shape[1] != b.shape[1]:
+            raise ArgumentError(
+                "x2", f"must have as many time steps as `x1`, {a.shape[1]}", but=f"has {b.shape[1]}"
+            )
+        _same_width(a.shape[2], b.shape[2])
+        a, b = a.transpose(0, 2, 1), b.transpose(0, 2, 1)  # time takes the place of positions
+    else:
+        convolution = next(
+            (layer for layer in architecture.walk() if isinstance(layer, theory.Convolution)), None
+        )
+        spatial = 0 if convolution is None else convolution.dimensions
+        shape = ("(n, features)", "(n, channels, length)", "(n, channels, height, width)")[spatial]
+        _dimensions("x1", a, 2 + spatial, shape), _dimensions("x2", b, 2 + spatial, shape)
+        _same_width(a.shape[1], b.shape[1])
+        if a.shape[2:] != b.shape[2:]:
+            raise ArgumentError(
+                "x2", f"must have the positions of `x1`, {a.shape[2:]}", but=f"has {b.shape[2:]}"
+            )
+    positions = () if isinstance(first, theory.Recurrent) else a.shape[2:]
+    channels, count = a.shape[1], math.prod(a.shape[2:])
+    a, b = a.reshape(len(a), channels, count), b.reshape(len(b), channels, count)
+    full = bool(positions) and architecture.pools
+    needed = 8.0 * 6 * len(a) * len(b) * count * (count if full else 1)
+    if needed > available_memory():
+        raise ArgumentError(
+            "x1", f"must fit the memory, {available_memory() / 2**30:.3g} GiB", but=f"needs {needed / 2**30:.3g} GiB",
+            help="Pass fewer inputs at a time (blocks of x1 against x2), or Flatten instead of pooling.",
+        )  # fmt: skip
+    if full:
+        left, right = (z.transpose(0, 2, 1).reshape(-1, channels) for z in (a, b))
+        k = (left @ right.T / channels)[None]
+    else:
+        k = np.matmul(a.transpose(2, 0, 1), b.transpose(2, 1, 0)) / channels
+    q1, q2 = (np.einsum("ncp,ncp->np", z, z) / channels for z in (a, b))
+    m1, m2 = (z.mean(axis=1) for z in (a, b))
+    return State(k, np.zeros_like(k), q1, q2, m1, m2, positions, full, symmetric, gaussian=False)
+
+
+def _dimensions(name: str, value: np.ndarray, dimensions: int, shape: str) -> None:
+    if value.ndim != dimensions or 0 in value.shape:
+        raise ArgumentError(name, f"must have the shape {shape}", but=f"has shape {value.shape}")
+
+
+def _same_width(one: int, two: int) -> None:
+    if one != two:
+        raise ArgumentError("x2", f"must have as many features as `x1`, {one}", but=f"has {two}")
+
+
+def _apply_all(layers: tuple[theory.Layer, ...], state: State, path: tuple[int, ...]) -> State:
+    for number, layer in enumerate(layers):
+        where = ".".join(map(str, (*path, number)))
+        state = _RULES[type(layer)](layer, state, f"Layer {where} ({type(layer).__name__})", (*path, number))
+    return state
+
+
+def _dense(layer: theory.Dense, s: State, name: str, path: tuple[int, ...]) -> State:
+    if s.positions:
+        raise DomainError(
+            f"{name} meets positions {s.positions}: put Flatten or GlobalAveragePool before it."
+        )
+    return _affine(s, layer.sigma_w**2, layer.sigma_b**2)
+
+
+def _affine(s: State, sw2: float, sb2: float) -> State:
+    k = sw2 * s.k + sb2
+    return replace(
+        s, k=k, theta=k + sw2 * s.theta, q1=sw2 * s.q1 + sb2, q2=sw2 * s.q2 + sb2, m1=np.zeros_like(s.m1),
+        m2=np.zeros_like(s.m2), gaussian=True,
+    )  # fmt: skip
+
+
+def _convolution(layer: theory.Convolution, s: State, name: str, path: tuple[int, ...]) -> State:
+    if len(s.positions) != layer.dimensions:
+        raise DomainError(
+            f"{name} needs {layer.dimensions} dimension(s) of positions, but the units have {s.positions}."
+        )
+    if layer.padding == "circular" and layer.size > min(s.positions):
+        raise DomainError(
+            f"{name} of size {layer.size} wraps around more than once on positions {s.positions}."
+        )
+    average = functools.partial(_filter, positions=s.positions, layer=layer)
+    if s.full:
+        p = s.positions
+        rows, columns = s.q1.shape[0], s.q2.shape[0]
+
+        def smooth(m: np.ndarray) -> np.ndarray:
+            return average(m.reshape(rows, *p, columns, *p), axes=(1, 2 + len(p))).reshape(m.shape)
+
+    else:
+
+        def smooth(m: np.ndarray) -> np.ndarray:
+            return average(m.reshape(*s.positions, *m.shape[1:]), axes=(0,)).reshape(m.shape)
+
+    def along(m: np.ndarray) -> np.ndarray:
+        return average(m.reshape(m.shape[0], *s.positions), axes=(1,)).reshape(m.shape)
+
+    smoothed = replace(s, k=smooth(s.k), theta=smooth(s.theta), q1=along(s.q1), q2=along(s.q2))
+    return _affine(smoothed, layer.sigma_w**2, layer.sigma_b**2)
+
+
+def _filter(
+    m: np.ndarray, *, positions: tuple[int, ...], layer: theory.Convolution, axes: tuple[int, ...]
+) -> np.ndarray:
+    """Mean over the filter's points of m shifted along its blocks of position axes, which start at `axes`, together."""
+    half, d = layer.size // 2, len(positions)
+    total = np.zeros_like(m)
+    for shift in np.ndindex(*(layer.size,) * d):
+        moved = m
+        for dimension, offset in enumerate(shift):
+            for axis in axes:
+                moved = _shift(moved, half - offset, axis + dimension, layer.padding)
+        total += moved
+    return total / layer.size**d
+
+
+def _shift(m: np.ndarray, by: int, axis: int, padding: str) -> np.ndarray:
+    if by == 0:
+        return m
+    moved = np.roll(m, by, axis)
+    if padding == "zeros":
+        edge: list[slice] = [slice(None)] * m.ndim
+        edge[axis] = slice(0, by) if by > 0 else slice(by, None)
+        moved[tuple(edge)] = 0.0
+    return moved
+
+
+@functools.lru_cache(maxsize=64)
+def _mean(activation: Activation) -> Callable[[np.ndarray], np.ndarray]:
+    from sympy import Symbol
+
+    q = Symbol("q", positive=True)
+    compiled = compile(Expectation(activation.expr, X, q).doit(), (q,), name="mean")
+    return lambda variance: np.broadcast_to(compiled(np.maximum(variance, 1e-300)), variance.shape).copy()
+
+
+def _activation(layer: theory.Act, s: State, name: str, path: tuple[int, ...]) -> State:
+    if not s.gaussian:
+        raise DomainError(f"{name} must follow a dense or convolution layer: its inputs are not Gaussian.")
+    return _pointwise(layer.activation, s)
+
+
+def _pointwise(activation: Activation, s: State) -> State:
+    pairs = pair_map(activation)
+    k, theta = s.k.copy(), s.theta.copy()
+    v1, v2 = np.empty_like(s.q1), np.empty_like(s.q2)
+    error = s.error
+    blocks = [(0, s.q1.ravel(), s.q2.ravel())] if s.full else [
+        (p, np.ascontiguousarray(s.q1[:, p]), np.ascontiguousarray(s.q2[:, p])) for p in range(s.q1.shape[1])
+    ]  # fmt: skip
+    for p, q1, q2 in blocks:
+        layer = pairs.at(q1, None if s.symmetric else q2)
+        layer.advance(k[p], theta[p], slice(0, q1.size), slice(0, q2.size), 1.0, 0.0, 0.0)
+        if s.full:
+            v1, v2 = layer.v1.reshape(s.q1.shape), layer.v2.reshape(s.q2.shape)
+        else:
+            v1[:, p], v2[:, p] = layer.v1, layer.v2
+        error = max(error, layer.error)
+    mean = _mean(activation)
+    m1 = mean(s.q1)
+    return replace(
+        s,
+        k=k,
+        theta=theta,
+        q1=v1,
+        q2=v2,
+        m1=m1,
+        m2=m1 if s.symmetric else mean(s.q2),
+        gaussian=False,
+        error=error,
+    )
+
+
+def _dropout(layer: theory.Dropout, s: State, name: str, path: tuple[int, ...]) -> State:
+    if layer.keep == 1.0:
+        return s
+    k, theta = s.k.copy(), s.theta.copy()
+    if s.symmetric:  # the same unit of the same input meets its own mask
+        for matrix in (*k, *theta):
+            np.fill_diagonal(matrix, np.diagonal(matrix) / layer.keep)
+    return replace(s, k=k, theta=theta, q1=s.q1 / layer.keep, q2=s.q2 / layer.keep, gaussian=False)
+
+
+def _layer_norm(layer: theory.LayerNorm, s: State, name: str, path: tuple[int, ...]) -> State:
+    if s.positions:
+        raise DomainError(f"{name} is known for vectors only, but meets positions {s.positions}.")
+    left, right = s.q1[:, 0] - s.m1[:, 0] ** 2, s.q2[:, 0] - s.m2[:, 0] ** 2
+    if min(left.min(), right.min()) <= 0:
+        raise DomainError(
+            f"{name} meets an input whose units are all equal (a zero input?): its norm is undefined."
+        )
+    scale = np.sqrt(np.outer(left, right))[None]
+    k = (s.k - np.multiply.outer(s.m1[:, 0], s.m2[:, 0])) / scale
+    theta = s.theta / scale + (k + 1.0 if layer.affine else 0.0)
+    return replace(
+        s,
+        k=k,
+        theta=theta,
+        q1=np.ones_like(s.q1),
+        q2=np.ones_like(s.q2),
+        m1=np.zeros_like(s.m1),
+        m2=np.zeros_like(s.m2),
+    )
+
+
+def _batch_norm(layer: theory.BatchNorm, s: State, name: str, path: tuple[int, ...]) -> State:
+    if not s.symmetric:
+        raise DomainError(f"{name} normalises over a batch: pass x1 alone, the batch.")
+    if not s.gaussian:
+        raise DomainError(f"{name} must follow a dense or convolution layer: its inputs are not Gaussian.")
+    k, theta = (_centre(m[0]) for m in (s.k, s.theta))
+    trace = float(np.trace(k))
+    spread = math.sqrt(2 * float(np.sum(k**2))) / trace if trace > 0 else math.inf
+    if spread > _FLUCTUATION:
+        raise DomainError(
+            f"{name}: over units, the variance of this batch of {len(k)} fluctuates by {100 * spread:.0f} per "
+            f"cent, too much "
+            "for the large-batch rule. Pass more inputs, or less similar ones."
+        )
+    v = trace / len(k)
+    q = (np.diagonal(k) / v).reshape(s.q1.shape)
+    return replace(s, k=(k / v)[None], theta=(theta / v)[None], q1=q, q2=q)
+
+
+def _centre(m: np.ndarray) -> np.ndarray:
+    return m - m.mean(axis=0) - m.mean(axis=1)[:, None] + m.mean()
+
+
+def _residual(layer: theory.Residual, s: State, name: str, path: tuple[int, ...]) -> State:
+    branch = _apply_all(layer.branch, s, path)
+    if branch.positions != s.positions:
+        raise DomainError(f"{name}: the branch turns positions {s.positions} into {branch.positions}.")
+    return replace(
+        branch, k=s.k + branch.k, theta=s.theta + branch.theta, q1=s.q1 + branch.q1, q2=s.q2 + branch.q2,
+        m1=s.m1, m2=s.m2, gaussian=s.gaussian,
+    )  # fmt: skip
+
+
+def _flatten(layer: theory.Flatten, s: State, name: str, path: tuple[int, ...]) -> State:
+    if not s.positions:
+        return s
+    if s.full:
+        n1, n2, p = s.q1.shape[0], s.q2.shape[0], s.q1.shape[1]
+        k, theta = (np.einsum("iaja->ij", m[0].reshape(n1, p, n2, p))[None] / p for m in (s.k, s.theta))
+    else:
+        k, theta = (m.mean(axis=0, keepdims=True) for m in (s.k, s.theta))
+    q1, q2, m1, m2 = (z.mean(axis=1, keepdims=True) for z in (s.q1, s.q2, s.m1, s.m2))
+    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, positions=(), full=False)
+
+
+def _pool(layer: theory.GlobalAveragePool, s: State, name: str, path: tuple[int, ...]) -> State:
+    if not s.positions:
+        raise DomainError(f"{name} needs positions to average over.")
+    n1, n2, p = s.q1.shape[0], s.q2.shape[0], s.q1.shape[1]
+    k, theta = (m[0].reshape(n1, p, n2, p).mean(axis=(1, 3))[None] for m in (s.k, s.theta))
+    q1 = q2 = np.diagonal(k[0])[:, None].copy()
+    m1, m2 = s.m1.mean(axis=1, keepdims=True), s.m2.mean(axis=1, keepdims=True)
+    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, positions=(), full=False)
+
+
+def _recurrent(layer: theory.Recurrent, s: State, name: str, path: tuple[int, ...]) -> State:
+    if path != (0,):
+        raise DomainError(f"{name} reads a sequence and must be the first layer.")
+    sw2, sv2, sb2 = layer.sigma_w**2, layer.sigma_v**2, layer.sigma_b**2
+    n1, n2 = s.q1.shape[0], s.q2.shape[0]
+    zero = np.zeros((1, n1, n2))
+    current = State(zero, zero, np.zeros((n1, 1)), np.zeros((n2, 1)), np.zeros((n1, 1)), np.zeros((n2, 1)), (), False,
+                    s.symmetric, True)  # fmt: skip
+    for t in range(s.k.shape[0]):
+        k = sw2 * current.k + sv2 * s.k[t] + sb2
+        current = replace(
+            current, k=k, theta=k + sw2 * current.theta, q1=sw2 * current.q1 + sv2 * s.q1[:, t : t + 1] + sb2,
+            q2=sw2 * current.q2 + sv2 * s.q2[:, t : t + 1] + sb2,
+        )  # fmt: skip
+        current = _pointwise(layer.activation, current)
+    return current
+
+
+_RULES: dict[type, Callable[[Any, State, str, tuple[int, ...]], State]] = {
+    theory.Dense: _dense,
+    theory.Convolution: _convolution,
+    theory.Act: _activation,
+    theory.Dropout: _dropout,
+    theory.LayerNorm: _layer_norm,
+    theory.BatchNorm: _batch_norm,
+    theory.Residual: _residual,
+    theory.Flatten: _flatten,
+    theory.GlobalAveragePool: _pool,
+    theory.Recurrent: _recurrent,
+}

@@ -1,0 +1,65 @@
+"""Gradient growth by batch normalisation."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from widelimit.numerics import arguments
+from widelimit.numerics.compile import Compiled, compile
+from widelimit.theory import batchnorm as theory
+from widelimit.theory.activation import Activation
+from widelimit.theory.errors import ArgumentError, DomainError
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """`factor`: growth of the mean square gradient per layer; `batch`: the batch size it is for (None: infinite).
+
+    `explosion`: the factor to the power of `depth`.
+    """
+
+    factor: float
+    batch: int | None
+    explosion: float
+
+
+@functools.lru_cache(maxsize=64)
+def _moments(activation: Activation) -> Compiled:
+    return compile(theory.moments(activation), (), name="moments")
+
+
+def predict(activation: str = "relu", batch: int | None = None, depth: int = 1) -> BatchNorm:
+    """Growth of gradients per layer with batch normalisation before `activation` (yang2019mean, theorem 3.9).
+
+    E phi'^2 / Var phi for large batches, at least 1; (B - 2) / (B - 3) for linear networks at batch size B. At batch
+    size 8 the limit is 23 per cent below the growth of a ReLU network: state the batch.
+
+    Args:
+        activation: a catalogue name or an expression in x.
+        batch: batch size, above 3; only for the linear activation. Default: infinite.
+        depth: number of layers for `explosion`.
+
+    Raises `DomainError` for a constant activation, `ArgumentError` for a finite batch of a nonlinear network.
+
+    >>> round(predict("relu").factor, 10), predict("linear", batch=8).factor
+    (1.4669422069, 1.2)
+    """
+    phi = Activation.of(activation)
+    depth = arguments.count("depth", depth)
+    if batch is not None:
+        if phi != Activation.of("linear"):
+            raise ArgumentError(
+                "batch",
+                "must be left out for nonlinear activations",
+                batch,
+                "The limit of large batches is known.",
+            )
+        factor = float(theory.linear_factor(arguments.count("batch", batch, least=4)))
+        return BatchNorm(factor, batch, factor**depth)
+    first, second, steep = _moments(phi)()
+    variance = second - first**2
+    if variance <= 0:
+        raise DomainError(f"{phi.name} is constant: nothing is left to normalise.")
+    factor = steep / variance
+    return BatchNorm(factor, None, factor**depth)

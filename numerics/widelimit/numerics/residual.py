@@ -1,0 +1,98 @@
+"""Residual networks: second moments and gradients layer by layer, and the rates they approach."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+from widelimit.numerics import arguments
+from widelimit.numerics.compile import Compiled, compile
+from widelimit.theory import residual as theory
+from widelimit.theory.activation import Activation
+from widelimit.theory.kernel import SIGMA_B, SIGMA_W
+
+
+@dataclass(frozen=True)
+class Residual:
+    """`second_moment` p_l = E x^2 for l = 0 .. depth; `gradient` = mean square gradient at layer l over that
+    at the top.
+
+    `log_gradient_ratio` = log of the gradient at the bottom over that at the top; `exponent`: the A of its asymptote
+    A sqrt(depth) for tanh; `base`: the factor B per block for ReLU (None for other activations).
+    """
+
+    second_moment: list[float]
+    gradient: list[float]
+    log_gradient_ratio: float
+    exponent: float | None
+    base: float | None
+
+
+@functools.lru_cache(maxsize=64)
+def _block(activation: Activation) -> Compiled:
+    expressions = (theory.next_second_moment(activation), theory.gradient_factor(activation))
+    inner = {theory.Q: theory.inner_variance()}
+    variables = (theory.P, SIGMA_W, SIGMA_B, theory.SIGMA_V, theory.SIGMA_A)
+    return compile(tuple(e.subs(inner) for e in expressions), variables, name="block")
+
+
+@functools.cache
+def _rates() -> Compiled:
+    return compile(
+        (theory.tanh_exponent(), theory.relu_base()), (SIGMA_W, theory.SIGMA_V, theory.SIGMA_A), name="rates"
+    )
+
+
+def predict(
+    activation: str = "tanh",
+    sigma_w: float = 1.0,
+    sigma_b: float = 0.0,
+    sigma_v: float = 1.0,
+    sigma_a: float = 0.0,
+    depth: int = 50,
+    p0: float = 1.0,
+) -> Residual:
+    """Iterate x' = x + V phi(W x + b) + a in mean field (yang2017mean, theorems 2 and 5).
+
+    p' = p + sigma_v^2 E phi^2 + sigma_a^2 at inner variance sigma_w^2 p + sigma_b^2; gradients grow by
+    1 + sigma_v^2 sigma_w^2 E phi'^2 per block from top to bottom. V = 1, a = 0 is sigma_v = 1, sigma_a = 0.
+
+    Args:
+        activation: a catalogue name or an expression in x.
+        sigma_w: scale of the inner weights, whose variance is sigma_w^2 / width.
+        sigma_b: standard deviation of the inner biases.
+        sigma_v: scale of the outer weights.
+        sigma_a: standard deviation of the outer biases.
+        depth: number of blocks.
+        p0: mean square of the components at the start.
+
+    >>> out = predict("relu", sigma_w=2**0.5, depth=3)
+    >>> [round(p, 9) for p in out.second_moment], out.base
+    ([1.0, 2.0, 4.0, 8.0], 2.0)
+    """
+    phi = Activation.of(activation)
+    sw, sv = (float(arguments.positive(n, v)) for n, v in (("sigma_w", sigma_w), ("sigma_v", sigma_v)))
+    sb, sa = (float(arguments.non_negative(n, v)) for n, v in (("sigma_b", sigma_b), ("sigma_a", sigma_a)))
+    depth = arguments.count("depth", depth)
+    block = _block(phi)
+    moments, logs = [float(arguments.positive("p0", p0))], []
+    for _ in range(depth):
+        after, factor = block(moments[-1], sw, sb, sv, sa)
+        if not math.isfinite(after):
+            arguments.finite("depth", math.inf, f"The second moment overflows after {len(moments)} blocks.")
+        moments.append(after)
+        logs.append(math.log(factor))
+    total = math.fsum(logs)
+    gradient, above = [1.0], 0.0
+    for value in reversed(logs):
+        above += value
+        gradient.append(math.exp(above))
+    exponent, base = _rates()(sw, sv, sa)
+    return Residual(
+        moments,
+        gradient[::-1],
+        total,
+        exponent if phi == Activation.of("tanh") else None,
+        base if phi == Activation.of("relu") else None,
+    )

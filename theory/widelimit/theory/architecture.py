@@ -1,0 +1,319 @@
+"""Networks as compositions of layers, and what each layer does to the two kernels.
+
+An `Architecture` is a tuple of layers from input to output. `recursion` writes its NNGP and tangent kernels
+symbolically,
+``widelimit.numerics.architecture`` computes them, ``widelimit.validate.network`` builds and reads torch modules.
+
+Every weighted layer has weights of variance sigma_w^2 / fan-in and biases of variance sigma_b^2; its rule is
+K' = sigma_w^2 A[K] + sigma_b^2 and Theta' = K' + sigma_w^2 A[Theta], A the average over the filter. An
+activation turns K
+into T and Theta into Tdot Theta, which needs Gaussian units: an activation has to follow a weighted layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Union
+
+from sympy import Eq, Expr, Function, Integer, Rational, Sum, Symbol, Tuple, sqrt, sympify
+
+from widelimit.theory.activation import Activation
+from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.theory.kernel import expectation, slope
+
+Padding = Literal["circular", "zeros"]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """W x + b, W of variance sigma_w^2 / fan-in. `width` matters to finite networks only; None is the default width."""
+
+    sigma_w: float = 1.0
+    sigma_b: float = 0.0
+    width: int | None = None
+
+    def __post_init__(self) -> None:
+        _scales(self.sigma_w, self.sigma_b)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution over `dimensions` (1 or 2) with an odd `size`, stride 1, fan-in = channels times filter points."""
+
+    size: int
+    sigma_w: float = 1.0
+    sigma_b: float = 0.0
+    dimensions: int = 1
+    padding: Padding = "circular"
+    width: int | None = None
+
+    def __post_init__(self) -> None:
+        _scales(self.sigma_w, self.sigma_b)
+        if self.size < 1 or self.size % 2 == 0:
+            raise ArgumentError("size", "must be an odd number", self.size)
+        if self.dimensions not in (1, 2):
+            raise ArgumentError("dimensions", "must be 1 or 2", self.dimensions)
+        if self.padding not in ("circular", "zeros"):
+            raise ArgumentError("padding", "must be circular or zeros", self.padding)
+
+
+@dataclass(frozen=True)
+class Act:
+    """An activation, applied to every unit."""
+
+    activation: Activation
+
+    @staticmethod
+    def of(activation: str | Activation) -> Act:
+        """Return the layer of a catalogue name or an expression."""
+        return Act(Activation.of(activation))
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Keep each unit with probability `keep` and divide by it; masks of different inputs are independent."""
+
+    keep: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.keep <= 1:
+            raise ArgumentError("keep", "must be above 0 and at most 1", self.keep)
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """Subtract the mean over units and divide by their standard deviation; `affine` trains a gain and a shift
+    as well.
+    """
+
+    affine: bool = False
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Normalise each unit over the batch, the inputs that the kernel is asked for; rule of the large-batch limit."""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """x + branch(x); the branch ends with a weighted layer, so that it is uncorrelated with x."""
+
+    branch: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        if not self.branch or not isinstance(self.branch[-1], Dense | Convolution):
+            raise DomainError(
+                "A residual branch must end with a dense or convolution layer: otherwise branch and shortcut are "
+                "correlated, and their kernels do not add."
+            )
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """Put all positions of an image or signal into one vector."""
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool:
+    """Average each channel over all positions."""
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """h_t = phi(W h_(t-1) + V x_t + b) from h_0 = 0 over a sequence, weights tied in time; the last h_t is the output.
+
+    W has variance sigma_w^2 / fan-in, V sigma_v^2 / fan-in. Tied and untied weights have the same kernels.
+    """
+
+    activation: Activation
+    sigma_w: float = 1.0
+    sigma_v: float = 1.0
+    sigma_b: float = 0.0
+    width: int | None = None
+
+    def __post_init__(self) -> None:
+        _scales(self.sigma_w, self.sigma_b)
+        _scales(self.sigma_v, self.sigma_b)
+
+
+Layer = Union[  # noqa: UP007 - a forward reference inside `Residual` needs a name
+    Dense, Convolution, Act, Dropout, LayerNorm, BatchNorm, Residual, Flatten, GlobalAveragePool, Recurrent
+]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Layers from input to output.
+
+    >>> mlp("relu", sigma_w=1.5, sigma_b=0.1, depth=1).layers[0]
+    Dense(sigma_w=1.5, sigma_b=0.1, width=None)
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise ArgumentError("layers", "must hold at least one layer", self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def walk(self) -> Iterator[Layer]:
+        """All layers, those inside residual branches too."""
+        for layer in self.layers:
+            yield layer
+            if isinstance(layer, Residual):
+                yield from Architecture(layer.branch).walk()
+
+    @property
+    def pools(self) -> bool:
+        """Whether positions are mixed with one another, so that covariances between positions are needed."""
+        return any(isinstance(layer, GlobalAveragePool | BatchNorm) for layer in self.walk())
+
+
+def mlp(
+    activation: str | Activation,
+    *,
+    sigma_w: float,
+    sigma_b: float = 0.0,
+    depth: int,
+    width: int | None = None,
+) -> Architecture:
+    """`depth` hidden layers and a linear readout, all with the same scales."""
+    hidden = (Dense(sigma_w, sigma_b, width), Act.of(activation)) * depth
+    return Architecture((*hidden, Dense(sigma_w, sigma_b)))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one layer does: `nngp` and `ntk` are equations for K and Theta behind it."""
+
+    layer: Layer
+    nngp: Eq
+    ntk: Eq
+
+    def __str__(self) -> str:
+        return (
+            f"{type(self.layer).__name__}: {self.nngp.lhs} = {self.nngp.rhs}; {self.ntk.lhs} = {self.ntk.rhs}"
+        )
+
+
+def recursion(architecture: Architecture) -> tuple[Rule, ...]:
+    """Write the kernels of `architecture` for two inputs, layer by layer.
+
+    K_l(a, b) is the NNGP covariance of positions a of one input and b of the other behind layer l, Theta_l the tangent
+    kernel, q_l(a), q'_l(b) the variances and m_l, m'_l the means of units (zero behind weighted layers). Layers of a
+    residual branch are numbered on, from the same start as the shortcut.
+
+    >>> rules = recursion(mlp("relu", sigma_w=2, sigma_b=1, depth=1))
+    >>> print(rules[-1])
+    Dense: K_3(a, b) = 4*K_2(a, b) + 1; Theta_3(a, b) = K_3(a, b) + 4*Theta_2(a, b)
+    """
+    rules: list[Rule] = []
+    _extend(rules, architecture.layers, 0)
+    return tuple(rules)
+
+
+A, B = Symbol("a", integer=True), Symbol("b", integer=True)
+_SHIFT = Symbol("s", integer=True)
+_TIME = Symbol("t", integer=True, positive=True)
+_POSITIONS = Symbol("n", integer=True, positive=True)
+_BATCH = Symbol("B", integer=True, positive=True)
+
+
+def _extend(rules: list[Rule], layers: tuple[Layer, ...], before: int) -> int:
+    """Append the rules of `layers`, which read the kernels numbered `before`; return the last number."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            last = _extend(rules, layer.branch, before)
+            after = last + 1
+            k, theta = (
+                _kernel("K", before) + _kernel("K", last),
+                _kernel("Theta", before) + _kernel("Theta", last),
+            )
+        else:
+            after = max((int(str(rule.nngp.lhs.func).split("_")[1]) for rule in rules), default=0) + 1
+            k, theta = _rule(layer, before, after)
+        rules.append(
+            Rule(
+                layer,
+                Eq(_kernel("K", after), k, evaluate=False),
+                Eq(_kernel("Theta", after), theta, evaluate=False),
+            )
+        )
+        before = after
+    return before
+
+
+def _kernel(name: str, number: int, a: Expr = A, b: Expr = B) -> Expr:
+    return Function(f"{name}_{number}")(a, b)
+
+
+def _number(value: float) -> Expr:
+    exact = sympify(value)
+    return Integer(exact) if exact == int(exact) else exact
+
+
+def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
+    k, theta, new = _kernel("K", before), _kernel("Theta", before), _kernel("K", after)
+    q, q2 = Function(f"q_{before}")(A), Function(f"q'_{before}")(B)
+    if isinstance(layer, Dense):
+        sw2, sb2 = _number(layer.sigma_w) ** 2, _number(layer.sigma_b) ** 2
+        return sw2 * k + sb2, new + sw2 * theta
+    if isinstance(layer, Convolution):
+        sw2, sb2 = _number(layer.sigma_w) ** 2, _number(layer.sigma_b) ** 2
+        half = layer.size // 2
+        weight = Rational(1, layer.size**layer.dimensions)
+
+        def average(name: str) -> Expr:
+            return weight * Sum(_kernel(name, before, A + _SHIFT, B + _SHIFT), (_SHIFT, -half, half))
+
+        return sw2 * average("K") + sb2, new + sw2 * average("Theta")
+    if isinstance(layer, Act):
+        rho = k / sqrt(q * q2)
+        t, tdot = (
+            _at(f, q, q2, rho)
+            for f in (expectation(layer.activation.expr), expectation(slope(layer.activation)))
+        )
+        return t, tdot * theta
+    if isinstance(layer, Dropout):
+        same = Function("same")(A, B)  # 1 for one unit of one input, else 0
+        gain = 1 + (1 / _number(layer.keep) - 1) * same
+        return k * gain, theta * gain
+    if isinstance(layer, LayerNorm):
+        m, m2 = Function(f"m_{before}")(A), Function(f"m'_{before}")(B)
+        scale = sqrt((q - m**2) * (q2 - m2**2))
+        return (k - m * m2) / scale, theta / scale + (new + 1 if layer.affine else 0)
+    if isinstance(layer, BatchNorm):
+        centred, trace = Function("centred"), Function("trace")
+        return centred(k) / (trace(centred(k)) / _BATCH), centred(theta) / (trace(centred(k)) / _BATCH)
+    if isinstance(layer, Flatten):
+        return tuple(Sum(_kernel(n, before, A, A), (A, 1, _POSITIONS)) / _POSITIONS for n in ("K", "Theta"))  # type: ignore[return-value]
+    if isinstance(layer, GlobalAveragePool):
+        return tuple(
+            Sum(_kernel(n, before), (A, 1, _POSITIONS), (B, 1, _POSITIONS)) / _POSITIONS**2
+            for n in ("K", "Theta")
+        )  # type: ignore[return-value]
+    if isinstance(layer, Recurrent):
+        h, q_h, q_h2 = Function("H")(_TIME), Function("Q")(_TIME), Function("Q'")(_TIME)
+        t, tdot = (
+            _at(f, q_h, q_h2, h / sqrt(q_h * q_h2))
+            for f in (expectation(layer.activation.expr), expectation(slope(layer.activation)))
+        )
+        return t, tdot * Function("G")(_TIME)
+    raise ArgumentError("layer", "must be a layer of widelimit.theory.architecture", layer)
+
+
+def _at(node: Expr, q: Expr, q2: Expr, rho: Expr) -> Expr:
+    """E at variances q, q2 and correlation rho, the closed form where there is one."""
+    from widelimit.theory.kernel import PAIR_SYMBOLS
+
+    return node.doit().subs(dict(zip(PAIR_SYMBOLS, Tuple(q, q2, rho), strict=True)), simultaneous=True)
+
+
+def _scales(sigma_w: float, sigma_b: float) -> None:
+    if not sigma_w > 0 or sigma_w == float("inf"):
+        raise ArgumentError("sigma_w", "must be positive", sigma_w)
+    if not sigma_b >= 0 or sigma_b == float("inf"):
+        raise ArgumentError("sigma_b", "must not be negative", sigma_b)

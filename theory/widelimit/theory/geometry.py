@@ -1,0 +1,176 @@
+"""A curve of inputs on its way through a random network: length, curvature, Gauss map, kinks crossed.
+
+Along a curve h(t) of pre-activations at the length fixed point, g = |dh/dt|^2 / N is the metric and kappa^2 (times N)
+the extrinsic curvature. chi_1 = sigma_w^2 E phi'^2 stretches, chi_2 = sigma_w^2 E phi''^2 bends.
+"""
+
+from __future__ import annotations
+
+from sympy import Eq, Expr, Piecewise, Symbol, erf, exp, pi, sqrt, symbols
+
+from widelimit.theory.activation import Activation
+from widelimit.theory.activation import x as X
+from widelimit.theory.derivation import Derivation, Step
+from widelimit.theory.errors import InfiniteMomentError
+from widelimit.theory.expectation import Expectation
+from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
+
+CHI_1 = Symbol("chi_1", positive=True)
+CHI_2 = Symbol("chi_2", nonnegative=True)
+METRIC = Symbol("g", positive=True)
+CURVATURE = Symbol("kappa_squared", positive=True)
+GAUSS = Symbol("g_G", positive=True)
+LAYER = Symbol("l", integer=True, positive=True)
+WIDTH = Symbol("k", positive=True)
+Q = Symbol("q", positive=True)
+MOMENT, CROSS = Symbol("m", positive=True), Symbol("s", real=True)  # E hdot^2 and E h hdot of one unit
+LEVEL = Symbol("b", real=True)
+
+_ASSUMPTIONS = ("the width goes to infinity", "the curve lies at the fixed point of the length map")
+
+
+def bending(activation: str | Activation) -> Expr:
+    """phi'', for an activation without kinks.
+
+    Raises `InfiniteMomentError` at a kink: the curvature then sits at points, and E phi''^2 is infinite.
+    """
+    phi = Activation.of(activation)
+    second = phi.derivative(2)
+    if second.deltas or second.higher:
+        raise InfiniteMomentError(
+            f"{phi.name} has a kink, so that E phi''^2 is infinite: the image of a curve has corners instead of a "
+            "curvature. Use `crossings` to count them, or a smooth activation."
+        )
+    return second.expr
+
+
+def next_metric(metric: Expr = METRIC) -> Expr:
+    """chi_1 g (poole2016exponential, eq. (9))."""
+    return CHI_1 * metric
+
+
+def next_curvature(curvature: Expr = CURVATURE) -> Expr:
+    """3 chi_2 / chi_1^2 + kappa^2 / chi_1 (poole2016exponential, eq. (9)); N times the squared extrinsic curvature."""
+    return 3 * CHI_2 / CHI_1**2 + curvature / CHI_1
+
+
+def next_gauss(gauss: Expr = GAUSS, metric: Expr = METRIC) -> Expr:
+    """g_G + 3 (chi_2 / chi_1) g: the metric of the Gauss map, kappa^2 times the metric of the curve."""
+    return gauss + 3 * CHI_2 / CHI_1 * metric
+
+
+def curvature_at(layer: Expr = LAYER, first: Expr = CURVATURE) -> Expr:
+    """kappa^2 in `layer`, solved: (first - limit) chi_1^(1 - l) + limit, limit = 3 chi_2 / (chi_1 (chi_1 - 1)).
+
+    At chi_1 = 1 it grows linearly instead, first + 3 chi_2 (l - 1).
+    """
+    limit = 3 * CHI_2 / (CHI_1 * (CHI_1 - 1))
+    moving = (first - limit) * CHI_1 ** (1 - layer) + limit
+    return Piecewise((first + 3 * CHI_2 * (layer - 1), Eq(CHI_1, 1)), (moving, True))
+
+
+def published_growth(activation: str) -> Expr:
+    """The factor of a published lower bound on trajectory growth (raghu2017expressive), of width k, not a rate.
+
+    Measured growth is sqrt(chi_1) a layer, which for ReLU, sigma_w / sqrt(2), lies below sigma_w sqrt(k / (k + 1)).
+    """
+    if activation == "relu":
+        return SIGMA_W * sqrt(WIDTH / (WIDTH + 1))
+    if activation == "hard_tanh":
+        root = sqrt(SIGMA_W**2 + SIGMA_B**2)
+        return SIGMA_W * sqrt(WIDTH) / sqrt(root**2 + WIDTH * root)
+    raise ValueError(f"a growth factor is published for relu and hard_tanh, not for {activation}")
+
+
+def crossing_rate() -> Expr:
+    """Rate in t at which a Gaussian unit h(t), E h^2 = q, E h hdot = s, E hdot^2 = m, passes the level b (Rice).
+
+    E |hdot| given h = b, times the density of h at b. At b = 0 it is sqrt(m / q - s^2 / q^2) / pi.
+    """
+
+    drift, spread = CROSS * LEVEL / Q, sqrt(MOMENT - CROSS**2 / Q)
+    ratio = drift / spread
+    folded = spread * sqrt(2 / pi) * exp(-(ratio**2) / 2) + drift * erf(ratio / sqrt(2))
+    return folded * exp(-(LEVEL**2) / (2 * Q)) / sqrt(2 * pi * Q)
+
+
+def line_step(activation: str | Activation) -> tuple[Expr, Expr, Expr]:
+    """(q', s', m') of the next layer along any curve, from q = E h^2, s = E h hdot, m = E hdot^2 of this one.
+
+    hdot = (s / q) h + noise, hence s' = sigma_w^2 (s / q) E h phi phi' and
+    m' = sigma_w^2 [(s / q)^2 E h^2 phi'^2 + (m - s^2 / q) E phi'^2].
+    """
+    phi = Activation.of(activation)
+    prime = slope(phi)
+    ratio = CROSS / Q
+    length = SIGMA_W**2 * Expectation(phi.expr**2, X, Q).doit() + SIGMA_B**2
+    cross = SIGMA_W**2 * ratio * Expectation(X * phi.expr * prime, X, Q).doit()
+    along = ratio**2 * Expectation(X**2 * prime**2, X, Q).doit()
+    across = (MOMENT - CROSS**2 / Q) * Expectation(prime**2, X, Q).doit()
+    return length, cross, SIGMA_W**2 * (along + across)
+
+
+def derive(activation: str | Activation = "tanh") -> Derivation:
+    """Length, curvature and Gauss map of a circle of inputs, layer by layer.
+
+    Raises `InfiniteMomentError` for an activation with kinks.
+
+    >>> derive("tanh")["gauss-map"].kind
+    'identity'
+    """
+    phi = Activation.of(activation)
+    second, prime = bending(phi), slope(phi)
+    g_next, k_next = symbols("g^(l+1) kappa^2_(l+1)", positive=True)
+    source = "poole2016exponential"
+    point = {CHI_1: (1.1, 2.0), CHI_2: (0.2, 1.0), METRIC: (0.5, 2.0), CURVATURE: (0.5, 2.0), LAYER: (1, 5)}
+    scale = {SIGMA_W: (0.5, 2.0), Q: (0.3, 2.0), SIGMA_B: (0.1, 1.0)}
+    recursion = next_curvature(curvature_at(LAYER))
+    steps = (
+        Step(
+            "stretch",
+            Eq(CHI_1, SIGMA_W**2 * Expectation(prime**2, X, Q), evaluate=False),
+            "hdot' = W phi'(h) hdot, and hdot is independent of h on a circle",
+            source=f"{source}, eq. (5)",
+            domain=scale,
+            kind="definition",
+        ),
+        Step(
+            "bend",
+            Eq(CHI_2, SIGMA_W**2 * Expectation(second**2, X, Q), evaluate=False),
+            "the second derivative of the curve contains phi'' hdot^2",
+            source=f"{source}, eq. (8)",
+            domain=scale,
+            kind="definition",
+        ),
+        Step(
+            "length",
+            Eq(g_next, next_metric(), evaluate=False),
+            "the mean square of phi'(h) hdot",
+            source=f"{source}, eq. (9)",
+            domain=point,
+            kind="definition",
+        ),
+        Step(
+            "curvature",
+            Eq(k_next, next_curvature(), evaluate=False),
+            "E (phi'' hdot^2)^2 = 3 E phi''^2 g^2 for Gaussian hdot; the old bend shrinks by the stretch",
+            source=f"{source}, eq. (9)",
+            domain=point,
+            kind="definition",
+        ),
+        Step(
+            "curvature-solved",
+            Eq(curvature_at(LAYER + 1), recursion, evaluate=False),
+            "a linear recursion with constant coefficients",
+            source=source,
+            domain=point,
+        ),
+        Step(
+            "gauss-map",
+            Eq(next_gauss(CURVATURE * METRIC), next_curvature() * next_metric(), evaluate=False),
+            "the tangent turns at the rate of the curvature: g_G = kappa^2 g",
+            source=f"{source}, section 3.2",
+            domain=point,
+        ),
+    )
+    return Derivation(f"A circle of inputs in {phi.name} networks", steps, _ASSUMPTIONS)

@@ -1,0 +1,269 @@
+"""Between torch and theory: read a user's module as an `Architecture`, build the module of an `Architecture`.
+
+from widelimit.validate.network import from_torch
+net = from_torch(model)              # an nn.Sequential of known layers
+net.kernels(x), net.phase, net.fisher(x)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import nn
+
+from widelimit.theory import architecture as arch
+from widelimit.theory.activation import Activation
+from widelimit.theory.architecture import Architecture
+from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.validate.modules import Shortcut
+
+if TYPE_CHECKING:
+    from widelimit.numerics.fisher import JacobianBound, Statistics
+    from widelimit.numerics.kernel import Kernels
+
+NARROWEST = 0.25  # sum of 1/width over hidden layers above which the limit of infinite width says nothing
+
+
+@dataclass(frozen=True)
+class Network:
+    """A torch module as theory sees it.
+
+    `architecture`: its layers with the scales of its weights, declared or estimated from the weights as they are now.
+    `sigma_w`, `sigma_b`: the scales pooled over hidden layers; `sigma_w_error` the relative standard error of an
+    estimate (0 if declared). `widths`: units or channels of the hidden layers.
+    """
+
+    architecture: Architecture
+    sigma_w: float
+    sigma_b: float
+    sigma_w_error: float
+    widths: tuple[int, ...]
+
+    def kernels(self, x1: Any, x2: Any = None) -> Kernels:
+        """NNGP and tangent kernel of the infinitely wide network on data (shapes as the module takes them)."""
+        from widelimit.numerics.architecture import kernels
+
+        return kernels(self.architecture, _array(x1), None if x2 is None else _array(x2))
+
+    @property
+    def activation(self) -> Activation:
+        """The one activation of the hidden layers; `DomainError` if there are several or none."""
+        found = {layer.activation for layer in self.architecture.walk() if isinstance(layer, arch.Act)}
+        if len(found) != 1:
+            names = ", ".join(sorted(a.name for a in found)) or "none"
+            raise DomainError(
+                f"Phase and Fisher statistics are for networks with one activation; this one has: {names}."
+            )
+        return found.pop()
+
+    @property
+    def phase(self) -> str:
+        """ordered, critical or chaotic: the mean-field phase of the hidden layers."""
+        from widelimit.numerics import meanfield
+
+        return str(meanfield.solve(self.activation, sigma_w=self.sigma_w, sigma_b=self.sigma_b).phase)
+
+    def fisher(self, x: Any, samples: int | None = None) -> Statistics:
+        """Mean-field Fisher statistics on data like `x` (n, features); fully connected networks only."""
+        from widelimit.numerics import fisher
+
+        values, depth = self._fully_connected(x)
+        gram = values @ values.T / values.shape[1]
+        off = (gram.sum() - np.trace(gram)) / max(1, len(gram) * (len(gram) - 1))
+        return fisher.predict(
+            self.activation, sigma_w=self.sigma_w, sigma_b=self.sigma_b, depth=depth, samples=samples or len(values),
+            outputs=self._outputs, input_moment=float(np.trace(gram) / len(gram)), input_overlap=float(off),
+            widths=[float(values.shape[1]), *map(float, self.widths)],
+        )  # fmt: skip
+
+    def fisher_bound(self, x: Any) -> JacobianBound:
+        """Bounds of the largest Fisher eigenvalue, per layer and for the whole matrix (see `JacobianBound`)."""
+        from widelimit.numerics import fisher
+
+        values, depth = self._fully_connected(x)
+        gram = values @ values.T / values.shape[1]
+        off = (gram.sum() - np.trace(gram)) / max(1, len(gram) * (len(gram) - 1))
+        return fisher.jacobian_bound(
+            self.activation, sigma_w=self.sigma_w, sigma_b=self.sigma_b, depth=depth, samples=len(values),
+            input_moment=float(np.trace(gram) / len(gram)), input_overlap=float(off),
+            widths=[float(values.shape[1]), *map(float, self.widths)],
+        )  # fmt: skip
+
+    @property
+    def _outputs(self) -> int:
+        last = self.architecture.layers[-1]
+        return last.width or 1 if isinstance(last, arch.Dense) else 1
+
+    def _fully_connected(self, x: Any) -> tuple[np.ndarray, int]:
+        allowed = arch.Dense | arch.Act | arch.Flatten
+        for layer in self.architecture:
+            if not isinstance(layer, allowed):
+                raise DomainError(
+                    f"Fisher statistics are for fully connected networks; this one has {type(layer).__name__}."
+                )
+        values = _array(x)
+        return values.reshape(len(values), -1), sum(
+            isinstance(layer, arch.Act) for layer in self.architecture
+        )
+
+
+def from_torch(module: nn.Module, *, sigma_w: float | None = None, sigma_b: float | None = None) -> Network:
+    """Read a torch module, an ``nn.Sequential`` of layers that theory knows.
+
+    `sigma_w`, `sigma_b`: the scales the weights were drawn with, for all layers (weights of variance sigma_w^2
+    / fan-in);
+    None estimates each layer's from its weights, which is right as long as the module is not trained yet.
+
+    Raises `DomainError` naming the first layer that is not known, or the layer so narrow that the limit of infinite
+    width says nothing about the network.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(10, 500), torch.nn.ReLU(), torch.nn.Linear(500, 1))
+    >>> net = from_torch(model, sigma_w=2**0.5, sigma_b=0.0)
+    >>> net.kernels(torch.eye(10)[:2]).ntk.round(6).tolist()
+    [[0.4, 0.063662], [0.063662, 0.4]]
+    """
+    if not isinstance(module, nn.Module):
+        raise ArgumentError("module", "must be a torch module", module)
+    layers: list[arch.Layer] = []
+    weights: list[tuple[int, float, float]] = []
+    for name, layer in _leaves(module, ""):
+        read = _read(name, layer, sigma_w, sigma_b)
+        if read is not None:
+            layers.append(read)
+            if isinstance(read, arch.Dense | arch.Convolution):
+                weights.append((layer.weight.numel(), read.sigma_w, read.sigma_b))
+    if not weights:
+        raise DomainError("The module has no dense or convolution layer: there is nothing random in it.")
+    architecture = Architecture(tuple(layers))
+    widths = tuple(w.width for w in architecture.walk() if isinstance(w, arch.Dense | arch.Convolution))[:-1]
+    _wide_enough(module, widths)
+    count = np.array([w[0] for w in weights], float)
+    share = count / count.sum()
+    pooled_w = math.sqrt(float(share @ np.square([w[1] for w in weights])))
+    pooled_b = math.sqrt(float(np.mean(np.square([w[2] for w in weights]))))
+    error = 0.0 if sigma_w is not None else 1.0 / math.sqrt(2.0 * count.sum())
+    return Network(architecture, pooled_w, pooled_b, error, tuple(int(w or 0) for w in widths))
+
+
+def _wide_enough(module: nn.Module, widths: tuple[int | None, ...]) -> None:
+    inverse = sum(1.0 / w for w in widths if w)
+    if inverse > NARROWEST:
+        narrowest = min(w for w in widths if w)
+        raise DomainError(
+            f"Argument `module` must be wide for its depth, but its hidden widths are {list(widths)}: the sum "
+            f"of 1/width is "
+            f"{inverse:.2g}, so that its kernels fluctuate by that order (the narrowest layer has {narrowest} units). "
+            "Widen the layers until the sum is well below 1/4."
+        )
+
+
+def _leaves(module: nn.Module, prefix: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(module, nn.Sequential):
+        for name, child in module.named_children():
+            yield from _leaves(child, f"{prefix}.{name}" if prefix else name)
+    else:
+        yield prefix or type(module).__name__, module
+
+
+def _read(name: str, layer: Any, sigma_w: float | None, sigma_b: float | None) -> arch.Layer | None:
+    if isinstance(layer, Shortcut):
+        branch = tuple(
+            read
+            for n, child in _leaves(layer.branch, name)
+            if (read := _read(n, child, sigma_w, sigma_b)) is not None
+        )
+        return arch.Residual(branch)
+    if isinstance(layer, nn.Linear):
+        return arch.Dense(*_scales(layer, layer.in_features, sigma_w, sigma_b), width=layer.out_features)
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
+        return _read_convolution(name, layer, sigma_w, sigma_b)
+    if isinstance(layer, nn.Dropout):
+        return arch.Dropout(1.0 - layer.p) if layer.training else None
+    if isinstance(layer, nn.LayerNorm):
+        return arch.LayerNorm(affine=layer.elementwise_affine)
+    if isinstance(layer, nn.BatchNorm1d):
+        if layer.affine:
+            raise _unknown(name, layer, "only without gain and shift (affine=False)")
+        return arch.BatchNorm()
+    if isinstance(layer, nn.Flatten):
+        return arch.Flatten()
+    if isinstance(layer, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d):
+        if layer.output_size not in (1, (1,), (1, 1)):
+            raise _unknown(name, layer, "only with output size 1, the average over all positions")
+        return arch.GlobalAveragePool()
+    if isinstance(layer, nn.Identity):
+        return None
+    return arch.Act(_read_activation(name, layer))
+
+
+def _unknown(name: str, layer: Any, why: str) -> DomainError:
+    return DomainError(
+        f"Layer '{name}' ({type(layer).__name__}) is not known to the theory: {why}. Known are Linear, Conv1d, Conv2d, "
+        "Dropout, LayerNorm, BatchNorm1d, Flatten, AdaptiveAvgPool, Identity, pointwise activations, nested "
+        "Sequential and "
+        "widelimit's Shortcut."
+    )
+
+
+def _read_convolution(
+    name: str, layer: Any, sigma_w: float | None, sigma_b: float | None
+) -> arch.Convolution:
+    sizes, dimensions = set(layer.kernel_size), len(layer.kernel_size)
+    size = layer.kernel_size[0]
+    if len(sizes) != 1 or size % 2 == 0:
+        raise _unknown(name, layer, f"kernel size {layer.kernel_size} is not one odd number")
+    for setting, plain in (("stride", 1), ("dilation", 1)):
+        if set(getattr(layer, setting)) != {plain}:
+            raise _unknown(name, layer, f"{setting} {getattr(layer, setting)} is not {plain}")
+    if layer.groups != 1:
+        raise _unknown(name, layer, f"groups {layer.groups} is not 1")
+    if layer.padding != "same" and set(layer.padding) != {size // 2}:
+        raise _unknown(name, layer, f"padding {layer.padding} does not keep the size")
+    if layer.padding_mode not in ("zeros", "circular"):
+        raise _unknown(name, layer, f"padding mode {layer.padding_mode!r}")
+    fan_in = layer.in_channels * size**dimensions
+    scales = _scales(layer, fan_in, sigma_w, sigma_b)
+    return arch.Convolution(
+        size, *scales, dimensions=dimensions, padding=layer.padding_mode, width=layer.out_channels
+    )
+
+
+def _scales(layer: Any, fan_in: int, sigma_w: float | None, sigma_b: float | None) -> tuple[float, float]:
+    if sigma_w is None:
+        sigma_w = math.sqrt(fan_in * float(layer.weight.detach().double().pow(2).mean()))
+    if layer.bias is None:
+        return sigma_w, 0.0
+    if sigma_b is None:
+        sigma_b = math.sqrt(float(layer.bias.detach().double().pow(2).mean()))
+    return sigma_w, sigma_b
+
+
+def _read_activation(name: str, layer: Any) -> Activation:
+    plain = {
+        nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SiLU: "swish", nn.ReLU6: "min(max(x, 0), 6)",
+        nn.Softsign: "x/(1 + abs(x))", nn.Tanhshrink: "x - tanh(x)",
+    }  # fmt: skip
+    if type(layer) in plain:
+        return Activation.of(plain[type(layer)])
+    if isinstance(layer, nn.LeakyReLU):
+        return Activation.of(f"leaky_relu({layer.negative_slope!r})")
+    if isinstance(layer, nn.GELU):
+        if layer.approximate != "none":
+            return Activation.of("x/2*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))")
+        return Activation.of("gelu")
+    if isinstance(layer, nn.ELU) and layer.alpha == 1.0:
+        return Activation.of("elu")
+    if isinstance(layer, nn.Softplus) and layer.beta == 1.0:
+        return Activation.of("softplus")
+    if isinstance(layer, nn.Hardtanh):
+        return Activation.of(f"min(max(x, {layer.min_val!r}), {layer.max_val!r})")
+    raise _unknown(name, layer, "no rule for its kernels")
+
+
+def _array(x: Any) -> np.ndarray:
+    return np.asarray(x.detach().cpu().double() if hasattr(x, "detach") else x)
