@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
-
-import numpy as np
 
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate import atomic, dataset, manifest
@@ -28,11 +26,12 @@ from widelimit.validate.cells import Cell, Done, fingerprint
 from widelimit.validate.claim import Claim, Preset
 from widelimit.validate.claims import Source, sources
 from widelimit.validate.executors import default_jobs, drive, open_executor
+from widelimit.validate.measure import measure
 from widelimit.validate.outcome import RunOutcome
 from widelimit.validate.points import Point, point, with_file
 from widelimit.validate.statistics import LEVEL, check_level
 from widelimit.validate.store import Store
-from widelimit.validate.verdicts import Measured, conclude
+from widelimit.validate.verdicts import conclude
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +111,7 @@ def validate(
             about["warnings"].append(warning + ".")
         manifest.write(folder, about)
         work = _Work(store, workers, progress, start)
-        measured = _measure(points, work, level)
+        measured = measure(points, work.run, level)
     outcomes = conclude(measured, level)
     about |= {
         "status": "done",
@@ -130,25 +129,6 @@ def validate(
     return outcome
 
 
-def _measure(points: Sequence[Point], work: _Work, level: float) -> list[Measured]:
-    """Both stages: the pilots of all points, then what their variances ask for."""
-    rows = sum(len(one.predicted) for one in points)
-    work.run([cell for one in points for cell in one.cells(0, one.pilot)])
-    needed = []
-    for one in points:
-        pilot = [work.samples(one, size, one.pilot)[0] for size in one.sizes]
-        needed.append(one.replicates(pilot, level, rows))
-    work.run(
-        [cell for one, total in zip(points, needed, strict=True) for cell in one.cells(one.pilot, total)]
-    )
-    measured = []
-    for one, total in zip(points, needed, strict=True):
-        parts = [work.samples(one, size, total) for size in one.sizes]
-        samples = tuple(part[0] for part in parts)
-        measured.append(Measured(one, samples, sum(part[1] for part in parts)))
-    return measured
-
-
 class _Work:
     """Cells done and to do, between the store, the workers and whoever watches."""
 
@@ -157,8 +137,8 @@ class _Work:
         self.results: dict[str, Done] = {}
         self.total = self.computed = 0
 
-    def run(self, cells: Sequence[Cell]) -> None:
-        """Take what is stored, compute the rest and store it."""
+    def run(self, cells: Sequence[Cell]) -> Mapping[str, Done]:
+        """Take what is stored, compute the rest and store it; return all results so far by the cells' keys."""
         self.total += len(cells)
         missing = []
         for cell in cells:
@@ -168,12 +148,7 @@ class _Work:
             else:
                 self._note(cell, stored)
         drive(self.workers, missing, self._keep)
-
-    def samples(self, point: Point, size: int, count: int) -> tuple[np.ndarray, float]:
-        """The first `count` replicates of a point at a size, in order, and the seconds they took."""
-        cells = [*point.cells(0, point.pilot), *point.cells(point.pilot, count)]
-        parts = [self.results[cell.key] for cell in cells if cell.size == size]
-        return np.concatenate([part.samples for part in parts]), sum(part.seconds for part in parts)
+        return self.results
 
     def _keep(self, cell: Cell, done: Done) -> None:
         self.store.put(cell, done)

@@ -1,0 +1,41 @@
+"""Both stages of points: pilots for all of them first, then what their variances ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from widelimit.validate.cells import Cell, Done
+from widelimit.validate.points import Point
+from widelimit.validate.verdicts import Measured
+
+Compute = Callable[[Sequence[Cell]], Mapping[str, Done]]
+
+
+def measure(points: Sequence[Point], compute: Compute, level: float) -> list[Measured]:
+    """Simulate points; `compute` runs cells and returns results by `Cell.key`, these and those of before.
+
+    `level` is that of the run whose rows are those of all the points.
+    """
+    rows = sum(len(one.predicted) for one in points)
+    results = compute([cell for one in points for cell in one.cells(0, one.pilot)])
+    totals = []
+    for one in points:
+        pilot = [_samples(one, size, one.pilot, results)[0] for size in one.sizes]
+        totals.append(one.replicates(pilot, level, rows))
+    staged = list(zip(points, totals, strict=True))
+    results = compute([cell for one, total in staged for cell in one.cells(one.pilot, total)])
+    measured = []
+    for one, total in staged:
+        parts = [_samples(one, size, total, results) for size in one.sizes]
+        samples = tuple(part[0] for part in parts)
+        measured.append(Measured(one, samples, sum(part[1] for part in parts)))
+    return measured
+
+
+def _samples(point: Point, size: int, count: int, results: Mapping[str, Done]) -> tuple[np.ndarray, float]:
+    """The first `count` replicates of a point at a size, in order, and the seconds they took."""
+    cells = [*point.cells(0, point.pilot), *point.cells(point.pilot, count)]
+    parts = [results[cell.key] for cell in cells if cell.size == size]
+    return np.concatenate([part.samples for part in parts]), sum(part.seconds for part in parts)
