@@ -1,0 +1,25 @@
+"""The mean-field theory of signal propagation as falsifiable claims (arXiv:1606.05340, 1611.01232, 1902.06853).
+
+The claims are in `meanfield_recursion` (layer by layer), `meanfield_scales` (fixed points and rates) and
+`meanfield_trainability`; predictions in `meanfield_theory`, the points that presets visit in `meanfield_plans`,
+measurements in `simulate.meanfield`. Where a claim is about rates, networks start at the fixed point that theory
+predicts: a wrong theory starts them elsewhere, and they show other rates than it says.
+
+Finite width shifts every mean by O(1/N): q and c of one network fluctuate by O(N^-1/2) around the recursion with
+mean zero, and reach the next layer's mean through the curvature of the maps, squared. So `exponent` is 1 throughout.
+"""
+
+from __future__ import annotations
+
+from widelimit.validate.claims.meanfield_recursion import CORRELATION_MAP, CRITICAL_DECAY, DROPOUT, LENGTH_MAP
+from widelimit.validate.claims.meanfield_scales import DEPTH_SCALE, FIXED_POINT, GRADIENT_NORM
+
+CLAIMS = (
+    LENGTH_MAP,
+    CORRELATION_MAP,
+    FIXED_POINT,
+    DEPTH_SCALE,
+    GRADIENT_NORM,
+    DROPOUT,
+    CRITICAL_DECAY,
+)
