@@ -145,7 +145,9 @@ class Derivation:
     def mathml(self) -> str:
         """Return a MathML table, one row an equation; valid XML that browsers render."""
         rows = "".join(f"<mtr><mtd>{_inner_mathml(step)}</mtd></mtr>" for step in self.steps)
-        return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>{rows}</mtable></math>'
+        return (
+            f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>{rows}</mtable></math>'
+        )
 
     def step_mathml(self, name: str) -> str:
         """Return one equation as a ``<math>`` element."""

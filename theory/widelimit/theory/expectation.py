@@ -11,7 +11,21 @@ from functools import lru_cache
 from typing import Any
 
 import mpmath
-from sympy import Add, DiracDelta, Dummy, Expr, Mul, S, Symbol, Tuple, expand, expand_mul, lambdify, sqrt, sympify
+from sympy import (
+    Add,
+    DiracDelta,
+    Dummy,
+    Expr,
+    Mul,
+    S,
+    Symbol,
+    Tuple,
+    expand,
+    expand_mul,
+    lambdify,
+    sqrt,
+    sympify,
+)
 
 from widelimit.theory.errors import ArgumentError, DomainError, ParseError
 from widelimit.theory.pieces import KINKED, split
@@ -37,7 +51,11 @@ class Expectation(Expr):
         integrand = sympify(integrand)
         names = Tuple(*variables) if isinstance(variables, tuple | list | Tuple) else Tuple(variables)
         moments = Tuple(*covariance) if isinstance(covariance, tuple | list | Tuple) else Tuple(covariance)
-        if len(names) not in (1, 2) or not all(isinstance(v, Symbol) for v in names) or len(set(names)) < len(names):
+        if (
+            len(names) not in (1, 2)
+            or not all(isinstance(v, Symbol) for v in names)
+            or len(set(names)) < len(names)
+        ):
             raise ArgumentError("variables", "must be one or two distinct symbols", tuple(names))
         if len(moments) != (1 if len(names) == 1 else 3):
             raise ArgumentError("covariance", "must be q, or (q_x, q_y, c) for two variables", tuple(moments))
@@ -114,8 +132,16 @@ class Expectation(Expr):
         return True if self.args[0].is_zero else None
 
     def doit(self, **hints: Any) -> Expr:
-        """Return the closed form that the rules find, or the node itself."""
-        return self
+        """Return the closed form that the rules find, or the node itself.
+
+        >>> from sympy import Symbol, exp
+        >>> x, q = Symbol("x", real=True), Symbol("q", positive=True)
+        >>> Expectation(exp(x), x, q).doit()
+        exp(q/2)
+        """
+        from widelimit.theory.closed import closed  # the rules are built on this module
+
+        return closed(self)
 
     def _eval_derivative(self, symbol: Symbol) -> Expr:
         return differentiate(self, symbol)

@@ -45,7 +45,9 @@ def mathml(expr: Expr) -> str:
     '<mrow><mn>2</mn><mo>&#8290;</mo><mi>q</mi></mrow>'
     """
     text = _Printer()._print(expr).toxml()
-    text = re.sub(r"<(m[ion]|mtext)>([^<>&]*)([<>]=?)([^<>&]*)</\1>", _escaped, text)  # SymPy leaves these raw
+    text = re.sub(
+        r"<(m[ion]|mtext)>([^<>&]*)([<>]=?)([^<>&]*)</\1>", _escaped, text
+    )  # SymPy leaves these raw
     return re.sub(r"&(\w+);", _numbered, text)
 
 

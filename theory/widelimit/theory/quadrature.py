@@ -63,7 +63,12 @@ def expectation(f: Branched, q: mpf, dps: int) -> mpf:
 
 
 def expectation_pair(
-    products: Sequence[tuple[Branched, Branched]], qx: mpf, qy: mpf, c: mpf, dps: int, general: Callable | None = None
+    products: Sequence[tuple[Branched, Branched]],
+    qx: mpf,
+    qy: mpf,
+    c: mpf,
+    dps: int,
+    general: Callable | None = None,
 ) -> mpf:
     """Return the sum of E f(x) g(y) over `products`, or E general(x, y), for Gaussians with correlation c.
 
@@ -77,12 +82,16 @@ def expectation_pair(
         for attempt in range(6):
             if attempt >= 2:
                 xs, ys = _halved(xs), _halved(ys)
-            value, size = _tensor(products, xs, ys, qx, qy, c, _order(dps) * (3, 4)[attempt % 2] // 4, general)
+            value, size = _tensor(
+                products, xs, ys, qx, qy, c, _order(dps) * (3, 4)[attempt % 2] // 4, general
+            )
             # Rules of orders 3 : 4 that agree to 3/4 of the digits leave an error beyond all of them.
             if before is not None and abs(value - before) <= mpf(10) ** (-dps * 3 // 4 - 1) * size:
                 return value
             before = value
-        raise ConvergenceError(f"A bivariate Gaussian expectation was not resolved to {dps} digits at c = {c}.")
+        raise ConvergenceError(
+            f"A bivariate Gaussian expectation was not resolved to {dps} digits at c = {c}."
+        )
 
 
 def _order(dps: int) -> int:
@@ -136,7 +145,9 @@ def _resolved(f: Branched, q: mpf, widest: mpf, dps: int) -> list[tuple[mpf, mpf
             done.append((a, b, left + right))
             continue
         if len(waiting) + len(done) > 2000:
-            raise ConvergenceError(f"A Gaussian expectation was not resolved to {dps} digits at variance {q}.")
+            raise ConvergenceError(
+                f"A Gaussian expectation was not resolved to {dps} digits at variance {q}."
+            )
         waiting += [(a, middle, g, left), (middle, b, g, right)]
     return done
 
@@ -166,11 +177,15 @@ def _tensor(products, xs, ys, qx, qy, c, order, general) -> tuple[mpf, mpf]:
     for a, b in ys:
         centre, half = (a + b) / 2, (b - a) / 2
         points = [centre + half * t for t, _ in rule]
-        weights = [w * half * mpmath.exp(-((y / ry) ** 2) * scale) for y, (_, w) in zip(points, rule, strict=True)]
+        weights = [
+            w * half * mpmath.exp(-((y / ry) ** 2) * scale) for y, (_, w) in zip(points, rule, strict=True)
+        ]
         rights = dict.fromkeys(g for _, g in products)
         table = {g: [w * g(y) for w, y in zip(weights, points, strict=True)] for g in rights}
         columns.append((centre / ry, half / ry, points, weights, table))
-    spread = mpmath.sqrt(1 - c * c) * max(xs[-1][1] / rx, ys[-1][1] / ry)  # beyond it the density is negligible
+    spread = mpmath.sqrt(1 - c * c) * max(
+        xs[-1][1] / rx, ys[-1][1] / ry
+    )  # beyond it the density is negligible
     total, size = mpf(0), mpf(0)
     for a, b in xs:
         centre, half = (a + b) / 2, (b - a) / 2
