@@ -22,6 +22,7 @@ _CERTIFIED, _BELOW_EDGE = 0, 1  # as in ridge_loops
 class RidgeSolution:
     """What ridge regression does at each sample ratio and penalty: floats, or arrays of the shape of the arguments.
 
+    penalty: as given. effective_ridge: kappa, the penalty that would shrink the population covariance as much.
     test_error: mean squared error on new data, label noise included; `unexplained` is the same over the total label
     variance. test_error = noise + bias + variance, variance = variance_of_inputs + variance_of_noise.
     degrees_of_freedom: df1/P, the fraction of (non-zero) dimensions that are fitted. rho: df2/N, 1 at a peak.
@@ -29,6 +30,7 @@ class RidgeSolution:
     steps: sums over the spectrum that the certified root took.
     """
 
+    penalty: Any
     effective_ridge: Any
     test_error: Any
     training_error: Any
@@ -80,7 +82,7 @@ def solve(
         penalty=arguments.finite("penalty", penalty),
     )
     values = solved(spectrum, sigma2, ratio, lam)
-    return RidgeSolution(**{name: _plain(value) for name, value in values.items()})
+    return RidgeSolution(penalty=_plain(lam), **{name: _plain(value) for name, value in values.items()})
 
 
 def with_signal(eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None, signal: ArrayLike | None) -> Spectrum:
@@ -92,7 +94,7 @@ def with_signal(eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None, si
 
 
 def solved(spectrum: Spectrum, noise: np.ndarray, ratio: np.ndarray, penalty: np.ndarray) -> dict[str, np.ndarray]:
-    """Solve arrays of one shape; the keys are the fields of `RidgeSolution`."""
+    """Solve arrays of one shape; the keys are the fields of `RidgeSolution` but `penalty`."""
     total = spectrum.total_signal + noise
     if (total == 0).any():
         raise ArgumentError("signal", "must carry some variance where there is no noise", 0.0)

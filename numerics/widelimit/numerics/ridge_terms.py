@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sympy import Expr, Symbol, symbols
 
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.theory import ridge
+from widelimit.theory import ridge, ridge_features
 from widelimit.theory.ridge import SLACK, SPARE, SUMS, TERMS, alpha, kappa, margin, noise, p, penalty_symbol, s, u
 
 RECIPROCAL = Symbol("r", positive=True)
@@ -65,4 +65,35 @@ ALONG = compile(
 )
 _scales = symbols("s_1 p_1 s_2 p_2", positive=True)
 GAP = compile(ridge.two_scale_gap(*_scales), _scales, name="ridge_gap")
-TRANSFORM = compile([_fitted.subs(s + kappa, 1 / RECIPROCAL), _twice.subs(s + kappa, 1 / RECIPROCAL)], (s, p, kappa, RECIPROCAL), name="ridge_transform", dtype=complex)
+TRANSFORM = compile(
+    [term.subs(s + kappa, 1 / RECIPROCAL) for term in (_fitted, _twice)],
+    (s, p, kappa, RECIPROCAL),
+    name="ridge_transform",
+    dtype=complex,
+)
+
+# random features: sums over the spectrum, the penalty that an input ridge belongs to, everything else
+FEATURE_SUMS = _compiled([_fitted, _twice, *ridge_features.EXTRA_TERMS.values()], "ridge_feature_sums")
+_inner = (kappa, alpha, ridge_features.psi, ridge_features.zeta, ridge_features.cost)
+_shares = {ridge_features.upsilon: ridge_features.share()}
+INNER = compile(
+    [ridge_features.share(), (ridge_features.feature_ridge() * ridge_features.feature_slack()).subs(_shares)],
+    (*_inner, SUMS["fitted"]),
+    name="ridge_feature_penalty",
+)
+_error = (ridge_features.feature_bias() + noise) / ridge_features.feature_spare()
+_shares = {ridge_features.h: ridge_features.inner_slope(), **_shares}
+FEATURES = compile(
+    [
+        e.subs(_shares)
+        for e in (
+            ridge_features.feature_ridge(),
+            kappa,
+            _error,
+            ridge_features.feature_slack() ** 2 * _error,
+            ridge_features.feature_spare(),
+        )
+    ],
+    (*_inner, noise, SUMS["fitted"], SUMS["fitted_twice"], *ridge_features.EXTRA_SUMS.values()),
+    name="ridge_features",
+)

@@ -1,0 +1,223 @@
+"""Ridge theory of a data set: its population estimated, its learning curve and best penalty predicted.
+
+    read       matrix, frame or file -> numbers, with every complaint that a table can earn (ridge_tables)
+    decompose  one eigendecomposition of the smaller Gram matrix                          (ridge_sample)
+    population covariance eigenvalues, signal on each and noise, free of sampling bias     (ridge_sample)
+    solve      test error for any number of samples and penalty; the best penalty          (ridge_solve, ridge_penalty)
+
+Nothing is cross-validated and nothing is fitted twice. The theory assumes that only the joint second moments of inputs
+and target matter (Gaussian equivalence): on digits it is within a few per cent unless the penalty is tiny.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from widelimit.numerics import arguments
+from widelimit.numerics.ridge_penalty import optimal_penalty
+from widelimit.numerics.ridge_sample import Resolved, Sample, decompose, population, resampled
+from widelimit.numerics.ridge_solve import solved
+from widelimit.numerics.ridge_spectrum import Spectrum
+from widelimit.numerics.ridge_tables import table
+from widelimit.theory.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import xarray
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class DataTheory:
+    """The population behind a data set, and what ridge regression will do on it.
+
+    samples, features, rank: of the data (rank after centring). eigenvalues, multiplicities, signal: of the population
+    covariance, decreasing. noise: label-noise variance, with everything that is not linear in the inputs or not
+    resolved by so few samples. penalty: the best lambda for this many samples (scikit-learn's `alpha` is samples times
+    this); test_error, unexplained: predicted with it. Standard errors come from redrawn targets.
+    """
+
+    samples: int
+    features: int
+    rank: int
+    penalty: float
+    test_error: float
+    unexplained: float
+    noise: float
+    eigenvalues: Array
+    multiplicities: Array
+    signal: Array
+    constant_features: tuple[int, ...]
+    intercept: bool
+    sample: Sample = field(repr=False)
+    resolved: Resolved = field(repr=False)
+    redrawn: int = 64
+    seed: int = 0
+
+    @cached_property
+    def _draws(self) -> tuple[Array, Array]:
+        return resampled(self.sample, self.resolved, self.eigenvalues, self.redrawn, self.seed)
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The population spectrum with its signal, for `solve`, `learning_curve`, `phase_transitions` ..."""
+        return Spectrum(self.eigenvalues, self.multiplicities / self.multiplicities.sum(), self.signal)
+
+    @property
+    def eigenvalue_standard_errors(self) -> Array:
+        """``s sqrt(2/(n multiplicity))``, the sampling error of a group of eigenvalues well apart from the others."""
+        return self.eigenvalues * np.sqrt(2 / (self.sample.samples * np.maximum(self.multiplicities, 1.0)))
+
+    @property
+    def noise_standard_error(self) -> float:
+        """Standard error of `noise`."""
+        return float(self._draws[1].std(ddof=1))
+
+    @property
+    def signal_standard_error(self) -> float:
+        """Standard error of the total signal variance."""
+        return float(self._draws[0].sum(1).std(ddof=1))
+
+    @property
+    def test_error_standard_error(self) -> float:
+        """Standard error of `test_error`."""
+        return float(self.learning_curve(penalty=self.penalty).test_error_standard_error.item())
+
+    @property
+    def penalty_interval(self) -> tuple[float, float]:
+        """Interval of best penalties between the 16th and the 84th percentile of redrawn targets."""
+        found = []
+        for signal, noise in zip(*self._draws, strict=True):
+            spectrum = Spectrum(self.eigenvalues, self.spectrum.weights, signal)
+            found.append(optimal_penalty(spectrum, noise=noise, sample_ratio=self.ratio(self.samples)).penalty)
+        best = np.array(found) * self.sample.samples / self.samples
+        low, high = np.quantile(best, [0.16, 0.84])
+        return float(low), float(high)
+
+    def best_penalty(self, samples: ArrayLike) -> Any:
+        """Best penalty for training sets of these sizes."""
+        number = arguments.real("samples", samples)
+        best = optimal_penalty(self.spectrum, noise=self.noise, sample_ratio=self.ratio(number)).penalty
+        return arguments.scalar(np.asarray(best * (number - self.intercept) / number))
+
+    def ratio(self, samples: ArrayLike) -> Any:
+        """Samples (less one for the intercept) per population dimension."""
+        number = arguments.real("samples", samples)
+        least = 2 if self.intercept else 1
+        if (number < least).any():
+            raise ArgumentError("samples", f"must be at least {least}", float(number.min()))
+        return arguments.scalar((number - self.intercept) / self.multiplicities.sum())
+
+    def learning_curve(self, *, samples: ArrayLike | None = None, penalty: ArrayLike | None = None) -> xarray.Dataset:
+        """Predict errors on a grid of training-set sizes and penalties (default: this data set's size, the best penalty).
+
+        A dataset over `samples` and `penalty` with `test_error`, its standard error, `training_error`, `unexplained`,
+        `effective_ridge`, `bias`, `variance` and `resolved`: whether the data resolve the effective ridge reached there;
+        where they do not (more samples and less penalty than they can speak about) errors are extrapolated.
+        """
+        import xarray
+
+        number = np.atleast_1d(arguments.real("samples", self.samples if samples is None else samples))
+        lam = np.atleast_1d(arguments.finite("penalty", self.penalty if penalty is None else penalty))
+        # the intercept leaves N - 1 samples, in whose normalisation the same loss has the penalty lambda N/(N - 1)
+        effective = lam[None, :] * (number / (number - self.intercept))[:, None]
+        ratio, grid = np.broadcast_arrays(np.atleast_1d(self.ratio(number))[:, None], effective)
+        values = solved(self.spectrum, np.full(ratio.shape, self.noise), ratio, grid)
+        # the mean of N samples adds E/N: for Gaussian data it is independent of the fit
+        own = (1 + self.intercept / number)[:, None]
+        kappa = values["effective_ridge"]
+        missing = (kappa[..., None] / (self.eigenvalues + kappa[..., None])) ** 2
+        draws = (missing @ self._draws[0].T + self._draws[1]) / (1 - values["rho"])[..., None]
+        floor = self.resolved.kappa[0] if self.rank >= self.sample.samples else -np.inf
+        kept = ("training_error", "effective_ridge", "bias", "variance")
+        data = {
+            "test_error": own * values["test_error"],
+            "test_error_standard_error": own * draws.std(-1, ddof=1),
+            "unexplained": own * values["unexplained"],
+            **{name: values[name] for name in kept},
+            "resolved": kappa >= floor * (1 - 1e-6),
+        }
+        axes = ("samples", "penalty")
+        return xarray.Dataset(
+            {name: (axes, np.array(value)) for name, value in data.items()},
+            coords={"samples": number, "penalty": lam},
+            attrs={"noise": self.noise, "features": self.features},
+        )
+
+
+def from_data(
+    X: Any,
+    y: Any = None,
+    *,
+    target: str | int | None = None,
+    intercept: bool = True,
+    standardize: bool = False,
+    redrawn: int = 64,
+    seed: int = 0,
+) -> DataTheory:
+    """Estimate the population behind inputs `X` (samples x features) and targets `y`; predict its learning curve.
+
+    `X`: an array, a pandas frame, or the path of a ``.npy``, ``.csv`` or ``.parquet`` file. `y`: targets, or the path of
+    their file; without it, `target` names the column of `X` that holds them (default: the last). `standardize` divides
+    features by their standard deviation first; penalties and eigenvalues then refer to the divided ones. `redrawn`
+    targets (random seed `seed`) give the standard errors.
+
+    Raises `ArgumentError` for fewer than three samples, X and y of different length, text, missing or infinite
+    entries, a constant target, features that are all constant (single constant ones are set aside and listed), and for
+    a Gram matrix larger than the free memory (the message says how large).
+
+    >>> random = np.random.default_rng(0)
+    >>> X = random.standard_normal((4000, 20)); y = X[:, 0] + 0.5 * random.standard_normal(4000)
+    >>> theory = from_data(X, y)
+    >>> abs(theory.noise - 0.25) < 3 * theory.noise_standard_error
+    True
+    """
+    inputs, targets = table(X, y, target)
+    sample, constant = _decomposed(inputs, targets, intercept, standardize)
+    return _theory(sample, intercept, constant, arguments.count("redrawn", redrawn, 2), arguments.count("seed", seed, 0))
+
+
+def _decomposed(x: Array, y: Array, intercept: bool, standardize: bool = False) -> tuple[Sample, tuple[int, ...]]:
+    """Centre, drop constant features and eigendecompose."""
+    if x.shape[0] < 3:
+        raise ArgumentError("X", "must have at least three samples", but=f"has {x.shape[0]}")
+    x, y = (x - x.mean(0), y - y.mean()) if intercept else (x.copy(), y)
+    spread = np.sqrt((x**2).mean(0))
+    varies = spread > 1e-13 * max(1e-300, float(spread.max(initial=0.0)))
+    if not varies.any() or spread.max() == 0:
+        raise ArgumentError("X", "must have a feature that varies", but="has constant features only")
+    if not y.any() or float(np.abs(y).max()) == 0.0:
+        raise ArgumentError("y", "must vary", but="is constant")
+    if standardize:
+        x = x / np.where(varies, spread, 1.0)
+    return decompose(x, y, x.shape[0] - intercept), tuple(np.flatnonzero(~varies).tolist())
+
+
+def _theory(sample: Sample, intercept: bool, constant: tuple[int, ...], redrawn: int, seed: int) -> DataTheory:
+    spectrum, dimensions, noise, resolved = population(sample)
+    best = optimal_penalty(spectrum, noise=noise, sample_ratio=sample.samples / dimensions)
+    own = 1 + intercept / (sample.samples + intercept)
+    return DataTheory(
+        samples=sample.samples + intercept,
+        features=sample.features,
+        rank=sample.rank,
+        penalty=best.penalty * sample.samples / (sample.samples + intercept),
+        test_error=own * best.test_error,
+        unexplained=own * best.unexplained,
+        noise=noise,
+        eigenvalues=spectrum.eigenvalues,
+        multiplicities=dimensions * spectrum.weights,
+        signal=spectrum.signal,
+        constant_features=constant,
+        intercept=intercept,
+        sample=sample,
+        resolved=resolved,
+        redrawn=redrawn,
+        seed=seed,
+    )
+
