@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
@@ -127,48 +122,3 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(threads)
         if numba and masked != 1:
             numba.set_num_threads(masked)
-
-
-def fingerprint(claim: Claim) -> str:
-    """Hash the code that samples depend on: what simulates in this package, and the claim's own module.
-
-    >>> from widelimit.validate.claim import Claim, Plan
-    >>> claim = Claim("a.b", "", "", "", {}, {}, abs, abs, ())
-    >>> len(fingerprint(claim))
-    64
-    """
-    hasher = hashlib.sha256(_package_code().encode())
-    if file := _file_of(claim.simulate):
-        hasher.update(Path(file).read_bytes())
-    return hasher.hexdigest()
-
-
-@cache
-def _package_code() -> str:
-    from widelimit import numerics, theory, validate
-
-    def files(module: ModuleType, *parts: str) -> list[Path]:
-        roots = [Path(folder).joinpath(*parts) for folder in module.__path__]
-        return sorted(file for root in roots for file in (root.rglob("*.py") if root.is_dir() else [root]))
-
-    hasher = hashlib.sha256()
-    for file in [
-        *files(theory),
-        *files(numerics),
-        *files(validate, "simulate"),
-        *files(validate, "backend.py"),
-        *files(validate, "inputs.py"),
-        *files(validate, "seeds.py"),
-    ]:
-        if file.is_file():
-            hasher.update(file.name.encode() + file.read_bytes())
-    return hasher.hexdigest()
-
-
-def _file_of(function: Callable[..., Any]) -> str | None:
-    while isinstance(function, partial):
-        function = function.func
-    try:
-        return inspect.getsourcefile(inspect.unwrap(function))
-    except TypeError:  # built in
-        return None

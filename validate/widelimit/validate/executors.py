@@ -24,7 +24,7 @@ from typing import Any
 from widelimit.theory.errors import ArgumentError, InternalError, StoreError, WidelimitError
 from widelimit.validate.cells import THREADS, Cell, Done, simulate
 
-TRIES = 5  # a cell that takes its worker with it this often is at fault itself
+TRIES = 3  # a cell that takes its worker with it this often is at fault itself
 
 
 class InProcess(Executor):
@@ -147,7 +147,7 @@ def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done]
     running: dict[Future, Cell] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < _width(executor):
+            while waiting and _may_start(waiting[0], running, tries, _width(executor)):
                 try:
                     running[executor.submit(simulate, waiting[0])] = waiting[0]
                 except BrokenExecutor as error:
@@ -172,6 +172,12 @@ def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done]
     finally:
         for future in running:
             future.cancel()
+
+
+def _may_start(cell: Cell, running: dict[Future, Cell], tries: dict[str, int], width: int) -> bool:
+    """Whether there is room; a cell that was under way when a worker died runs alone, to know who is at fault."""
+    suspect = cell.key in tries or any(one.key in tries for one in running.values())
+    return len(running) < (1 if suspect else width)
 
 
 def _width(executor: Executor) -> int:

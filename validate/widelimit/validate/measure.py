@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from widelimit.theory.errors import InternalError
 from widelimit.validate.cells import Cell, Done
 from widelimit.validate.points import Point
 from widelimit.validate.verdicts import Measured
@@ -38,4 +39,10 @@ def _samples(point: Point, size: int, count: int, results: Mapping[str, Done]) -
     """The first `count` replicates of a point at a size, in order, and the seconds they took."""
     cells = [*point.cells(0, point.pilot), *point.cells(point.pilot, count)]
     parts = [results[cell.key] for cell in cells if cell.size == size]
-    return np.concatenate([part.samples for part in parts]), sum(part.seconds for part in parts)
+    samples = np.concatenate([part.samples for part in parts])
+    if samples.shape[1] != len(point.predicted):
+        raise InternalError(
+            f"Claim {point.claim.id} predicts {len(point.predicted)} numbers at {dict(point.inputs)}, "
+            f"but its simulation returns {samples.shape[1]}."
+        )
+    return samples, sum(part.seconds for part in parts)

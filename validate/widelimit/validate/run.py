@@ -22,13 +22,14 @@ from typing import Literal, get_args
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate import atomic, dataset, manifest
 from widelimit.validate.backend import Backend
-from widelimit.validate.cells import Cell, Done, fingerprint
+from widelimit.validate.cells import Cell, Done
 from widelimit.validate.claim import Claim, Preset
 from widelimit.validate.claims import Source, sources
 from widelimit.validate.executors import default_jobs, drive, open_executor
 from widelimit.validate.measure import measure
 from widelimit.validate.outcome import RunOutcome
 from widelimit.validate.points import Point, point, with_file
+from widelimit.validate.provenance import fingerprint
 from widelimit.validate.statistics import LEVEL, check_level
 from widelimit.validate.store import Store
 from widelimit.validate.verdicts import conclude

@@ -105,6 +105,8 @@ class Store:
         try:
             # The lock is the process's, so that a kill releases it, and the log needs no shared memory.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            if existed:
+                _recognise(connection)  # before anything is written to what may not be ours
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             with connection:
@@ -156,11 +158,14 @@ class _Damaged(Exception):
     """The file is no healthy database of ours."""
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def _recognise(connection: sqlite3.Connection) -> None:
     mark = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if (mark, version) != (_MARK, _FORMAT):
         raise _Damaged("it is not a database of this version of widelimit")
+
+
+def _check(connection: sqlite3.Connection) -> None:
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise _Damaged(found)

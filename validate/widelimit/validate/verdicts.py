@@ -36,12 +36,6 @@ class Measured:
     def estimate(self) -> Estimate:
         """The limit of each row."""
         claim, plan = self.point.claim, self.point.plan
-        for one in self.samples:
-            if one.shape[1] != len(self.point.predicted):
-                raise InternalError(
-                    f"Claim {claim.id} predicts {len(self.point.predicted)} numbers at {self.point.inputs}, "
-                    f"but its simulation returns {one.shape[1]}."
-                )
         pilot = plan.pilot if two_stage(plan.pilot, plan.most) else None
         return extrapolate(self.samples, plan.sizes, claim.exponent, pilot=pilot, location=claim.location)
 
