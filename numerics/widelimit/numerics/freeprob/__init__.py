@@ -1,0 +1,50 @@
+"""Spectral laws in numbers.
+
+>>> from sympy.abc import m
+>>> from widelimit.numerics import freeprob
+>>> law = freeprob.law(S=1 / (1 + m) ** 2)
+>>> round(law.largest, 12), round(law.moment(3), 9)
+(6.75, 12.0)
+"""
+
+from __future__ import annotations
+
+from sympy import Expr, Float
+
+from widelimit.numerics.freeprob.law import SpectralLaw
+from widelimit.numerics.freeprob.transforms import law_from_r, law_from_s
+from widelimit.theory import freeprob as theory
+from widelimit.theory.errors import ArgumentError, DomainError
+
+__all__ = ["SpectralLaw", "law"]
+
+
+def law(given: theory.Law | None = None, *, S: Expr | None = None, R: Expr | None = None, name: str = "") -> SpectralLaw:
+    r"""The law with S-transform `S` (in the symbol m) or R-transform `R` (in g), or of a symbolic `Law`.
+
+    Conventions: :math:`S(m)=\frac{1+m}{m\,M^{-1}(m)}` and :math:`R(g)=G^{-1}(g)-1/g`. A law from S lives on [0, oo).
+    Raises ArgumentError for an expression in other symbols and DomainError or ConvergenceError where the transform
+    belongs to no law; what was achieved is `.error` of the result.
+
+    >>> from widelimit.theory import freeprob as symbolic
+    >>> law(symbolic.semicircle()).support
+    ((-2.0, 2.0),)
+    """
+    if sum(x is not None for x in (given, S, R)) != 1:
+        raise ArgumentError("S, R", "must be given exactly once", but="none or several of a law, S and R were given")
+    if S is not None:
+        return law_from_s(S, name)
+    if R is not None:
+        return law_from_r(R, name)
+    if not isinstance(given, theory.Law):
+        raise ArgumentError("given", "must be a law of widelimit.theory.freeprob", given)
+    if given.atoms and abs(sum(float(a) for _, a in given.atoms) - 1) < 1e-14:
+        points = [(float(x), float(a)) for x, a in given.atoms]
+        return SpectralLaw(
+            given.name, None, [], points, lambda k: sum(a * x**k for x, a in points), coordinate="linear"
+        )
+    if given.S is not None and (given.support is None or all(a.is_nonnegative is not False for a, _ in given.support)):
+        return law_from_s(given.S.evalf(30) if given.S.has(Float) else given.S, name or given.name)
+    if given.R is not None:
+        return law_from_r(given.R, name or given.name)
+    raise DomainError(f"The law {given.name} has neither an S- nor an R-transform in closed form.")

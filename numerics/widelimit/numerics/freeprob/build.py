@@ -1,0 +1,260 @@
+"""From factors to a law: exact moments, atoms, edges of the support, then the density between them.
+
+    moments    power series of S (Lagrange inversion), in units of the mean
+    atoms      theorems on atoms of free products (Bercovici and Voiculescu 1998; Belinschi 2003)
+    edges      one group of equal square layers: images of the real segments on which z increases (Huang and Zhong 2018);
+               several groups: where the density on the physical branch vanishes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from widelimit.numerics.freeprob.continuation import Branch
+from widelimit.numerics.freeprob.law import SpectralLaw
+from widelimit.numerics.freeprob.products import Factor, ProductSystem, averages
+
+ORDER = 8
+
+
+def product_law(factors: Sequence[Factor], name: str) -> SpectralLaw:
+    """Law of the free product described by `factors` (see `products`)."""
+    factors = [f for f in factors if f.count != 0.0]
+    system = ProductSystem(factors)
+    log_mean, spread = system.spread()
+    moments = log_moments(factors)
+    atoms = find_atoms(factors)
+    if sum(a for _, a in atoms) > 1.0 - 1e-13:
+        return SpectralLaw(name, None, [], atoms, moments)
+    branch = Branch(system, log_mean + np.log(1e3 * spread), np.pi / 2)
+    if len(system.factors) == 1:
+        intervals = _exact_intervals(system, atoms)
+    else:
+        intervals = detect_intervals(branch, system.tail, log_mean, sum(a for x, a in atoms if x == -np.inf), _hard(factors))
+    unbounded = any(f.slopes.unbounded for f in factors)
+    return SpectralLaw(name, branch, intervals, atoms, moments, unbounded=unbounded)
+
+
+def log_moments(factors: Sequence[Factor]) -> Callable[[int], float]:
+    """Return k -> log E lambda^k, by Lagrange inversion of the series of log S."""
+    log_mean = sum(f.count * (f.log_scale + np.log(f.mean)) for f in factors)
+    exponent = np.zeros(ORDER)  # log(1/S) per unit mean, coefficients of m^0 ...
+    powers = np.arange(1, ORDER)
+    for factor in factors:
+        mean = factor.mean
+        scaled = np.array([factor.slopes.moment(k) / mean**k for k in range(1, ORDER + 1)])
+        series = -log_s_series(scaled)
+        if factor.gaussian:
+            series[1:] += -((-1.0) ** powers) / powers
+        exponent += factor.count * series * factor.ratio ** np.arange(ORDER)
+    exponent[1:] += -((-1.0) ** powers) / powers  # log(1 + m)
+    values = [np.log(_exp_series(k * exponent, k)[k - 1] / k) for k in range(1, ORDER + 1)]
+    return lambda k: k * log_mean + float(values[k - 1])
+
+
+def log_s_series(moments: np.ndarray) -> np.ndarray:
+    """Series of log S from moments m_1 = 1, m_2, ...: reversion by Lagrange, then the logarithm."""
+    order = moments.size
+    psi = np.concatenate((moments, [0.0]))[:order]
+    chi = np.array([_exp_series(-k * _log_series(psi), k)[k - 1] / k for k in range(1, order + 1)])
+    powers = np.arange(1, order)
+    result = _log_series(chi)
+    result[1:] += -((-1.0) ** powers) / powers
+    return result
+
+
+def _log_series(a: np.ndarray) -> np.ndarray:
+    """Logarithm of a power series that starts with 1."""
+    result = np.zeros(a.size)
+    for n in range(1, a.size):
+        result[n] = a[n] - sum(k * result[k] * a[n - k] for k in range(1, n)) / n
+    return result
+
+
+def _exp_series(a: np.ndarray, order: int) -> np.ndarray:
+    """Exponential of a power series without constant."""
+    result = np.zeros(max(order, 1))
+    result[0] = 1.0
+    for n in range(1, order):
+        result[n] = sum(k * a[k] * result[n - k] for k in range(1, n + 1)) / n
+    return result
+
+
+def find_atoms(factors: Sequence[Factor]) -> list[tuple[float, float]]:
+    """Atoms as (log location, mass): zeros by rank, others where the masses of all factors exceed their number less one."""
+    zero = 1.0 - _rank(factors)
+    atoms = [(-np.inf, zero)] if zero > 1e-14 else []
+    if any(f.gaussian for f in factors):
+        return atoms
+    points = [(0.0, 1.0)]
+    for factor in factors:
+        points = [
+            (x + factor.count * (factor.log_scale + np.log(y)), a - factor.count * (1.0 - b))
+            for x, a in points
+            for y, b in factor.slopes.atoms
+            if y > 0.0 and a - factor.count * (1.0 - b) > 1e-14
+        ]
+    return atoms + points
+
+
+def _rank(factors: Sequence[Factor]) -> float:
+    """Limit of rank / N_0: the narrowest place of the product."""
+    places = [1.0, *((1.0 - f.slopes.mass_at(0.0)) / f.ratio for f in factors), *(1.0 / f.ratio for f in factors)]
+    return min(places)
+
+
+def _hard(factors: Sequence[Factor]) -> bool:
+    """Whether the continuous part reaches down to zero: z(m) vanishes there to second order or more.
+
+    At m = -rank the factors 1 + m, 1 + Lambda m (Gaussian) and 1/S_D (zero slopes of that rank) vanish once each; a
+    continuous law of slopes down to zero counts as twice.
+    """
+    rank = _rank(factors)
+    order = 1.0 if rank == 1.0 else 0.0
+    for factor in factors:
+        full = 1.0 / factor.ratio
+        if factor.gaussian and abs(full - rank) < 1e-12:
+            order += factor.count
+        low, high = factor.slopes.components[0]
+        zero = factor.slopes.mass_at(0.0)
+        if abs(full * (1.0 - zero) - rank) < 1e-12:
+            reaches = (high > low == 0.0) or (zero > 0 and len(factor.slopes.components) > 1 and factor.slopes.components[1][0] == 0.0)
+            order += 2 * factor.count if reaches else (factor.count if zero > 0 else 0.0)
+    return order > 1.5
+
+
+def _exact_intervals(system: ProductSystem, atoms: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Complement of the images of {zeta > 0 real, off the slopes' support: log z real and increasing}."""
+    ends = [x for component in system.factors[0].slopes.components for x in component]
+    gaps = [(0.0, ends[0]), *zip(ends[1::2], [*ends[2::2], np.inf], strict=True)]
+    forbidden = [image for low, high in gaps if high > low for image in _images(system, low, high)]
+    cuts = sorted(forbidden)
+    intervals, begin = [], -np.inf
+    for low, high in cuts:
+        if low > begin + 1e-13 * max(1.0, abs(low)):
+            intervals.append((begin, low))
+        begin = max(begin, high)
+    return intervals
+
+
+def _images(system: ProductSystem, low: float, high: float) -> list[tuple[float, float]]:
+    """Images (in log z) of the maximal runs inside (low, high) on which log z is real and increasing."""
+    grid = np.concatenate((np.geomspace(1e-15, 0.5, 240), 1.0 - np.geomspace(0.5, 1e-15, 240)[1:]))
+    if np.isinf(high):
+        points = low * (1.0 + np.geomspace(1e-15, 1e15, 480))
+    elif low == 0.0:
+        points = np.concatenate((high * np.geomspace(1e-30, 0.5, 240), high * (1.0 - np.geomspace(0.5, 1e-15, 240)[1:])))
+    else:
+        points = low + (high - low) * grid
+    points = np.unique(points[(points > low) & (points < high)])
+    log_z, good = _real_curve(system, points)
+    images = []
+    runs = np.flatnonzero(np.diff(np.concatenate(([False], good, [False])).astype(int)))
+    for first, last in zip(runs[::2], runs[1::2] - 1, strict=True):
+        bottom, top = log_z[first], log_z[last]
+        if first > 0:
+            bottom = min(bottom, _turn(system, points[first - 1], points[first]))
+        elif low == 0.0:
+            bottom = -np.inf
+        if last < points.size - 1:
+            top = max(top, _turn(system, points[last + 1], points[last]))
+        elif np.isinf(high):
+            top = np.inf
+        if first == 0 and low > 0.0:
+            bottom = _end(system, low, bottom)
+        if last == points.size - 1 and np.isfinite(high):
+            top = _end(system, high, top)
+        images.append((bottom, top))
+    return images
+
+
+def _end(system: ProductSystem, location: float, value: float) -> float:
+    """At an atom of the slopes w is infinite and log z is the log of the product's atom."""
+    factor = system.factors[0]
+    if factor.slopes.mass_at(location) > 0 and not factor.gaussian:
+        return factor.count * (factor.log_scale + np.log(location))
+    return value
+
+
+def _real_curve(system: ProductSystem, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return log|z| and whether log z is real and increasing, at real zeta off the support."""
+    factor = system.factors[0]
+    with np.errstate(all="ignore"):
+        one, w, v = (part.real for part in averages(zeta.astype(complex), factor))
+        n, orthogonal = factor.count, 0.0 if factor.gaussian else factor.count
+        log_z = (1 - orthogonal) * np.log(np.abs(one)) - np.log(np.abs(w)) + n * (factor.log_scale + np.log(np.abs(w * zeta)))
+        turns = (1 - orthogonal) * (one < 0) + (n - 1) * (w < 0)
+        slope = (1 - orthogonal) * v / one + (n - 1) * v / w + n
+    return log_z, np.isfinite(log_z) & (slope > 0) & (np.abs(turns) < 1e-9)
+
+
+def _turn(system: ProductSystem, outside: float, inside: float) -> float:
+    """log z at the end of a run between a point outside and one inside."""
+    for _ in range(200):
+        middle = 0.5 * (outside + inside)
+        if middle in (outside, inside):
+            break
+        if _real_curve(system, np.array([middle]))[1][0]:
+            inside = middle
+        else:
+            outside = middle
+    return float(_real_curve(system, np.array([inside]))[0][0])
+
+
+def detect_intervals(
+    branch: Branch,
+    tail: Callable[[np.ndarray], np.ndarray] | None,
+    centre: float,
+    zero: float,
+    hard: bool | None,
+    floor: float = 1e-11,
+) -> list[tuple[float, float]]:
+    """Intervals on which the physical branch has positive density, from a scan and bisection."""
+    high = branch._right[0]
+    low = centre - 1.0
+    while True:  # down to where nothing is left below
+        states, _ = branch.descend(np.array([low]))
+        left = 1.0 - zero - (tail(states)[0] if tail is not None else 1.0 + branch.system.transform(states).real[0] - zero)
+        density = -branch.system.transform(states).imag[0] / np.pi
+        if (left < 1e-12 if tail is not None else density < floor) or low < centre - 1e7:
+            break
+        low = centre - 2 * (centre - low)
+    grid = np.unique(np.concatenate((high - (high - low) * np.linspace(0, 1, 201) ** 2, np.linspace(low, high, 160))))
+    positive = _density(branch, grid) > floor
+    changes = np.flatnonzero(positive[1:] != positive[:-1])
+    edges = [_edge(branch, grid[i], grid[i + 1], bool(positive[i]), floor) for i in changes]
+    if hard or (hard is None and positive[0]):
+        if positive[0]:
+            edges = [-np.inf, *edges]
+        elif edges:
+            edges[0] = -np.inf
+    elif positive[0]:
+        edges = [low, *edges]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _density(branch: Branch, y: np.ndarray) -> np.ndarray:
+    states, _ = branch.descend(y)
+    return -branch.system.transform(states).imag / np.pi
+
+
+def _edge(branch: Branch, left: float, right: float, falling: bool, floor: float) -> float:
+    """Multisection of a bracket, then the zero of density^2, which is linear at a square-root edge."""
+    whole = right - left
+    for _ in range(12):
+        points = np.linspace(left, right, 10)
+        positive = _density(branch, points[1:-1]) > floor
+        flags = np.concatenate(([falling], positive, [not falling]))
+        k = int(np.flatnonzero(flags[1:] != flags[:-1])[0])
+        left, right = points[k], points[k + 1]
+        if right - left < 1e-9 * max(whole, 1e-3):
+            break
+    edge = 0.5 * (left + right)
+    sign = -1.0 if falling else 1.0
+    near = edge + sign * 1e-7 * np.array([1.0, 2.0])
+    first, second = _density(branch, near) ** 2
+    if 1.5 < second / max(first, 1e-300) < 2.5:
+        edge = float(near[0] - first * (near[1] - near[0]) / (second - first))
+    return float(edge)

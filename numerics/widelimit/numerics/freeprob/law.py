@@ -1,0 +1,356 @@
+"""A spectral law in numbers: density, distribution function, quantiles, moments, support, atoms, and its own error.
+
+Everything is kept in a coordinate y: log x for laws on [0, oo), whose values may span thousands of decades, or x
+itself for laws on the line. ``log_*`` attributes and methods never overflow; the plain ones raise DomainError where a
+number does not fit a float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from widelimit.numerics import arguments
+from widelimit.numerics.freeprob.continuation import Branch
+from widelimit.numerics.freeprob.panels import Interval, Panels, integrate
+from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
+
+_LARGEST_LOG = 709.7
+
+
+class SpectralLaw:
+    """A probability law on the line: a continuous part on `support` and `atoms`.
+
+    Arguments may be scalars or arrays in any order. `error` bounds what was achieved: the largest of the defect of the
+    total mass, the relative defects of the first moments against exact ones, the disagreement of the integrated density
+    with the exact distribution function where one exists, and the last Newton corrections.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        branch: Branch | None,
+        intervals: Sequence[tuple[float, float]],
+        atoms: Sequence[tuple[float, float]],
+        moments: Callable[[int], float],
+        *,
+        coordinate: str = "log",
+        unbounded: bool = False,
+        tolerance: float = 1e-6,
+        known: int = 4,
+    ) -> None:
+        """`intervals` and atom locations in the coordinate; `moments(k)` is exact, log of it in log coordinates."""
+        self.name = name
+        self._branch = branch
+        self._log = coordinate == "log"
+        self._atoms = tuple(sorted((float(x), float(a)) for x, a in atoms if a > 0))
+        self._moments = moments
+        self._unbounded = unbounded
+        self._newton = 0.0
+        continuous = 1.0 - sum(a for _, a in self._atoms)
+        self._panels: list[Panels] = []
+        for low, high in sorted(intervals):
+            expected = continuous if len(intervals) == 1 else None
+            self._panels.append(integrate(Interval(low, high), self._solve, expected))
+        self._known = known
+        self.error = self._verify()
+        if self.error > tolerance:
+            raise ConvergenceError(
+                f"The law {name} was found only to {self.error:.1e}: total mass {self.mass:.6g}, "
+                f"first moments off by {self._moment_defects()}. If the transform is yours, check that it belongs to a law."
+            )
+
+    # construction ---------------------------------------------------------------------------------------------------
+
+    def _solve(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert self._branch is not None
+        states, size = self._branch.descend(y)
+        self._newton = max(self._newton, float(np.max(size * np.maximum(0, 1), initial=0.0)))
+        return self._density_of(states), states
+
+    def _density_of(self, states: np.ndarray) -> np.ndarray:
+        assert self._branch is not None
+        return -self._branch.system.transform(states).imag / np.pi
+
+    def _verify(self) -> float:
+        defects = [abs(self.mass - 1.0), *self._moment_defects()]
+        tail = getattr(self._branch.system, "tail", None) if self._branch else None
+        for panels in self._panels:
+            if panels.density.min(initial=0.0) < -1e-9:
+                raise DomainError(f"The transform of {self.name} gives a negative density, so it belongs to no law.")
+            defects.append(panels.error)
+            if tail is not None and panels.coordinate.size:
+                pick = slice(3, None, 17)
+                exact = 1.0 - tail(panels.states[:, pick])
+                defects.append(float(np.abs(exact - self._cdf(panels.coordinate[pick])).max(initial=0.0)))
+        return float(max(defects))
+
+    def _moment_defects(self) -> list[float]:
+        defects = []
+        for k in range(1, self._known + 1):
+            exact = self._moments(k)
+            if self._log:
+                defects.append(abs(float(np.expm1(self._log_quadrature(k) - exact))))
+            else:
+                scale = max(abs(exact), self._linear_quadrature(k, absolute=True), 1e-300)
+                defects.append(abs(self._linear_quadrature(k) - exact) / scale)
+        return defects
+
+    # the law --------------------------------------------------------------------------------------------------------
+
+    @property
+    def mass(self) -> float:
+        """Integral of the density plus the masses of the atoms; 1 up to `error`."""
+        return sum(p.mass for p in self._panels) + sum(a for _, a in self._atoms)
+
+    @property
+    def support(self) -> tuple[tuple[float, float], ...]:
+        """Intervals of the continuous part."""
+        ends = [(self._plain(p.interval.low), self._plain(p.interval.high)) for p in self._panels]
+        if self._unbounded and ends:
+            ends[-1] = (ends[-1][0], float("inf"))
+        return tuple(ends)
+
+    @property
+    def atoms(self) -> tuple[tuple[float, float], ...]:
+        """Pairs (location, mass)."""
+        return tuple((self._plain(x), a) for x, a in self._atoms)
+
+    @property
+    def largest(self) -> float:
+        """Top of the support, atoms included."""
+        return float("inf") if self._unbounded else self._plain(self._top, "largest")
+
+    @property
+    def smallest(self) -> float:
+        """Bottom of the support, atoms included."""
+        return self._plain(min([p.interval.low for p in self._panels] + [x for x, _ in self._atoms]))
+
+    @property
+    def log_largest(self) -> float:
+        """Logarithm of the top of the support."""
+        self._need_log("log_largest")
+        return float("inf") if self._unbounded else self._top
+
+    @property
+    def log_support(self) -> tuple[tuple[float, float], ...]:
+        """Intervals of the continuous part of log x."""
+        self._need_log("log_support")
+        return tuple((p.interval.low, p.interval.high) for p in self._panels)
+
+    @property
+    def log_atoms(self) -> tuple[tuple[float, float], ...]:
+        """Pairs (log location, mass)."""
+        self._need_log("log_atoms")
+        return self._atoms
+
+    @property
+    def _top(self) -> float:
+        return max([p.interval.high for p in self._panels] + [x for x, _ in self._atoms])
+
+    def density(self, x: Any) -> Any:
+        """Density of the continuous part at x; atoms are not in it."""
+        x = arguments.real("x", x)
+        if not self._log:
+            return arguments.scalar(self._coordinate_density(x))
+        result = np.zeros(x.shape)
+        positive = x > 0
+        result[positive] = self._coordinate_density(np.log(x[positive])) / x[positive]
+        if (zero := x == 0).any():
+            result[zero] = self._at_zero()
+        return arguments.scalar(result)
+
+    def log_density(self, log_x: Any) -> Any:
+        """Density of log x (not of x) at `log_x`: x times the density at x; it integrates to the mass."""
+        self._need_log("log_density")
+        return arguments.scalar(self._coordinate_density(arguments.real("log_x", log_x)))
+
+    def cdf(self, x: Any) -> Any:
+        """P(lambda <= x), atoms included."""
+        x = arguments.real("x", x, infinite=True)
+        if not self._log:
+            return arguments.scalar(self._cdf(x))
+        y = np.full(x.shape, -np.inf)
+        y[x > 0] = np.log(x[x > 0])
+        return arguments.scalar(np.where(x < 0, 0.0, self._cdf(y)))
+
+    def log_cdf(self, log_x: Any) -> Any:
+        """P(log lambda <= log_x): the distribution function at exp(log_x)."""
+        self._need_log("log_cdf")
+        return arguments.scalar(self._cdf(arguments.real("log_x", log_x, infinite=True)))
+
+    def quantile(self, p: Any) -> Any:
+        """Smallest x with cdf(x) >= p, for p in [0, 1]."""
+        y = self._quantile(arguments.within("p", p, 0.0, 1.0))
+        return arguments.scalar(np.vectorize(self._plain, otypes=[float])(y) if y.size else y)
+
+    def log_quantile(self, p: Any) -> Any:
+        """Logarithm of the quantile."""
+        self._need_log("log_quantile")
+        return arguments.scalar(self._quantile(arguments.within("p", p, 0.0, 1.0)))
+
+    def moment(self, k: int) -> float:
+        """E lambda^k: exact up to order 8, by quadrature of the density beyond."""
+        k = arguments.count("k", k, least=0)
+        if k == 0:
+            return 1.0
+        if not self._log:
+            return self._moments(k) if k <= 8 else self._linear_quadrature(k)
+        return self._plain(self.log_moment(k), f"moment({k})")
+
+    def log_moment(self, k: int) -> float:
+        """Logarithm of E lambda^k."""
+        self._need_log("log_moment")
+        k = arguments.count("k", k)
+        return float(self._moments(k) if k <= 8 or self._unbounded else self._log_quadrature(k))
+
+    @property
+    def mean(self) -> float:
+        """First moment."""
+        return self.moment(1)
+
+    @property
+    def variance(self) -> float:
+        """Second central moment."""
+        return self.moment(2) - self.moment(1) ** 2
+
+    def cauchy(self, x: Any) -> Any:
+        """G(x + i0) = E 1/(x + i0 - lambda): real outside the support, Im = -pi density inside."""
+        x = arguments.real("x", x)
+        return arguments.scalar(self._cauchy(np.atleast_1d(x)).reshape(x.shape))
+
+    def hilbert(self, x: Any) -> Any:
+        """Hilbert transform (1/pi) p.v. E 1/(x - lambda), infinite at an atom."""
+        x = arguments.real("x", x)
+        return arguments.scalar((self._cauchy(np.atleast_1d(x)).real / np.pi).reshape(x.shape))
+
+    def singular(self, s: Any) -> Any:
+        """Density of the singular value s = sqrt(lambda), 2 s density(s^2)."""
+        s = arguments.real("s", s)
+        inside = np.maximum(s, 0.0)
+        return arguments.scalar(np.asarray(2 * inside * np.asarray(self.density(inside**2))))
+
+    def __repr__(self) -> str:
+        ends = ", ".join(f"[{p.interval.low:.6g}, {p.interval.high:.6g}]" for p in self._panels)
+        place = "log support" if self._log else "support"
+        atoms = ", ".join(f"{a:.6g} at {'exp ' if self._log else ''}{x:.6g}" for x, a in self._atoms)
+        return f"<SpectralLaw {self.name}: {place} {ends or 'none'}; atoms {atoms or 'none'}; error {self.error:.1e}>"
+
+    # internals ------------------------------------------------------------------------------------------------------
+
+    def _coordinate_density(self, y: np.ndarray) -> np.ndarray:
+        flat = np.atleast_1d(np.asarray(y, dtype=float)).ravel()
+        result = np.zeros(flat.shape)
+        for panels in self._panels:
+            inside = np.flatnonzero((flat > panels.interval.low) & (flat < panels.interval.high))
+            if inside.size:
+                result[inside] = np.maximum(self._density_of(self._states(panels, flat[inside])), 0.0)
+        return result.reshape(np.shape(y))
+
+    def _states(self, panels: Panels, y: np.ndarray) -> np.ndarray:
+        """States at y, continued from the nearest node of the panels."""
+        assert self._branch is not None
+        order = np.argsort(panels.coordinate)
+        sorted_nodes = panels.coordinate[order]
+        index = np.clip(np.searchsorted(sorted_nodes, y), 1, sorted_nodes.size - 1)
+        index -= (y - sorted_nodes[index - 1]) < (sorted_nodes[index] - y)
+        near = order[index]
+        return self._branch.across(panels.states[:, near], panels.coordinate[near], y)[0]
+
+    def _at_zero(self) -> float:
+        for panels in self._panels:
+            if np.isinf(panels.interval.low):
+                order = np.argsort(panels.coordinate)[: 2 * 20]
+                usable = panels.density[order] > 1e-12
+                if not usable.any():
+                    return 0.0
+                values = np.log(panels.density[order][usable]) - panels.coordinate[order][usable]
+                return float("inf") if values[0] > values[-1] + 1e-6 else float(np.exp(values[0]))
+        return 0.0
+
+    def _cdf(self, y: np.ndarray) -> np.ndarray:
+        flat = np.atleast_1d(np.asarray(y, dtype=float)).ravel()
+        result = np.zeros(flat.shape)
+        for panels in self._panels:
+            result += panels.below(flat)
+        for location, mass in self._atoms:
+            result += mass * (flat >= location)
+        return np.minimum(result, 1.0).reshape(np.shape(y))
+
+    def _quantile(self, p: np.ndarray) -> np.ndarray:
+        pieces = [(x, x, a, None) for x, a in self._atoms]
+        pieces += [(q.interval.low, q.interval.high, q.mass, q) for q in self._panels]  # type: ignore[misc]
+        cuts = sorted({x for x, _ in self._atoms})
+        flat = np.atleast_1d(p).ravel()
+        result = np.full(flat.shape, min(piece[0] for piece in pieces))
+        low = np.full(flat.shape, -np.inf)
+        total = 0.0
+        for panels in self._panels:
+            inner = [x for x in cuts if panels.interval.low < x < panels.interval.high]
+            ends = [panels.interval.low, *inner, panels.interval.high]
+            for left, right in zip(ends, ends[1:], strict=False):
+                base = panels.below(np.array([left]))[0] if left != panels.interval.low else 0.0
+                upto = panels.below(np.array([right]))[0]
+                before = self._before(left)
+                here = (flat > before) & (flat <= before + upto - base)
+                if here.any():
+                    result[here] = panels.invert(base + flat[here] - before)
+                low[flat > before + upto - base] = right
+        for location, mass in self._atoms:
+            before = float(self._cdf(np.array([location]))[0]) - mass
+            result[(flat > before) & (flat <= before + mass)] = location
+            total += mass
+        result[flat >= float(self._cdf(np.array([self._top]))[0])] = self._top
+        return result.reshape(np.shape(p))
+
+    def _before(self, y: float) -> float:
+        """Mass at or below y."""
+        return float(self._cdf(np.array([y]))[0])
+
+    def _log_quadrature(self, k: int) -> float:
+        terms = [(k * p.coordinate, p.density * p.weights) for p in self._panels]
+        terms += [(np.array([k * x]), np.array([a])) for x, a in self._atoms if np.isfinite(x)]
+        exponents, weights = np.concatenate([t[0] for t in terms]), np.concatenate([t[1] for t in terms])
+        top = exponents.max()
+        return float(top + np.log(np.sum(weights * np.exp(exponents - top))))
+
+    def _linear_quadrature(self, k: int, absolute: bool = False) -> float:
+        change = np.abs if absolute else np.asarray
+        total = sum(float((change(p.coordinate) ** k * p.density) @ p.weights) for p in self._panels)
+        return total + sum(float(change(x)) ** k * a for x, a in self._atoms)
+
+    def _cauchy(self, x: np.ndarray) -> np.ndarray:
+        result = np.zeros(x.shape, dtype=complex)
+        atoms = dict(self.atoms)
+        hit = np.isin(x, list(atoms))
+        result[hit] = np.inf
+        if self._branch is None:
+            free = ~hit
+            result[free] = sum(a / (x[free] - at) for at, a in self.atoms)
+            return result
+        if not self._log:
+            states, _ = self._branch.descend(x[~hit])
+            result[~hit] = self._branch.system.transform(states)
+            return result
+        for sign in (1, -1):
+            here = ~hit & (sign * x > 0)
+            if here.any():
+                states, _ = self._branch.descend(np.log(np.abs(x[here])), negative=sign < 0)
+                result[here] = (1.0 + self._branch.system.transform(states)) / x[here]
+        result[~hit & (x == 0)] = np.nan_to_num(-np.inf)
+        return result
+
+    def _plain(self, y: float, what: str = "support") -> float:
+        if not self._log:
+            return float(y)
+        if y > _LARGEST_LOG or (what != "support" and y < -745.0):
+            raise DomainError(
+                f"`{what}` of this law is exp({y:.6g}), which no float holds. Read `log_{what.split('(')[0]}` instead."
+            )
+        return float(np.exp(y))
+
+    def _need_log(self, what: str) -> None:
+        if not self._log:
+            raise ArgumentError(what, "belongs to laws on [0, oo)", but="this law may have negative values")

@@ -1,0 +1,161 @@
+"""Integrals of a density over an interval of support: Gauss-Legendre panels in a variable that tames the edges.
+
+    both ends finite    y = low + (high - low) sin(theta/2)^2, 0 < theta < pi: square-root edges become analytic
+    low end at -oo      y = high - tau^2, tau > 0: an edge at zero in log coordinates, with panels that double
+
+Panels are split until the Legendre coefficients of density * dy/dvariable have decayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.polynomial import legendre
+
+ORDER = 20
+TOLERANCE = 2e-14  # of mass, for a panel
+
+
+@lru_cache(maxsize=1)
+def _rule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    nodes, weights = legendre.leggauss(ORDER)
+    vandermonde = legendre.legvander(nodes, ORDER - 1)
+    to_coefficients = (vandermonde * weights[:, None]).T * (np.arange(ORDER) + 0.5)[:, None]
+    return nodes, weights, to_coefficients
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval of the coordinate on which the density is positive."""
+
+    low: float
+    high: float
+
+    def to_coordinate(self, t: np.ndarray) -> np.ndarray:
+        """Return y."""
+        if np.isinf(self.low):
+            return self.high - t * t
+        return self.low + (self.high - self.low) * np.sin(t / 2) ** 2
+
+    def speed(self, t: np.ndarray) -> np.ndarray:
+        """Return |dy/dt|."""
+        if np.isinf(self.low):
+            return 2 * t
+        return 0.5 * (self.high - self.low) * np.sin(t)
+
+    def to_variable(self, y: np.ndarray) -> np.ndarray:
+        """Return the variable t of y."""
+        if np.isinf(self.low):
+            return np.sqrt(np.maximum(self.high - y, 0.0))
+        return 2 * np.arcsin(np.sqrt(np.clip((y - self.low) / (self.high - self.low), 0.0, 1.0)))
+
+    @property
+    def decreasing(self) -> bool:
+        """Whether y falls as t grows."""
+        return bool(np.isinf(self.low))
+
+
+@dataclass(frozen=True)
+class Panels:
+    """The panels of one interval in increasing t: edges in t, Legendre coefficients of density dy/dt, and the nodes."""
+
+    interval: Interval
+    edges: np.ndarray
+    coefficients: np.ndarray
+    coordinate: np.ndarray
+    density: np.ndarray
+    weights: np.ndarray
+    states: np.ndarray
+    error: float
+
+    @property
+    def mass(self) -> float:
+        """Integral of the density."""
+        return float(self.density @ self.weights)
+
+    def cumulative(self, t: np.ndarray) -> np.ndarray:
+        """Mass between the start of the variable and t."""
+        index = np.clip(np.searchsorted(self.edges, t, side="right") - 1, 0, self.edges.size - 2)
+        half = 0.5 * np.diff(self.edges)
+        full = 2 * half * self.coefficients[:, 0]
+        before = np.concatenate(([0.0], np.cumsum(full)))[index]
+        u = np.clip((t - self.edges[index]) / half[index] - 1.0, -1.0, 1.0)
+        values = legendre.legvander(u, ORDER)
+        orders = np.arange(1, ORDER)  # integral of P_n from -1 is (P_{n+1} - P_{n-1})/(2n + 1)
+        inside = self.coefficients[index, 0] * (u + 1) + np.einsum(
+            "ij,ij->i", self.coefficients[index, 1:], (values[:, 2:] - values[:, :-2]) / (2 * orders + 1)
+        )
+        return before + half[index] * inside
+
+    def below(self, y: np.ndarray) -> np.ndarray:
+        """Mass of this interval below y."""
+        part = self.cumulative(self.interval.to_variable(y))
+        result = self.mass - part if self.interval.decreasing else part
+        return np.clip(np.where(y >= self.interval.high, self.mass, np.where(y <= self.interval.low, 0.0, result)), 0, None)
+
+    def invert(self, mass: np.ndarray) -> np.ndarray:
+        """Return the y below which this interval holds `mass`."""
+        goal = self.mass - mass if self.interval.decreasing else mass
+        low, high = np.full(goal.shape, self.edges[0]), np.full(goal.shape, self.edges[-1])
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            less = self.cumulative(middle) < goal
+            low, high = np.where(less, middle, low), np.where(less, high, middle)
+        return self.interval.to_coordinate(0.5 * (low + high))
+
+
+Solver = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def integrate(interval: Interval, solve: Solver, expected: float | None = None, depth: int = 12) -> Panels:
+    """Cover an interval by panels; `solve(y)` returns density and states. `expected`: the mass where it is known."""
+    nodes, weights, to_coefficients = _rule()
+    if interval.decreasing:
+        pending = [(0.0, 0.7), (0.7, 1.4), (1.4, 2.8), (2.8, 5.6)]
+    else:
+        pending = [(k * np.pi / 4, (k + 1) * np.pi / 4) for k in range(4)]
+    kept: list[tuple] = []
+    error, far, level = 0.0, pending[-1][1], 0
+    while pending:
+        left, right = np.array(pending).T
+        t = 0.5 * (left + right)[:, None] + 0.5 * (right - left)[:, None] * nodes
+        y = interval.to_coordinate(t)
+        density, states = solve(y.ravel())
+        speed = interval.speed(t)
+        values = density.reshape(t.shape) * speed
+        coefficients = values @ to_coefficients.T
+        half = 0.5 * (right - left)
+        estimate = np.abs(coefficients[:, -3:]).max(axis=1) * half
+        rounding = 4e-16 * np.abs(values).max(axis=1) * half
+        again = []
+        states = states.reshape(states.shape[0], *t.shape)
+        for i in range(left.size):
+            if estimate[i] > max(TOLERANCE, rounding[i]) and level < depth:
+                middle = 0.5 * (left[i] + right[i])
+                again += [(left[i], middle), (middle, right[i])]
+            else:
+                kept.append((left[i], right[i], coefficients[i], y[i], density.reshape(t.shape)[i], half[i] * weights * speed[i], states[:, i]))
+                error = max(error, float(estimate[i]))
+        pending = again
+        level += 1
+        if not pending and interval.decreasing:
+            mass = sum(float(k[4] @ k[5]) for k in kept)
+            last = max(kept, key=lambda k: k[1])
+            outer = float(last[4] @ last[5])
+            small = outer < 1e-15 if expected is None else (abs(expected - mass) < 1e-14 or outer < 1e-17)
+            if not small and far < 1e8:
+                pending, far, level = [(far, 2 * far)], 2 * far, 0
+    kept.sort(key=lambda k: k[0])
+    return Panels(
+        interval,
+        np.array([kept[0][0], *(k[1] for k in kept)]),
+        np.array([k[2] for k in kept]),
+        np.concatenate([k[3] for k in kept]),
+        np.concatenate([k[4] for k in kept]),
+        np.concatenate([k[5] for k in kept]),
+        np.concatenate([k[6] for k in kept], axis=1),
+        error,
+    )

@@ -1,0 +1,219 @@
+r"""Free products of groups of equal factors: the equation behind Wishart products and network Jacobians.
+
+:math:`\log z=\log\frac{1+m}m+\sum_gn_g[\log\sigma_g^2+\log(w_g\zeta_g)-o_g\log(1+w_g)]` with :math:`w_g=\Lambda_gm=
+M_{d_g}(\zeta_g)`; o_g = 1 for orthogonal weights, 0 for Gaussian ones (theory/jacobian). The unknowns are the
+:math:`\log\zeta_g`; m is read off the first group. Every logarithm is principal: :math:`\zeta_g` stays in the upper
+half plane, so that w, 1 + w and w zeta stay in the lower one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from widelimit.numerics import threads
+
+__all__ = ["Factor", "ProductSystem", "Slopes", "averages"]
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """A law on [0, oo) as a sum of weights at nodes in the closed lower half plane.
+
+    E f(d) = sum of weights * f(nodes) for f analytic there (a contour deformed away from where the law lives) or, where
+    a node is real, for an atom. `components`: the closed intervals of the law's support, points included.
+    """
+
+    nodes: np.ndarray
+    weights: np.ndarray
+    atoms: tuple[tuple[float, float], ...]
+    components: tuple[tuple[float, float], ...]
+    unbounded: bool = False
+    error: float = 0.0
+
+    def moment(self, k: int) -> float:
+        """E d^k."""
+        return float((self.weights @ self.nodes**k).real)
+
+    def mass_at(self, location: float) -> float:
+        """Mass of the atom there."""
+        return sum(a for x, a in self.atoms if x == location)
+
+    @property
+    def largest(self) -> float:
+        """Top of the support."""
+        return self.components[-1][1]
+
+    @staticmethod
+    def of_atoms(atoms: Sequence[tuple[float, float]]) -> Slopes:
+        """A finite mixture."""
+        pairs = tuple(sorted((float(x), float(a)) for x, a in atoms if a > 0))
+        x, a = np.array(pairs).T
+        return Slopes(x.astype(complex), a.astype(complex), pairs, tuple((float(v), float(v)) for v in x))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """`count` equal factors: weights of variance exp(`log_scale`) after slopes d, `ratio` is Lambda = N_0/N_l.
+
+    `count` may be any real number (interpolation over layers gives such counts).
+    """
+
+    count: float
+    log_scale: float
+    gaussian: bool
+    slopes: Slopes
+    ratio: float = 1.0
+
+    @property
+    def mean(self) -> float:
+        """E d."""
+        return self.slopes.moment(1)
+
+    @property
+    def second(self) -> float:
+        """E d^2."""
+        return self.slopes.moment(2)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "arcp"}, error_model="numpy")
+def _averages(zr, zi, dr, di, wr, wi, out):
+    for i in range(zr.size):
+        a = b = c = e = p = q = 0.0
+        x0, y0 = zr[i], zi[i]
+        for k in range(dr.size):
+            x, y = x0 - dr[k], y0 - di[k]
+            inverse = 1.0 / (x * x + y * y)
+            kr, ki = x * inverse, -y * inverse
+            tr = wr[k] * kr - wi[k] * ki
+            ti = wr[k] * ki + wi[k] * kr
+            a += tr
+            b += ti
+            ur = tr * dr[k] - ti * di[k]
+            ui = tr * di[k] + ti * dr[k]
+            c += ur
+            e += ui
+            p += ur * kr - ui * ki
+            q += ur * ki + ui * kr
+        out[0, i] = complex(a, b)
+        out[1, i] = complex(c, e)
+        out[2, i] = complex(p, q)
+
+
+def averages(zeta: np.ndarray, factor: Factor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return 1 + w = E zeta/(zeta - d), w = E d/(zeta - d) and dw/dlog(zeta) = -E d zeta/(zeta - d)^2."""
+    out = np.empty((3, zeta.size), dtype=complex)
+    parts = _parts(factor)
+    zr, zi = np.ascontiguousarray(zeta.real), np.ascontiguousarray(zeta.imag)
+    slices = threads.chunks(zeta.size, smallest=max(16, 200_000 // max(1, factor.slopes.nodes.size)))
+    threads.each(lambda part: _averages(zr[part], zi[part], *parts, out[:, part]), slices)
+    return out[0] * zeta, out[1], -out[2] * zeta
+
+
+def _parts(factor: Factor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    cached = factor.__dict__.get("_split")
+    if cached is None:
+        d, w = factor.slopes.nodes, factor.slopes.weights
+        cached = tuple(np.ascontiguousarray(part) for part in (d.real, d.imag, w.real, w.imag))
+        object.__setattr__(factor, "_split", cached)
+    return cached
+
+
+class ProductSystem:
+    """The equation of a product of `factors` (see the module), solved by a block Newton step for all unknowns."""
+
+    coordinate = "log"
+
+    def __init__(self, factors: Sequence[Factor]) -> None:
+        base = next((f for f in factors if f.ratio == 1.0), None)
+        rest = [f for f in factors if f is not base]
+        if base is None:  # m itself, as the transform of a point mass
+            base = Factor(0.0, 0.0, True, Slopes.of_atoms([(1.0, 1.0)]))
+        self.factors = (base, *rest)
+
+    def start(self, target: np.ndarray) -> np.ndarray:
+        """Leading orders of zeta = mean/w + second/mean."""
+        log_mean = sum(f.count * (f.log_scale + np.log(f.mean)) for f in self.factors)
+        m = np.exp(log_mean - target)
+        return np.log([f.mean / (f.ratio * m) + f.second / f.mean for f in self.factors])
+
+    def spread(self) -> tuple[float, float]:
+        """Return log of the mean and second moment over squared mean."""
+        log_mean = sum(f.count * (f.log_scale + np.log(f.mean)) for f in self.factors)
+        ratio = 1.0 + sum(
+            f.count * f.ratio * (f.second / f.mean**2 - (0.0 if f.gaussian else 1.0)) for f in self.factors
+        )
+        return float(log_mean), float(ratio)
+
+    def newton(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One block Newton step: all the inner equations and log z = target are linearised together."""
+        log_z, slope, offset, links = self.linearise(state)
+        first = (target - log_z - offset) / slope
+        moved = np.array([state[0] + first, *(row + shift + gain * first for row, (shift, gain) in zip(state[1:], links, strict=True))])
+        return moved, np.abs(moved - state).max(axis=0)
+
+    def linearise(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list]:
+        """Return log z, its derivative along the curve by log zeta_0, the offset of the inner residuals, the links."""
+        base = self.factors[0]
+        zeta = np.exp(state)
+        one, w, v = averages(zeta[0], base)
+        m, dm = w, v
+        log_z = np.log(one) - np.log(m)
+        slope = dm / one - dm / m
+        offset = np.zeros_like(log_z)
+        links = []
+        for index, factor in enumerate(self.factors):
+            if index:
+                one, w, v = averages(zeta[index], factor)
+                shift, gain = (factor.ratio * m - w) / v, factor.ratio * dm / v
+                links.append((shift, gain))
+            else:
+                shift, gain = np.zeros_like(m), np.ones_like(m)
+            n = factor.count
+            if n == 0.0:
+                continue
+            term = np.log(w * zeta[index])
+            rate = v / w + 1.0
+            if not factor.gaussian:
+                term = term - np.log(one)
+                rate = rate - v / one
+            log_z = log_z + n * (factor.log_scale + term)
+            slope = slope + n * rate * gain
+            offset = offset + n * rate * shift
+        return log_z, slope, offset, links
+
+    def transform(self, state: np.ndarray) -> np.ndarray:
+        """Return M."""
+        return averages(np.exp(state[0]), self.factors[0])[1]
+
+    def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Every zeta in the closed upper half plane."""
+        return np.isfinite(state).all(axis=0) & ((state.imag > -1e-12) & (state.imag < np.pi + 1e-9)).all(axis=0)
+
+    def tail(self, state: np.ndarray) -> np.ndarray:
+        r"""P(lambda > z) exactly: Im of E log(1 - lambda/z) over pi, which is
+        :math:`-\log(1+m)+\sum_g\frac{n_g}{\Lambda_g}[E\log(1-d_g/\zeta_g)+(w_g\text{ or }\log(1+w_g))]`.
+        """
+        zeta = np.exp(state)
+        total = np.zeros(state.shape[1], dtype=complex)
+        for index, factor in enumerate(self.factors):
+            one, w, _ = averages(zeta[index], factor)
+            if index == 0:
+                total = total - np.log(one)
+            if factor.count:
+                potential = _log_average(zeta[index], factor) + (w if factor.gaussian else np.log(one))
+                total = total + factor.count / factor.ratio * potential
+        return total.imag / np.pi
+
+
+def _log_average(zeta: np.ndarray, factor: Factor) -> np.ndarray:
+    """Return E log(1 - d/zeta)."""
+    result = np.empty(zeta.size, dtype=complex)
+    block = max(1, 500_000 // max(1, factor.slopes.nodes.size))
+    for begin in range(0, zeta.size, block):
+        part = slice(begin, begin + block)
+        result[part] = np.log(1.0 - factor.slopes.nodes[None, :] / zeta[part, None]) @ factor.slopes.weights
+    return result
