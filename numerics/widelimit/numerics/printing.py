@@ -56,6 +56,7 @@ REAL = {
     **{f"bessel{letter}": f"special.{letter}v" for letter in "jyik"},
 }
 COMPLEX = {name: f"cmath.{name}" for name in _BOTH} | {
+    "erf": "special.erf_complex",
     "conjugate": "numpy.conj",
     "re": "numpy.real",
     "im": "numpy.imag",
@@ -204,7 +205,10 @@ class Printer(PythonCodePrinter):
             )
         return f"{self._table[name]}({', '.join(self._print(arg) for arg in expr.args)})"
 
-    # the base class would print these its own way
+    # the base class would print these its own way, as real functions
+    _print_log = _print_sin = _print_cos = _print_tan = _print_asin = _print_acos = _print_atan = _print_Function
+    _print_sinh = _print_cosh = _print_tanh = _print_asinh = _print_acosh = _print_atanh = _print_Function
+    _print_erf = _print_erfc = _print_gamma = _print_loggamma = _print_exp = _print_Function
     _print_sign = _print_expm1 = _print_log1p = _print_Heaviside = _print_Function
     _print_besselj = _print_bessely = _print_besseli = _print_besselk = _print_Function
 
