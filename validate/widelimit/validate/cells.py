@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from widelimit.validate.backend import Backend
 from widelimit.validate.claim import Claim, Inputs
 from widelimit.validate.claims import Source
 from widelimit.validate.seeds import digest, identity, seed_of
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -97,8 +101,6 @@ def simulate(cell: Cell) -> Done:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Hold BLAS, numba and torch to one thread: workers share the cores, and sums round alike everywhere."""
-    from threadpoolctl import threadpool_limits
-
     kept = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))  # for libraries that the simulation is the first to load
     torch = sys.modules.get("torch")
@@ -110,7 +112,7 @@ def one_thread() -> Iterator[None]:
     if numba and masked != 1:
         numba.set_num_threads(1)
     try:
-        with threadpool_limits(1):
+        with _pools(len(sys.modules)).limit(limits=1):
             yield
     finally:
         for name, value in kept.items():
@@ -122,3 +124,11 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(threads)
         if numba and masked != 1:
             numba.set_num_threads(masked)
+
+
+@lru_cache(maxsize=1)
+def _pools(modules: int) -> ThreadpoolController:
+    """The BLAS and OpenMP pools of this process; looked for again when modules were loaded, as it takes a while."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

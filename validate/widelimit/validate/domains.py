@@ -58,14 +58,14 @@ def grid(one: Interval) -> tuple[Callable[[int], float], int, int]:
         raise ArgumentError("simplest", "must lie in its interval", simplest)
     if one.low == one.high:
         return (lambda number: one.low), 0, 0
-    if one.low > 0 and math.log10(one.high / one.low) > _DECADES:
-        ratio = (one.high / one.low) ** (1 / STEPS)
+    if one.low > 0 and math.log10(one.high) - math.log10(one.low) > _DECADES:
+        low, middle, high = (math.log(number) for number in (one.low, simplest, one.high))
+        stride = (high - low) / STEPS
 
         def raw(number: int) -> float:
-            return float(f"{simplest * ratio**number:.3g}")
+            return float(f"{math.exp(middle + number * stride):.3g}")
 
-        least = -math.ceil(math.log(simplest / one.low) / math.log(ratio))
-        most = math.ceil(math.log(one.high / simplest) / math.log(ratio))
+        least, most = -math.ceil((middle - low) / stride), math.ceil((high - middle) / stride)
     else:
         places = math.ceil(-math.log10((one.high - one.low) / STEPS))
         step = 10.0**-places
@@ -75,7 +75,14 @@ def grid(one: Interval) -> tuple[Callable[[int], float], int, int]:
 
         least, most = -math.ceil((simplest - one.low) / step), math.ceil((one.high - simplest) / step)
 
-    return (lambda number: min(max(raw(number), one.low), one.high) if number else simplest), least, most
+    def value(number: int) -> float:
+        if number == 0:
+            return simplest
+        if number in (least, most):
+            return one.low if number == least else one.high
+        return min(max(raw(number), one.low), one.high)
+
+    return value, least, most
 
 
 def roundest(low: float, high: float) -> float:
@@ -89,7 +96,7 @@ def roundest(low: float, high: float) -> float:
     sign, low, high = (1, low, high) if low > 0 else (-1, -high, -low)
     for exponent in range(math.ceil(math.log10(high)), -400, -1):
         step = 10.0**exponent
-        candidate = float(f"{math.ceil(low / step - 1e-9) * step:.15g}")
+        candidate = float(f"{math.ceil(low / step * (1 - 1e-12)) * step:.15g}")
         if low <= candidate <= high:
             return sign * candidate
     return sign * low
