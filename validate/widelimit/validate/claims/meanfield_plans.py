@@ -47,17 +47,18 @@ def presets(
 LENGTH_MAP = presets(
     (
         point("tanh", 2.5, depth=5, q0=4.0),
-        point("relu", 1.6, 0.4, depth=5, q0=0.2, weights="orthogonal"),
-        point("x*tanh(x)", 0.8, 0.5, depth=5, q0=1.5),
+        point("relu", 1.0, 0.5, depth=3, q0=2.0, weights="orthogonal"),
+        point("x/sqrt(1 + x**2)", 2.0, 0.3, depth=5, q0=0.2),
         point("tanh", 2.5, depth=5, data="digits:3:17"),
     ),
     (
         point("erf_s", 4.0, depth=8, q0=0.3),
         point("hard_tanh", 2.0, depth=8, q0=3.0),
         point("sin", 2.0, depth=8, q0=1.0, weights="orthogonal"),
-        point("gelu", 2.0, 0.3, depth=8, q0=0.5),
+        point("gelu", 1.2, 0.4, depth=4, q0=0.5),
         point("erf_s", 1.5, 0.3, depth=8, data="digits:0:1000"),
     ),
+    most=(80, 256, 256),
 )
 
 CORRELATION_MAP = presets(
@@ -68,75 +69,89 @@ CORRELATION_MAP = presets(
         point("erf_s", 1.5, 0.3, depth=5, data="digits:3:17"),
     ),
     (
-        point("erf_s", 4.0, depth=8, q0=2.0, one_minus_c0=0.02),
-        point("gelu", 1.8, 0.4, depth=8, q0=1.0, one_minus_c0=0.6),
-        point("sin", 2.0, 0.3, depth=8, q0=1.0, one_minus_c0=0.3),
-        point("x*tanh(x)", 0.8, 0.5, depth=8, q0=1.5, one_minus_c0=0.5),
+        point("erf_s", 4.0, depth=6, q0=2.0, one_minus_c0=0.02),
+        point("gelu", 1.2, 0.4, depth=5, q0=1.0, one_minus_c0=0.6),
+        point("sin", 2.0, 0.3, depth=6, q0=1.0, one_minus_c0=0.3),
+        point("x*tanh(x)", 0.8, 0.5, depth=4, q0=1.5, one_minus_c0=0.5),
         point("tanh", 1.3, 0.3, depth=8, data="digits:0:1000"),
     ),
 )
 
+# GELU at the sigma_w where chi_1 = 1 for sigma_b = 0.2: that q, 0.576, is unstable, and networks settle at 0.152.
+_GELU_EDGE = {"activation": "gelu", "sigma_w": 1.547009, "sigma_b": 0.2}
+
 FIXED_POINT = presets(
     (
-        point("tanh", 4.0, depth=30, window=10, q0=1.0, c0=0.25),
-        point("erf_s", 1.3, depth=15, window=10, q0=1.0, c0=0.5),
+        point("tanh", 9.0, 1.0, depth=32, window=10, q0=1.0, c0=0.3),
+        {**_GELU_EDGE, "depth": 40, "window": 10, "q0": 0.25, "c0": 0.5},
     ),
     (
-        point("tanh", 2.5, depth=50, window=15, q0=2.0, c0=0.4),
-        point("hard_tanh", 2.0, depth=40, window=15, q0=2.0, c0=0.4),
-        point("relu", 1.6, 0.4, depth=40, window=10, q0=1.0, c0=0.9, weights="orthogonal"),
+        point("erf_s", 1.3, depth=25, window=10, q0=1.0, c0=0.5),
+        point("tanh", 2.5, depth=90, window=20, q0=2.0, c0=0.4),
+        point("hard_tanh", 2.0, depth=60, window=20, q0=2.0, c0=0.4),
+        point("relu", 1.2, 0.4, depth=24, window=10, q0=1.0, c0=0.9, weights="orthogonal"),
     ),
-    most=(48, 128, 128),
-    sizes=((200, 400, 800), (400, 800, 1600), DEEP),
+    most=(80, 192, 192),
+    sizes=((150, 300, 600), (300, 600, 1200), DEEP),
 )
 
 DEPTH_SCALE = presets(
     (
         point("tanh", 2.5),
-        point("tanh", 1.3),
-        point("relu", 1.6, 0.4),
+        point("tanh", 1.0),
         point("erf_s", 2.5, weights="orthogonal"),
     ),
     (
         point("tanh", 4.0),
+        point("tanh", 1.3),
         point("hard_tanh", 2.0),
         point("sin", 2.0, 0.3),
-        point("gelu", 1.6, 0.4),
-        point("erf_s", 1.2),
+        point("relu", 1.0, 0.4),
+        point("gelu", 1.2, 0.4),
     ),
     most=(96, 256, 256),
+    sizes=((200, 400, 800), (400, 800, 1600), DEEP),
 )
 
 GRADIENT_NORM = presets(
     (
-        point("tanh", 4.0, distance=8),
-        point("tanh", 1.3, distance=8),
-        point("relu", 1.6, 0.4, distance=8, weights="orthogonal"),
+        point("tanh", 4.0, distance=6),
+        point("tanh", 1.0, distance=12),
+        point("relu", 1.2, 0.4, distance=6, weights="orthogonal"),
     ),
     (
-        point("erf_s", 2.5, distance=16),
-        point("hard_tanh", 2.0, distance=8),
-        point("sin", 2.0, 0.3, distance=8, weights="orthogonal"),
-        point("gelu", 1.6, 0.4, distance=8),
+        point("erf_s", 2.5, distance=12),
+        point("hard_tanh", 2.0, distance=12),
+        point("sin", 2.0, 0.3, distance=12, weights="orthogonal"),
+        point("gelu", 1.2, 0.4, distance=6),
     ),
+    most=(64, 192, 192),
+    sizes=((200, 400, 800), (400, 800, 1600), DEEP),
 )
 
 DROPOUT = presets(
-    (point("tanh", 1.76095, keep=0.9, depth=5), point("relu", 1.4, 0.4, keep=0.8, depth=5)),
     (
-        point("tanh", 1.76095, keep=0.99, depth=12),
-        point("erf_s", 2.5, keep=0.95, depth=8),
-        point("hard_tanh", 1.165545, keep=0.7, depth=8, weights="orthogonal"),
+        point("tanh", 1.76095, keep=0.9, depth=4),
+        point("hard_tanh", 1.5, 0.3, keep=0.7, depth=4, weights="orthogonal"),
     ),
+    (
+        point("tanh", 1.76095, keep=0.99, depth=10),
+        point("erf_s", 2.5, keep=0.95, depth=8),
+        point("relu", 0.8, 0.5, keep=0.8, depth=4),
+    ),
+    most=(96, 256, 256),
 )
 
 CRITICAL_DECAY = presets(
     (
-        {"activation": "tanh", "sigma_b": 0.223607, "depth": 16, "one_minus_c0": 0.5},
-        {"activation": "relu", "sigma_b": 0.0, "depth": 16, "one_minus_c0": 1.0},
+        {"activation": "tanh", "sigma_b": 0.223607, "depth": 8, "one_minus_c0": 0.5},
+        {"activation": "relu", "sigma_b": 0.0, "depth": 8, "one_minus_c0": 1.0},
     ),
     (
-        {"activation": "erf_s", "sigma_b": 0.3, "depth": 32, "one_minus_c0": 0.5},
-        {"activation": "sin", "sigma_b": 0.2, "depth": 16, "one_minus_c0": 0.5, "weights": "orthogonal"},
+        {"activation": "erf_s", "sigma_b": 0.3, "depth": 24, "one_minus_c0": 0.5},
+        {"activation": "sin", "sigma_b": 0.2, "depth": 12, "one_minus_c0": 0.5, "weights": "orthogonal"},
+        {"activation": "relu", "sigma_b": 0.0, "depth": 24, "one_minus_c0": 1.0},
     ),
+    most=(96, 256, 256),
+    sizes=((200, 400, 800), (500, 1000, 2000), DEEP),
 )

@@ -263,8 +263,8 @@ _READ = 4  # one row every so many layers
 
 def _critical(inputs: Inputs) -> Inputs:
     """The point at its own edge of chaos: sigma_w from theory, networks started at q*."""
-    sigma_w, q_star = theory.edge(str(inputs["activation"]), float(inputs["sigma_b"]))
-    return altered(inputs, sigma_w=sigma_w, q0=q_star)
+    line = theory.edge(str(inputs["activation"]), float(inputs["sigma_b"]))
+    return altered(inputs, sigma_w=float(line.sigma_w), q0=float(line.q_star))
 
 
 def decay_rows(inputs: Inputs) -> Sequence[Inputs]:
@@ -286,18 +286,25 @@ def _scaled(one_minus_c: np.ndarray) -> np.ndarray:
     return (one_minus_c * np.arange(1, one_minus_c.shape[-1] + 1))[..., _READ - 1 :: _READ]
 
 
+def _other_edge(inputs: Inputs) -> Inputs:
+    """The point for the activation whose edge of chaos is taken for this one's."""
+    other = "leaky_relu(0.2)" if inputs["activation"] == "relu" else "hard_tanh"
+    return altered(inputs, activation=other)
+
+
 def _edge_of_neighbour(inputs: Inputs) -> np.ndarray:
-    point = _critical(inputs)
-    other, _ = theory.edge(str(neighbour(inputs)["activation"]), float(inputs["sigma_b"]))
-    return _scaled(theory.history(altered(point, sigma_w=other)).one_minus_c)
+    sigma_w = _critical(_other_edge(inputs))["sigma_w"]
+    return _scaled(theory.history(altered(_critical(inputs), sigma_w=sigma_w)).one_minus_c)
+
+
+def _decay_of_neighbour(inputs: Inputs) -> np.ndarray:
+    return decay(_other_edge(inputs))
 
 
 def _other_law(inputs: Inputs) -> np.ndarray:
     """1/l for a kinked activation, 1/l^2 for a smooth one, both from the true value at the first row's layer."""
     right = theory.history(_critical(inputs)).one_minus_c
-    from widelimit.theory.activation import Activation
-
-    power = -2.0 if Activation.of(str(inputs["activation"])).is_smooth else -1.0
+    power = -3.0 + theory.edge(str(inputs["activation"]), float(inputs["sigma_b"])).decay_power
     depth = np.arange(1, len(right) + 1)
     return _scaled(right[_READ - 1] * (depth / _READ) ** power)
 
@@ -327,9 +334,16 @@ CRITICAL_DECAY = Claim(
     counterfactuals=(
         counterfactual(
             "edge of chaos of the neighbouring activation",
-            "sigma_w of a nearly identical activation's edge, where this one is not critical",
+            "sigma_w of the edge of hard tanh, where this activation is not critical",
             decay,
             _edge_of_neighbour,
+            _DECAY_MARGIN,
+        ),
+        counterfactual(
+            "decay of the neighbouring activation",
+            "the recursion of hard tanh (for ReLU: of leaky ReLU with slope 0.2) at its own edge",
+            decay,
+            _decay_of_neighbour,
             _DECAY_MARGIN,
         ),
         counterfactual(

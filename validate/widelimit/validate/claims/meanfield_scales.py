@@ -68,6 +68,19 @@ def _fixed_point_without_bias(inputs: Inputs) -> np.ndarray:
     return _same_rows(altered(inputs, sigma_b=0.0), inputs)
 
 
+def _unstable(inputs: Inputs) -> np.ndarray:
+    """The solution of chi_1 = 1 for GELU taken for a fixed point that networks settle at."""
+    line = theory.edge(_GELU, float(inputs["sigma_b"]))
+    return np.array([float(line.q_star), 1.0])[: len(fixed_point_rows(inputs))]
+
+
+def _near_unstable_edge(inputs: Inputs) -> bool:
+    if inputs["activation"] != _GELU:
+        return False
+    line = theory.edge(_GELU, float(inputs["sigma_b"]))
+    return not bool(line.stable) and abs(float(line.sigma_w) / float(inputs["sigma_w"]) - 1) < 1e-4
+
+
 def _same_rows(wrong: Inputs, inputs: Inputs) -> np.ndarray:
     found = theory.solution(wrong)
     return np.array([found.q_star, found.c_star])[: len(fixed_point_rows(inputs))]
@@ -112,6 +125,15 @@ FIXED_POINT = Claim(
             _fixed_point_without_bias,
             _FIXED_MARGIN,
             floor=0.1,
+        ),
+        counterfactual(
+            "GELU's critical q taken as stable",
+            "q where chi_1 = 1 for GELU, although the slope of the length map is above 1 there: networks leave it",
+            theory.fixed_points,
+            _unstable,
+            _FIXED_MARGIN,
+            floor=0.1,
+            only=_near_unstable_edge,
         ),
     ),
 )
@@ -237,14 +259,14 @@ DEPTH_SCALE = Claim(
 
 # --- meanfield.gradient-norm --------------------------------------------------------------------------------------
 
-# 3 % of the logarithm: at distance 8 and chi_1 = 1.3 that is 6 % of the squared gradient, 0.8 % of chi_1.
-_GRADIENT_MARGIN = 0.03
-_STEP = 4  # layers between rows
-_COVARIANCE_AT = 4  # one layer is enough: the covariance of two inputs loses itself in noise farther back
+# 5 % of a rate, as for depth scales: 1.3 % of chi_1 where it is 1.3.
+_GRADIENT_MARGIN = 0.05
+_STEP = 6  # layers between rows
+_COVARIANCE_AT = 2  # the covariance of two inputs is lost in noise farther back
 
 
 def gradient_rows(inputs: Inputs) -> Sequence[Inputs]:
-    """Log norms at multiples of four layers from the output; in the chaotic phase the covariance of two inputs too."""
+    """Log norms at multiples of six layers from the output; in the chaotic phase the covariance of two inputs too."""
     rows: list[Inputs] = [{"quantity": "log norm", "distance": d} for d in _distances(inputs)]
     if theory.chaotic(inputs):
         rows.append({"quantity": "covariance", "distance": _COVARIANCE_AT})
@@ -256,7 +278,7 @@ def _distances(inputs: Inputs) -> tuple[int, ...]:
 
 
 def gradients(inputs: Inputs) -> np.ndarray:
-    """d log chi_1 at each distance d, and the slope of the correlation map at c* to the power 4."""
+    """d log chi_1 at each distance d, and the slope of the correlation map at c* to the power 2."""
     return _gradients(inputs, theory.log_chi(inputs))
 
 
@@ -282,12 +304,9 @@ def simulate_gradients(inputs: Inputs, size: int, seeds: Sequence[int], backend:
         backend,
         q0=float(found.q_star),
         one_minus_c0=float(found.one_minus_c_star) if chaotic else 1.0,
-        distances=distances,
+        distances=(_COVARIANCE_AT, *distances),
     )
-    if not chaotic:
-        return measured.log_norm
-    at = distances.index(_COVARIANCE_AT)
-    return np.column_stack([measured.log_norm, measured.covariance[:, at]])
+    return np.column_stack([measured.log_norm[:, 1:], measured.covariance[:, :1][:, : int(chaotic)]])
 
 
 def _settled_gradients(inputs: Inputs) -> bool:
@@ -319,7 +338,7 @@ GRADIENT_NORM = Claim(
     statement="Squared gradients grow by chi_1 = sigma_w^2 E phi'^2 a layer towards the input, the covariance "
     "of the gradients of two inputs by the slope of the correlation map.",
     paper="arXiv:1611.01232, eqs. (16) to (18)",
-    domain=NETWORK | {"distance": Choice((4, 8, 12))},
+    domain=NETWORK | {"distance": Choice((6, 12))},
     plans=plans.GRADIENT_NORM,
     predict=gradients,
     simulate=simulate_gradients,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from widelimit.theory.errors import DomainError
 from widelimit.validate.claim import Choice, Counterfactual, Inputs, Integers, Interval
 
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ def counterfactual(
         if not only(inputs):
             return False
         truth = right(inputs)
-        return bool(np.max(np.abs(wrong(inputs) - truth) / np.maximum(np.abs(truth), floor)) > 3 * margin)
+        try:
+            predicted = wrong(inputs)
+        except DomainError:  # the wrong theory has nothing to say here
+            return False
+        return bool(np.max(np.abs(predicted - truth) / np.maximum(np.abs(truth), floor)) > 3 * margin)
 
     return Counterfactual(name, explanation, wrong, applies)

@@ -172,14 +172,9 @@ def log_chi(inputs: Inputs) -> float:
     return math.log(float(solution(inputs).chi_1))
 
 
-def edge(activation: str, sigma_b: float) -> tuple[float, float]:
-    """sigma_w and q* of the edge of chaos chi_1 = 1 at this sigma_b."""
-    return _edge(activation, sigma_b)
-
-
 @lru_cache(maxsize=256)
-def _edge(activation: str, sigma_b: float) -> tuple[float, float]:
+def edge(activation: str, sigma_b: float) -> Any:
+    """The edge of chaos chi_1 = 1 at this sigma_b: `widelimit.numerics.meanfield.critical_line`."""
     from widelimit.numerics import meanfield
 
-    line = meanfield.critical_line(activation, sigma_b=sigma_b)
-    return float(line.sigma_w), float(line.q_star)
+    return meanfield.critical_line(activation, sigma_b=sigma_b)
