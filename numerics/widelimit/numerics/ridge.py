@@ -30,7 +30,7 @@ from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.theory.errors import ArgumentError
 
 __all__ = [
-    "AsymptoticRidge", "BestPenalty", "DataPrediction", "DataTheory", "FeatureSolution", "HessianGaps", "Jump",
+    "BestPenalty", "DataPrediction", "DataTheory", "FeatureSolution", "HessianGaps", "Jump",
     "Minimum", "Peaks", "PhaseTransitions", "RidgeSolution", "Spectrum", "feature_moments", "from_data",
     "gap_thresholds", "hessian_density", "hessian_gaps", "learning_curve", "minima", "optimal_penalty", "peaks",
     "phase_transitions", "predict", "random_features", "solve",
@@ -107,7 +107,9 @@ def predict(
     """
     if data is not None:
         if eigenvalues is not None or sample_ratio is not None:
-            raise ArgumentError("data", "must be left out where `eigenvalues` or `sample_ratio` are given", data)
+            raise ArgumentError(
+                "data", "must be left out where `eigenvalues` or `sample_ratio` are given", data
+            )
         return _predict_data(data, target, penalty, samples, standardize)
     if eigenvalues is None or sample_ratio is None:
         help = "Pass a data file, or eigenvalues, signal and sample_ratio."
@@ -123,7 +125,11 @@ def predict(
 def _predict_data(
     data: str, target: str | None, penalty: float | None, samples: list[int] | None, standardize: bool
 ) -> DataPrediction:
-    place: Any = int(target) if data.endswith(".npy") and target is not None and target.lstrip("-").isdigit() else target
+    place: Any = (
+        int(target)
+        if data.endswith(".npy") and target is not None and target.lstrip("-").isdigit()
+        else target
+    )
     theory = from_data(data, target=place, standardize=standardize)
     lowest = min(theory.samples, max(4, theory.samples // 64))
     default = np.unique(np.geomspace(lowest, theory.samples, _CURVE_POINTS).round().astype(int))

@@ -94,7 +94,9 @@ class DataTheory:
         found = []
         for signal, noise in zip(*self._draws, strict=True):
             spectrum = Spectrum(self.eigenvalues, self.spectrum.weights, signal)
-            found.append(optimal_penalty(spectrum, noise=noise, sample_ratio=self.ratio(self.samples)).penalty)
+            found.append(
+                optimal_penalty(spectrum, noise=noise, sample_ratio=self.ratio(self.samples)).penalty
+            )
         best = np.array(found) * self.sample.samples / self.samples
         low, high = np.quantile(best, [0.16, 0.84])
         return float(low), float(high)
@@ -113,11 +115,15 @@ class DataTheory:
             raise ArgumentError("samples", f"must be at least {least}", float(number.min()))
         return arguments.scalar((number - self.intercept) / self.multiplicities.sum())
 
-    def learning_curve(self, *, samples: ArrayLike | None = None, penalty: ArrayLike | None = None) -> xarray.Dataset:
-        """Predict errors on a grid of training-set sizes and penalties (default: this data set's size, the best penalty).
+    def learning_curve(
+        self, *, samples: ArrayLike | None = None, penalty: ArrayLike | None = None
+    ) -> xarray.Dataset:
+        """Predict errors on a grid of training-set sizes and penalties (default: this data set's size, the
+        best penalty).
 
         A dataset over `samples` and `penalty` with `test_error`, its standard error, `training_error`, `unexplained`,
-        `effective_ridge`, `bias`, `variance` and `resolved`: whether the data resolve the effective ridge reached there;
+        `effective_ridge`, `bias`, `variance` and `resolved`: whether the data resolve the effective ridge
+        reached there;
         where they do not (more samples and less penalty than they can speak about) errors are extrapolated.
         """
         import xarray
@@ -162,7 +168,8 @@ def from_data(
 ) -> DataTheory:
     """Estimate the population behind inputs `X` (samples x features) and targets `y`; predict its learning curve.
 
-    `X`: an array, a pandas frame, or the path of a ``.npy``, ``.csv`` or ``.parquet`` file. `y`: targets, or the path of
+    `X`: an array, a pandas frame, or the path of a ``.npy``, ``.csv`` or ``.parquet`` file. `y`: targets, or
+    the path of
     their file; without it, `target` names the column of `X` that holds them (default: the last). `standardize` divides
     features by their standard deviation first; penalties and eigenvalues then refer to the divided ones. `redrawn`
     targets (random seed `seed`) give the standard errors.
@@ -179,10 +186,14 @@ def from_data(
     """
     inputs, targets = table(X, y, target)
     sample, constant = _decomposed(inputs, targets, intercept, standardize)
-    return _theory(sample, intercept, constant, arguments.count("redrawn", redrawn, 2), arguments.count("seed", seed, 0))
+    return _theory(
+        sample, intercept, constant, arguments.count("redrawn", redrawn, 2), arguments.count("seed", seed, 0)
+    )
 
 
-def _decomposed(x: Array, y: Array, intercept: bool, standardize: bool = False) -> tuple[Sample, tuple[int, ...]]:
+def _decomposed(
+    x: Array, y: Array, intercept: bool, standardize: bool = False
+) -> tuple[Sample, tuple[int, ...]]:
     """Centre, drop constant features and eigendecompose."""
     if x.shape[0] < 3:
         raise ArgumentError("X", "must have at least three samples", but=f"has {x.shape[0]}")
@@ -198,7 +209,9 @@ def _decomposed(x: Array, y: Array, intercept: bool, standardize: bool = False) 
     return decompose(x, y, x.shape[0] - intercept), tuple(np.flatnonzero(~varies).tolist())
 
 
-def _theory(sample: Sample, intercept: bool, constant: tuple[int, ...], redrawn: int, seed: int) -> DataTheory:
+def _theory(
+    sample: Sample, intercept: bool, constant: tuple[int, ...], redrawn: int, seed: int
+) -> DataTheory:
     spectrum, dimensions, noise, resolved = population(sample)
     best = optimal_penalty(spectrum, noise=noise, sample_ratio=sample.samples / dimensions)
     own = 1 + intercept / (sample.samples + intercept)
@@ -220,4 +233,3 @@ def _theory(sample: Sample, intercept: bool, constant: tuple[int, ...], redrawn:
         redrawn=redrawn,
         seed=seed,
     )
-

@@ -95,7 +95,12 @@ def random_features(
     if (spectrum.total_signal + sigma2 == 0).any():
         raise ArgumentError("signal", "must carry some variance where there is no noise", 0.0)
     flat = [np.array(a, float).ravel() for a in (ratio, width, lam, sigma2)]
-    rows = _solve(spectrum, zeta, cost / (flat[1]), *(a / spectrum.rank_fraction if k < 2 else a for k, a in enumerate(flat)))
+    rows = _solve(
+        spectrum,
+        zeta,
+        cost / (flat[1]),
+        *(a / spectrum.rank_fraction if k < 2 else a for k, a in enumerate(flat)),
+    )
     plain = [arguments.scalar(row.reshape(ratio.shape)) for row in rows]
     ridge_1, ridge, test, train, spare = plain
     unexplained = arguments.scalar(np.asarray(test / (spectrum.total_signal + sigma2)))
@@ -108,7 +113,9 @@ def _solve(
     s, p, u = spectrum.eigenvalues, spectrum.weights, spectrum.signal
     floor = np.maximum(0.0, 1 - alpha / psi)  # upsilon above this, or more degrees of freedom than samples
 
-    def excess(log_kappa: Array, alpha: Array, psi: Array, cost: Array, penalty: Array, floor: Array) -> Array:
+    def excess(
+        log_kappa: Array, alpha: Array, psi: Array, cost: Array, penalty: Array, floor: Array
+    ) -> Array:
         """Of the penalty at this kappa; where kappa is too small for any penalty, negative and increasing."""
         kappa = np.exp(log_kappa)
         share, reached = INNER(kappa, alpha, psi, np.full(kappa.shape, zeta), cost, _fitted(s, p, kappa))
@@ -122,7 +129,9 @@ def _solve(
         args = tuple(a[open_] for a in (alpha, psi, cost, penalty, floor))
         found = bracket_root(excess, top[open_] - 5, top[open_], args=args, maxiter=400)
         if not found.success.all():
-            raise ConvergenceError("No bracket for the input ridge of the random features; are the ratios extreme?")
+            raise ConvergenceError(
+                "No bracket for the input ridge of the random features; are the ratios extreme?"
+            )
         tight = {"xatol": 1e-300, "xrtol": 4e-16, "fatol": 0.0, "frtol": 0.0}
         root = find_root(excess, found.bracket, args=args, tolerances=tight, maxiter=300)
         if not root.success.all():

@@ -2,7 +2,8 @@
 
 The non-zero eigenvalues x of the sample covariance ``X^T X/N`` (the Hessian of the loss is twice that) lie where the
 effective ridge of penalty -x is complex. Outside, kappa is real with rho < 1; edges are at rho = 1. Between two scales
-rho is convex in kappa, so a gap opens at ``alpha_gap = min over -s_d < kappa < -s_(d+1) of mean_j s_j^2/(s_j + kappa)^2``;
+rho is convex in kappa, so a gap opens at ``alpha_gap = min over -s_d < kappa < -s_(d+1) of mean_j s_j^2/(s_j
++ kappa)^2``;
 the bulk above it then holds exactly the fraction ``p_1 + ... + p_d`` of the dimensions.
 """
 
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from widelimit.numerics import arguments, ridge_kernel
 from widelimit.numerics.ridge_spectrum import Spectrum
-from widelimit.numerics.ridge_terms import GAP, TRANSFORM
+from widelimit.numerics.ridge_terms import GAP
 
 Array = np.ndarray
 
@@ -73,12 +74,16 @@ def hessian_gaps(
     open_ = np.flatnonzero(thresholds < alpha)
     loops = ridge_kernel.loops()
     inner = np.empty((2, open_.size))
-    loops.gap_edges(s, p, alpha, open_, inner)  # rows: the lower edge of the bulk above, the upper edge of the bulk below
+    loops.gap_edges(
+        s, p, alpha, open_, inner
+    )  # rows: the lower edge of the bulk above, the upper edge of the bulk below
     top = loops.top_edge(s, p, alpha)
     bottom = -ridge_kernel.edges(s, p, np.array([alpha]))[1][0]
     above = np.concatenate([np.cumsum(p)[open_], [min(1.0, alpha)]])
     return HessianGaps(
-        lower=np.append(inner[0], bottom), upper=np.append(top, inner[1]), fractions=np.diff(above, prepend=0.0)
+        lower=np.append(inner[0], bottom),
+        upper=np.append(top, inner[1]),
+        fractions=np.diff(above, prepend=0.0),
     )
 
 

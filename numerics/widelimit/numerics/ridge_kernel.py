@@ -20,7 +20,9 @@ FIELDS = (
 def loops() -> ModuleType:
     """Return `ridge_loops`, compiled under a name that holds the formulas it was compiled from."""
     text = (Path(__file__).with_name("ridge_loops.py")).read_text(encoding="utf-8")
-    compiled = [value.source for value in vars(ridge_terms).values() if isinstance(value, ridge_terms.Compiled)]
+    compiled = [
+        value.source for value in vars(ridge_terms).values() if isinstance(value, ridge_terms.Compiled)
+    ]
     return cache.module(cache.digest(cache.sources("widelimit.numerics"), text, *compiled), lambda: text)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
 from widelimit.numerics import ridge_terms
@@ -190,7 +189,9 @@ def solve(s, p, alpha, penalty):
         mean += p[i] * s[i]
         smallest = min(smallest, s[i])
     margin = 1.0 - 1.0 / alpha
-    if penalty >= 0.0:  # f increases with s and is concave in it: kappa lies between these two isotropic problems
+    if (
+        penalty >= 0.0
+    ):  # f increases with s and is concave in it: kappa lies between these two isotropic problems
         low = isotropic_root(smallest, margin, penalty) * (1.0 - 8.0 * EPS)
         high = isotropic_root(mean, margin, penalty) * (1.0 + 8.0 * EPS)
     else:

@@ -67,7 +67,8 @@ def optimal_penalty(
     """
     spectrum = with_signal(eigenvalues, weights, signal)
     sigma2, ratio = arguments.broadcast(
-        noise=arguments.non_negative("noise", noise), sample_ratio=arguments.positive("sample_ratio", sample_ratio)
+        noise=arguments.non_negative("noise", noise),
+        sample_ratio=arguments.positive("sample_ratio", sample_ratio),
     )
     flat = list(zip(ratio.ravel() / spectrum.rank_fraction, sigma2.ravel(), strict=True))
     found: list[tuple[Minimum, int]] = [None] * len(flat)  # type: ignore[list-item]
@@ -102,7 +103,11 @@ def minima(
     """
     spectrum = with_signal(eigenvalues, weights, signal)
     sigma2 = float(arguments.non_negative("noise", noise))
-    return tuple(_minima(spectrum, float(arguments.positive("sample_ratio", sample_ratio)) / spectrum.rank_fraction, sigma2))
+    return tuple(
+        _minima(
+            spectrum, float(arguments.positive("sample_ratio", sample_ratio)) / spectrum.rank_fraction, sigma2
+        )
+    )
 
 
 def _minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minimum]:
@@ -118,7 +123,9 @@ def _minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minimum]:
     found = np.empty(_MOST_EXTREMA)
     count = loops.extrema(*arrays, alpha, noise, nodes, found)
     if count % 2 == 0:
-        raise InternalError(f"An even number of extrema ({count}) at sample_ratio {alpha}: please report this spectrum.")
+        raise InternalError(
+            f"An even number of extrema ({count}) at sample_ratio {alpha}: please report this spectrum."
+        )
     result = []
     for kappa in found[:count:2]:
         penalty, error = loops.at_kappa(*arrays, alpha, noise, kappa)
@@ -127,10 +134,14 @@ def _minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minimum]:
 
 
 def _range(spectrum: Spectrum, alpha: float, noise: float) -> tuple[float, float]:
-    """Bounds of kappa outside which the sign of the tilt is known: it falls below the first and rises above the second."""
+    """Bounds of kappa: below the first the test error is sure to fall, above the second it is sure to rise."""
     s, p, u = spectrum.eigenvalues, spectrum.weights, spectrum.signal
     second, carried = float(p @ s**2), float(u @ s)
-    high = max(10 * s[0], math.sqrt(2 * second / alpha), 2.8 * (spectrum.total_signal + noise) * second / (alpha * carried))
+    high = max(
+        10 * s[0],
+        math.sqrt(2 * second / alpha),
+        2.8 * (spectrum.total_signal + noise) * second / (alpha * carried),
+    )
     if alpha < 1.0:
         return float(ridge_kernel.edges(s, p, np.array([alpha]))[0][0]), high
     ratio = float(noise * (p @ (1 / s)) / (8 * alpha * (u @ s**-2.0)))

@@ -50,7 +50,8 @@ class Jump:
 class PhaseTransitions:
     """Transitions met between two sample ratios.
 
-    peaks: of the test error at the given penalty. gaps: openings of the Hessian's gaps, in decreasing order of the scales
+    peaks: of the test error at the given penalty. gaps: openings of the Hessian's gaps, in decreasing order
+    of the scales
     beside them. negative: intervals of sample ratio where the best penalty is below zero. jumps: of the best penalty.
     """
 
@@ -79,7 +80,10 @@ def peaks(
     array([0.1015, 0.3927, 1.    ])
     """
     spectrum = with_signal(eigenvalues, weights, signal)
-    sigma2, lam = float(arguments.non_negative("noise", noise)), float(arguments.non_negative("penalty", penalty))
+    sigma2, lam = (
+        float(arguments.non_negative("noise", noise)),
+        float(arguments.non_negative("penalty", penalty)),
+    )
     ends = _ends(low, high)
     inside = [ratio / spectrum.rank_fraction for ratio in ends]
     if spectrum.total_signal + sigma2 == 0:
@@ -199,7 +203,9 @@ def _kappa_range(spectrum: Spectrum, penalty: float, ratios: list[float]) -> tup
     return least, at(ratios[0])
 
 
-def _extremes(spectrum: Spectrum, penalty: float, noise: float, low: float, high: float) -> list[tuple[float, float, bool]]:
+def _extremes(
+    spectrum: Spectrum, penalty: float, noise: float, low: float, high: float
+) -> list[tuple[float, float, bool]]:
     loops = ridge_kernel.loops()
     arrays = (spectrum.eigenvalues, spectrum.weights, spectrum.signal)
 

@@ -34,7 +34,8 @@ _SPIKES = 24  # largest sample eigenvalues that get a candidate of their own
 class Sample:
     """Centred data in the eigenbasis of its Gram matrix: all that ridge regression and its theory use of it.
 
-    `squares` l_i > 0: eigenvalues of ``X^T X/n``, decreasing. `powers` c_i: squared components of y on the left singular
+    `squares` l_i > 0: eigenvalues of ``X^T X/n``, decreasing. `powers` c_i: squared components of y on the
+    left singular
     vectors. `samples` n: degrees of freedom left by the intercept. `rest`: squared norm of y outside the span of X.
     """
 
@@ -147,14 +148,18 @@ def spectrum_of(sample: Sample, resolved: Resolved) -> tuple[Array, Array]:
 
 def _candidates(sample: Sample, kappa: Array) -> Array:
     top = 1.2 * sample.squares[0]
-    bottom = 0.9 * sample.squares[-1] if sample.rank < sample.samples else kappa[0] / 4  # what lies lower is not resolved
+    bottom = (
+        0.9 * sample.squares[-1] if sample.rank < sample.samples else kappa[0] / 4
+    )  # what lies lower is not resolved
     grid = np.exp(np.arange(np.log(bottom), np.log(top), 1 / _ATOMS_PER_E))
     spikes = []
     zeros = sample.samples - sample.rank
     for k in range(min(_SPIKES, sample.rank - 1)):
         others = np.delete(sample.squares, k)
         own = sample.squares[k]
-        shifted = ((1 / (own - others)).sum() + zeros / own) / sample.samples  # 1/kappa at penalty -l_k without l_k
+        shifted = (
+            (1 / (own - others)).sum() + zeros / own
+        ) / sample.samples  # 1/kappa at penalty -l_k without l_k
         if shifted * own > 0.5 and np.isfinite(shifted):
             spikes.append(1 / shifted)
     return np.unique(np.concatenate([grid, spikes]))[::-1]
@@ -174,7 +179,9 @@ def _non_negative(rows: Array, target: Array) -> Array:
     try:
         return nnls(rows / scale, target, maxiter=30 * rows.shape[1])[0] / scale
     except RuntimeError:
-        raise ConvergenceError("The non-negative least squares behind the population spectrum did not finish.") from None
+        raise ConvergenceError(
+            "The non-negative least squares behind the population spectrum did not finish."
+        ) from None
 
 
 def population(sample: Sample) -> tuple[Spectrum, float, float, Resolved]:
@@ -198,4 +205,6 @@ def resampled(sample: Sample, resolved: Resolved, atoms: Array, times: int, seed
     if zeros:
         draws[:, -1] = random.chisquare(zeros, times) / zeros
     found = [signal_of(atoms, resolved, resolved.mixing @ (powers * draw)) for draw in draws]
-    return np.array([signal for signal, _ in found]).reshape(times, atoms.size), np.array([noise for _, noise in found])
+    return np.array([signal for signal, _ in found]).reshape(times, atoms.size), np.array(
+        [noise for _, noise in found]
+    )

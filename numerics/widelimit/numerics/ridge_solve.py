@@ -1,4 +1,4 @@
-"""Effective ridge, errors and their parts for given spectra: `solve` for points, `learning_curve` for labelled grids."""
+"""Effective ridge, errors and their parts: `solve` for points, `learning_curve` for labelled grids."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def solve(
     return RidgeSolution(penalty=_plain(lam), **{name: _plain(value) for name, value in values.items()})
 
 
-def with_signal(eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None, signal: ArrayLike | None) -> Spectrum:
+def with_signal(
+    eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None, signal: ArrayLike | None
+) -> Spectrum:
     """Make a spectrum; a list of eigenvalues needs a signal."""
     if signal is None and not isinstance(eigenvalues, Spectrum):
         help = "Pass the total signal variance carried by each eigenvalue."
@@ -93,13 +95,17 @@ def with_signal(eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None, si
     return Spectrum.of(eigenvalues, weights, signal)
 
 
-def solved(spectrum: Spectrum, noise: np.ndarray, ratio: np.ndarray, penalty: np.ndarray) -> dict[str, np.ndarray]:
+def solved(
+    spectrum: Spectrum, noise: np.ndarray, ratio: np.ndarray, penalty: np.ndarray
+) -> dict[str, np.ndarray]:
     """Solve arrays of one shape; the keys are the fields of `RidgeSolution` but `penalty`."""
     total = spectrum.total_signal + noise
     if (total == 0).any():
         raise ArgumentError("signal", "must carry some variance where there is no noise", 0.0)
     shape = ratio.shape
-    flat = [np.ascontiguousarray(a, dtype=float).ravel() for a in (ratio / spectrum.rank_fraction, penalty, noise)]
+    flat = [
+        np.ascontiguousarray(a, dtype=float).ravel() for a in (ratio / spectrum.rank_fraction, penalty, noise)
+    ]
     out, status = ridge_kernel.solve_all(spectrum.eigenvalues, spectrum.weights, spectrum.signal, *flat)
     _refuse(spectrum, status, flat[0], flat[1])
     got = {name: row.reshape(shape) for name, row in zip(ridge_kernel.FIELDS, out, strict=True)}
@@ -119,7 +125,8 @@ def _refuse(spectrum: Spectrum, status: np.ndarray, ratio: np.ndarray, penalty: 
     if (below := status == _BELOW_EDGE).any():
         first = int(np.flatnonzero(below)[0])
         edge = ridge_kernel.edges(spectrum.eigenvalues, spectrum.weights, ratio[first : first + 1])[1][0]
-        where = f"must be above the spectral edge {edge:.9g} at sample_ratio {ratio[first] * spectrum.rank_fraction:.6g}"
+        given = ratio[first] * spectrum.rank_fraction
+        where = f"must be above the spectral edge {edge:.9g} at sample_ratio {given:.6g}"
         help = "There the smallest non-zero eigenvalue of the sample covariance cancels the penalty."
         raise ArgumentError("penalty", where, float(penalty[first]), help)
     if (status != _CERTIFIED).any():
@@ -158,8 +165,15 @@ def learning_curve(
     grid = np.broadcast_arrays(ratio[:, None], lam[None, :])
     values = solved(spectrum, np.full(grid[0].shape, sigma2), *grid)
     axes = ("sample_ratio", "penalty")
-    data = {name: (axes, np.ascontiguousarray(np.broadcast_to(value, grid[0].shape))) for name, value in values.items()}
-    described = {"noise": sigma2, "signal": spectrum.total_signal, "distinct_eigenvalues": spectrum.eigenvalues.size}
+    data = {
+        name: (axes, np.ascontiguousarray(np.broadcast_to(value, grid[0].shape)))
+        for name, value in values.items()
+    }
+    described = {
+        "noise": sigma2,
+        "signal": spectrum.total_signal,
+        "distinct_eigenvalues": spectrum.eigenvalues.size,
+    }
     return xarray.Dataset(data, coords={"sample_ratio": ratio, "penalty": lam}, attrs=described)
 
 

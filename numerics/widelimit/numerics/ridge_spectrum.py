@@ -1,8 +1,8 @@
 """Covariance spectra with the signal they carry: lists, mixtures, densities, quantile functions, power laws.
 
-    list, or several      Spectrum.of, Spectrum.mixture   equal eigenvalues are grouped, zero ones set aside
-    density or quantile   Spectrum.from_density, .from_quantile   quadrature nodes, doubled until results agree to 1e-10
-    s_k = k^-a            Spectrum.power_law              up to 10^18 dimensions: head exact, tail integrated in log k
+list, or several      Spectrum.of, Spectrum.mixture   equal eigenvalues are grouped, zero ones set aside
+density or quantile   Spectrum.from_density, .from_quantile   quadrature nodes, doubled until results agree to 1e-10
+s_k = k^-a            Spectrum.power_law              up to 10^18 dimensions: head exact, tail integrated in log k
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class Spectrum:
 
     @classmethod
     def of(
-        cls, eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None = None, signal: ArrayLike | None = None
+        cls,
+        eigenvalues: ArrayLike | Spectrum,
+        weights: ArrayLike | None = None,
+        signal: ArrayLike | None = None,
     ) -> Spectrum:
         """Check lists of equal length; equal eigenvalues are merged, zero eigenvalues lower `rank_fraction`.
 
@@ -46,7 +49,9 @@ class Spectrum:
         """
         if isinstance(eigenvalues, Spectrum):
             if weights is not None or signal is not None:
-                raise ArgumentError("weights", "must be left out, as must `signal`, with a Spectrum", but="is given")
+                raise ArgumentError(
+                    "weights", "must be left out, as must `signal`, with a Spectrum", but="is given"
+                )
             return eigenvalues
         s = arguments.vector("eigenvalues", np.atleast_1d(arguments.non_negative("eigenvalues", eigenvalues)))
         if not s.any():
@@ -54,11 +59,15 @@ class Spectrum:
         p = np.full(s.size, 1 / s.size) if weights is None else _beside("weights", weights, s)
         if abs(math.fsum(p) - 1) > _SUM_TOLERANCE:
             help = "They are the fractions of dimensions at each eigenvalue."
-            raise ArgumentError("weights", "must add up to 1", help=help, but=f"add up to {math.fsum(p):.10g}")
+            raise ArgumentError(
+                "weights", "must add up to 1", help=help, but=f"add up to {math.fsum(p):.10g}"
+            )
         u = np.zeros(s.size) if signal is None else _beside("signal", signal, s)
         if (u[s == 0] > 0).any():
             help = "Inputs do not vary along a zero eigenvalue: count what the target gains from elsewhere as noise."
-            raise ArgumentError("signal", "must be zero where an eigenvalue is zero", float(u[s == 0].max()), help)
+            raise ArgumentError(
+                "signal", "must be zero where an eigenvalue is zero", float(u[s == 0].max()), help
+            )
         return cls._grouped(s, p, u)
 
     @classmethod
@@ -81,11 +90,15 @@ class Spectrum:
         """
         fractions = np.array([float(arguments.non_negative("parts", fraction)) for fraction, _ in parts])
         if not parts or abs(fractions.sum() - 1) > _SUM_TOLERANCE:
-            raise ArgumentError("parts", "must have fractions that add up to 1", but=f"add up to {fractions.sum():.10g}")
+            raise ArgumentError(
+                "parts", "must have fractions that add up to 1", but=f"add up to {fractions.sum():.10g}"
+            )
         spectra = [spectrum for _, spectrum in parts]
         ranked = [f * x.rank_fraction for f, x in zip(fractions, spectra, strict=True)]
         s = np.concatenate([*(x.eigenvalues for x in spectra), [0.0]])
-        p = np.concatenate([*(f * x.weights for f, x in zip(ranked, spectra, strict=True)), [1 - math.fsum(ranked)]])
+        p = np.concatenate(
+            [*(f * x.weights for f, x in zip(ranked, spectra, strict=True)), [1 - math.fsum(ranked)]]
+        )
         return cls._grouped(s, np.maximum(p, 0.0), np.concatenate([*(x.signal for x in spectra), [0.0]]))
 
     @classmethod
@@ -119,7 +132,10 @@ class Spectrum:
 
         The density must integrate to 1; square-root and inverse square-root edges are resolved. `signal` as above.
         """
-        low_, high_ = float(arguments.non_negative("low", low)), float(arguments.positive("high", high, infinite=True))
+        low_, high_ = (
+            float(arguments.non_negative("low", low)),
+            float(arguments.positive("high", high, infinite=True)),
+        )
         if not low_ < high_:
             raise ArgumentError("high", f"must be above `low` = {low_:g}", high_)
 
@@ -128,7 +144,9 @@ class Spectrum:
             s = low_ + x / rest
             return s, w / rest**2 * np.asarray(density(s), float)
 
-        def interval(level: int) -> tuple[Array, Array]:  # s = low + (high - low) sin^2: square-root edges become smooth
+        def interval(
+            level: int,
+        ) -> tuple[Array, Array]:  # s = low + (high - low) sin^2: square-root edges become smooth
             x, w = np.polynomial.legendre.leggauss(2 ** (level + 2))
             angle = np.pi / 4 * (1 + x)
             s = low_ + (high_ - low_) * np.sin(angle) ** 2
@@ -138,7 +156,12 @@ class Spectrum:
 
     @classmethod
     def power_law(
-        cls, dimensions: float, exponent: float, signal_exponent: float, signal: float = 1.0, exact: int = 4096
+        cls,
+        dimensions: float,
+        exponent: float,
+        signal_exponent: float,
+        signal: float = 1.0,
+        exact: int = 4096,
     ) -> Spectrum:
         """``s_k = k^-exponent`` carrying ``signal * k^-signal_exponent``, k = 1 .. dimensions (up to 10^18).
 
@@ -147,7 +170,10 @@ class Spectrum:
         """
         size = float(arguments.within("dimensions", dimensions, 1, 1e18))
         a = float(arguments.positive("exponent", exponent))
-        b, scale = float(arguments.finite("signal_exponent", signal_exponent)), float(arguments.non_negative("signal", signal))
+        b, scale = (
+            float(arguments.finite("signal_exponent", signal_exponent)),
+            float(arguments.non_negative("signal", signal)),
+        )
         head = int(min(size, arguments.count("exact", exact)))
         k, count = np.arange(1.0, head + 1), np.ones(head)
         if size > head:
@@ -188,17 +214,23 @@ def _double_exponential(level: int) -> tuple[Array, Array, Array]:
     return x[kept], rest[kept], w[kept]
 
 
-def _settle(place: Callable[[int], tuple[Array, Array]], signal: Callable[[Array], Array] | float) -> Spectrum:
+def _settle(
+    place: Callable[[int], tuple[Array, Array]], signal: Callable[[Array], Array] | float
+) -> Spectrum:
     """Double the nodes until degrees of freedom and bias at three effective ridges no longer change."""
     before = None
     for level in range(3, 11):
         s, p = place(level)
         if not (np.isfinite(s).all() and np.isfinite(p).all() and (s >= 0).all() and (p >= 0).all()):
-            raise ArgumentError("density", "must be finite and not negative", but="is not, nor is its quantile function")
+            raise ArgumentError(
+                "density", "must be finite and not negative", but="is not, nor is its quantile function"
+            )
         s, p = s[p > 0], p[p > 0]
         u = p * (arguments.non_negative("signal", signal(s) if callable(signal) else signal))
         scales = float(p @ s) * np.array([1e-3, 1.0, 1e3])[:, None]
-        now = np.concatenate([[p.sum()], (p * s / (s + scales)).sum(1), (u * (scales / (s + scales)) ** 2).sum(1)])
+        now = np.concatenate(
+            [[p.sum()], (p * s / (s + scales)).sum(1), (u * (scales / (s + scales)) ** 2).sum(1)]
+        )
         if before is not None and (np.abs(now - before) <= _AGREE * np.abs(now).max(initial=1.0)).all():
             if abs(p.sum() - 1) > 1e-8:
                 raise ArgumentError("density", "must integrate to 1", but=f"integrates to {p.sum():.10g}")

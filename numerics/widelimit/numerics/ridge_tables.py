@@ -1,4 +1,4 @@
-"""Inputs and targets from arrays, pandas frames and ``.npy``, ``.csv`` and ``.parquet`` files, or one clear complaint."""
+"""Inputs and targets from arrays, pandas frames and .npy, .csv and .parquet files, or one clear complaint."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def table(X: Any, y: Any = None, target: str | int | None = None) -> tuple[Array
     if values.ndim != 1:
         raise ArgumentError("y", "must be one column of targets", but=f"has shape {values.shape}")
     if x.shape[0] != values.size:
-        raise ArgumentError("y", f"must have one entry for each of the {x.shape[0]} rows of X", but=f"has {values.size}")
+        raise ArgumentError(
+            "y", f"must have one entry for each of the {x.shape[0]} rows of X", but=f"has {values.size}"
+        )
     return x, values
 
 
@@ -44,14 +46,22 @@ def _load(name: str, source: Any) -> Any:
             return np.load(path, allow_pickle=False)
         import pandas
 
-        return pandas.read_csv(path, skipinitialspace=True) if path.suffix == ".csv" else pandas.read_parquet(path)
+        return (
+            pandas.read_csv(path, skipinitialspace=True)
+            if path.suffix == ".csv"
+            else pandas.read_parquet(path)
+        )
     except FileNotFoundError:
         raise ArgumentError(name, "must be a file that exists", str(source)) from None
     except ImportError as error:
-        raise ArgumentError(name, "needs another package to be read", help=str(error), but=f"is {source}") from None
+        raise ArgumentError(
+            name, "needs another package to be read", help=str(error), but=f"is {source}"
+        ) from None
     except Exception as error:  # the parsers raise many kinds
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArgumentError(name, f"must be a readable {path.suffix} file", help=first, but=f"is {source}") from None
+        raise ArgumentError(
+            name, f"must be a readable {path.suffix} file", help=first, but=f"is {source}"
+        ) from None
 
 
 def _split(inputs: Any, target: str | int | None) -> tuple[Any, Any]:
@@ -66,7 +76,9 @@ def _split(inputs: Any, target: str | int | None) -> tuple[Any, Any]:
         return inputs.drop(columns=[target]), inputs[target]
     array = np.asarray(inputs)
     if array.ndim != 2 or array.shape[1] < 2:
-        raise ArgumentError("X", "must hold the target in one of its columns, or `y` be given", but=f"has shape {array.shape}")
+        raise ArgumentError(
+            "X", "must hold the target in one of its columns, or `y` be given", but=f"has shape {array.shape}"
+        )
     try:
         place = -1 if target is None else int(target)
         return np.delete(array, place, axis=1), array[:, place]
@@ -82,7 +94,9 @@ def _numbers(name: str, values: Any) -> Array:
         texts = [str(c) for c in columns if values[c].dtype.kind not in "iufb"]
         if texts:
             help = "Drop them or encode them as numbers."
-            raise ArgumentError(name, "must have numeric columns", help=help, but=f"holds text in {', '.join(texts[:8])}")
+            raise ArgumentError(
+                name, "must have numeric columns", help=help, but=f"holds text in {', '.join(texts[:8])}"
+            )
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "iufbO":
@@ -92,7 +106,11 @@ def _numbers(name: str, values: Any) -> Array:
         raise ArgumentError(name, "must be numbers", but="holds something else") from None
     if not np.isfinite(array).all():
         bad = np.argwhere(~np.isfinite(array))[0]
-        where = f"row {bad[0]}" + (f", column {columns[bad[1]] if columns is not None else bad[1]}" if bad.size > 1 else "")
+        where = f"row {bad[0]}" + (
+            f", column {columns[bad[1]] if columns is not None else bad[1]}" if bad.size > 1 else ""
+        )
         what = "is missing" if np.isnan(array[tuple(bad)]) else "is infinite"
-        raise ArgumentError(name, "must be finite", help="Fill in or drop such rows.", but=f"{what} in {where}")
+        raise ArgumentError(
+            name, "must be finite", help="Fill in or drop such rows.", but=f"{what} in {where}"
+        )
     return array

@@ -11,7 +11,20 @@ from sympy import Expr, Symbol, symbols
 
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.theory import ridge, ridge_features
-from widelimit.theory.ridge import SLACK, SPARE, SUMS, TERMS, alpha, kappa, margin, noise, p, penalty_symbol, s, u
+from widelimit.theory.ridge import (
+    SLACK,
+    SPARE,
+    SUMS,
+    TERMS,
+    alpha,
+    kappa,
+    margin,
+    noise,
+    p,
+    penalty_symbol,
+    s,
+    u,
+)
 
 RECIPROCAL = Symbol("r", positive=True)
 _ARGUMENTS = (s, p, u, kappa, RECIPROCAL)
@@ -24,29 +37,29 @@ def _compiled(expressions: Sequence[Expr], name: str) -> Compiled:
 _fitted, _twice = TERMS["fitted"], TERMS["fitted_twice"]
 
 # for the root in kappa: df1/P both ways, and its first two derivatives -f', f''/2
-STEP = _compiled(
-    [_fitted, TERMS["unfitted"], -_fitted.diff(kappa), _fitted.diff(kappa, 2) / 2], "ridge_step"
-)
+STEP = _compiled([_fitted, TERMS["unfitted"], -_fitted.diff(kappa), _fitted.diff(kappa, 2) / 2], "ridge_step")
 # for the spectral edge: df2/P both ways and its slope
 EDGE = _compiled([_twice, TERMS["unfitted_twice"], TERMS["fitted_slope"]], "ridge_edge")
 # for the observables at a root
-SUM = _compiled([TERMS[name] for name in ("fitted", "unfitted", "fitted_twice", "unfitted_twice", "missed")], "ridge_sum")
+SUM = _compiled(
+    [TERMS[name] for name in ("fitted", "unfitted", "fitted_twice", "unfitted_twice", "missed")], "ridge_sum"
+)
 # for the best penalty and the peaks: `stationarity`, its slope, `learning_curve_slope`
 _TILTING = ("fitted", "fitted_twice", "unfitted_twice", "between", "missed", "missed_slope", "fitted_slope")
 _BENDS = [-TERMS[name].diff(kappa) / 3 for name in ("missed_slope", "fitted_slope")]
 TILT = _compiled([*(TERMS[name] for name in _TILTING), *_BENDS], "ridge_tilt")
 
 SLACK_FORMS = compile(
-    [ridge.slack_few_samples(), ridge.slack()], (alpha, margin, SUMS["fitted"], SUMS["unfitted"]), name="ridge_slack"
+    [ridge.slack_few_samples(), ridge.slack()],
+    (alpha, margin, SUMS["fitted"], SUMS["unfitted"]),
+    name="ridge_slack",
 )
 SPARE_FORMS = compile(
     [ridge.spare_few_samples(), ridge.spare()],
     (alpha, margin, SUMS["fitted_twice"], SUMS["unfitted_twice"]),
     name="ridge_spare",
 )
-ISOTROPIC = compile(
-    ridge.isotropic_ridge(), (s, margin, penalty_symbol), name="ridge_isotropic"
-)
+ISOTROPIC = compile(ridge.isotropic_ridge(), (s, margin, penalty_symbol), name="ridge_isotropic")
 OBSERVED = compile(
     [ridge.test_error(), ridge.training_error(), ridge.variance_of_inputs(), ridge.variance_of_noise()],
     (SUMS["missed"], noise, SLACK, SPARE),

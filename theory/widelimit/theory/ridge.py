@@ -26,12 +26,16 @@ from widelimit.theory.errors import ArgumentError
 if TYPE_CHECKING:
     from widelimit.theory.derivation import Derivation
 
-s, p, u = symbols("s p u", positive=True)  # an eigenvalue, the fraction of dimensions there, the signal it carries
+s, p, u = symbols(
+    "s p u", positive=True
+)  # an eigenvalue, the fraction of dimensions there, the signal it carries
 kappa = Symbol("kappa", real=True)  # effective ridge; negative below zero penalty when alpha > 1
 penalty_symbol = Symbol("lambda", real=True)
 alpha = Symbol("alpha", positive=True)  # samples per dimension, N/P
 noise = Symbol("sigma2", nonnegative=True)  # variance of the label noise
-margin = Symbol("margin", real=True)  # 1 - 1/alpha, one symbol so that floating point never splits the difference
+margin = Symbol(
+    "margin", real=True
+)  # 1 - 1/alpha, one symbol so that floating point never splits the difference
 
 D = Symbol("D", integer=True, positive=True)  # number of distinct eigenvalues
 j = Symbol("j", integer=True, positive=True)
@@ -42,7 +46,10 @@ TERMS = MappingProxyType(
         "fitted": p * s / (s + kappa),  # degrees of freedom per dimension, df1/P
         "unfitted": p * kappa / (s + kappa),  # 1 - fitted without cancellation
         "fitted_twice": p * (s / (s + kappa)) ** 2,  # df2/P = alpha rho
-        "unfitted_twice": p * kappa * (kappa + 2 * s) / (s + kappa) ** 2,  # 1 - fitted_twice without cancellation
+        "unfitted_twice": p
+        * kappa
+        * (kappa + 2 * s)
+        / (s + kappa) ** 2,  # 1 - fitted_twice without cancellation
         "between": p * s * kappa / (s + kappa) ** 2,  # fitted - fitted_twice without cancellation
         "missed": u * (kappa / (s + kappa)) ** 2,  # squared bias
         "missed_slope": u * s / (s + kappa) ** 3,  # d missed / d kappa = 2 kappa times this
@@ -103,7 +110,8 @@ def isotropic_ridge() -> tuple[Expr, Expr]:
     ``b = s margin - lambda``. Two equal forms: the first does not cancel for ``b < 0``, the second for ``b > 0``.
 
     >>> first, second = isotropic_ridge()
-    >>> float(first.subs({s: 1, margin: -1, penalty_symbol: 0})), float(second.subs({s: 1, margin: 0.5, penalty_symbol: 0}))
+    >>> float(first.subs({s: 1, margin: -1, penalty_symbol: 0})), float(second.subs({s: 1, margin: 0.5,
+    penalty_symbol: 0}))
     (1.0, 0.0)
     """
     b = s * margin - penalty_symbol
@@ -141,7 +149,7 @@ def variance_of_noise() -> Expr:
 
 
 def stationarity() -> Expr:
-    """``(1 - rho)/2 d log E/d kappa``: negative where more penalty helps, zero at every extremum of E, finite at the edge."""
+    """``(1 - rho)/2 d log E/d kappa``: negative where more penalty helps, zero where E is extremal."""
     return SPARE * kappa * SUMS["missed_slope"] / (SUMS["missed"] + noise) - SUMS["fitted_slope"] / alpha
 
 

@@ -21,7 +21,9 @@ psi, zeta = symbols("psi zeta", positive=True)  # features per dimension; power 
 cost = Symbol("c", nonnegative=True)  # power of the nonlinear part, per feature and dimension
 kappa_1, upsilon, h, E = symbols("kappa_1 upsilon h E", real=True)
 
-EXTRA_TERMS = MappingProxyType({"missed_once": u * kappa / (s + kappa), "missed_between": u * s * kappa / (s + kappa) ** 2})
+EXTRA_TERMS = MappingProxyType(
+    {"missed_once": u * kappa / (s + kappa), "missed_between": u * s * kappa / (s + kappa) ** 2}
+)
 """Summands over the spectrum that random features need beside `ridge.TERMS`."""
 EXTRA_SUMS = MappingProxyType({name: Symbol(name, real=True) for name in EXTRA_TERMS})
 
@@ -81,7 +83,8 @@ def _derivation() -> Derivation:
                 "feature-ridge",
                 kappa_1,
                 zeta * kappa * (1 - resolvent / psi) - cost,
-                "Given the features' weights, their covariance is zeta G^T Sigma G + c. G^T Sigma G is a Gram matrix of n_1 "
+                "Given the features' weights, their covariance is zeta G^T Sigma G + c. G^T Sigma G "
+                "is a Gram matrix of n_1 "
                 "'samples': its effective ridge at penalty (kappa_1 + c)/zeta is kappa.",
                 source=PENNINGTON,
                 where={kappa_1: ridge_1},
@@ -101,7 +104,8 @@ def _derivation() -> Derivation:
                 "spare",
                 Symbol("1-rho"),
                 full(feature_spare()),
-                "1 - rho = d lambda/d kappa_1, differentiated along the solution: d kappa_1/d kappa = zeta h, h = 1 - df2/n_1.",
+                "1 - rho = d lambda/d kappa_1, differentiated along the solution: d kappa_1/d kappa "
+                "= zeta h, h = 1 - df2/n_1.",
                 source=PENNINGTON,
                 where={Symbol("1-rho"): along(ridge_1 * (1 - df1 / alpha))},
                 domain=domain,
@@ -110,7 +114,8 @@ def _derivation() -> Derivation:
                 "missed-signal",
                 Symbol("B"),
                 full(feature_bias()),
-                "The best fit at penalty kappa_1 misses sum u - q + kappa_1 dq/dkappa_1, where q = b^T (A + kappa_1)^-1 b "
+                "The best fit at penalty kappa_1 misses sum u - q + kappa_1 dq/dkappa_1, where q = "
+                "b^T (A + kappa_1)^-1 b "
                 "with b = sqrt(zeta) G^T Sigma w is equivalent to sum_j u_j s_j/(s_j + kappa).",
                 source=PENNINGTON,
                 where={Symbol("B"): over_spectrum(u) - learnt + ridge_1 * along(learnt)},
@@ -122,7 +127,10 @@ def _derivation() -> Derivation:
                 full((feature_bias() + noise) / feature_spare()),
                 "E = (B + sigma2)/(1 - rho) for the features. The noise theta is new at every sample and part of B.",
                 source=PENNINGTON,
-                where={E: (over_spectrum(u) - learnt + ridge_1 * along(learnt) + noise) / along(ridge_1 * (1 - df1 / alpha))},
+                where={
+                    E: (over_spectrum(u) - learnt + ridge_1 * along(learnt) + noise)
+                    / along(ridge_1 * (1 - df1 / alpha))
+                },
                 domain=domain,
             ),
         ),

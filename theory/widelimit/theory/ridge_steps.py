@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import mpmath
-from sympy import Eq, Expr, Float, Indexed, Integer, Symbol, symbols
+from sympy import Eq, Expr, Indexed, Integer, Rational, Symbol, lambdify, symbols
 
-from widelimit.theory.derivation import Step
+from widelimit.theory.derivation import Evaluator, Step
 from widelimit.theory.ridge import D, S, U, W, alpha, kappa, noise
 
 MEL = "mel2021anisotropic"
@@ -21,9 +21,9 @@ _u = symbols("u_1:4", positive=True)
 _third = 1 - _p[0] - _p[1]
 
 DRAWN: Mapping[Symbol, tuple[float, float]] = {
-    **{symbol: (0.1, 2.0) for symbol in _s},
-    **{symbol: (0.1, 0.4) for symbol in _p},
-    **{symbol: (0.1, 1.0) for symbol in _u},
+    **dict.fromkeys(_s, (0.1, 2.0)),
+    **dict.fromkeys(_p, (0.1, 0.4)),
+    **dict.fromkeys(_u, (0.1, 1.0)),
     kappa: (0.2, 1.5),
     alpha: (0.3, 3.0),
     noise: (0.05, 0.5),
@@ -45,6 +45,25 @@ def on_three_scales(expression: Expr) -> Expr:
     return written
 
 
+def both(left: Expr, right: Expr) -> Evaluator:
+    """Return a function that evaluates two expressions of the drawn symbols by mpmath."""
+    used = sorted(left.free_symbols | right.free_symbols, key=str)
+
+    def evaluate(values: Mapping[Symbol, Any], dps: int) -> tuple[mpmath.mpf, mpmath.mpf]:
+        function = lambdify(used, [left, right], "mpmath")
+        with mpmath.workdps(dps + 10):
+            one, other = function(*(number(values[symbol]) for symbol in used))
+            return mpmath.mpf(one), mpmath.mpf(other)
+
+    return evaluate
+
+
+def number(value: Any) -> mpmath.mpf:
+    """Convert a drawn rational to the working precision."""
+    exact = Rational(value)
+    return mpmath.mpf(exact.p) / exact.q
+
+
 def spectral(
     name: str,
     lhs: Expr,
@@ -62,19 +81,13 @@ def spectral(
     """
     drawn = {**DRAWN, **(domain or {})}
     left, right = (on_three_scales(side.subs(where or {})) for side in (lhs, rhs))
-    used = left.free_symbols | right.free_symbols
-
-    def evaluate(values: Mapping[Symbol, Any], dps: int) -> tuple[mpmath.mpf, mpmath.mpf]:
-        numbers = {symbol: Float(value, dps + 15) for symbol, value in values.items()}
-        with mpmath.workdps(dps + 10):
-            return tuple(mpmath.mpmathify(side.subs(numbers).evalf(dps + 10)) for side in (left, right))
-
+    used = sorted(left.free_symbols | right.free_symbols, key=str)
     return Step(
         name=name,
         equation=Eq(lhs, rhs, evaluate=False),
         because=because,
         source=source,
-        domain={symbol: drawn[symbol] for symbol in sorted(used, key=str)},
-        evaluate=evaluate,
+        domain={symbol: drawn[symbol] for symbol in used},
+        evaluate=both(left, right),
         **more,
     )

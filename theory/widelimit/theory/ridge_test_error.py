@@ -1,16 +1,16 @@
 """From the Marchenko-Pastur equation to the errors of ridge regression.
 
-    effective-ridge   the self-consistent equation of the sample covariance, read as lambda(kappa)
-    test-error        a source in the resolvent: second moments of the fit from first moments
-    training-error    derivatives in lambda; the cross-validation identity
-    bias-variance     the mean predictor is a population ridge with penalty kappa; the rest is variance
+effective-ridge   the self-consistent equation of the sample covariance, read as lambda(kappa)
+test-error        a source in the resolvent: second moments of the fit from first moments
+training-error    derivatives in lambda; the cross-validation identity
+bias-variance     the mean predictor is a population ridge with penalty kappa; the rest is variance
 """
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
-from sympy import Derivative, Expr, Symbol, diff, symbols
+from sympy import Derivative, Expr, Integer, Symbol, diff, symbols
 
 from widelimit.theory.derivation import Derivation, Step
 from widelimit.theory.ridge import TERMS, alpha, kappa, noise, over_spectrum, p, penalty_symbol, s, u
@@ -18,7 +18,7 @@ from widelimit.theory.ridge_steps import MARCHENKO, MEL, spectral
 
 m, z, eta, tau = symbols("m z eta tau", real=True)
 E, E_train, E_cv, F, rho, M_2 = symbols("E E_train E_cv F rho M_2", real=True)
-bias, V_signal, V_inputs, V_noise = symbols("B V_s V_X V_epsilon", real=True)
+bias, E_signal, V_inputs, V_noise = symbols("B E_s V_X V_epsilon", real=True)
 slope = Symbol("kappa'", real=True)  # d kappa / d lambda
 
 ASSUMPTIONS = (
@@ -58,14 +58,17 @@ def effective_ridge_steps() -> tuple[Step, ...]:
     """Marchenko-Pastur to the effective ridge."""
     inner = over_spectrum(p * s / (1 + s * m)) / alpha
     silverstein = -1 / m + inner
-    moment = -diff((m * inner - 1) ** 2 * (1 + m**2 * diff(inner, m)), m, 2).subs(m, 0) / 2 * -1
+    # residue at m = 0 of z^2 m dz/dm, with m z = m inner - 1
+    moment = diff((m * inner - 1) ** 2 * (1 + m**2 * diff(inner, m)), m, 2).subs(m, 0) / 2
     return (
         spectral(
             "marchenko-pastur",
             z,
             silverstein,
-            "The companion Stieltjes transform m(z) = tr(K - z)^-1/N of the Gram matrix K = X X^T/N solves this: by Schur "
-            "complement a diagonal element of the resolvent is -1/(z (1 + x^T (C - z)^-1 x/N)), C the covariance of the "
+            "The companion Stieltjes transform m(z) = tr(K - z)^-1/N of the Gram matrix K = X X^T/N "
+            "solves this: by Schur "
+            "complement a diagonal element of the resolvent is -1/(z (1 + x^T (C - z)^-1 x/N)), C "
+            "the covariance of the "
             "other rows, and the quadratic form concentrates on tr Sigma (C - z)^-1/N.",
             source=MARCHENKO,
             where={z: silverstein},
@@ -113,9 +116,10 @@ def test_error_steps() -> tuple[Step, ...]:
             "source",
             eta,
             sourced,
-            "With a source tau Sigma added, C + tau Sigma + lambda is equivalent to (eta + tau) Sigma + lambda with this eta; "
+            "With a source tau Sigma added, C + tau Sigma + lambda is equivalent to (eta + tau) "
+            "Sigma + lambda with this eta; "
             "without the source eta = lambda/kappa.",
-            where={eta: penalty_symbol / kappa, tau: 0 * tau, penalty_symbol: penalty_of_kappa()},
+            where={eta: penalty_of_kappa() / kappa, tau: Integer(0), penalty_symbol: penalty_of_kappa()},
         ),
         spectral(
             "response",
@@ -126,11 +130,12 @@ def test_error_steps() -> tuple[Step, ...]:
         ),
         spectral(
             "signal-error",
-            bias + V_signal,
+            E_signal,
             summed("missed") / (1 - rho_of_kappa()),
-            "Without noise the test error is lambda^2 w^T (C + lambda)^-1 Sigma (C + lambda)^-1 w, minus the tau-derivative of "
+            "Without noise the test error is lambda^2 w^T (C + lambda)^-1 Sigma (C + lambda)^-1 w, "
+            "minus the tau-derivative of "
             "lambda^2 w^T (C + tau Sigma + lambda)^-1 w, to which eta responds.",
-            where={bias: signal.subs(on_solution), V_signal: 0 * kappa},
+            where={E_signal: signal.subs(on_solution)},
         ),
         spectral(
             "noise-error",
@@ -161,7 +166,8 @@ def training_error_steps() -> tuple[Step, ...]:
             "training-error",
             E_train,
             (penalty_of_kappa() / kappa) ** 2 * error(),
-            "The training residual is lambda (K + lambda)^-1 y: noise gives sigma2 lambda^2 d(-1/kappa)/dlambda, signal "
+            "The training residual is lambda (K + lambda)^-1 y: noise gives sigma2 lambda^2 "
+            "d(-1/kappa)/dlambda, signal "
             "lambda^2 d/dlambda of lambda w^T (C + lambda)^-1 w = sum_j w_j^2 kappa/(s_j + kappa).",
             where={E_train: noise * shrunk * by_penalty(-1 / kappa) + shrunk * by_penalty(residual)},
         ),
@@ -169,7 +175,8 @@ def training_error_steps() -> tuple[Step, ...]:
             "cross-validation",
             E_cv,
             error(),
-            "Generalised cross-validation divides the training error by (lambda tr(K + lambda)^-1/N)^2 = (lambda/kappa)^2: "
+            "Generalised cross-validation divides the training error by (lambda tr(K + "
+            "lambda)^-1/N)^2 = (lambda/kappa)^2: "
             "it estimates the test error without a test set, for every lambda above the edge.",
             source=f"{MEL}; golub1979gcv",
             where={
@@ -187,7 +194,8 @@ def bias_variance_steps() -> tuple[Step, ...]:
             "mean-predictor",
             bias,
             summed("missed"),
-            "The fit averaged over training sets has weights s_j w_j/(s_j + kappa); it misses u_j (kappa/(s_j + kappa))^2.",
+            "The fit averaged over training sets has weights s_j w_j/(s_j + kappa); it misses u_j "
+            "(kappa/(s_j + kappa))^2.",
             where={bias: over_spectrum(u * (1 - s / (s + kappa)) ** 2)},
         ),
         spectral(
@@ -230,7 +238,10 @@ DERIVATIONS = MappingProxyType(
             "Test error of ridge regression", effective_ridge_steps(), test_error_steps()
         ),
         "training-error": lambda: _derivation(
-            "Training error and cross-validation", effective_ridge_steps(), test_error_steps(), training_error_steps()
+            "Training error and cross-validation",
+            effective_ridge_steps(),
+            test_error_steps(),
+            training_error_steps(),
         ),
         "bias-variance": lambda: _derivation(
             "Bias and variance", effective_ridge_steps(), test_error_steps(), bias_variance_steps()
