@@ -194,6 +194,8 @@ def plan(request: Request) -> Plan:
 def _kernel(request: Request, integrands: Sequence[Expr], x: Symbol, name: str) -> Kernel:
     from widelimit.numerics.compile import Compiled
 
+    fixed = Symbol("_x", real=True)  # one name for the bound variable, whatever it was: a stable key
+    integrands, x = [e.xreplace({x: fixed}) for e in integrands], fixed
     free = set().union(*(e.free_symbols for e in integrands)) - {x}
     used = [index for index, symbol in enumerate(request.arguments) if symbol in free]
     compiled = Compiled(request.rewritten(integrands, (x, *(request.arguments[i] for i in used)), name))

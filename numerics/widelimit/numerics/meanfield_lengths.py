@@ -17,7 +17,9 @@ from widelimit.theory.errors import ConvergenceError
 
 Array = np.ndarray
 Moments = Callable[[Array], tuple[Array, Array]]  # q -> (V, P, dV/dq), errors
-GRID = np.logspace(-12, 14, 26 * 16 + 1)
+FINE = 4  # fine steps to a coarse one
+GRID = np.logspace(-12, 14, 26 * 16 * FINE + 1)
+COARSE = GRID[::FINE]
 FLAT = 1e-13  # |s V + b - q| below this share of q everywhere: every q is fixed
 
 
@@ -35,7 +37,8 @@ class Table:
         """Evaluate an activation's moments on the grid."""
         (v, _, slope), _ = moments(np.concatenate([[0.0], GRID]))
         slope = np.where(np.isfinite(v), slope, np.inf)
-        return Table(v[1:], slope[1:], float(v[0]), float(slope[0]))
+        at_zero = float(v[0]) if v[0] > 1e-200 else 0.0  # V vanishes with q
+        return Table(v[1:], slope[1:], at_zero, float(slope[0]))
 
     @property
     def monotone(self) -> bool:
@@ -57,15 +60,15 @@ def fixed_points(moments: Moments, table: Table, s: Array, b: Array) -> Roots:
     """Return every q >= 0 with q = s V(q) + b, one row per (s, b)."""
     parts = threads.chunks(s.size, 512, largest=4096)
     found = threads.each(lambda part: _brackets(table, s[part], b[part]), parts)
-    row, low, high, start = (
+    row, low, high, start, rising = (
         np.concatenate(
             [entry[k] + (part.start if k == 0 else 0) for entry, part in zip(found, parts, strict=True)]
         )
-        for k in range(4)
+        for k in range(5)
     )
     row = row.astype(int)
-    every = np.concatenate([entry[4] for entry in found])
-    q = _refine(moments, s[row], b[row], low, high, start)
+    every = np.concatenate([entry[5] for entry in found])
+    q = _refine(moments, s[row], b[row], low, high, start, rising)
     at_zero = np.flatnonzero((s * table.v_zero + b == 0) & ~every)
     row, q = np.concatenate([row, at_zero]), np.concatenate([q, np.zeros(at_zero.size)])
     order = np.lexsort((q, row))
@@ -82,21 +85,27 @@ def fixed_points(moments: Moments, table: Table, s: Array, b: Array) -> Roots:
     return Roots(padded, stats, bound, every)
 
 
-def _brackets(table: Table, s: Array, b: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Return rows, brackets and first guesses of the positive fixed points, and which rows are fixed everywhere."""
+def _brackets(table: Table, s: Array, b: Array) -> tuple[Array, ...]:
+    """Return rows, brackets, first guesses and directions of the positive fixed points; which rows hold every q."""
     with np.errstate(invalid="ignore", over="ignore"):
-        excess = s[:, None] * table.v + b[:, None] - GRID
-    finite = np.isfinite(table.v)
-    every = (np.abs(excess[:, finite]) <= FLAT * GRID[finite]).all(axis=1) & (finite.sum() > GRID.size // 2)
+        excess = s[:, None] * table.v[::FINE] + b[:, None] - COARSE
+    finite = np.isfinite(table.v[::FINE])
+    every = (np.abs(excess[:, finite]) <= FLAT * COARSE[finite]).all(axis=1) & (
+        finite.sum() > COARSE.size // 2
+    )
     excess[every] = 1.0
     above = excess > 0
     row, left = np.nonzero(above[:, 1:] != above[:, :-1])
-    low, high = GRID[left], GRID[left + 1]
-    with np.errstate(all="ignore"):
-        start = _hermite_root(
-            low, high, excess[row, left], excess[row, left + 1],
-            s[row] * table.slope[left] - 1, s[row] * table.slope[left + 1] - 1,
-        )  # fmt: skip
+    rising = ~above[row, left]
+    with np.errstate(all="ignore"):  # the step of the fine grid that holds the sign change
+        near = FINE * left[:, None] + np.arange(FINE + 1)
+        finer = s[row, None] * table.v[near] + b[row, None] - GRID[near]
+        inner = ((finer[:, 1:] > 0) != ~rising[:, None]).argmax(axis=1)
+        left, ends = near[:, 0] + inner, np.arange(row.size)
+        low, high = GRID[left], GRID[left + 1]
+        f_low, f_high = finer[ends, inner], finer[ends, inner + 1]
+        slopes = (s[row] * table.slope[left] - 1, s[row] * table.slope[left + 1] - 1)
+        start = _hermite_root(low, high, f_low, f_high, *slopes)
     # below the grid V is linear, above it too (or bounded)
     begin = s * table.v_zero + b
     under = np.flatnonzero((begin > 0) & ~above[:, 0] & ~every)
@@ -111,6 +120,7 @@ def _brackets(table: Table, s: Array, b: Array) -> tuple[Array, Array, Array, Ar
         np.concatenate([low, np.zeros(under.size), np.full(over.size, GRID[-1])]),
         np.concatenate([high, np.full(under.size, GRID[0]), 4 * reach]),
         np.concatenate([start, guess, reach]),
+        np.concatenate([rising, np.zeros(under.size + over.size, bool)]),
         every,
     )
 
@@ -134,12 +144,11 @@ def _hermite_root(low: Array, high: Array, f0: Array, f1: Array, d0: Array, d1: 
     return np.where(np.isfinite(value), low * np.exp(0.5 * (left + right) * width), np.sqrt(low * high))
 
 
-def _refine(moments: Moments, s: Array, b: Array, low: Array, high: Array, q: Array) -> Array:
-    """Polish roots of s V + b - q inside their brackets."""
+def _refine(moments: Moments, s: Array, b: Array, low: Array, high: Array, q: Array, rising: Array) -> Array:
+    """Polish roots of s V + b - q inside their brackets; `rising` says where it is negative below the root."""
     low, high = low.copy(), high.copy()
     q = np.where((q > low) & (q < high), q, np.where(low > 0, np.sqrt(low) * np.sqrt(high), 0.5 * high))
     active = np.arange(q.size)
-    rising = None
     for _ in range(200):
         if active.size == 0:
             return q
@@ -150,9 +159,6 @@ def _refine(moments: Moments, s: Array, b: Array, low: Array, high: Array, q: Ar
             pull = s[active] * slope - 1
             step = -value / pull
         value = np.where(np.isfinite(value), value, np.inf)
-        if rising is None:  # the sign at the lower end of each bracket
-            at_low = s * moments(np.maximum(low, 0))[0][0] + b - low
-            rising = at_low < 0
         up = (value > 0) == rising[active]
         high[active] = np.where(up, here, high[active])
         low[active] = np.where(up, low[active], here)
@@ -164,7 +170,8 @@ def _refine(moments: Moments, s: Array, b: Array, low: Array, high: Array, q: Ar
             )
         rounding = 4e-16 * (here + np.abs(b[active]))
         done = np.abs(value) <= rounding
-        done |= (np.abs(step) <= 1e-9 * here * np.minimum(1, np.abs(pull))) & inside
+        # the next error is about step^2/(q pull)
+        done |= (np.abs(step) <= 1e-7 * here * np.sqrt(np.minimum(1, np.abs(pull)))) & inside
         done |= high[active] - low[active] <= 4e-16 * high[active]
         q[active] = np.where(inside & (np.abs(value) > 0), new, np.where(done, here, middle))
         active = active[~done]
@@ -183,8 +190,9 @@ def reached(roots: Roots, moments: Moments, table: Table, s: Array, b: Array, st
             with np.errstate(all="ignore"):
                 new = s * moments(here)[0][0] + b
             here = np.where(np.isfinite(new) & (new < 1e280), new, 1e280)
+    places, where = np.unique(here, return_inverse=True)
     with np.errstate(all="ignore"):
-        excess = s * moments(here)[0][0] + b - here
+        excess = s * moments(places)[0][0][where] + b - here
     excess = np.where(np.isfinite(excess), excess, np.inf)
     near = np.abs(roots.q - here[:, None]) <= 1e-9 * here[:, None]
     known = ~np.isnan(roots.q)

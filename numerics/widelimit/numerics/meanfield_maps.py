@@ -27,6 +27,9 @@ from widelimit.numerics.meanfield_pairs import Closed, Conditioned, Series
 from widelimit.numerics.quadrature import TINY, gaussian
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
+from widelimit.theory.errors import InfiniteMomentError
+from widelimit.theory.expectation import Expectation
+from widelimit.theory.special import normal_density
 
 Array = np.ndarray
 _log = logging.getLogger(__name__)
@@ -100,13 +103,14 @@ class Maps:
 
     def pairs(self, q1: Array, q2: Array, terms: int) -> Closed | Series:
         """Return the pair map of every (q1, q2); `terms` counts Hermite coefficients where there is no closed form."""
-        if self.closed:
-            return Closed(self._pair, q1, q2)
         if q1 is q2:
-            spread = self.moments(q1)[0][0] - self.mean.evaluate(q1)[0][0] ** 2
+            at_one = self.moments(q1)[0][0]
         else:
-            means = self.mean.evaluate(q1)[0][0] * self.mean.evaluate(q2)[0][0]
-            spread = np.array([self.joint(*pair)[0] for pair in zip(q1, q2, strict=True)]) - means
+            at_one = np.array([self.joint(*pair)[0] for pair in zip(q1, q2, strict=True)])
+        if self.closed:
+            return Closed(self._pair, q1, q2, at_one)
+        means = self.mean.evaluate(q1)[0][0]
+        spread = at_one - means * (means if q1 is q2 else self.mean.evaluate(q2)[0][0])
         return Series.of(self.integrands[1], self.formulas.shape, q1, q2, spread, terms)
 
     def joint(self, q1: float, q2: float) -> tuple[float, float]:
@@ -153,37 +157,36 @@ def maps(activation: str | Activation | Expr) -> Maps:
 
 def derive(phi: Activation) -> Formulas:
     """Ask the theory for the formulas of an activation."""
-    from sympy import exp, pi, sqrt
-    from widelimit.theory.activation import x
-    from widelimit.theory.expectation import Expectation
-
+    if phi.derivative(1).deltas:
+        raise InfiniteMomentError(
+            f"The activation {phi.name} jumps, so that E phi'^2 and with it chi_1 is infinite. "
+            "Use a continuous activation."
+        )
     u, v = sympy.symbols("u v", real=True)
-    f, d1, d2 = phi.expr, phi.derivative(1), phi.derivative(2)
+    f, first, second = phi.expr, phi.derivative(1).expr, phi.derivative(2)
 
-    def E(e):
-        return Expectation(e, x, Q).doit()
+    def single(integrand: Expr) -> Expr:
+        return Expectation(integrand, X, Q).doit()
 
-    dens = lambda k: exp(-(k**2) / (2 * Q)) / sqrt(2 * pi * Q)
-    V, P = E(f**2), E(d1.expr**2)
-    W = P + E(f * d2.expr) + sum(w * f.subs(x, k) * dens(k) for k, w in d2.deltas)
-    J = sum(((w**2 * dens(k)) for k, w in d2.deltas), sympy.S.Zero)
+    def double(g: Expr) -> Expr:
+        return Expectation(g.subs(X, u) * g.subs(X, v), (u, v), (Q1, Q2, 1 - EPS)).doit()
 
-    def E2(e):
-        return Expectation(e.subs(x, u) * e.subs(x, v), (u, v), (Q1, Q2, 1 - EPS)).doit()
-
+    square, slope_square = single(f**2), single(first**2)
+    at_kinks = sympy.Add(*(w * f.subs(X, k) * normal_density(k, Q) for k, w in second.deltas))
+    length_slope = slope_square + single(f * second.expr) + at_kinks
+    if second.deltas:
+        jumps = sympy.Add(*(w**2 * normal_density(k, Q) for k, w in second.deltas))
+        decay = (sympy.oo, 9 * sympy.pi * slope_square**2 / (Q * jumps**2))
+    else:
+        bend = single(second.expr**2)
+        decay = (2 * slope_square / (Q * bend) if bend != 0 else sympy.oo, sympy.oo)
     return Formulas(
-        (V, P, W),
-        E(f),
-        (2 * P / (Q * E(d2.expr**2)), (2 / (sympy.Rational(2, 3) / P * sqrt(Q / pi) * J)) ** 2)
-        if False
-        else (
-            (2 * P / (Q * E(d2.expr**2)), sympy.oo)
-            if not d2.deltas
-            else (sympy.oo, (3 * P / (sqrt(Q / pi) * J)) ** 2)
-        ),
-        (E2(f), E2(d1.expr)),
-        f,
-        d1.expr,
-        phi.is_odd,
-        features([f, d1.expr], x),
+        moments=(square, slope_square, length_slope),
+        mean=single(f),
+        decay=decay,
+        pair=(double(f), double(first)),
+        value=f,
+        slope=first,
+        odd=phi.is_odd,
+        shape=features([f, first], X),
     )

@@ -37,10 +37,11 @@ class Closed:
     functions: Compiled
     q1: Array
     q2: Array
+    at_one: Array  # cov(0), where the closed form may be 0/0
 
     def take(self, rows: Array) -> Closed:
         """Return some of the rows."""
-        return Closed(self.functions, self.q1[rows], self.q2[rows])
+        return Closed(self.functions, self.q1[rows], self.q2[rows], self.at_one[rows])
 
     def chi(self, eps: Array) -> Array:
         """E phi' phi' per row."""
@@ -48,9 +49,8 @@ class Closed:
 
     def gap(self, eps: Array) -> Array:
         """cov(0) - cov(eps) per row, with small relative error."""
-        at_one = self.functions.evaluate(self.q1, self.q2, np.zeros_like(eps))[0][0]
-        gap = at_one - self.functions.evaluate(self.q1, self.q2, eps)[0][0]
-        small = np.flatnonzero(gap < SMALL_GAP * np.abs(at_one))
+        gap = self.at_one - self.functions.evaluate(self.q1, self.q2, eps)[0][0]
+        small = np.flatnonzero(~(gap >= SMALL_GAP * np.abs(self.at_one)))
         if small.size:  # t = eps s^2 smooths the square root that a kink leaves at t = 0
             t = eps[small, None] * _S**2
             q1, q2 = (np.repeat(q[small], _S.size) for q in (self.q1, self.q2))

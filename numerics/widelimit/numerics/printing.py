@@ -180,7 +180,7 @@ def _root(power: Pow) -> Expr:
     """Factor a polynomial under a root: 1 - (1 - eps)^2 becomes eps (2 - eps)."""
     base = power.base
     if base.is_polynomial(*base.free_symbols) and len(base.free_symbols) <= 3:
-        return Pow(sympy.factor(base), power.exp, evaluate=False)
+        return Pow(sympy.factor(sympy.expand(base)), power.exp, evaluate=False)
     return power
 
 
@@ -206,7 +206,9 @@ class Printer(PythonCodePrinter):
         return f"{self._table[name]}({', '.join(self._print(arg) for arg in expr.args)})"
 
     # the base class would print these its own way, as real functions
-    _print_log = _print_sin = _print_cos = _print_tan = _print_asin = _print_acos = _print_atan = _print_Function
+    _print_log = _print_sin = _print_cos = _print_tan = _print_asin = _print_acos = _print_atan = (
+        _print_Function
+    )
     _print_sinh = _print_cosh = _print_tanh = _print_asinh = _print_acosh = _print_atanh = _print_Function
     _print_erf = _print_erfc = _print_gamma = _print_loggamma = _print_exp = _print_Function
     _print_sign = _print_expm1 = _print_log1p = _print_Heaviside = _print_Function
