@@ -287,7 +287,9 @@ def degenerate(node: Expectation) -> Expr:
         return Expectation(node.integrand.subs(x, 0), y, qy)
     if qy.is_zero:
         return Expectation(node.integrand.subs(y, 0), x, qx)
-    return Expectation(node.integrand.subs(y, c * sqrt(qy / qx) * x), x, qx)
+    side = S.One if c > 0 else S.NegativeOne
+    scale = S.One if qx == qy else sqrt(qy / qx)
+    return Expectation(node.integrand.subs(y, side * scale * x), x, qx)
 
 
 def without_deltas(node: Expectation) -> Expr:

@@ -93,14 +93,16 @@ def tidy(value: Expr) -> Expr:
 
 
 def _signed(value: Expr) -> tuple[Expr, Expr]:
+    """Return (number, product of factors) of a rational expression."""
     if value.is_Atom or not value.free_symbols:
         return S.One, expand(value) if value.has(I) else value
     sign = S.One
     parts = []
     for part in Mul.make_args(factor(value)):
         base, power = part.as_base_exp()
-        if power.is_Integer and base.is_Rational and base < 0:
-            base, sign = -base, sign * S.NegativeOne**power
+        if part.is_number:
+            sign *= part
+            continue
         if isinstance(base, Add) and power.is_Integer and _leads_negative(base):
             base, sign = -base, sign * S.NegativeOne**power
         parts.append(base**power)

@@ -121,7 +121,7 @@ def split(expr: Expr, variable: Symbol) -> Pieces:
 def at(pieces: Pieces, low: Expr, high: Expr) -> Expr:
     """Return the smooth expression of `pieces` on a cell that none of its breaks cuts."""
     for b, e in zip(pieces.breaks, pieces.exprs, strict=False):
-        if b == high or less(high, b):
+        if not less(b, high):
             return e
     return pieces.exprs[-1]
 

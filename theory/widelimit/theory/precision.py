@@ -12,6 +12,8 @@ from sympy.core.function import AppliedUndef
 from widelimit.theory.errors import DerivationError
 from widelimit.theory.expectation import Expectation, score
 
+SPARE = 15  # digits beyond those asked for
+
 
 def evaluate(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
     """Return the value of an expression as an mpf (or mpc) with about `dps` digits.
@@ -24,7 +26,7 @@ def evaluate(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
     >>> print(evaluate(Expectation(tanh(x)**2, x, q) - q, {q: 1}, 20))
     -0.60570550960215882959
     """
-    work = dps + 15
+    work = dps + SPARE
     numbers = {s: exact(v, work) for s, v in values.items()}
     result = _numeric(sympify(expr), numbers, work)
     if not result.is_number or result.has(AppliedUndef):
@@ -56,7 +58,7 @@ def _numeric(expr: Expr, values: Mapping[Symbol, Expr], dps: int) -> Expr:
 
 def _value(node: Expr, values: Mapping[Symbol, Expr], dps: int) -> Expr:
     if isinstance(node, Expectation):
-        return node.subs(dict(values)).evalf(dps)
+        return node.subs(dict(values)).evalf(dps - SPARE)  # quadrature carries its own guard digits
     if isinstance(node, Subs):
         return _numeric(node.expr.subs(zip(node.variables, node.point, strict=True)), values, dps)
     (t, low, high) = node.limits[0]
