@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from widelimit.validate.claims.meanfield_recursion import CORRELATION_MAP, CRITICAL_DECAY, DROPOUT, LENGTH_MAP
 from widelimit.validate.claims.meanfield_scales import DEPTH_SCALE, FIXED_POINT, GRADIENT_NORM
+from widelimit.validate.claims.meanfield_trainability import TRAINABILITY
 
 CLAIMS = (
     LENGTH_MAP,
@@ -22,4 +23,5 @@ CLAIMS = (
     GRADIENT_NORM,
     DROPOUT,
     CRITICAL_DECAY,
+    TRAINABILITY,
 )

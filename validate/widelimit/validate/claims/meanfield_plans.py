@@ -78,7 +78,7 @@ CORRELATION_MAP = presets(
 )
 
 # GELU at the sigma_w where chi_1 = 1 for sigma_b = 0.2: that q, 0.576, is unstable, and networks settle at 0.152.
-_GELU_EDGE = {"activation": "gelu", "sigma_w": 1.547009, "sigma_b": 0.2}
+_GELU_EDGE: dict[str, Any] = {"activation": "gelu", "sigma_w": 1.547009, "sigma_b": 0.2}
 
 FIXED_POINT = presets(
     (
@@ -91,7 +91,7 @@ FIXED_POINT = presets(
         point("hard_tanh", 2.0, depth=60, window=20, q0=2.0, c0=0.4),
         point("relu", 1.2, 0.4, depth=24, window=10, q0=1.0, c0=0.9, weights="orthogonal"),
     ),
-    most=(80, 192, 192),
+    most=(192, 256, 192),
     sizes=((150, 300, 600), (300, 600, 1200), DEEP),
 )
 
@@ -152,6 +152,6 @@ CRITICAL_DECAY = presets(
         {"activation": "sin", "sigma_b": 0.2, "depth": 12, "one_minus_c0": 0.5, "weights": "orthogonal"},
         {"activation": "relu", "sigma_b": 0.0, "depth": 24, "one_minus_c0": 1.0},
     ),
-    most=(96, 256, 256),
+    most=(160, 256, 256),
     sizes=((200, 400, 800), (500, 1000, 2000), DEEP),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,19 @@ def statistics(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend
 def layers(inputs: Inputs) -> Sequence[Inputs]:
     """One row a layer."""
     return tuple({"layer": layer} for layer in range(1, int(inputs["depth"]) + 1))
+
+
+def where_defined(valid: Callable[[Inputs], bool]) -> Callable[[Inputs], bool]:
+    """A condition on points that is false where the theory has no fixed point to speak about."""
+
+    @wraps(valid)
+    def checked(inputs: Inputs) -> bool:
+        try:
+            return valid(inputs)
+        except DomainError:
+            return False
+
+    return checked
 
 
 def bounded(inputs: Inputs) -> bool:
