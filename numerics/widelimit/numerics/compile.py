@@ -241,7 +241,8 @@ def fill({arguments}{comma}out):
         {targets} = function({elements})
 
 
-SOURCE = open(__file__, encoding="utf-8").read()
+with open(__file__, encoding="utf-8") as _file:
+    SOURCE = _file.read()
 '''
 
 
