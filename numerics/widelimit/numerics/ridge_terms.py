@@ -61,7 +61,7 @@ SPARE_FORMS = compile(
 )
 ISOTROPIC = compile(ridge.isotropic_ridge(), (s, margin, penalty_symbol), name="ridge_isotropic")
 OBSERVED = compile(
-    [ridge.test_error(), ridge.training_error(), ridge.variance_of_inputs(), ridge.variance_of_noise()],
+    [ridge.expected_error(), ridge.training_error(), ridge.variance_of_inputs(), ridge.variance_of_noise()],
     (SUMS["missed"], noise, SLACK, SPARE),
     name="ridge_observed",
 )

@@ -110,19 +110,18 @@ def isotropic_ridge() -> tuple[Expr, Expr]:
     ``b = s margin - lambda``. Two equal forms: the first does not cancel for ``b < 0``, the second for ``b > 0``.
 
     >>> first, second = isotropic_ridge()
-    >>> float(first.subs({s: 1, margin: -1, penalty_symbol: 0})), float(second.subs({s: 1, margin: 0.5,
-    penalty_symbol: 0}))
-    (1.0, 0.0)
+    >>> first.subs({s: 1, margin: -1, penalty_symbol: 0}), second.subs({s: 1, margin: 2, penalty_symbol: 0})
+    (1, 0)
     """
     b = s * margin - penalty_symbol
     root = sqrt(b**2 + 4 * penalty_symbol * s)
     return (root - b) / 2, 2 * penalty_symbol * s / (root + b)
 
 
-def test_error() -> Expr:
+def expected_error() -> Expr:
     """Mean squared error on new data, noise included: ``E = (B + sigma^2)/(1 - rho)``.
 
-    >>> test_error()
+    >>> expected_error()
     (missed + sigma2)/spare
     """
     return (SUMS["missed"] + noise) / SPARE
@@ -130,7 +129,7 @@ def test_error() -> Expr:
 
 def training_error() -> Expr:
     """Mean squared error on the training data, ``(lambda/kappa)^2 E``."""
-    return SLACK**2 * test_error()
+    return SLACK**2 * expected_error()
 
 
 def bias() -> Expr:

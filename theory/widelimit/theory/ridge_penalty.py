@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -32,10 +33,10 @@ from widelimit.theory.ridge_test_error import (
     ASSUMPTIONS,
     effective_ridge_steps,
     error,
+    error_steps,
     penalty_of_kappa,
     rho_of_kappa,
     summed,
-    test_error_steps,
 )
 
 tilt, tilt_slope, edge_tilt = symbols("tilt tilt' tilt_c", real=True)
@@ -47,6 +48,7 @@ def printed_tilt() -> Expr:
     return in_full(stationarity().subs(SPARE, 1 - SUMS["fitted_twice"] / alpha))
 
 
+@cache
 def _stationarity_steps() -> tuple[Step, ...]:
     bends = {
         MISSED_BEND: over_spectrum(u * s / (s + kappa) ** 4),
@@ -91,7 +93,7 @@ def _optimal() -> Derivation:
         "The best penalty",
         (
             *effective_ridge_steps(),
-            *test_error_steps(),
+            *error_steps(),
             _stationarity_steps()[0],
             spectral(
                 "at-the-edge",
@@ -172,7 +174,7 @@ def _jump() -> Derivation:
         "First-order jump of the best penalty",
         (
             *effective_ridge_steps(),
-            *test_error_steps(),
+            *error_steps(),
             *_stationarity_steps(),
             Step(
                 "equal-areas",

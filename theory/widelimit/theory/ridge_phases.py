@@ -15,9 +15,9 @@ from widelimit.theory.ridge_steps import MEL, both, number, spectral
 from widelimit.theory.ridge_test_error import (
     ASSUMPTIONS,
     effective_ridge_steps,
+    error_steps,
     penalty_of_kappa,
     rho_of_kappa,
-    test_error_steps,
 )
 
 E, F = symbols("E F", real=True)
@@ -267,7 +267,7 @@ def _alignment() -> Derivation:
         "Sample complexity of an aligned target",
         (
             *effective_ridge_steps(),
-            *test_error_steps(),
+            *error_steps(),
             plain(
                 "as-if-isotropic",
                 two,

@@ -8,6 +8,7 @@ bias-variance     the mean predictor is a population ridge with penalty kappa; t
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
 
 from sympy import Derivative, Expr, Integer, Symbol, diff, symbols
@@ -54,6 +55,7 @@ def by_penalty(expression: Expr) -> Expr:
     return diff(expression, kappa) / diff(penalty_of_kappa(), kappa)
 
 
+@cache
 def effective_ridge_steps() -> tuple[Step, ...]:
     """Marchenko-Pastur to the effective ridge."""
     inner = over_spectrum(p * s / (1 + s * m)) / alpha
@@ -96,7 +98,8 @@ def effective_ridge_steps() -> tuple[Step, ...]:
     )
 
 
-def test_error_steps() -> tuple[Step, ...]:
+@cache
+def error_steps() -> tuple[Step, ...]:
     """Add a source to the resolvent, and with it reach the test error."""
     sourced = 1 / (1 + over_spectrum(p * s / ((eta + tau) * s + penalty_symbol)) / alpha)
     point = {tau: 0, eta: penalty_symbol / kappa}
@@ -235,16 +238,16 @@ DERIVATIONS = MappingProxyType(
     {
         "effective-ridge": lambda: _derivation("Effective ridge", effective_ridge_steps()),
         "test-error": lambda: _derivation(
-            "Test error of ridge regression", effective_ridge_steps(), test_error_steps()
+            "Test error of ridge regression", effective_ridge_steps(), error_steps()
         ),
         "training-error": lambda: _derivation(
             "Training error and cross-validation",
             effective_ridge_steps(),
-            test_error_steps(),
+            error_steps(),
             training_error_steps(),
         ),
         "bias-variance": lambda: _derivation(
-            "Bias and variance", effective_ridge_steps(), test_error_steps(), bias_variance_steps()
+            "Bias and variance", effective_ridge_steps(), error_steps(), bias_variance_steps()
         ),
     }
 )
