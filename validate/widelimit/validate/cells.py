@@ -22,7 +22,7 @@ from widelimit.validate.seeds import digest, identity, seed_of
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from typing import Any
 from widelimit.theory.errors import ArgumentError, InternalError, StoreError, WidelimitError
 from widelimit.validate.cells import THREADS, Cell, Done, simulate
 
+_ONE_THREAD = dict.fromkeys((*THREADS, "NUMBA_NUM_THREADS"), "1")  # numba's may not change while it runs
 TRIES = 3  # a cell that takes its worker with it this often is at fault itself
 
 
@@ -67,7 +68,14 @@ class Processes(Executor):
         from loky import get_reusable_executor
 
         self._used = True
-        return get_reusable_executor(self.jobs, timeout=300, env=dict.fromkeys(THREADS, "1"))
+        return get_reusable_executor(self.jobs, timeout=300, env=_ONE_THREAD, initializer=_tolerate_growth)
+
+
+def _tolerate_growth() -> None:
+    """Keep loky from replacing workers that grew by 300 MB: one that has imported torch and drawn a network has."""
+    from loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = int(1e12)
 
 
 class Cluster(Executor):
