@@ -7,6 +7,7 @@ precision, ``.diff()`` uses the identities of Price and Stein. `DiracDelta` and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -108,6 +109,8 @@ class Expectation(Expr):
     def _xreplace(self, rule: Any) -> tuple[Expr, bool]:
         if self in rule:
             return rule[self], True
+        if not isinstance(rule, Mapping):  # a transformation inside simplify: not for integrands
+            return self, False
         inner = {k: v for k, v in rule.items() if k not in self.variables}
         node = self
         if any(set(self.variables) & getattr(v, "free_symbols", set()) for v in inner.values()):
