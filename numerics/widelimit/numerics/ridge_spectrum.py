@@ -7,6 +7,7 @@ s_k = k^-a            Spectrum.power_law              up to 10^18 dimensions: he
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ class Spectrum:
         def interval(
             level: int,
         ) -> tuple[Array, Array]:  # s = low + (high - low) sin^2: square-root edges become smooth
-            x, w = np.polynomial.legendre.leggauss(2 ** (level + 2))
+            x, w = _gauss_legendre(2 ** (level + 2))
             angle = np.pi / 4 * (1 + x)
             s = low_ + (high_ - low_) * np.sin(angle) ** 2
             return s, np.pi / 4 * w * (high_ - low_) * np.sin(2 * angle) * np.asarray(density(s), float)
@@ -179,7 +180,7 @@ class Spectrum:
         if size > head:
             start, end = math.log(head + 0.5), math.log(math.floor(size) + 0.5)
             panels = np.linspace(start, end, max(2, math.ceil(2 * (end - start))) + 1)
-            x, w = np.polynomial.legendre.leggauss(16)
+            x, w = _gauss_legendre(16)
             centre, half = (panels[1:] + panels[:-1])[:, None] / 2, np.diff(panels)[:, None] / 2
             tail = np.exp(centre + half * x)
             k, count = np.concatenate([k, tail.ravel()]), np.concatenate([count, (half * w * tail).ravel()])
@@ -204,6 +205,12 @@ def _beside(name: str, value: ArrayLike, s: Array) -> Array:
     return array
 
 
+@functools.lru_cache(maxsize=16)
+def _gauss_legendre(nodes: int) -> tuple[Array, Array]:
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    return x, w
+
+
 def _double_exponential(level: int) -> tuple[Array, Array, Array]:
     """Nodes x on (0, 1), the distances 1 - x, and weights, spaced 2^-level in the mapped variable."""
     t = np.arange(-3.4, 3.4, 2.0**-level)
@@ -219,7 +226,7 @@ def _settle(
 ) -> Spectrum:
     """Double the nodes until degrees of freedom and bias at three effective ridges no longer change."""
     before = None
-    for level in range(3, 11):
+    for level in range(3, 9):
         s, p = place(level)
         if not (np.isfinite(s).all() and np.isfinite(p).all() and (s >= 0).all() and (p >= 0).all()):
             raise ArgumentError(
@@ -237,6 +244,6 @@ def _settle(
             return Spectrum._grouped(s, p / p.sum(), u)
         before = now
     raise ConvergenceError(
-        "The quadrature over the spectrum did not settle with 4096 nodes. Give each smooth piece of the density on its "
+        "The quadrature over the spectrum did not settle with 1024 nodes. Give each smooth piece of the density on its "
         "own and join the pieces with Spectrum.mixture."
     )
