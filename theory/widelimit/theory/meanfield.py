@@ -59,7 +59,7 @@ class DecayLaw:
 
 
 def second_moment(activation: Kind) -> Expr:
-    """Return V(q) = E phi(u)^2 (poole2016exponential, eq. 3); `InfiniteMomentError` if it is infinite for some q.
+    """Return V(q) = E phi(u)^2 (poole2016exponential); `InfiniteMomentError` if it is infinite for some q.
 
     >>> second_moment("relu")
     q/2
@@ -125,7 +125,7 @@ def unequal_slope_product(activation: Kind) -> Expr:
 
 
 def length_map(activation: Kind) -> Expr:
-    """Return q' = sigma_w^2 V(q) + sigma_b^2 (poole2016exponential, eq. 3)."""
+    """Return q' = sigma_w^2 V(q) + sigma_b^2 (poole2016exponential)."""
     return sigma_w**2 * second_moment(activation) + sigma_b**2
 
 
@@ -139,7 +139,7 @@ def length_slope(activation: Kind) -> Expr:
 
 
 def chi_1(activation: Kind) -> Expr:
-    """Return chi_1 = sigma_w^2 E phi'^2, the slope of the correlation map at c = 1 (schoenholz2017deep, eq. 5)."""
+    """Return chi_1 = sigma_w^2 E phi'^2, the slope of the correlation map at c = 1 (schoenholz2017deep)."""
     return sigma_w**2 * slope_moment(activation)
 
 
@@ -154,7 +154,7 @@ def correlation_map(activation: Kind) -> Expr:
 
 
 def correlation_slope(activation: Kind) -> Expr:
-    """Return dc'/dc = sigma_w^2 E phi'(u_1) phi'(u_2) at any c (schoenholz2017deep, eq. 9)."""
+    """Return dc'/dc = sigma_w^2 E phi'(u_1) phi'(u_2) at any c (schoenholz2017deep)."""
     return sigma_w**2 * slope_product(activation)
 
 
@@ -190,7 +190,7 @@ def depth_scale(slope: Expr) -> Expr:
 
 
 def gradient_map(activation: Kind) -> Expr:
-    """Return the mean squared gradient one layer below: g alpha chi_1 (schoenholz2017deep, eq. 17)."""
+    """Return the mean squared gradient one layer below: g alpha chi_1 (schoenholz2017deep)."""
     return gradient * width_ratio * chi_1(activation)
 
 

@@ -60,7 +60,7 @@ def _forward(a: Activation) -> list[Step]:
             "length-map",
             equal(length, m.length_map(a)),
             "A wide layer is Gaussian; its variance is sigma_w^2 times the mean square of its input.",
-            f"{POOLE}, eq. (3); {SCHOENHOLZ}, eq. (3)",
+            f"{POOLE}, length map; {SCHOENHOLZ}, background",
             domain=_Q | _W | _B,
             kind="definition",
         ),
@@ -76,7 +76,7 @@ def _forward(a: Activation) -> list[Step]:
             "correlation-map",
             equal(correlation, m.correlation_map(a)),
             "Covariance of two inputs one layer on, over their common variance.",
-            f"{POOLE}, eq. (5); {SCHOENHOLZ}, eq. (4)",
+            f"{POOLE}, correlation map; {SCHOENHOLZ}, background",
             (FIXED,),
             _Q | _W | _B | _C,
             kind="definition",
@@ -85,14 +85,14 @@ def _forward(a: Activation) -> list[Step]:
             "equal-inputs",
             equal(nodes["C"].subs(m.c, 1), v),
             "At c = 1 the product moment is V, so c = 1 is a fixed point of the correlation map.",
-            f"{POOLE}, section 2.2",
+            f"{POOLE}, correlation map",
             domain=_Q,
         ),
         Step(
             "dropout-length-map",
             equal(length, m.dropout_length_map(a)),
             "Inverted dropout keeps a unit with probability rho and divides by it: the mean square grows by 1/rho.",
-            f"{SCHOENHOLZ}, section 5",
+            f"{SCHOENHOLZ}, on dropout",
             domain=_Q | _W | _B | {m.keep: (0.2, 1)},
             kind="definition",
         ),
@@ -104,7 +104,7 @@ def _forward(a: Activation) -> list[Step]:
             ),
             "Off the diagonal independent masks average to one; with sigma_b^2 from the fixed point of the length "
             "map, equal inputs decorrelate: c = 1 is never fixed and xi_c stays finite.",
-            f"{SCHOENHOLZ}, eq. (20)",
+            f"{SCHOENHOLZ}, on dropout",
             ("masks of the two inputs are independent", "q is the fixed point of the dropout length map"),
             _Q | _W | {m.keep: (0.2, 0.95)},
         ),
@@ -123,7 +123,7 @@ def _slopes(a: Activation) -> list[Step]:
             "correlation-slope",
             equal(Derivative(correlation, m.c), m.correlation_slope(a)),
             "Price: d/dc E f(u_1) g(u_2) = q E f'(u_1) g'(u_2).",
-            f"{SCHOENHOLZ}, eq. (9); price1958useful",
+            f"{SCHOENHOLZ}, on depth scales; price1958useful",
             (FIXED,),
             _Q | _W | _B | _C,
         ),
@@ -131,21 +131,21 @@ def _slopes(a: Activation) -> list[Step]:
             "chi-1",
             equal((m.sigma_w**2 * nodes["S"]).subs(m.c, 1), m.chi_1(a)),
             "chi_1 is the slope of the correlation map at c = 1: ordered below 1, chaotic above.",
-            f"{SCHOENHOLZ}, eq. (5)",
+            f"{SCHOENHOLZ}, background",
             domain=_Q | _W,
         ),
         Step(
             "length-slope",
             equal(Derivative(length, m.q), m.length_slope(a)),
             f"Price with Stein: d/dq E f = E f''/2, so dV/dq = E phi'^2 + E phi phi''.{delta}",
-            f"{SCHOENHOLZ}, eq. (10); price1958useful; stein1981estimation",
+            f"{SCHOENHOLZ}, on depth scales; price1958useful; stein1981estimation",
             domain=_Q | _W | _B,
         ),
     ]
     scales = (
-        ("depth-scale-length", "xi_q", m.length_slope(a), "eq. (10)", _Q | _W),
-        ("depth-scale-correlation", "xi_c", m.correlation_slope(a), "eq. (12)", _Q | _W | _C),
-        ("depth-scale-gradient", "xi_grad", m.chi_1(a), "eq. (18)", _Q | _W),
+        ("depth-scale-length", "xi_q", m.length_slope(a), "depth scales", _Q | _W),
+        ("depth-scale-correlation", "xi_c", m.correlation_slope(a), "depth scales", _Q | _W | _C),
+        ("depth-scale-gradient", "xi_grad", m.chi_1(a), "gradients", _Q | _W),
     )
     for name, symbol, slope, where, domain in scales:
         found.append(
@@ -153,7 +153,7 @@ def _slopes(a: Activation) -> list[Step]:
                 name,
                 equal(Symbol(symbol), m.depth_scale(slope)),
                 "A deviation shrinks by the slope at the fixed point each layer: exp(-l/xi).",
-                f"{SCHOENHOLZ}, {where}",
+                f"{SCHOENHOLZ}, on {where}",
                 ("the slope is taken at the fixed point", "the slope is not 1"),
                 domain,
                 kind="definition",
@@ -170,7 +170,7 @@ def _backward(a: Activation) -> list[Step]:
             "gradient-map",
             equal(Symbol("g_l"), m.gradient_map(a)),
             "Back-propagation multiplies the mean square by sigma_w^2 E phi'^2 and the ratio of widths.",
-            f"{SCHOENHOLZ}, eq. (17)",
+            f"{SCHOENHOLZ}, on gradients",
             (backward,),
             domain,
             kind="definition",
@@ -179,7 +179,7 @@ def _backward(a: Activation) -> list[Step]:
             "gradient-covariance",
             equal(Symbol("g_{12,l}"), m.gradient_overlap_map(a)),
             "For two inputs the slope of the correlation map takes the place of chi_1.",
-            f"{SCHOENHOLZ}, section 4",
+            f"{SCHOENHOLZ}, on gradients",
             (backward, FIXED),
             _Q | _W | _C | {m.gradient_overlap: (0.1, 2), m.width_ratio: (0.5, 2)},
             kind="definition",
@@ -188,7 +188,7 @@ def _backward(a: Activation) -> list[Step]:
             "dropout-chi-1",
             equal(Symbol("chi_1"), m.dropout_chi_1(a)),
             "Dropout raises the mean square of a gradient by 1/rho, as it does the signal's.",
-            f"{SCHOENHOLZ}, section 5",
+            f"{SCHOENHOLZ}, on dropout",
             domain=_Q | _W | {m.keep: (0.2, 1)},
             kind="definition",
         ),
@@ -197,7 +197,7 @@ def _backward(a: Activation) -> list[Step]:
             equal(m.defect_map(a), m.defect_integral(a)),
             "epsilon = 1 - c without cancellation: half the mean square difference, or the integrated slope. "
             "Both vanish at 0; the check compares their derivatives.",
-            f"{SCHOENHOLZ}, eq. (9)",
+            f"{SCHOENHOLZ}, on depth scales",
             (FIXED,),
             _Q | _W | _EPSILON,
             evaluate=_Derivatives(m.defect_map(a), m.defect_slope(a)),
@@ -214,7 +214,7 @@ def _edge(a: Activation) -> list[Step]:
             "critical-line-weights",
             equal(m.sigma_w**2, line.sigma_w_squared),
             "chi_1 = 1 solved for the weight variance.",
-            f"{SCHOENHOLZ}, section 3; {SELECTION}, section 3",
+            f"{SCHOENHOLZ}, phase diagram; {SELECTION}, edge of chaos",
             domain=_Q,
             kind="definition",
         ),
@@ -222,7 +222,7 @@ def _edge(a: Activation) -> list[Step]:
             "critical-line-biases",
             equal((m.sigma_w**2 * nodes["V"] + m.sigma_b**2).subs(at_edge), m.q),
             f"With sigma_b^2 = q - V/P = {line.sigma_b_squared} the length map has the fixed point q.",
-            f"{SELECTION}, section 3",
+            f"{SELECTION}, edge of chaos",
             ("sigma_b^2 is not negative",),
             _Q,
         ),
@@ -233,7 +233,7 @@ def _edge(a: Activation) -> list[Step]:
                 m.critical_length_slope(a),
             ),
             "On the edge of chaos the fixed point attracts where this slope of the length map is below 1.",
-            f"{SELECTION}, section 3",
+            f"{SELECTION}, edge of chaos",
             domain=_Q,
         ),
     ]
@@ -253,33 +253,28 @@ def _decay(a: Activation, weights: Expr) -> list[Step]:
     else:
         lost, order = e**2 / law.coefficient, S.One
         reason = "For smooth phi the map has the second derivative sigma_w^2 q P_2 at c = 1."
-    l, evaluate_defect = m.layer, _Defect(a, critical, lost)
+    evaluate_defect = _Defect(a, critical, lost)
     step = Step(
         "edge-expansion",
         equal(e - critical, lost),
         reason,
-        f"{HAYOU}, section 3",
+        f"{HAYOU}, on the edge of chaos",
         ("sigma_w^2 = 1/P(q)", FIXED),
         _Q,
         kind="limit",
         limit=(e, S.Zero, order),
         evaluate=evaluate_defect,
     )
-    law_name = "epsilon falls as a power of depth, not exponentially."
+    equation = "-s epsilon^(3/2)" if kinked else "-epsilon^2/beta"
     return [
         *([step] if evaluate_defect.possible else []),
         Step(
             "decay-law",
-            equal(Symbol("epsilon_l"), law.coefficient * l ** (-law.power)),
-            (
-                "Solving d epsilon/dl = -s epsilon^(3/2): "
-                if kinked
-                else "Solving d epsilon/dl = -epsilon^2/beta: "
-            )
-            + law_name,
-            f"{HAYOU}, prop. 2" if kinked else f"{HAYOU}, prop. 1",
+            equal(Symbol("epsilon_l"), law.coefficient * m.layer ** (-law.power)),
+            f"Solving d epsilon/dl = {equation}: a power of depth, not an exponential.",
+            f"{HAYOU}, on the edge of chaos",
             ("sigma_w^2 = 1/P(q)", "l is large"),
-            _Q | {l: (10, 1000)},
+            _Q | {m.layer: (10, 1000)},
             kind="definition",
         ),
     ]
