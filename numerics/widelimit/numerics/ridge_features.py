@@ -80,7 +80,7 @@ def random_features(
     """
     spectrum = with_signal(eigenvalues, weights, signal)
     zeta, cost = (1.0, 0.0) if activation == "linear" else feature_moments(activation)
-    if zeta == 0.0:
+    if zeta <= 1e-24 * (zeta + cost):  # zero but for rounding
         raise ArgumentError("activation", "must have a linear part, E z f(z) != 0", str(activation))
     total_mean = spectrum.mean * spectrum.rank_fraction
     if cost > 0.0 and abs(total_mean - 1) > 1e-6:
