@@ -1,0 +1,122 @@
+"""Results as aligned text for people and as strict JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from widelimit.validate.outcome import ClaimOutcome, FalsifyOutcome, RunOutcome
+from widelimit.validate.report.numbers import count, duration, measured, number, p_value, percent
+
+_SHOWN = 8  # numbers of an array in a table
+
+
+def columns(rows: Sequence[Sequence[str]], gap: int = 2) -> str:
+    """Align columns with spaces.
+
+    >>> columns([["a", "1"], ["long", "2"]])
+    'a     1\\nlong  2'
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    lines = (
+        (" " * gap).join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def attributes(result: Any) -> dict[str, Any]:
+    """Return the public attributes of a result as plain values.
+
+    Of an `xarray.Dataset`, coordinates and variables; of a dataclass, its fields and then its properties.
+    """
+    if isinstance(result, Mapping):
+        return {str(name): plain(value) for name, value in result.items()}
+    if is_dataclass(result):
+        names = [field.name for field in fields(result) if not field.name.startswith("_")]
+        names += [
+            name
+            for name, value in vars(type(result)).items()
+            if isinstance(value, property) and not name.startswith("_")
+        ]
+        return {name: plain(getattr(result, name)) for name in names}
+    if hasattr(result, "data_vars"):
+        return {str(name): plain(result[name].values) for name in [*result.coords, *result.data_vars]}
+    return {"value": plain(result)}
+
+
+def plain(value: Any) -> Any:
+    """Turn NumPy numbers and arrays into Python's own; what is no number, sequence or mapping into text."""
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if is_dataclass(value):
+        return attributes(value)
+    return str(value)
+
+
+def strict(value: Any) -> Any:
+    """Make plain values fit for strict JSON: infinity becomes "inf" or "-inf", what is not a number null.
+
+    >>> strict({"xi_c": float("inf"), "c": [float("nan"), 1.0]})
+    {'xi_c': 'inf', 'c': [None, 1.0]}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, dict):
+        return {name: strict(part) for name, part in value.items()}
+    return [strict(part) for part in value] if isinstance(value, list) else value
+
+
+def json_text(value: Any) -> str:
+    """Print strict JSON; a flat object has one key a line."""
+    return json.dumps(strict(plain(value)), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def cell(value: Any) -> str:
+    """Print one value of a prediction for people."""
+    if isinstance(value, list):
+        shown = ", ".join(cell(part) for part in value[:_SHOWN])
+        return f"[{shown}{f', … {len(value)} in all' if len(value) > _SHOWN else ''}]"
+    return str(value) if value is None or isinstance(value, (bool, str, dict)) else number(value, 10)
+
+
+def verdict_table(outcome: RunOutcome) -> str:
+    """The verdicts of a run, a line a claim."""
+    head = ["claim", "verdict", "points", "resolution", "counterfactuals rejected", "time"]
+    rows = [
+        [c.id, verdict(c), str(c.points), percent(c.resolution), rejected(c), duration(c.seconds)]
+        for c in outcome.claims
+    ]
+    return columns([head, *rows])
+
+
+def verdict(claim: ClaimOutcome) -> str:
+    """The verdict in words, with the warning that a surviving counterfactual deserves."""
+    return claim.verdict + (" (too weak to mean anything)" if claim.too_weak else "")
+
+
+def rejected(claim: ClaimOutcome) -> str:
+    """How many counterfactuals the run rejected, of how many."""
+    return f"{sum(one.rejected for one in claim.counterfactuals)}/{len(claim.counterfactuals)}"
+
+
+def search_text(found: FalsifyOutcome) -> str:
+    """What a search for a counterexample found, for people."""
+    tried = f"{count(found.tried, 'point')} tried in {duration(found.seconds)}, {found.skipped} outside the theory"
+    if found.counterexample is None:
+        return f"No counterexample to {found.claim}: {tried}."
+    inputs = ", ".join(f"{name} = {cell(value)}" for name, value in found.counterexample.items())
+    rows = [["row", "predicted", "measured", "p", "verdict"]]
+    for row in found.rows:
+        label = ", ".join(f"{name} {cell(value)}" for name, value in row.label.items()) or "-"
+        value = measured(row.measured, row.standard_error)
+        rows.append([label, number(row.predicted), value, p_value(row.p_difference), row.verdict])
+    return f"{found.claim} disagrees at {inputs} ({tried}).\n{columns(rows)}"
