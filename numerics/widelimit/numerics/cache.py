@@ -87,10 +87,11 @@ def remembered(key: str, derive: Callable[[], Any]) -> Any:
     path = folder() / f"{key}.pickle"
     try:
         return pickle.loads(path.read_bytes())
-    except Exception:  # not there, or not what this version of a library can read: derive it again
-        found = derive()
-        store(path.name, pickle.dumps(found))
-        return found
+    except Exception as error:  # not there, or not what this version of a library can read: derive it again
+        _log.debug("%s: %s", path.name, error)
+    found = derive()
+    store(path.name, pickle.dumps(found))
+    return found
 
 
 def store(name: str, content: bytes) -> Path:

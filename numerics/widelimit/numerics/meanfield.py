@@ -97,15 +97,16 @@ def solve(
         sigma_w=arguments.non_negative("sigma_w", sigma_w, about),
         sigma_b=arguments.non_negative("sigma_b", sigma_b),
         keep=arguments.probability("keep", keep),
-        q0=np.asarray(np.nan) if q0 is None else arguments.positive("q0", q0),
+        **({} if q0 is None else {"q0": arguments.positive("q0", q0)}),
     )
     shape = given[0].shape
-    w, b, rho, start = (np.array(array, float).reshape(-1) for array in given)
+    w, b, rho, *rest = (np.array(array, float).reshape(-1) for array in given)
+    start = rest[0] if rest else np.full(w.size, np.nan)
     functions = maps(activation)
     result = _solve(functions, w, b, rho, start)
     if shape:
         return MeanField(**{name: value.reshape(shape + value.shape[1:]) for name, value in result.items()})
-    _refuse_unbounded(functions, result, w[0], b[0], start[0])
+    _refuse_unbounded(functions, result, w[0], b[0])
     padded = ("fixed_points", "fixed_point_slopes")
     lists = {name: tuple(float(v) for v in result.pop(name)[0] if not np.isnan(v)) for name in padded}
     return MeanField(**{name: value[0].item() for name, value in result.items()}, **lists)
@@ -140,8 +141,9 @@ def _solve(functions: Maps, w: Array, b: Array, rho: Array, start: Array) -> dic
 
     eps, pull = np.zeros(w.size), chi.copy()
     noisy = rho < 1
-    noise = np.where(found & noisy & (q > 0), (1 - rho) * s * v / np.where(q > 0, q, 1), 0.0)
-    at_zero = found & (q == 0)
+    noise = np.zeros(w.size)
+    drop = np.flatnonzero(found & noisy & (q > 0))
+    noise[drop] = (1 - rho[drop]) * s[drop] * v[drop] / q[drop]
     solvable = found & (q > 0) & (w > 0) & ((noise > 0) | ((chi > 1) & ~critical))
     if (todo := np.flatnonzero(solvable)).size:
         weight = w[todo] ** 2 / q[todo]
@@ -149,7 +151,6 @@ def _solve(functions: Maps, w: Array, b: Array, rho: Array, start: Array) -> dic
         eps[todo], pull[todo] = got.eps, w[todo] ** 2 * got.chi
     same = found & ~solvable
     pull[same] = (chi * rho)[same]
-    del at_zero
     result = {
         "q_star": q,
         "c_star": np.where(lost, np.inf, 1 - eps),
@@ -181,10 +182,25 @@ def _choose(functions: Maps, roots: Roots, s: Array, bias: Array, start: Array) 
         return index, np.zeros(s.size, bool)
     rows = np.arange(s.size)
     free = np.isnan(start)
+    with np.errstate(invalid="ignore"):  # q = 0 with slope 1: the critical limit of tanh
+        marginal = (
+            (roots.q[:, 0] == 0)
+            & (np.abs(s * roots.moments[2, :, 0] - 1) <= CRITICAL)
+            & ~_has_positive(roots)
+        )
     bad = free & ((index < 0) | ~steady[rows, index])
-    fallback = np.where(steady.any(axis=1), steady.argmax(axis=1), np.where(np.isnan(roots.q[:, 0]), -1, 0))
+    positive = roots.q > 0  # an unstable fixed point at 0 is no state of a network
+    first = np.where(positive.any(axis=1), positive.argmax(axis=1), -1)
+    fallback = np.where(steady.any(axis=1), steady.argmax(axis=1), first)
+    fallback = np.where(marginal, 0, fallback)
     index = np.where(bad, fallback, index)
     return index, (index >= 0) & steady[rows, index]
+
+
+def _has_positive(roots: Roots) -> Array:
+    """Return which rows have a fixed point above 0."""
+    with np.errstate(invalid="ignore"):
+        return (roots.q > 0).any(axis=1)
 
 
 def _depth(slope: Array) -> Array:
@@ -196,21 +212,20 @@ def _depth(slope: Array) -> Array:
     )
 
 
-def _refuse_unbounded(functions: Maps, result: dict[str, Array], w: float, b: float, start: float) -> None:
+def _refuse_unbounded(functions: Maps, result: dict[str, Array], w: float, b: float) -> None:
     if result["phase"][0] != "unbounded":
         return
     name = functions.activation.name
     place = f"sigma_w = {w:g}, sigma_b = {b:g}"
     if not np.isfinite(functions.table.v).all():
-        first = np.flatnonzero(~np.isfinite(functions.table.v))[0]
-        if first == 0 or not np.isfinite(start) or True:
-            raise InfiniteMomentError(
-                f"The length recursion of {name} at {place} grows until E phi^2 is infinite. "
-                "Use a smaller sigma_w, or an activation that grows more slowly."
-            )
-    others = [f"{q:g}" for q in result["fixed_points"][0] if not np.isnan(q)]
+        raise InfiniteMomentError(
+            f"The length recursion of {name} at {place} grows until E phi^2 is infinite. "
+            "Use a smaller sigma_w, or an activation that grows more slowly."
+        )
+    pairs = zip(result["fixed_points"][0], result["fixed_point_slopes"][0], strict=True)
+    others = [f"{q:g}" for q, slope in pairs if abs(slope) < 1]
     hint = (
-        f" Fixed points exist at q = {', '.join(others)}: choose a smaller q0."
+        f" Stable fixed points are at q = {', '.join(others)}: choose a smaller q0."
         if others
         else " Use a smaller sigma_w."
     )

@@ -11,6 +11,7 @@ from sympy import Expr
 from widelimit.numerics import arguments
 from widelimit.numerics.meanfield_lengths import GRID
 from widelimit.numerics.meanfield_maps import Maps, maps
+from widelimit.numerics.quadrature import TINY
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, NoFixedPointError
 
@@ -87,28 +88,22 @@ def _line(functions: Maps, q: Array) -> dict[str, Array]:
     there = np.isfinite(q)
     (v, p, slope), _ = functions.moments(np.where(there, q, 1.0))
     with np.errstate(all="ignore"):
-        w2, b2 = 1 / p, q - v / p
-        b2 = np.where(np.abs(b2) <= ROUNDING * q, 0.0, b2)
+        w2, b2 = 1 / p, np.maximum(q, TINY) - v / p  # the moments at 0 are those at TINY
+        b2 = np.where(np.abs(b2) <= ROUNDING * (q + v / p), 0.0, b2)
         there = there & np.isfinite(w2) & (b2 >= 0)
         length = np.where(np.abs(w2 * slope - 1) <= ROUNDING, 1.0, w2 * slope)
-    power, coefficient = decay(functions, np.where(there, q, 1.0), p)
+    at = np.maximum(np.where(there, q, 1.0), TINY)
+    (coefficient,) = functions.decay.evaluate(at, missing=True)[0]
     columns = {
         "q_star": q,
         "sigma_w": np.sqrt(np.where(there, w2, np.inf)),
         "sigma_b": np.sqrt(np.where(there, b2, np.inf)),
         "length_slope": length,
-        "decay_power": power,
+        "decay_power": np.full(q.shape, float(functions.formulas.decay_power)),
         "decay_coefficient": coefficient,
     }
     columns = {name: np.where(there, value, np.inf) for name, value in columns.items()}
     return {**columns, "stable": there & (length < 1), "exists": there}
-
-
-def decay(functions: Maps, q: Array, p: Array) -> tuple[Array, Array]:
-    """Return (power, coefficient) of eps_l ~ coefficient / l**power on the edge of chaos, from theory.meanfield."""
-    smooth, kinked = functions.decay(np.maximum(q, 1e-290))
-    has_kinks = np.isfinite(kinked)
-    return np.where(has_kinks, 2.0, 1.0), np.where(has_kinks, kinked, smooth)
 
 
 def _solutions(functions: Maps, sigma_b: float) -> list[float]:
@@ -123,7 +118,7 @@ def _solutions(functions: Maps, sigma_b: float) -> list[float]:
     found = []
     if target == 0 and functions.table.v_zero == 0:
         found.append(0.0)
-        excess = np.where(GRID < 1e-3, np.where(np.abs(excess) < 1e-9 * GRID, 0.0, excess), excess)
+        excess = np.where(np.abs(excess) < 1e-12 * GRID, 0.0, excess)  # rounding, not a root
     sign = np.sign(excess)
     for left in np.flatnonzero(good[1:] & good[:-1] & (sign[1:] * sign[:-1] < 0)):
         found.append(_bisect(functions, target, GRID[left], GRID[left + 1]))

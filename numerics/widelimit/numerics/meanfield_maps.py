@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr
 
 from widelimit.numerics import cache
 from widelimit.numerics.compile import Compiled, compile
@@ -24,17 +24,17 @@ from widelimit.numerics.expected import Kernel
 from widelimit.numerics.features import Features, features
 from widelimit.numerics.meanfield_lengths import Table
 from widelimit.numerics.meanfield_pairs import Closed, Conditioned, Series
+from widelimit.numerics.pair import projected
 from widelimit.numerics.quadrature import TINY, gaussian
+from widelimit.theory import meanfield as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
-from widelimit.theory.errors import InfiniteMomentError
+from widelimit.theory.errors import DomainError
 from widelimit.theory.expectation import Expectation
-from widelimit.theory.special import normal_density
 
 Array = np.ndarray
 _log = logging.getLogger(__name__)
-Q = Symbol("q", positive=True)
-Q1, Q2, EPS = Symbol("q_1", positive=True), Symbol("q_2", positive=True), Symbol("epsilon", nonnegative=True)
+Q, Q1, Q2, EPS = theory.q, theory.q_1, theory.q_2, theory.epsilon
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,11 @@ class Formulas:
 
     moments: tuple[Expr, Expr, Expr]  # V, P, dV/dq
     mean: Expr  # E phi
-    decay: tuple[
-        Expr, Expr
-    ]  # coefficient of 1/l for smooth phi, of 1/l^2 for kinks (oo where it does not apply)
-    pair: tuple[Expr, Expr]  # E phi phi, E phi' phi'
+    decay: Expr  # coefficient of l**-decay_power on the edge of chaos
+    decay_power: int
+    pair: tuple[Expr, ...]  # E phi phi, E phi' phi'
     value: Expr  # phi
     slope: Expr  # phi'
-    odd: bool
     shape: Features
 
 
@@ -118,24 +116,22 @@ class Maps:
         value, shape = self.integrands[0], self.formulas.shape
         roots = np.sqrt([max(q1, TINY), max(q2, TINY)])
 
-        def both(z: Array, rows: Array) -> Array:
-            first, second = (value(root * z, rows)[0] for root in roots)
-            return np.stack([first * second, (first - second) ** 2])
+        def product(z: Array, rows: Array) -> Array:
+            return value(roots[0] * z, rows) * value(roots[1] * z, rows)
+
+        def difference(z: Array, rows: Array) -> Array:
+            return value(roots[0] * z, rows) - value(roots[1] * z, rows)
 
         scaled = Features(
             tuple(sorted({kink / root for kink in shape.kinks for root in roots})),
             tuple((centre / root, scale / root) for centre, scale in shape.spots for root in roots),
         )
-        values, _ = gaussian(both, np.ones(1), scaled)
-        return float(values[0, 0]), float(values[1, 0])
-
-    def decay(self, q: Array) -> tuple[Array, Array]:
-        """Coefficients of the decay at the edge of chaos: beta of smooth phi, and that of kinks (inf without)."""
-        smooth, kinked = self._decay.evaluate(np.ascontiguousarray(q), missing=True)[0]
-        return smooth, kinked
+        together, _ = gaussian(product, np.ones(1), scaled)
+        return float(together[0, 0]), float(projected(difference, np.ones(1), scaled, 1)[1][0])
 
     @cached_property
-    def _decay(self) -> Compiled:
+    def decay(self) -> Compiled:
+        """The coefficient of eps_l ~ coefficient * l**-power on the edge of chaos, of q."""
         return compile(self.formulas.decay, [Q], name="decay")
 
     def conditioned(self, q1: Array, q2: Array) -> Conditioned:
@@ -157,36 +153,21 @@ def maps(activation: str | Activation | Expr) -> Maps:
 
 def derive(phi: Activation) -> Formulas:
     """Ask the theory for the formulas of an activation."""
-    if phi.derivative(1).deltas:
-        raise InfiniteMomentError(
-            f"The activation {phi.name} jumps, so that E phi'^2 and with it chi_1 is infinite. "
-            "Use a continuous activation."
-        )
-    u, v = sympy.symbols("u v", real=True)
-    f, first, second = phi.expr, phi.derivative(1).expr, phi.derivative(2)
-
-    def single(integrand: Expr) -> Expr:
-        return Expectation(integrand, X, Q).doit()
-
-    def double(g: Expr) -> Expr:
-        return Expectation(g.subs(X, u) * g.subs(X, v), (u, v), (Q1, Q2, 1 - EPS)).doit()
-
-    square, slope_square = single(f**2), single(first**2)
-    at_kinks = sympy.Add(*(w * f.subs(X, k) * normal_density(k, Q) for k, w in second.deltas))
-    length_slope = slope_square + single(f * second.expr) + at_kinks
-    if second.deltas:
-        jumps = sympy.Add(*(w**2 * normal_density(k, Q) for k, w in second.deltas))
-        decay = (sympy.oo, 9 * sympy.pi * slope_square**2 / (Q * jumps**2))
-    else:
-        bend = single(second.expr**2)
-        decay = (2 * slope_square / (Q * bend) if bend != 0 else sympy.oo, sympy.oo)
+    correlation = {theory.c: 1 - EPS}
+    value, slope = phi.expr, phi.derivative(1).expr
+    slope_moment = theory.slope_moment(phi)
+    try:
+        law = theory.decay_law(phi)
+    except DomainError:  # linear: correlations stay
+        law = theory.DecayLaw(1, sympy.oo)
+    pair = (theory.unequal_product_moment(phi), theory.unequal_slope_product(phi))
     return Formulas(
-        moments=(square, slope_square, length_slope),
-        mean=single(f),
-        decay=decay,
-        pair=(double(f), double(first)),
-        value=f,
-        slope=first,
-        odd=phi.is_odd,
-        shape=features([f, first], X),
+        moments=(theory.second_moment(phi), slope_moment, slope_moment + theory.curvature_overlap(phi)),
+        mean=Expectation(value, X, Q).doit(),
+        decay=law.coefficient,
+        decay_power=law.power,
+        pair=tuple(e.subs(correlation) for e in pair),
+        value=value,
+        slope=slope,
+        shape=features([value, slope], X),
     )

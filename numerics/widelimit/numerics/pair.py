@@ -58,7 +58,17 @@ def coefficients(f: Integrand, q: Array, features: Features, terms: int = TERMS)
     True
     """
     q = np.maximum(np.asarray(q, float), TINY)
-    squares, errors = gaussian(lambda x, rows: f(x, rows) ** 2, q, features)
+    squares, _ = gaussian(lambda x, rows: f(x, rows) ** 2, q, features)
+    values, moment = projected(f, q, features, terms)
+    # the nodes resolve f if they reproduce its second moment
+    scale = np.sqrt(squares[0])
+    with np.errstate(invalid="ignore"):
+        error = np.abs(moment - squares[0]) / np.where(scale > 0, scale, 1) + ROUNDING * scale
+    return Coefficients(values, squares[0], np.where(np.isfinite(squares[0]), error, math.inf))
+
+
+def projected(f: Integrand, q: Array, features: Features, terms: int) -> tuple[Array, Array]:
+    """Return E f h_n, (rows, terms), and E f^2 by one rule, not adapted: right also where f is mostly rounding."""
     level = np.maximum(_level(features.scale, q) + 1, 3)
     values, moment = np.empty((q.size, terms)), np.empty(q.size)
     for k in np.unique(level):
@@ -68,11 +78,7 @@ def coefficients(f: Integrand, q: Array, features: Features, terms: int = TERMS)
         else:
             got = _by_trapezoid(f, q[chosen], chosen, int(k), terms)
         values[chosen], moment[chosen] = got
-    # the nodes resolve f if they reproduce its second moment
-    scale = np.sqrt(squares[0])
-    with np.errstate(invalid="ignore"):
-        error = np.abs(moment - squares[0]) / np.where(scale > 0, scale, 1) + ROUNDING * scale
-    return Coefficients(values, squares[0], np.where(np.isfinite(squares[0]), error, math.inf))
+    return values, moment
 
 
 @functools.lru_cache(maxsize=8)

@@ -23,6 +23,7 @@ Array = np.ndarray
 Integrand = Callable[[Array, Array], Array]
 
 EPS = float(np.finfo(float).eps)
+NOISE = 1e-11  # a panel's error this small against E|f| may be rounding of f
 ROUNDING = 16 * EPS  # of the integrand and of the sum, relative to E|f|
 TINY = 1e-290  # stands for q = 0, where f is replaced by its mean over the two sides of 0
 REACH = (
@@ -190,6 +191,7 @@ def _panels(
     wide = high > low
     owner, low, high = owner[wide], low[wide], high[wide]
     total = error = size = tail = np.empty((0, 0))
+    parent: Array | float = math.inf
     for attempt in range(60):
         kept: list[tuple[Array, ...]] = []
         block = max(1, ELEMENTS // 21)
@@ -219,6 +221,9 @@ def _panels(
             cut = ~np.isfinite(size).all(axis=0) | (tail > allowed * size).any(axis=0)
         # a panel is done when its error is rounding, or a negligible share of the whole
         fine = ((rough <= 5 * EPS * magnitude) | (rough <= 0.1 * EPS * size[:, owner])).all(axis=0)
+        # or when cutting it no longer helped: what is left is the rounding of f itself
+        noise = (rough <= NOISE * size[:, owner]) & (rough >= 0.25 * parent)
+        fine |= (noise | (rough <= 0.1 * EPS * size[:, owner])).all(axis=0)
         fine |= (high - low < 4 * EPS * np.maximum(np.abs(low), np.abs(high))) | cut[owner]
         for k in range(len(whole)):
             total[k] += np.bincount(owner[fine], whole[k, fine], q.size)
@@ -226,11 +231,12 @@ def _panels(
         if fine.all():
             break
         owner, low, high = owner[~fine], low[~fine], high[~fine]
-        if attempt == 59 or owner.size > 4_000_000:
+        if attempt == 59 or owner.size > 1_000_000:
             for k in range(len(whole)):
                 total[k] += np.bincount(owner, whole[k, ~fine], q.size)
                 error[k] += np.bincount(owner, rough[k, ~fine], q.size)
             break
+        parent = np.tile(rough[:, ~fine], 2)
         middle = 0.5 * (low + high)
         owner, low, high = np.tile(owner, 2), np.concatenate([low, middle]), np.concatenate([middle, high])
     total[:, cut] = error[:, cut] = math.inf
