@@ -123,6 +123,22 @@ def test_interval_shown_is_the_one_that_decided():
     assert contains[undecided].all() and not inside[undecided].any()
 
 
+def test_interval_has_the_confidence_it_states():
+    limit, error, freedom = (
+        np.array([0.0, 0.3, 2.0, 9.0]),
+        np.array([0.1, 1.0, 0.3, 1.0]),
+        np.array([9.0, 5, 12, 30]),
+    )
+    ours = judge(estimates(limit, error, freedom), np.zeros(4), np.ones(4))
+    assert [ours.verdict(row) for row in range(4)] == ["agrees", "inconclusive", "disagrees", "disagrees"]
+    low, high = stats.t.interval(ours.confidence, freedom, limit, error)
+    np.testing.assert_allclose([ours.low, ours.high], [low, high], rtol=1e-9)
+    # one of four agrees (one-sided tests at 0.05 / 4), two of four differ (two-sided test at 0.05 2 / 4)
+    np.testing.assert_allclose(1 - ours.confidence, [0.025, 0.025, 0.025, 0.025], rtol=1e-12)
+    three = judge(estimates(limit[1:], error[1:], freedom[1:]), np.zeros(3), np.ones(3))
+    np.testing.assert_allclose(1 - three.confidence, [0.1 / 3, 0.1 / 3, 0.1 / 3], rtol=1e-12)
+
+
 def test_replicates_that_would_decide_do():
     limit, error = np.array([0.4, 0.9, -0.6]), np.array([0.6, 0.5, 0.8])
     before = estimates(limit, error, 15.0)
