@@ -28,7 +28,7 @@ from widelimit.numerics.freeprob.products import Slopes
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ConvergenceError, InfiniteMomentError
 
-REACH = 9.2  # standard deviations: the mass beyond is 4e-20
+REACH = 13.0  # standard deviations: the mass beyond is 1e-38, so that E 1/(zeta - d) has its digits at small zeta too
 ANGLES = (0.8, 0.5, 0.3, 0.15, 0.08)
 AGREEMENT = 3e-12
 MOST = 20_000  # nodes of one piece
@@ -88,6 +88,9 @@ def _relative(expr: Expr) -> Expr:
 @lru_cache(maxsize=512)
 def slope_law(activation: Activation, q: float) -> Slopes:
     """Law of phi'(sqrt(q) z)^2. Raises InfiniteMomentError where E phi'^4 is infinite."""
+    if q < 1e-13:  # the slope at zero, on either side
+        sides = _value(slope_pieces(activation), np.array([-1e-12, 1e-12]))
+        return Slopes.of_atoms([(float(v), 0.5) for v in sides] if sides[0] != sides[1] else [(float(sides[0]), 1.0)])
     scale = float(np.sqrt(q))
     cut = REACH * scale
     nodes: list[np.ndarray] = []
@@ -177,11 +180,13 @@ def _monotone(curve: Compiled, begin: float, end: float, scale: float) -> list[t
     grid = np.unique(np.concatenate((np.linspace(begin, end, 401), begin + width * np.geomspace(1e-6, 1, 60), end - width * np.geomspace(1e-6, 1, 60))))
     grid = np.concatenate((grid, np.arange(max(begin, -40.0), min(end, 40.0), 0.1)))
     grid = np.unique(np.clip(grid, begin, end))
-    rate = curve(grid.astype(complex))[1].real
+    d, rate = (part.real for part in curve(grid.astype(complex)))
+    rate = np.where(np.abs(rate) * min(scale, 1.0) < 1e-13 * np.abs(d), 0.0, rate)  # flat to rounding: no turn
     cuts = [begin]
     for i in np.flatnonzero(rate[:-1] * rate[1:] < 0):
         cuts.append(float(brentq(lambda x: curve(complex(x))[1].real, grid[i], grid[i + 1], xtol=1e-300, rtol=1e-15)))
-    cuts += [float(g) for g in grid[1:-1][rate[1:-1] == 0] if curve(complex(g))[0].real > 1e-280]
+    exact = (rate[1:-1] == 0) & (rate[:-2] * rate[2:] < 0)
+    cuts += [float(g) for g in grid[1:-1][exact]]
     cuts = sorted({*cuts, end})
     return [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b - a > 1e-12 * width]
 
@@ -269,7 +274,7 @@ def _follow(curve: Compiled, path: Path, angle: float, scale: float, top: float)
     with np.errstate(all="ignore"):
         d = curve(x)[0]
         weights = step * direction * rate * _gauss(x, scale)
-    keep = np.abs(weights) > 1e-18
+    keep = np.abs(weights) * top > 1e-18 * np.abs(d)  # small d matter where zeta is small
     if not (np.isfinite(d[keep]).all() and np.isfinite(weights).all()) or np.abs(weights).max() > 10:
         return None
     d, weights = d[keep], weights[keep]
@@ -287,7 +292,8 @@ def _real_line(curve: Compiled, left: float, right: float, scale: float) -> tupl
     u, w = np.polynomial.legendre.leggauss(16)
     width = right - left
     cuts = np.unique(np.concatenate(([0.0], np.geomspace(1e-5, 0.5, 12), 1 - np.geomspace(1e-5, 0.5, 12), [1.0])))
-    inner = np.arange(np.ceil(width / min(scale, 1.0)) + 1) / np.ceil(width / min(scale, 1.0))
+    count = np.ceil(3 * width / min(scale, 1.0))
+    inner = np.arange(count + 1) / count
     cuts = np.unique(np.concatenate((cuts, inner))) * width + left
     half, middle = 0.5 * np.diff(cuts)[:, None], 0.5 * (cuts[1:] + cuts[:-1])[:, None]
     x = (middle + half * u).ravel()

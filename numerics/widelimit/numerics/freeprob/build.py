@@ -46,9 +46,13 @@ def log_moments(factors: Sequence[Factor]) -> Callable[[int], float]:
         mean = factor.mean
         scaled = np.array([factor.slopes.moment(k) / mean**k for k in range(1, ORDER + 1)])
         series = -log_s_series(scaled)
+        series *= factor.ratio ** np.arange(ORDER)
+        logarithm = -((-1.0) ** powers) / powers  # of 1 + m
         if factor.gaussian:
-            series[1:] += -((-1.0) ** powers) / powers
-        exponent += factor.count * series * factor.ratio ** np.arange(ORDER)
+            series[1:] += logarithm * factor.ratio**powers
+        elif factor.nu != factor.ratio:
+            series[1:] += logarithm * (factor.ratio**powers - factor.nu**powers)
+        exponent += factor.count * series
     exponent[1:] += -((-1.0) ** powers) / powers  # log(1 + m)
     values = [np.log(_exp_series(k * exponent, k)[k - 1] / k) for k in range(1, ORDER + 1)]
     return lambda k: k * log_mean + float(values[k - 1])
@@ -117,6 +121,8 @@ def _hard(factors: Sequence[Factor]) -> bool:
         full = 1.0 / factor.ratio
         if factor.gaussian and abs(full - rank) < 1e-12:
             order += factor.count
+        if not factor.gaussian and factor.nu != factor.ratio:
+            order += factor.count * ((abs(full - rank) < 1e-12) - float(abs(1.0 / factor.nu - rank) < 1e-12))
         low, high = factor.slopes.components[0]
         zero = factor.slopes.mass_at(0.0)
         if abs(full * (1.0 - zero) - rank) < 1e-12:

@@ -27,9 +27,11 @@ class System(Protocol):
     """An equation F(state) = target, one column of `state` (complex, rows are unknowns) for each target.
 
     `coordinate`: "log" (target is log z, laws on [0, oo)) or "linear" (target is z, laws on the line).
+    `noise`: rounding error of a correction.
     """
 
     coordinate: str
+    noise: float
 
     def start(self, target: np.ndarray) -> np.ndarray:
         """Return the asymptotic state at large |z|."""
@@ -62,9 +64,9 @@ def _attempt(system: System, state: np.ndarray, target: np.ndarray) -> tuple[np.
     with np.errstate(all="ignore"):
         first_state, first = system.newton(state, target)
         second_state, second = system.newton(first_state, target)
-        good = np.isfinite(second) & (first < LARGEST) & (second <= RATIO * first + 64 * _EPS)
+        good = np.isfinite(second) & (first < LARGEST) & (second <= RATIO * first + system.noise)
         third_state, third = system.newton(second_state, target)
-        good &= np.isfinite(third) & (third <= RATIO * second + 64 * _EPS)
+        good &= np.isfinite(third) & (third <= RATIO * second + system.noise)
         good &= system.physical(third_state, target)
     return third_state, good
 

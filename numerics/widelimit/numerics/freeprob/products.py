@@ -1,7 +1,8 @@
 r"""Free products of groups of equal factors: the equation behind Wishart products and network Jacobians.
 
 :math:`\log z=\log\frac{1+m}m+\sum_gn_g[\log\sigma_g^2+\log(w_g\zeta_g)-o_g\log(1+w_g)]` with :math:`w_g=\Lambda_gm=
-M_{d_g}(\zeta_g)`; o_g = 1 for orthogonal weights, 0 for Gaussian ones (theory/jacobian). The unknowns are the
+M_{d_g}(\zeta_g)`; o_g = 1 for orthogonal weights, 0 for Gaussian ones (theory/jacobian). A rectangular orthogonal layer
+has log(1 + nu m), nu the smaller ratio of its two sides, in place of log(1 + w). The unknowns are the
 :math:`\log\zeta_g`; m is read off the first group. Every logarithm is principal: :math:`\zeta_g` stays in the upper
 half plane, so that w, 1 + w and w zeta stay in the lower one.
 """
@@ -67,6 +68,12 @@ class Factor:
     gaussian: bool
     slopes: Slopes
     ratio: float = 1.0
+    shared: float = 0.0
+
+    @property
+    def nu(self) -> float:
+        """The smaller of the ratios of both sides of the layer; `shared` 0 means a square layer."""
+        return self.shared or self.ratio
 
     @property
     def mean(self) -> float:
@@ -133,6 +140,7 @@ class ProductSystem:
         if base is None:  # m itself, as the transform of a point mass
             base = Factor(0.0, 0.0, True, Slopes.of_atoms([(1.0, 1.0)]))
         self.factors = (base, *rest)
+        self.noise = 1e-14 * (1.0 + sum(abs(f.count) for f in self.factors))
 
     def start(self, target: np.ndarray) -> np.ndarray:
         """Leading orders of zeta = mean/w + second/mean."""
@@ -144,7 +152,7 @@ class ProductSystem:
         """Return log of the mean and second moment over squared mean."""
         log_mean = sum(f.count * (f.log_scale + np.log(f.mean)) for f in self.factors)
         ratio = 1.0 + sum(
-            f.count * f.ratio * (f.second / f.mean**2 - (0.0 if f.gaussian else 1.0)) for f in self.factors
+            f.count * (f.ratio * f.second / f.mean**2 - (0.0 if f.gaussian else f.nu)) for f in self.factors
         )
         return float(log_mean), float(ratio)
 
@@ -161,7 +169,7 @@ class ProductSystem:
         zeta = np.exp(state)
         one, w, v = averages(zeta[0], base)
         m, dm = w, v
-        log_z = np.log(one) - np.log(m)
+        log_z = _log(one) - _log(m)
         slope = dm / one - dm / m
         offset = np.zeros_like(log_z)
         links = []
@@ -175,11 +183,15 @@ class ProductSystem:
             n = factor.count
             if n == 0.0:
                 continue
-            term = np.log(w * zeta[index])
+            term = _log(w * zeta[index])
             rate = v / w + 1.0
             if not factor.gaussian:
-                term = term - np.log(one)
-                rate = rate - v / one
+                if factor.nu == factor.ratio:
+                    term = term - _log(one)
+                    rate = rate - v / one
+                else:
+                    term = term - np.log1p(factor.nu * m)
+                    slope = slope - n * factor.nu * dm / (1.0 + factor.nu * m)
             log_z = log_z + n * (factor.log_scale + term)
             slope = slope + n * rate * gain
             offset = offset + n * rate * shift
@@ -194,19 +206,34 @@ class ProductSystem:
         return np.isfinite(state).all(axis=0) & ((state.imag > -1e-12) & (state.imag < np.pi + 1e-9)).all(axis=0)
 
     def tail(self, state: np.ndarray) -> np.ndarray:
-        r"""P(lambda > z) exactly: Im of E log(1 - lambda/z) over pi, which is
-        :math:`-\log(1+m)+\sum_g\frac{n_g}{\Lambda_g}[E\log(1-d_g/\zeta_g)+(w_g\text{ or }\log(1+w_g))]`.
+        r"""P(lambda > z) exactly: Im of E log(1 - lambda/z) over pi, the integral of m dlog z, which is
+        :math:`-\log(1+m)+\sum_gn_g\{\frac1{\Lambda_g}[E\log(1-d_g/\zeta_g)+w_g]-o_g[m-\frac1{\nu_g}\log(1+\nu_gm)]\}`.
         """
-        zeta = np.exp(state)
+        zeta = np.exp(state.real + 1j * np.maximum(state.imag, 1e-200))
         total = np.zeros(state.shape[1], dtype=complex)
+        m = self.transform(state)
         for index, factor in enumerate(self.factors):
             one, w, _ = averages(zeta[index], factor)
             if index == 0:
-                total = total - np.log(one)
+                total = total - _log(one)
             if factor.count:
-                potential = _log_average(zeta[index], factor) + (w if factor.gaussian else np.log(one))
+                potential = _log_average(zeta[index], factor)
+                if factor.gaussian:
+                    potential = potential + w
+                elif factor.nu == factor.ratio:
+                    potential = potential + _log(one)
+                else:
+                    potential = potential + w - factor.ratio * (m - np.log1p(factor.nu * m) / factor.nu)
                 total = total + factor.count / factor.ratio * potential
         return total.imag / np.pi
+
+
+def _log(value: np.ndarray) -> np.ndarray:
+    """Logarithm on the closed lower half plane: rounding above the negative axis does not jump to +i pi."""
+    result = np.empty(value.shape, dtype=complex)
+    result.real = np.log(np.abs(value))
+    result.imag = np.arctan2(np.where(value.imag < 0, value.imag, -0.0), value.real)
+    return result
 
 
 def _log_average(zeta: np.ndarray, factor: Factor) -> np.ndarray:

@@ -31,6 +31,7 @@ class SSystem:
     def __init__(self, compiled: Compiled, mean: float) -> None:
         self.curve = compiled  # (log z, d log z / d log t) of t
         self.mean = mean
+        self.noise = 1e-13
 
     def start(self, target: np.ndarray) -> np.ndarray:
         """t = 1 + 1/m with m = mean/z."""
@@ -61,6 +62,7 @@ class RSystem:
     def __init__(self, compiled: Compiled, mean: float, deviation: float) -> None:
         self.curve = compiled  # (z, dz/domega) of omega
         self.mean, self.deviation = mean, deviation
+        self.noise = 1e-13
 
     def start(self, target: np.ndarray) -> np.ndarray:
         """Omega = z - mean - variance/z."""

@@ -1,0 +1,219 @@
+r"""The law of the squared singular values of a deep network's input-output Jacobian (1711.04735, 1802.09979).
+
+:math:`J=\prod_{l=1}^LD_lW_l`, :math:`D_l=\mathrm{diag}\,\phi'(h^l)`, the last D included. Every layer sits at the length
+fixed point q* unless q0 is given; then layer l sits at the length that the recursion has there. The law is that of
+J^T J, normalised by the input width: where a layer is narrower than the input, it has an atom at zero.
+
+>>> law = spectrum("hard_tanh", sigma_w=1.0, sigma_b=0.0, depth=1)
+>>> law.atoms
+((1.0, 1.0),)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sympy import Expr, Rational, Symbol, exp, nsimplify
+
+from widelimit.numerics import arguments, meanfield
+from widelimit.numerics.freeprob import SpectralLaw
+from widelimit.numerics.freeprob import law as law_of
+from widelimit.numerics.freeprob.build import product_law
+from widelimit.numerics.freeprob.products import Factor, Slopes
+from widelimit.numerics.jacobian_slopes import slope_law, slope_pieces
+from widelimit.theory.activation import Activation
+from widelimit.theory.errors import ArgumentError, DomainError
+
+__all__ = ["Spectrum", "bernoulli_class", "predict", "residual", "slopes", "smooth_class", "spectrum"]
+
+_NODES = 24  # lengths between which layers are interpolated
+_m = Symbol("m")
+
+
+def spectrum(
+    activation: str | Activation | Expr,
+    *,
+    sigma_w: float,
+    sigma_b: float = 0.0,
+    depth: int,
+    weights: str = "orthogonal",
+    widths: Sequence[int] | None = None,
+    q0: float | None = None,
+) -> SpectralLaw:
+    r"""Law of the squared singular values of the Jacobian of `depth` layers.
+
+    :math:`M^{-1}(m)=\frac{1+m}m\prod_l\sigma_l^2\frac{1+\Lambda_lm}{S_{D_l^2}(\Lambda_lm)}` for Gaussian weights,
+    without the factors 1 + Lambda m for orthogonal ones (1802.09979, eqs. 13-15; rectangular: 2111.00841).
+
+    sigma_w, sigma_b: standard deviations; weights have variance sigma_w^2/fan_in, and orthogonal ones W satisfy
+    W^T W = sigma_w^2 (or, rectangular, the multiple of the identity of the same entry variance). weights: "orthogonal" (Haar) or
+    "gaussian". widths: depth + 1 layer widths from the input on, of which only ratios matter; default all equal.
+    q0: second moment of the first layer's pre-activations; default q*. The cost does not depend on the depth.
+
+    Raises ArgumentError for wrong arguments, NoFixedPointError where q* is not finite, InfiniteMomentError where
+    E phi'^4 is. Values that no float holds are read as `.log_largest`, `.log_quantile`, `.log_density`.
+
+    >>> law = spectrum("relu", sigma_w=2**0.5, depth=8, weights="gaussian")
+    >>> [round(law.moment(k), 6) for k in (1, 2, 3, 4)]
+    [1.0, 17.0, 417.0, 12001.0]
+    """
+    phi = Activation.of(activation)
+    sigma_w = float(arguments.scalar(arguments.positive("sigma_w", sigma_w)))
+    sigma_b = float(arguments.scalar(arguments.non_negative("sigma_b", sigma_b)))
+    depth = arguments.count("depth", depth)
+    kind = arguments.choice("weights", weights, ("orthogonal", "gaussian"))
+    ratios = _ratios(widths, depth)
+    lengths, counts = _lengths(phi, sigma_w, sigma_b, depth, q0)
+    name = f"{phi}, {kind}, depth {depth}"
+    log_variance = 2 * float(np.log(sigma_w))
+    if ratios is None:
+        factors = [
+            Factor(float(n), log_variance, kind == "gaussian", slope_law(phi, float(q)))
+            for q, n in zip(lengths, counts, strict=True)
+        ]
+    else:
+        each = np.repeat(lengths, counts.astype(int)) if lengths.size > 1 else np.full(depth, lengths[0])
+        factors = _rectangular(phi, each, ratios, log_variance, kind == "gaussian")
+    return product_law(factors, name)
+
+
+def slopes(activation: str | Activation | Expr, q: float) -> Slopes:
+    """Law of phi'(sqrt(q) z)^2: atoms, support and moments (`slopes("erf_s", q).moment(2)`)."""
+    return slope_law(Activation.of(activation), float(arguments.scalar(arguments.non_negative("q", q))))
+
+
+def smooth_class(s0_squared: float) -> SpectralLaw:
+    """Limit law of smooth activations under double scaling, S = exp(-s0^2 m) (1802.09979, section 4)."""
+    value = _exact(arguments.positive("s0_squared", s0_squared))
+    return law_of(S=exp(-value * _m), name=f"smooth class, s0^2 = {value}")
+
+
+def bernoulli_class(s0_squared: float) -> SpectralLaw:
+    """Limit law of piecewise linear activations under double scaling, S = exp(-s0^2 m/(1 + m)) (1802.09979)."""
+    value = _exact(arguments.positive("s0_squared", s0_squared))
+    return law_of(S=exp(-value * _m / (1 + _m)), name=f"Bernoulli class, s0^2 = {value}")
+
+
+def residual(strength: float) -> SpectralLaw:
+    r"""Limit law of :math:`\prod(1+D_lW_l)` with :math:`\sigma_w^2E\phi'^2=c/L` a branch: S = exp(-c(1 + 2m)) (1809.08848).
+
+    >>> law = residual(0.5)
+    >>> round(law.moment(2) / law.moment(1) ** 2, 10)
+    2.0
+    """
+    value = _exact(arguments.positive("strength", strength))
+    return law_of(S=exp(-value * (1 + 2 * _m)), name=f"residual, c = {value}")
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """What ``widelimit predict jacobian`` prints: the law of squared singular values in a few numbers."""
+
+    q_star: float
+    chi_1: float
+    log_mean: float
+    log_largest: float
+    largest_singular_value: float | None
+    variance_over_squared_mean: float
+    log_median: float
+    atoms: tuple[tuple[float, float], ...]
+    log_support: tuple[tuple[float, float], ...]
+    error: float
+
+
+def predict(
+    activation: str = "tanh",
+    sigma_w: float = 1.0,
+    sigma_b: float = 0.0,
+    depth: int = 10,
+    weights: str = "orthogonal",
+) -> Spectrum:
+    """Predict the spectrum of the input-output Jacobian of a wide network at its length fixed point.
+
+    Parameters
+    ----------
+    activation: catalogue name or an expression in x
+    sigma_w: standard deviation of the weights times sqrt(fan-in)
+    sigma_b: standard deviation of the biases
+    depth: number of layers
+    weights: orthogonal or gaussian
+    """
+    law = spectrum(activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, weights=weights)
+    state = meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b)
+    top = law.log_largest
+    mean = law.log_moment(1)
+    return Spectrum(
+        state.q_star,
+        state.chi_1,
+        mean,
+        top,
+        float(np.exp(top / 2)) if abs(top) < 1400 else None,
+        float(np.expm1(law.log_moment(2) - 2 * mean)),
+        float(law.log_quantile(0.5)),
+        law.log_atoms,
+        law.log_support,
+        law.error,
+    )
+
+
+# layers -------------------------------------------------------------------------------------------------------------
+
+
+def _exact(value: np.ndarray) -> Expr:
+    number = float(arguments.scalar(value))
+    return nsimplify(number, rational=True) if number == round(number, 12) else Rational(number)
+
+
+def _ratios(widths: Sequence[int] | None, depth: int) -> np.ndarray | None:
+    """N_0/N_l for l = 0 ... depth, or None where all are equal."""
+    if widths is None:
+        return None
+    values = arguments.positive("widths", list(widths) if isinstance(widths, Sequence) else widths)
+    if values.ndim != 1 or values.size != depth + 1:
+        raise ArgumentError(
+            "widths", f"must list depth + 1 = {depth + 1} widths, the input's first", but=f"has shape {values.shape}"
+        )
+    return None if (values == values[0]).all() else values[0] / values
+
+
+def _lengths(
+    phi: Activation, sigma_w: float, sigma_b: float, depth: int, q0: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths q and how many layers have each."""
+    if q0 is not None:
+        q0 = float(arguments.scalar(arguments.positive("q0", q0)))
+    if _homogeneous(phi):
+        return np.ones(1), np.array([depth])
+    if q0 is None:
+        return np.array([meanfield.solve(phi, sigma_w=sigma_w, sigma_b=sigma_b).q_star]), np.array([depth])
+    q = np.asarray(meanfield.propagate(phi, sigma_w=sigma_w, sigma_b=sigma_b, q0=q0, c0=0.0, depth=depth).q)[:depth]
+    if not np.isfinite(q).all():
+        raise DomainError("The lengths of the layers overflow at these sigma_w and sigma_b. Lower sigma_w or the depth.")
+    starts = np.concatenate(([True], np.abs(np.diff(q)) > 1e-14 * q[1:]))
+    counts = np.diff(np.concatenate((np.flatnonzero(starts), [depth])))
+    return q[starts], counts
+
+
+def _homogeneous(phi: Activation) -> bool:
+    """Whether phi' takes one value on each side of zero, so that the slopes do not depend on q."""
+    pieces = slope_pieces(phi)
+    return all(p.curve is None for p in pieces) and all(p.low in (0.0, -np.inf) for p in pieces)
+
+
+def _rectangular(
+    phi: Activation, lengths: np.ndarray, ratios: np.ndarray, log_variance: float, gaussian: bool
+) -> list[Factor]:
+    """One factor a kind of layer; equal layers share theirs."""
+    kinds: dict[tuple, int] = {}
+    for q, before, after in zip(lengths, ratios, ratios[1:], strict=False):
+        key = (float(q), float(before), float(after))
+        kinds[key] = kinds.get(key, 0) + 1
+    return [
+        Factor(
+            float(n), log_variance + float(np.log(before / after)), gaussian, slope_law(phi, q), after,
+            0.0 if gaussian else min(before, after),
+        )
+        for (q, before, after), n in kinds.items()
+    ]  # fmt: skip
