@@ -11,26 +11,23 @@ from widelimit.validate.claims.meanfield_plans import point
 from widelimit.validate.statistics_limit import extrapolate
 
 CLAIMS = {claim.id.split(".")[1]: claim for claim in claims.CLAIMS}
-SIZES = (64, 128, 256)
+SIZES = (48, 96, 192)
 SMALL = [
     ("length-map", point("tanh", 2.5, depth=3, q0=2.0)),
-    ("length-map", point("x*tanh(x)", 0.8, 0.5, depth=2, q0=1.0, weights="orthogonal")),
-    ("length-map", point("erf_s", 2.0, depth=3, data="digits:3:17")),
-    ("correlation-map", point("relu", 1.6, 0.4, depth=3, q0=1.0, one_minus_c0=0.6)),
-    ("correlation-map", point("hard_tanh", 2.0, depth=3, q0=1.0, one_minus_c0=0.2, weights="orthogonal")),
-    ("correlation-map", point("sin", 1.5, 0.3, depth=3, data="digits:0:1000")),
-    ("fixed-point", point("erf_s", 9.0, 1.0, depth=20, window=8, q0=1.0, c0=0.4)),
+    ("length-map", point("x/sqrt(1 + x**2)", 2.0, 0.3, depth=2, data="digits:3:17", weights="orthogonal")),
+    ("correlation-map", point("relu", 1.2, 0.4, depth=3, q0=1.0, one_minus_c0=0.6)),
+    ("fixed-point", point("tanh", 9.0, 1.0, depth=16, window=6, q0=1.0, c0=0.4)),
     ("depth-scale", point("tanh", 4.0)),
-    ("depth-scale", point("erf_s", 1.0)),
+    ("depth-scale", point("tanh", 1.0)),
     ("gradient-norm", point("tanh", 4.0, distance=6)),
     ("gradient-norm", point("relu", 1.2, 0.4, distance=6, weights="orthogonal")),
     ("dropout", point("tanh", 1.76095, keep=0.8, depth=3)),
     ("critical-decay", {"activation": "tanh", "sigma_b": 0.223607, "depth": 8, "one_minus_c0": 0.5}),
-    ("critical-decay", {"activation": "relu", "sigma_b": 0.0, "depth": 8, "one_minus_c0": 1.0}),
+    ("critical-decay", {"activation": "relu", "sigma_b": 0.0, "depth": 4, "one_minus_c0": 1.0}),
 ]
 
 
-def measured(claim, inputs, sizes=SIZES, replicates=48):
+def measured(claim, inputs, sizes=SIZES, replicates=32):
     samples = [claim.simulate(inputs, n, range(n, n + replicates), Backend()) for n in sizes]
     return extrapolate(samples, sizes, claim.exponent)
 
@@ -46,7 +43,7 @@ def test_simulation_agrees_with_theory_in_the_limit(name, inputs):
     estimate = measured(claim, inputs)
     z = (estimate.limit - predicted) / estimate.standard_error
     assert len(claim.rows(inputs)) == len(predicted)
-    # four standard errors at each of fifty rows, and two per cent for what 1/N^2 leaves at width 64
+    # four standard errors at each of forty rows, and two per cent for what 1/N^2 leaves at width 48
     assert np.all(np.abs(z) < 4 + 0.02 * scale(claim, predicted) / estimate.standard_error), (
         z,
         estimate.limit,
@@ -104,7 +101,7 @@ def test_domains_hold_points_that_are_valid():
                 found += 1
                 predicted = claim.predict(inputs)
                 assert np.isfinite(predicted).all() and len(claim.rows(inputs)) == len(predicted), inputs
-            if found == 4:
+            if found == 2:
                 break
         assert found >= 1, claim.id
 
@@ -128,9 +125,9 @@ def test_predictions_have_the_published_numbers():
     )
     # hard tanh in dropout, and ReLU's decay: (9 pi^2 / 2) / l^2 is the limit of l times the last row
     relu = CLAIMS["critical-decay"].predict(
-        {"activation": "relu", "sigma_b": 0.0, "depth": 4000, "one_minus_c0": 1.0}
+        {"activation": "relu", "sigma_b": 0.0, "depth": 2000, "one_minus_c0": 1.0}
     )
-    assert relu[-1] * 4000 == pytest.approx(4.5 * np.pi**2, rel=0.02)
+    assert relu[-1] * 2000 == pytest.approx(4.5 * np.pi**2, rel=0.02)
 
 
 def test_one_per_cent_in_the_length_map_is_seen_at_the_reference_resolution():
@@ -142,7 +139,7 @@ def test_one_per_cent_in_the_length_map_is_seen_at_the_reference_resolution():
 
 
 def test_trainability_at_toy_size():
-    inputs = point("tanh", 1.0, neurons=32, steps=30, batch=32, rate=0.1, deepest=20)
+    inputs = point("tanh", 1.0, neurons=16, steps=8, batch=16, rate=0.1, deepest=9)
     claim = CLAIMS["trainability"]
     result = claim.simulate(inputs, 0, [1, 2], Backend())
     assert result.shape == (2, 4) and np.isfinite(result).all()

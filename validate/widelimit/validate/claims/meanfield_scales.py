@@ -20,7 +20,7 @@ from widelimit.validate.claims.meanfield_shared import (
     derivation,
     where_defined,
 )
-from widelimit.validate.claims.meanfield_theory import altered, neighbour
+from widelimit.validate.claims.meanfield_theory import altered, farther
 
 if TYPE_CHECKING:
     from widelimit.validate.backend import Backend
@@ -65,7 +65,7 @@ def _settles(inputs: Inputs) -> bool:
 
 
 def _fixed_point_of_neighbour(inputs: Inputs) -> np.ndarray:
-    return _same_rows(neighbour(inputs), inputs)
+    return _same_rows(farther(inputs), inputs)
 
 
 def _fixed_point_without_bias(inputs: Inputs) -> np.ndarray:
@@ -116,7 +116,7 @@ FIXED_POINT = Claim(
     counterfactuals=(
         counterfactual(
             "neighbouring activation",
-            "the fixed points of a nearly identical activation",
+            "the fixed points of an activation of the same kind (arctan for tanh)",
             theory.fixed_points,
             _fixed_point_of_neighbour,
             _FIXED_MARGIN,
@@ -198,7 +198,7 @@ def _has_scales(inputs: Inputs) -> bool:
 
 
 def _rates_of_neighbour(inputs: Inputs) -> np.ndarray:
-    return theory.rates(neighbour(inputs))
+    return theory.rates(farther(inputs))
 
 
 def _slope_at_one(inputs: Inputs) -> np.ndarray:
@@ -254,7 +254,7 @@ DEPTH_SCALE = Claim(
         ),
         counterfactual(
             "neighbouring activation",
-            "the depth scales of a nearly identical activation",
+            "the depth scales of an activation of the same kind (arctan for tanh)",
             theory.rates,
             _rates_of_neighbour,
             _RATE_MARGIN,
@@ -330,7 +330,7 @@ def _gradients_by_xi_c(inputs: Inputs) -> np.ndarray:
 
 
 def _gradients_of_neighbour(inputs: Inputs) -> np.ndarray:
-    other = neighbour(inputs)
+    other = farther(inputs)
     return _gradients(inputs, theory.log_chi(other), -theory.rates(other)[0])
 
 
@@ -381,7 +381,7 @@ GRADIENT_NORM = Claim(
         ),
         counterfactual(
             "neighbouring activation",
-            "chi_1 of a nearly identical activation",
+            "chi_1 of an activation of the same kind (arctan for tanh)",
             gradients,
             _gradients_of_neighbour,
             _GRADIENT_MARGIN,

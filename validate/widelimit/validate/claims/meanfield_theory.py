@@ -29,6 +29,13 @@ NEIGHBOURS: Mapping[str, str] = {
     "swish": "relu",
     "elu": "tanh",
 }
+# Rates and fixed points of those are too close: a less similar one, still odd, of slope 1 at 0 and saturating.
+FARTHER: Mapping[str, str] = {
+    "tanh": "arctan",
+    "erf_s": "arctan",
+    "hard_tanh": "tanh",
+    "relu": "leaky_relu(0.4)",
+}
 
 
 class History(NamedTuple):
@@ -47,6 +54,13 @@ def altered(inputs: Inputs, **changes: Any) -> Inputs:
 def neighbour(inputs: Inputs) -> Inputs:
     """The same point for the activation that a counterfactual mistakes this one for."""
     return altered(inputs, activation=NEIGHBOURS.get(str(inputs["activation"]), "tanh"))
+
+
+def farther(inputs: Inputs) -> Inputs:
+    """The same point for an activation of the same kind that is easier to tell from this one."""
+    return altered(
+        inputs, activation=FARTHER.get(str(inputs["activation"]), str(neighbour(inputs)["activation"]))
+    )
 
 
 # --- layer by layer -----------------------------------------------------------------------------------------------

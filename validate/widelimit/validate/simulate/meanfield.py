@@ -27,7 +27,7 @@ from widelimit.validate.simulate.moments import (
 from widelimit.validate.simulate.network import Architecture, Network, in_batches, random_network
 
 PAIRS = 8  # synthetic pairs in a network: 16 columns add a fifth to the cost of its weights
-FAMILY = 16  # vectors of a family
+FAMILY = 16  # vectors of a family, and pairs where gradients are sent back
 _LOST = 1e-3  # a share of a difference that is taken as lost in noise
 
 
@@ -215,22 +215,22 @@ def gradient_statistics(
 
     def measure(group: Sequence[int]) -> torch.Tensor:
         network = random_network(architecture, width, group, backend, keep_layers=True)
-        start = torch.cat(pairs(network.draws, width, PAIRS, q0, one_minus_c0), dim=2)
+        start = torch.cat(pairs(network.draws, width, FAMILY, q0, one_minus_c0), dim=2)
         for _ in network.forward(start):
             pass
-        output = network.draws.normal(width, PAIRS)
+        output = network.draws.normal(width, FAMILY)
         size = length(output).mean(dim=1)
         norms, covariances = [], []
         for distance, delta in enumerate(network.backward(torch.cat([output, output], dim=2)), start=1):
             if distance in distances:
-                a, b = delta[..., :PAIRS], delta[..., PAIRS:]
+                a, b = delta[..., :FAMILY], delta[..., FAMILY:]
                 norms.append((length(delta).mean(dim=1) / size).log())
                 covariances.append((a * b).mean(dim=(1, 2)) / size)
             if distance == max(distances):
                 break
         return torch.stack(norms + covariances, dim=1)
 
-    table = in_batches(measure, seeds, _bytes(architecture, width, 2 * PAIRS, backend, kept=True), backend)
+    table = in_batches(measure, seeds, _bytes(architecture, width, 2 * FAMILY, backend, kept=True), backend)
     return GradientStatistics(table[:, : len(distances)], table[:, len(distances) :])
 
 
