@@ -47,25 +47,27 @@ def _closure(files: frozenset[Path]) -> frozenset[Path]:
     return frozenset(found)
 
 
-def _imports(file: Path) -> Iterator[str]:
+@cache
+def _imports(file: Path) -> tuple[str, ...]:
+    """Names of modules of ours, or of what is in them, that a file imports anywhere."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
-            yield from (one.name for one in node.names if one.name.startswith(_OURS))
-        elif isinstance(node, ast.ImportFrom) and node.module and f"{node.module}.".startswith(_OURS):
-            yield node.module
-            yield from (f"{node.module}.{one.name}" for one in node.names)
+            names += [one.name for one in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{one.name}" for one in node.names)]
+    return tuple(name for name in names if name.startswith(_OURS))
 
 
 @cache
 def _file(module: str) -> Path | None:
-    """The file of a module of ours; None for a namespace, or where the name is an attribute of a module."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except ImportError:
+    """The file of a module of ours, found without importing it; None where the name is an attribute of one."""
+    floor, *parts = module.removeprefix(_OURS).split(".")
+    spec = importlib.util.find_spec(_OURS + floor)
+    if spec is None or spec.origin is None:
         return None
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
-        return None
-    return Path(spec.origin)
+    path = Path(spec.origin).parent.joinpath(*parts)
+    return next((one for one in (path / "__init__.py", path.with_suffix(".py")) if one.is_file()), None)
 
 
 def _functions(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
