@@ -75,7 +75,7 @@ def one_sentence(error: CycloptsError) -> str:
     ...     app(["validate", "--seed", "x"])
     ... except CycloptsError as error:
     ...     one_sentence(error)
-    'Argument `seed` must be a whole number, but is \\'x\\'. See `widelimit --help`.'
+    "Argument `seed` must be a whole number, but is 'x'. See `widelimit --help`."
     """
     token, argument = getattr(error, "token", None), error.argument
     wanted = getattr(error, "target_type", None)

@@ -86,10 +86,8 @@ def bind(function: Callable[..., Any], tokens: Sequence[str], usage: str) -> dic
     )
     app.default(command)
     app(list(tokens))
-    required = {
-        p.name: p.default for p in parameters if p.name in _FALLBACK and p.default == _FALLBACK[p.name]
-    }
-    return required | given
+    unsaid = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    return {name: _FALLBACK[name] for name in unsaid if name in _FALLBACK} | given
 
 
 def _type(parameter: inspect.Parameter) -> Any:

@@ -1,0 +1,142 @@
+"""``report.json``: a run for machines, and the form in which a committed report can be read back.
+
+The required keys of a point (a predicted number) are ``inputs``, ``predicted``, ``measured``, ``standard_error`` and
+``verdict``; the others are the rest of `outcome.RowOutcome`. Infinity is written as the string "inf" or "-inf" and
+what is not defined as null, so that every reader of JSON takes it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from widelimit.theory.errors import ArgumentError, StoreError
+from widelimit.validate.outcome import (
+    ClaimOutcome,
+    CounterfactualOutcome,
+    CounterfactualRow,
+    RowOutcome,
+    RunOutcome,
+    SizeSummary,
+)
+
+NAME = "report.json"
+SCHEMA = 1
+_EXACT = ("predicted", "measured")  # all digits; of the others, six carry all that they know
+_DIGITS = 6
+
+
+def dump(outcome: RunOutcome) -> str:
+    """Print a run as JSON, a point (a predicted number) a line."""
+    run = {"preset": outcome.preset, "level": outcome.level, **outcome.manifest}
+    claims = ",\n".join(_claim(claim) for claim in outcome.claims)
+    return f'{{"schema": {SCHEMA}, "run": {_text(run)},\n"claims": [\n{claims}\n]}}\n'
+
+
+def read(folder: str | Path) -> RunOutcome:
+    """Read the outcome of a run back from ``report.json`` in its folder.
+
+    Raises `ArgumentError` where there is none, `StoreError` where it is damaged.
+    """
+    path = Path(folder) / NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ArgumentError(
+            "folder", f"must hold {NAME}, written by `widelimit validate`", but=f"{path}: {reason}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _damaged(path, "it is not text") from error
+    try:
+        found = json.loads(text)
+        if found["schema"] != SCHEMA:
+            raise _damaged(path, f"its schema is {found['schema']}, not {SCHEMA}")
+        run = dict(found["run"])
+        claims = tuple(_read_claim(claim) for claim in found["claims"])
+        return RunOutcome(claims, run, run["preset"], _number(run["level"]))
+    except json.JSONDecodeError as error:
+        raise _damaged(path, f"it ends or breaks off at line {error.lineno}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, f"{type(error).__name__} {error}") from error
+
+
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"File {path} cannot be read: {why}. Run `widelimit validate` into this folder again: stored cells are used."
+    )
+
+
+def _claim(claim: ClaimOutcome) -> str:
+    content = {
+        field.name: getattr(claim, field.name)
+        for field in fields(claim)
+        if field.name not in ("rows", "counterfactuals")
+    }
+    head = _text(content)[:-1]
+    points = ",\n".join(_text(_row(row)) for row in claim.rows)
+    return f'{head}, "counterfactuals": {_text([asdict(c) for c in claim.counterfactuals])}, "points": [\n{points}\n]}}'
+
+
+def _row(row: RowOutcome) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if field.name == "sizes":
+            value = [[s.size, s.replicates, s.mean, _rounded(s.standard_error)] for s in value]
+        elif field.name == "counterfactuals":
+            value = [[c.name, _rounded(c.predicted), _rounded(c.p_value), c.rejected] for c in value]
+        elif field.name == "label":
+            value = list(value)
+        elif isinstance(value, float) and field.name not in _EXACT:
+            value = _rounded(value)
+        content[field.name] = value
+    return content
+
+
+def _read_claim(found: Mapping[str, Any]) -> ClaimOutcome:
+    known = {field.name for field in fields(ClaimOutcome)}
+    content = {name: _number(value) for name, value in found.items() if name in known}
+    content["rows"] = tuple(_read_row(point) for point in found["points"])
+    content["counterfactuals"] = tuple(CounterfactualOutcome(**one) for one in found["counterfactuals"])
+    return ClaimOutcome(**content)
+
+
+def _read_row(found: Mapping[str, Any]) -> RowOutcome:
+    known = {field.name for field in fields(RowOutcome)}
+    content = {name: _number(value) for name, value in found.items() if name in known and name != "inputs"}
+    content |= {name: math.nan for name in content if content[name] is None and name != "needed_replicates"}
+    content["inputs"] = found["inputs"]
+    content["label"] = {name: found["inputs"][name] for name in found["label"]}
+    content["sizes"] = tuple(SizeSummary(*map(_number, size)) for size in found["sizes"])
+    content["counterfactuals"] = tuple(
+        CounterfactualRow(*map(_number, one)) for one in found["counterfactuals"]
+    )
+    return RowOutcome(**content)
+
+
+def _number(value: Any) -> Any:
+    """Undo what `_strict` does to a number; names and texts pass."""
+    if value in ("inf", "-inf"):
+        return float(value)
+    return value
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else value
+
+
+def _text(content: Any) -> str:
+    return json.dumps(_strict(content), ensure_ascii=False, allow_nan=False)
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, Mapping):
+        return {str(name): _strict(part) for name, part in value.items()}
+    return [_strict(part) for part in value] if isinstance(value, (list, tuple)) else value
