@@ -14,7 +14,9 @@ def oracle():
     import importlib.util
     from pathlib import Path
 
-    spec = importlib.util.spec_from_file_location("meanfield_oracle", Path(__file__).with_name("meanfield_oracle.py"))
+    spec = importlib.util.spec_from_file_location(
+        "meanfield_oracle", Path(__file__).with_name("meanfield_oracle.py")
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -25,8 +27,26 @@ ORACLE = oracle()
 # signal-propagation notes: values found by two independent integrations, as many digits as printed
 WORKED = [
     ("tanh", 1.3, 0.3153164774853, 0.8801635098832, 1.785236631542, 1.0, 7.83406926846, 7.8340692685),
-    ("tanh", 2.5, 1.0639583774168, 1.1335156987043, 1.179872916479, 0.4468042323441, 11.79559751587, -7.9793150218),
-    ("tanh", 4.0, 2.1954939280346, 1.3424024144452, 0.873293371960, 0.1650649620223, 6.98027353298, -3.3960371367),
+    (
+        "tanh",
+        2.5,
+        1.0639583774168,
+        1.1335156987043,
+        1.179872916479,
+        0.4468042323441,
+        11.79559751587,
+        -7.9793150218,
+    ),
+    (
+        "tanh",
+        4.0,
+        2.1954939280346,
+        1.3424024144452,
+        0.873293371960,
+        0.1650649620223,
+        6.98027353298,
+        -3.3960371367,
+    ),
     ("erf_s", 2.5, 1.1719802449930, 1.1553928072277, None, 0.3858291534804, 10.46345207342, None),
     ("hard_tanh", 2.0, 1.130041986244, 1.306286239686, None, 0.31891159476, 7.670500211, None),
 ]
@@ -60,7 +80,9 @@ def test_worked_dropout(keep, q, at_one, c, xi_c):
     assert p.q_star == pytest.approx(q, rel=1e-11)
     assert p.c_star == pytest.approx(c, rel=1e-11)
     assert p.xi_c == pytest.approx(xi_c, rel=1e-9)
-    assert meanfield.propagate("tanh", **at, q0=p.q_star, c0=1.0, depth=1).c[1] == pytest.approx(at_one, rel=1e-11)
+    assert meanfield.propagate("tanh", **at, q0=p.q_star, c0=1.0, depth=1).c[1] == pytest.approx(
+        at_one, rel=1e-11
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +105,9 @@ def test_edge_of_chaos_small_q_and_decay():
     line = meanfield.critical_line("tanh", q_star=0.0259209482112542)
     assert line.sigma_w**2 == pytest.approx(1.05, rel=1e-13)
     assert line.sigma_b**2 == pytest.approx(2.01052133883e-5, rel=1e-9)  # q - V/P cancels three digits
-    assert meanfield.critical_line("tanh", sigma_b=math.sqrt(0.05)).decay_coefficient == pytest.approx(6.17112614217)
+    assert meanfield.critical_line("tanh", sigma_b=math.sqrt(0.05)).decay_coefficient == pytest.approx(
+        6.17112614217
+    )
     relu = meanfield.critical_line("relu", sigma_b=0.0)
     assert relu.sigma_w**2 == pytest.approx(2) and relu.decay_power == 2
     assert relu.decay_coefficient == pytest.approx(9 * math.pi**2 / 2)
@@ -108,7 +132,13 @@ def test_edge_of_chaos_is_unstable_where_phi_is_not_odd(name):
 
 @pytest.mark.parametrize(
     ("name", "sigma_w", "sigma_b"),
-    [("tanh", 4.0, 0.0), ("tanh", 50.0, 0.1), ("tanh", 1.01, 0.0), ("x*tanh(x)", 0.9, 0.3), ("swish", 1.4, 0.2)]
+    [
+        ("tanh", 4.0, 0.0),
+        ("tanh", 50.0, 0.1),
+        ("tanh", 1.01, 0.0),
+        ("x*tanh(x)", 0.9, 0.3),
+        ("swish", 1.4, 0.2),
+    ]
     + [("hard_tanh", 70.0, 0.5), ("sin", 2.0, 0.4)],
 )
 def test_length_fixed_point_against_oracle(name, sigma_w, sigma_b):
@@ -143,7 +173,8 @@ def test_correlation_near_the_edge_keeps_its_digits():
         ratio = lambda q: (mp.pi * q / 2) / (1 + mp.pi * q / 2)  # noqa: E731
         q = mp.findroot(lambda q: s * 2 / mp.pi * mp.asin(ratio(q)) + b - q, p.q_star)
         eps = mp.findroot(
-            lambda e: (s * 2 / mp.pi * (mp.asin(ratio(q)) - mp.asin(ratio(q) * (1 - e))) / q - e) / e, p.one_minus_c_star
+            lambda e: (s * 2 / mp.pi * (mp.asin(ratio(q)) - mp.asin(ratio(q) * (1 - e))) / q - e) / e,
+            p.one_minus_c_star,
         )
     assert 1e-8 < float(eps) < 1e-5
     assert p.one_minus_c_star == pytest.approx(float(eps), rel=1e-6)  # conditioning: 1e-15 / (chi_1 - 1)
@@ -228,7 +259,9 @@ def test_unequal_lengths_one_layer():
     q1, q2, c = 0.7, 0.70001, 0.999
     p = meanfield.propagate("erf", sigma_w=1.5, sigma_b=0.2, q0=(q1, q2), c0=c, depth=1)
     with mp.workdps(40):
-        f = lambda a, b, r: 2.25 * 2 / mp.pi * mp.asin(2 * r * mp.sqrt(a * b) / mp.sqrt((1 + 2 * a) * (1 + 2 * b)))  # noqa: E731
+        f = lambda a, b, r: (
+            2.25 * 2 / mp.pi * mp.asin(2 * r * mp.sqrt(a * b) / mp.sqrt((1 + 2 * a) * (1 + 2 * b)))
+        )  # noqa: E731
         b = mp.mpf(0.2) ** 2
         lengths = [f(mp.mpf(q), mp.mpf(q), 1) + b for q in (q1, q2)]
         eps = 1 - (f(mp.mpf(q1), mp.mpf(q2), mp.mpf(c)) + b) / mp.sqrt(lengths[0] * lengths[1])
@@ -236,4 +269,6 @@ def test_unequal_lengths_one_layer():
 
 
 def test_predict_is_solve():
-    assert meanfield.predict("tanh", sigma_w=2.0, sigma_b=0.1) == meanfield.solve("tanh", sigma_w=2.0, sigma_b=0.1)
+    assert meanfield.predict("tanh", sigma_w=2.0, sigma_b=0.1) == meanfield.solve(
+        "tanh", sigma_w=2.0, sigma_b=0.1
+    )
