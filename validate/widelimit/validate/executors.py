@@ -167,7 +167,7 @@ def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done]
                 cell = running.pop(future)
                 done = _result(future, cell, tries)
                 if done is None:
-                    waiting.append(cell)
+                    waiting.appendleft(cell)
                 else:
                     keep(cell, done)
     except StoreError:
