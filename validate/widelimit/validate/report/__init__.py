@@ -1,1 +1,35 @@
-"""The report of a run: one data model behind `index.html`, `report.json` and `report.md`."""
+"""The report of a run: one data model behind three files.
+
+machine    outcome <-> report.json
+model      outcome + claims -> Page: every number as text, formulas as MathML, figures as SVG
+figures    the panels of a claim (look: colours and type; svg: lean SVG; strips: the line in the verdict table)
+overview   outcome -> overview.svg, the run in one picture
+html, markdown   Page -> index.html, report.md
+gallery    figures of papers that topics redraw
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from widelimit.validate.outcome import RunOutcome
+from widelimit.validate.report.machine import read
+
+__all__ = ["read", "write"]
+
+
+def write(outcome: RunOutcome, out: str | Path) -> Path:
+    """Write ``index.html``, ``report.json``, ``report.md`` and ``overview.svg`` into a folder; return the page's path.
+
+    ``report.json`` comes first: if a later file fails, the run can be printed again from it. Each file appears whole
+    or not at all. Raises `ArgumentError` for a folder that cannot be written to, `StoreError` for a full disk.
+    """
+    from widelimit.validate import atomic
+    from widelimit.validate.report import html, machine, markdown, model, overview
+
+    folder = atomic.folder(Path(out))
+    atomic.write_text(folder / machine.NAME, machine.dump(outcome))
+    page = model.page(outcome, folder)
+    atomic.write_text(folder / "overview.svg", overview.draw(outcome))
+    atomic.write_text(folder / "report.md", markdown.render(page))
+    return atomic.write_text(folder / "index.html", html.render(page))

@@ -1,0 +1,85 @@
+"""Figures of papers, redrawn: a topic's ``claims/<topic>.py`` may expose ``GALLERY: tuple[GalleryFigure, ...]``.
+
+`compute` does the work once; its arrays are kept in the run's folder (``gallery/<topic>.<name>.npz``), from where
+``widelimit report`` draws them again. `draw` puts them on axes. A gallery figure shows; it does not decide.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from widelimit.validate import atomic
+from widelimit.validate.report.figures import Panel, drawn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+
+log = logging.getLogger(__name__)
+Arrays = Mapping[str, "np.ndarray"]
+
+
+@dataclass(frozen=True)
+class GalleryFigure:
+    """A figure of a paper that a topic redraws.
+
+    `name`: for the file, such as "phase-diagram". `source`: key and figure, "schoenholz2017deep, fig. 2".
+    `compute(preset)`: the arrays behind it, by name; seconds under "quick". `draw(arrays, axes)`: one panel.
+    """
+
+    name: str
+    title: str
+    caption: str
+    source: str
+    compute: Callable[[str], Arrays]
+    draw: Callable[[Arrays, Axes], Any]
+
+
+def gallery(topics: Iterable[str], preset: str, folder: Path) -> list[tuple[GalleryFigure, Panel]]:
+    """Draw the gallery figures of the topics; one that fails is left out with a warning."""
+    out = []
+    for topic in topics:
+        for figure in _of(topic):
+            try:
+                arrays = _arrays(figure, topic, preset, folder)
+                panel = drawn(
+                    lambda axes, figure=figure, arrays=arrays: figure.draw(arrays, axes),
+                    f"g-{topic}-{figure.name}",
+                    figure.title,
+                    figure.caption,
+                )
+            except Exception:  # a picture that fails must not cost the verdicts
+                log.warning("Gallery figure %s.%s failed and is left out.", topic, figure.name, exc_info=True)
+            else:
+                out.append((figure, panel))
+    return out
+
+
+def _of(topic: str) -> tuple[GalleryFigure, ...]:
+    name = f"widelimit.validate.claims.{topic}"
+    if not topic.isidentifier() or find_spec(name) is None:
+        return ()
+    return tuple(getattr(import_module(name), "GALLERY", ()))
+
+
+def _arrays(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Arrays:
+    import numpy as np
+
+    path = folder / "gallery" / f"{topic}.{figure.name}.{preset}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError):
+        arrays = figure.compute(preset)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    atomic.write_bytes(path, stream.getvalue())
+    return arrays

@@ -1,0 +1,38 @@
+"""``index.html``: the page as one file, from the templates beside this module."""
+
+from __future__ import annotations
+
+import re
+
+from widelimit.validate.report.look import css_variables
+from widelimit.validate.report.model import Page
+from widelimit.validate.report.numbers import percent
+from widelimit.validate.report.references import spelled
+
+# Text in a verdict's colour needs more contrast than a line in a figure: 4.5 to 1 on its paper.
+_TEXT = (
+    "--agree:#00694d;--wrong:#a84300;--open:#7a5500",
+    "--agree:#35cfa4;--wrong:#ff9a63;--open:#f0b429",
+)
+
+
+def render(page: Page) -> str:
+    """Print the page. Everything from outside is escaped; only our own SVG and MathML go in as they are."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("widelimit.validate.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+    )
+    sheet = environment.get_template("style.css").render()
+    text = environment.get_template("index.html.j2").render(
+        page=page, css=_themes() + sheet, level=percent(page.outcome.level), spelled=spelled
+    )
+    return re.sub(r"\n\s*\n+", "\n", text)
+
+
+def _themes() -> str:
+    light, dark = (f"{css_variables(mode)};{_TEXT[mode]}" for mode in (0, 1))
+    return f":root{{color-scheme:light dark;{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"

@@ -1,0 +1,323 @@
+"""What the page says, ready to print: every number as text, every formula as MathML, every figure as SVG.
+
+outcome + claims -> Page; the templates only arrange it.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from widelimit.theory.errors import WidelimitError
+from widelimit.validate.outcome import ClaimOutcome, CounterfactualOutcome, RowOutcome, RunOutcome
+from widelimit.validate.report import labels, numbers, references
+from widelimit.validate.report.figures import Panel, evidence, panels
+from widelimit.validate.report.gallery import GalleryFigure, gallery
+from widelimit.validate.report.references import Reference
+from widelimit.validate.report.strips import strip
+
+if TYPE_CHECKING:
+    from widelimit.theory.derivation import Derivation
+    from widelimit.validate.claim import Claim
+
+log = logging.getLogger(__name__)
+ROWS_SHOWN = 40  # of a claim in the page; report.json has them all
+
+
+@dataclass(frozen=True)
+class StepView:
+    """A step of a derivation: its equation as MathML."""
+
+    name: str
+    mathml: str
+    because: str
+    source: str
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DerivationView:
+    """A derivation; `same_as` is the id of the claim in whose section it is already printed."""
+
+    title: str
+    assumptions: tuple[str, ...]
+    steps: tuple[StepView, ...]
+    same_as: str = ""
+
+
+@dataclass(frozen=True)
+class RowView:
+    """A predicted number as text."""
+
+    inputs: str
+    predicted: str
+    measured: str
+    residual: str
+    interval: str
+    resolution: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class CounterfactualView:
+    """A wrong theory, at the row where the data speak against it most clearly."""
+
+    outcome: CounterfactualOutcome
+    where: str = ""
+    predicted: str = ""
+    measured: str = ""
+    p_value: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """A section of the page."""
+
+    outcome: ClaimOutcome
+    anchor: str
+    strip: str
+    panels: tuple[Panel, ...]
+    evidence: tuple[Panel, ...]
+    rows: tuple[RowView, ...]
+    counterfactuals: tuple[CounterfactualView, ...]
+    command: str
+    figures: Mapping[str, str]
+    paper: tuple[Reference, ...]
+    shared: str = ""
+    derivation: DerivationView | None = None
+    more_derivations: int = 0
+    flagged: int = 0
+    observable: str = ""
+
+    @property
+    def rejected(self) -> int:
+        """How many counterfactuals the run rejected."""
+        return sum(one.rejected for one in self.outcome.counterfactuals)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole page."""
+
+    outcome: RunOutcome
+    summary: tuple[str, ...]
+    claims: tuple[ClaimView, ...]
+    gallery: tuple[tuple[GalleryFigure, Panel], ...]
+    manifest: tuple[tuple[str, str], ...]
+    references: tuple[Reference, ...]
+    warnings: tuple[str, ...] = field(default=())
+
+
+def page(outcome: RunOutcome, folder: Path) -> Page:
+    """Prepare everything that the page of a run shows."""
+    found = {claim.id: _definition(claim.id, outcome) for claim in outcome.claims}
+    printed: dict[Any, str] = {}
+    views = tuple(
+        _claim(one, found[one.id], f"c{index}", outcome, printed) for index, one in enumerate(outcome.claims)
+    )
+    topics = dict.fromkeys(claim.id.split(".")[0] for claim in outcome.claims)
+    pictures = tuple(gallery(topics, outcome.preset, folder))
+    text = " ".join([*(c.paper for c in outcome.claims), *(f.source for f, _ in pictures)])
+    text += " ".join(step.source for claim in found.values() if claim for step in _steps(claim, outcome))
+    return Page(
+        outcome,
+        summary(outcome),
+        views,
+        pictures,
+        _manifest(outcome.manifest),
+        tuple(references.mentioned(text)),
+        tuple(outcome.manifest.get("warnings", ())),
+    )
+
+
+def summary(outcome: RunOutcome) -> tuple[str, ...]:
+    """What was done and what came out, in two sentences."""
+    claims = outcome.claims
+    points = sum(claim.points for claim in claims)
+    values = sum(len(claim.rows) for claim in claims)
+    sizes = [size.size for claim in claims for row in claim.rows for size in row.sizes]
+    reach = f", up to size {max(sizes):,}".replace(",", " ") if sizes and max(sizes) > 0 else ""
+    spent = outcome.manifest.get("seconds")
+    taken = f" in {numbers.duration(spent)}" if isinstance(spent, (int, float)) else ""
+    where = outcome.manifest.get("device_name") or outcome.manifest.get("device") or "an unknown device"
+    first = (
+        f"This run tested {numbers.count(len(claims), 'claim')} at {numbers.count(points, 'point')} by "
+        f"{numbers.count(sum(c.replicates for c in claims), 'simulation')} of finite systems{reach}, "
+        f"{numbers.count(values, 'predicted number')} in all{taken} on {where}."
+    )
+    tally = {name: sum(c.verdict == name for c in claims) for name in ("agrees", "disagrees", "inconclusive")}
+    weak = sum(claim.too_weak for claim in claims)
+    parts = [
+        f"{tally['agrees'] or 'none'} {'agrees' if tally['agrees'] == 1 else 'agree'} with the theory within the margin",
+        f"{tally['disagrees'] or 'none'} {'disagrees' if tally['disagrees'] == 1 else 'disagree'}",
+        f"{tally['inconclusive'] or 'none'} {'is' if tally['inconclusive'] == 1 else 'are'} inconclusive",
+    ]
+    wrong = [one for claim in claims for one in claim.counterfactuals]
+    caught = sum(one.rejected for one in wrong)
+    last = (
+        f"all {len(wrong)} wrong theories put in on purpose were rejected"
+        if wrong and caught == len(wrong)
+        else f"{caught} of {len(wrong)} wrong theories put in on purpose were rejected"
+    )
+    note = f", so that {numbers.count(weak, 'claim')} is too weak to mean anything" if weak == 1 else ""
+    note = f", so that {weak} claims are too weak to mean anything" if weak > 1 else note
+    second = f"Of the claims, {parts[0]}, {parts[1]}, {parts[2]}; {last}{note}."
+    return first, second
+
+
+def _definition(claim_id: str, outcome: RunOutcome) -> Claim | None:
+    """The claim itself, for its derivation and figure; None if this installation does not know it."""
+    from widelimit.validate.claims import find
+
+    try:
+        return find(claim_id)
+    except WidelimitError:
+        return None
+
+
+def _claim(
+    one: ClaimOutcome, claim: Claim | None, prefix: str, run: RunOutcome, printed: dict[Any, str]
+) -> ClaimView:
+    _, shared = labels.varying(one)
+    shown = _shown(one)
+    derivation, more = _derivation(one, claim, printed)
+    drawn, proof = panels(one, claim, prefix), evidence(one, prefix)
+    resolved = {"worst": numbers.percent(one.resolution), "best": numbers.percent(one.best_resolution)}
+    return ClaimView(
+        outcome=one,
+        anchor=one.id.replace(".", "-"),
+        strip=strip(one),
+        panels=drawn,
+        evidence=proof,
+        rows=tuple(_row(row) for row in shown),
+        counterfactuals=tuple(_counterfactual(one, wrong) for wrong in one.counterfactuals),
+        command=command(one, run),
+        figures=resolved
+        | {
+            "margin": numbers.percent(one.margin),
+            "replicates": f"{one.replicates:,}".replace(",", " "),
+            "time": numbers.duration(one.seconds),
+            "sizes": ", ".join(
+                str(s) for s in sorted({s.size for row in one.rows for s in row.sizes if s.size > 0})
+            ),
+            "exponent": numbers.number(one.exponent),
+            "worst_residual": numbers.number(max((abs(r.residual) for r in one.rows), default=0.0), 2),
+        },
+        paper=tuple(references.mentioned(one.paper)),
+        shared=labels.said(shared),
+        derivation=derivation,
+        more_derivations=more,
+        flagged=sum(row.flagged for row in one.rows),
+        observable=claim.observable if claim else "",
+    )
+
+
+def command(one: ClaimOutcome, run: RunOutcome) -> str:
+    """The command that repeats the simulations of one claim, number for number."""
+    manifest = run.manifest
+    words = ["widelimit", "validate", one.id, "--preset", run.preset]
+    words += ["--level", f"{run.level:g}"] if run.level != 0.05 else []
+    words += ["--seed", str(manifest["seed"])] if manifest.get("seed") else []
+    words += ["--precision", "float32"] if manifest.get("precision") == "float32" else []
+    words += ["--inputs", str(manifest["inputs"])] if manifest.get("inputs") else []
+    return shlex.join([*words, "--out", f"reports/{one.id}"])
+
+
+def _steps(claim: Claim, outcome: RunOutcome) -> tuple[Any, ...]:
+    rows = next(one.rows for one in outcome.claims if one.id == claim.id)
+    found = _derive(claim, rows[0]) if rows else None
+    return found.steps if found else ()
+
+
+def _derive(claim: Claim, row: RowOutcome) -> Derivation | None:
+    if claim.derivation is None:
+        return None
+    try:
+        return claim.derivation(labels.point_inputs(row))
+    except Exception:  # the derivation explains a verdict; it must not cost it
+        log.warning("The derivation of %s could not be printed.", claim.id, exc_info=True)
+        return None
+
+
+def _derivation(
+    one: ClaimOutcome, claim: Claim | None, printed: dict[Any, str]
+) -> tuple[DerivationView | None, int]:
+    """The derivation at the first point, or where it is printed already; and how many others there are."""
+    if claim is None or claim.derivation is None or not one.rows:
+        return None, 0
+    found = _derive(claim, one.rows[0])
+    if found is None:
+        return None, 0
+    others = {str(labels.point_inputs(rows[0]).get("activation")) for rows in labels.by_point(one)}
+    if found.title in printed:
+        return DerivationView(found.title, (), (), printed[found.title]), len(others) - 1
+    printed[found.title] = one.id
+    steps = tuple(
+        StepView(
+            step.name.replace("-", " "),
+            found.step_mathml(step.name),
+            step.because,
+            references.spelled(step.source),
+            tuple(step.assumptions),
+        )
+        for step in found.steps
+    )
+    return DerivationView(found.title, tuple(found.assumptions), steps), len(others) - 1
+
+
+def _shown(one: ClaimOutcome) -> list[RowOutcome]:
+    """Rows for the page: all, or those that do not agree, the worst, and an even choice of the others."""
+    if len(one.rows) <= ROWS_SHOWN:
+        return list(one.rows)
+    order = sorted(
+        range(len(one.rows)), key=lambda i: (one.rows[i].verdict == "agrees", -abs(one.rows[i].residual))
+    )
+    chosen = set(order[: ROWS_SHOWN // 4])
+    step = len(one.rows) / (ROWS_SHOWN - len(chosen))
+    chosen |= {int(k * step) for k in range(ROWS_SHOWN - len(chosen))}
+    return [one.rows[i] for i in sorted(chosen)]
+
+
+def _row(row: RowOutcome) -> RowView:
+    exact = row.standard_error <= 0
+    return RowView(
+        inputs=labels.said({**labels.point_inputs(row), **row.label}),
+        predicted=numbers.number(row.predicted, 6),
+        measured=numbers.measured(row.measured, row.standard_error),
+        residual="exact" if exact else f"{row.residual:+.1f}".replace("-", "−"),
+        interval=f"{numbers.number(row.low)} … {numbers.number(row.high)}",
+        resolution=numbers.percent(row.resolution),
+        verdict=row.verdict,
+    )
+
+
+def _counterfactual(one: ClaimOutcome, wrong: CounterfactualOutcome) -> CounterfactualView:
+    tested = [(row, c) for row in one.rows for c in row.counterfactuals if c.name == wrong.name]
+    if not tested:
+        return CounterfactualView(wrong)
+    row, found = min(tested, key=lambda pair: (not pair[1].rejected, pair[1].p_value))
+    return CounterfactualView(
+        wrong,
+        labels.said({**labels.point_inputs(row), **row.label}),
+        numbers.number(found.predicted),
+        numbers.measured(row.measured, row.standard_error),
+        numbers.p_value(found.p_value),
+    )
+
+
+def _manifest(manifest: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The manifest as pairs of text, nested parts in one line."""
+    out = []
+    for name, value in manifest.items():
+        if value in (None, [], {}, "") or name in ("schema", "warnings", "claims"):
+            continue
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key} {part}" for key, part in value.items())
+        elif isinstance(value, (list, tuple)):
+            value = ", ".join(str(part) for part in value)
+        out.append((str(name).replace("_", " "), str(value)))
+    return tuple(out)
