@@ -112,6 +112,10 @@ def nngp_ntk(
         theta[...] = c
         for layer in layers:
             layer.advance(c, theta, rows, columns, sw2, sb2, 1.0)
+        if not (np.isfinite(c).all() and np.isfinite(theta).all()):
+            raise DomainError(
+                f"The kernels of {pairs.activation.name} overflow at sigma_w = {sigma_w}. Reduce it, or the depth."
+            )
         if symmetric:
             width = rows.stop - rows.start
             for matrix in (nngp, ntk):

@@ -118,7 +118,7 @@ def diagonalise(
     `nngp` (m, m), `test_ntk` and `test_nngp` (tests, m), `test_test_nngp` (tests, tests), `targets` (m,) or
     (m, outputs).
     `loss`: half the sum of squares, or half their mean over the m inputs. `jitter` is added to the eigenvalues; None
-    adds the least that makes them positive to rounding, m * 2^-52 * largest, where they are not, and says so.
+    adds 2^-26 times their mean where the smallest is not positive to rounding (m * 2^-52 * largest), and says so.
     """
     targets = arguments.finite("y_train", targets)
     if targets.ndim == 1:
@@ -136,7 +136,8 @@ def diagonalise(
             "The training kernel is zero: all inputs are zero and sigma_b is 0. Nothing can be learned."
         )
     if jitter is None:
-        jitter = 0.0 if eigenvalues[0] >= floor else float(floor - min(eigenvalues[0], 0.0))
+        # Null directions carry rounding of order floor / m; divided by the jitter it has to stay small.
+        jitter = 0.0 if eigenvalues[0] >= floor else float(np.sqrt(np.finfo(float).eps) * eigenvalues.mean())
         if jitter:
             _LOG.warning(
                 "the training kernel is singular to rounding (duplicate inputs?): jitter %.3g added", jitter

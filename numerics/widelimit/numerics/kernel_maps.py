@@ -28,11 +28,13 @@ from widelimit.theory.activation import Activation
 
 _LOG = logging.getLogger(__name__)
 _PAIR = types.FunctionType(types.UniTuple(types.float64, 2)(types.float64, types.float64, types.float64))
+_EQUAL = types.FunctionType(types.UniTuple(types.float64, 4)(types.float64))
 _A2 = types.Array(types.float64, 2, "A")
 _C1 = types.Array(types.float64, 1, "C")
 _F = types.float64
+_TWO = types.UniTuple(_F, 2)
 
-SMALLEST = 1e-200  # stands for a variance of zero, whose correlations are 0/0
+SMALLEST = 1e-100  # stands for a variance of zero, whose correlations are 0/0
 ROUNDING = 2.0**-51  # correlations this close to 1 are 1: inputs on one ray, seen through rounding
 
 
@@ -76,7 +78,8 @@ def pair_map(activation: Activation) -> PairMap:
     t, tdot = theory.pair(activation)
     if theory.is_closed(t) and theory.is_closed(tdot):
         compiled = compile((t, tdot), theory.PAIR_SYMBOLS, name="pair")
-        method, at = "closed form", functools.partial(ClosedLayer, compiled.njit)
+        equal = compile(theory.equal_pair(activation), (theory.Q1,), name="equal")
+        method, at = "closed form", functools.partial(ClosedLayer, compiled.njit, equal.njit)
     elif activation.is_smooth:
         method, at = "series", kernel_series.prepare(activation)
     else:
@@ -118,20 +121,33 @@ def correlation(c, q1, q2):  # type: ignore[no-untyped-def]
     return rho
 
 
-@njit(types.void(_PAIR, _A2, _A2, _C1, _C1, _F, _F, _F), nogil=True, error_model="numpy", cache=True)
-def _advance(pair, c, theta, q1, q2, sw2, sb2, train):  # type: ignore[no-untyped-def]
+@njit(_TWO(_PAIR, _EQUAL, _F, _F, _F), inline="always", error_model="numpy", cache=True)
+def _pair(pair, equal, q1, q2, rho):  # type: ignore[no-untyped-def]
+    """T and Tdot; where the closed form is 0/0, at rho = +-1 with q1 = q2, those of equal or opposite inputs."""
+    t, tdot = pair(q1, q2, rho)
+    if not (math.isfinite(t) and math.isfinite(tdot)) and abs(rho) == 1.0:
+        same, slope, opposite, opposite_slope = equal(math.sqrt(q1) * math.sqrt(q2))
+        if rho > 0.0:
+            t, tdot = same, slope
+        else:
+            t, tdot = opposite, opposite_slope
+    return t, tdot
+
+
+@njit(types.void(_PAIR, _EQUAL, _A2, _A2, _C1, _C1, _F, _F, _F), nogil=True, error_model="numpy", cache=True)
+def _advance(pair, equal, c, theta, q1, q2, sw2, sb2, train):  # type: ignore[no-untyped-def]
     for i in range(c.shape[0]):
         for j in range(c.shape[1]):
-            t, tdot = pair(q1[i], q2[j], correlation(c[i, j], q1[i], q2[j]))
+            t, tdot = _pair(pair, equal, q1[i], q2[j], correlation(c[i, j], q1[i], q2[j]))
             new = sw2 * t + sb2
             c[i, j] = new
             theta[i, j] = train * new + sw2 * tdot * theta[i, j]
 
 
-@njit(types.void(_PAIR, _C1, _C1), nogil=True, error_model="numpy", cache=True)
-def _variance(pair, q, out):  # type: ignore[no-untyped-def]
+@njit(types.void(_PAIR, _EQUAL, _C1, _C1), nogil=True, error_model="numpy", cache=True)
+def _variance(pair, equal, q, out):  # type: ignore[no-untyped-def]
     for i in range(q.size):
-        t, _ = pair(q[i], q[i], 1.0)
+        t, _ = _pair(pair, equal, q[i], q[i], 1.0)
         out[i] = t
 
 
@@ -143,8 +159,8 @@ class ClosedLayer:
 
     error = 0.0
 
-    def __init__(self, pair: Any, q1: np.ndarray, q2: np.ndarray | None = None) -> None:
-        self._pair = pair
+    def __init__(self, pair: Any, equal: Any, q1: np.ndarray, q2: np.ndarray | None = None) -> None:
+        self._pair, self._equal = pair, equal
         self._q1 = np.maximum(q1, SMALLEST)
         self._q2 = self._q1 if q2 is None else np.maximum(q2, SMALLEST)
         self.v1 = self._v(self._q1)
@@ -152,7 +168,7 @@ class ClosedLayer:
 
     def _v(self, q: np.ndarray) -> np.ndarray:
         out = np.empty_like(q)
-        _variance(self._pair, q, out)
+        _variance(self._pair, self._equal, q, out)
         return out
 
     def advance(
@@ -166,4 +182,4 @@ class ClosedLayer:
         train: float,
     ) -> None:
         """See `Layer.advance`."""
-        _advance(self._pair, c, theta, self._q1[rows], self._q2[columns], sw2, sb2, train)
+        _advance(self._pair, self._equal, c, theta, self._q1[rows], self._q2[columns], sw2, sb2, train)

@@ -27,7 +27,7 @@ from widelimit.theory.errors import ConvergenceError
 _LOG = logging.getLogger(__name__)
 
 TRUNCATION = 1e-11  # what the terms left out may weigh, relative to the variance
-LARGEST_ORDER = 1024
+LARGEST_ORDER = 8192
 _REACH = 13.0  # sqrt of the normal density is 1e-18 there
 _STEPS = (0.2, 0.1, 0.05, 0.025, 0.0125, 0.00625)
 _SAMPLE = 5  # variances at which order and step are chosen, the largest and smallest among them
@@ -127,13 +127,16 @@ def _table(phi: Function, slope: Function, name: str, q: np.ndarray) -> tuple[np
         if left[-1] < TRUNCATION:
             needed = int(np.argmax(left < TRUNCATION)) + 1
             return table[:needed], grid, float(max(left[needed - 1], 0.0))
-        if order >= LARGEST_ORDER or math.pi / finer < 2 * math.sqrt(order):
+        if order >= LARGEST_ORDER:
             raise ConvergenceError(
                 f"{order} Hermite coefficients of {name} at variance {q.max():.3g} leave out {left[-1]:.1e} of "
                 f"its second "
                 "moment. Reduce sigma_w, sigma_b or the norm of the inputs."
             )
         order *= 2
+        while math.pi / finer < 2 * math.sqrt(order):  # he_n oscillates with wave number sqrt(n)
+            finer /= 2
+            grid = _grid(finer)
 
 
 def _grid(step: float) -> np.ndarray:

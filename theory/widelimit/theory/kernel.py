@@ -71,6 +71,20 @@ def pair(activation: str | Activation) -> tuple[Expr, Expr]:
     return expectation(phi.expr).doit(), expectation(slope(phi)).doit()
 
 
+@functools.lru_cache(maxsize=128)
+def equal_pair(activation: str | Activation) -> tuple[Expr, Expr, Expr, Expr]:
+    """T and Tdot of equal inputs (rho = 1), then of opposite ones (rho = -1), as functions of q_1.
+
+    The closed forms of `pair` can be 0/0 there; these are one-dimensional expectations of phi(x)^2, phi'(x)^2,
+    phi(x) phi(-x) and phi'(x) phi'(-x).
+    """
+    phi = Activation.of(activation)
+    functions = (phi.expr, slope(phi))
+    same = tuple(Expectation(f**2, X, Q1).doit() for f in functions)
+    opposite = tuple(Expectation(f * f.subs(X, -X), X, Q1).doit() for f in functions)
+    return same + opposite  # type: ignore[return-value]
+
+
 def is_closed(expr: Expr) -> bool:
     """Whether no unevaluated expectation is left in `expr`."""
     return not expr.has(Expectation)
