@@ -133,8 +133,8 @@ def test_predictions_have_the_published_numbers():
 def test_one_per_cent_in_the_length_map_is_seen_at_the_reference_resolution():
     # variance of a replicate at width 500 from a small run, scaled to the reference plan
     claim, inputs = CLAIMS["length-map"], point("tanh", 2.5, depth=5, q0=4.0)
-    estimate = measured(claim, inputs, sizes=(100, 200, 400), replicates=32)
-    error = estimate.standard_error / estimate.limit * (32 / 256) ** 0.5 * (100 / 500) ** 0.5
+    estimate = measured(claim, inputs, sizes=(64, 128, 192), replicates=32)
+    error = estimate.standard_error / estimate.limit * (32 / 256) ** 0.5 * (64 / 500) ** 0.5
     assert np.all(error < 0.0025)  # four standard errors are one per cent
 
 
