@@ -100,7 +100,7 @@ class _Shapes:
                     yield "", "", f'<g transform="{_numbers(item.attrib["transform"])}">{body}</g>'
                 else:
                     yield from self.flat(item, look)
-            elif tag == "path" and _visible(look):
+            elif tag == "path" and item.get("d") and _visible(look):  # a line outside the axes has no path
                 yield "path", _attributes(look), _path(item.attrib["d"])
             elif tag == "use":
                 yield self.use(item, look)
