@@ -15,7 +15,7 @@ from widelimit.theory.errors import ArgumentError
 )
 def test_what_is_no_number(value):
     with pytest.raises(
-        ArgumentError, match="^Argument `a` must be a real number or an array of them, but is"
+        ArgumentError, match=r"^Argument `a` must be a real number or an array of them, but is"
     ):
         arguments.real("a", value)
 
@@ -23,7 +23,7 @@ def test_what_is_no_number(value):
 @pytest.mark.parametrize(
     ("checker", "value", "words"),
     [
-        (arguments.positive, 0.0, "must be positive, but is 0.0"),
+        (arguments.positive, 0.0, r"must be positive, but is 0\.0"),
         (arguments.positive, [1.0, -2.0], "must be positive, but is -2.0"),
         (arguments.non_negative, -1, "must not be negative, but is -1.0"),
         (arguments.finite, float("inf"), "must be finite, but is inf"),

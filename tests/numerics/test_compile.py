@@ -77,8 +77,8 @@ def test_expectations_become_quadrature_with_a_bound():
             root = mpmath.sqrt(point)
             cuts = sorted({0, *(mpmath.mpf(3) ** k / root for k in range(-3, 12)), 3, 6, 12})
             cuts = [z for z in cuts if z <= 12]
-            square = 2 * mpmath.quad(lambda z: mpmath.tanh(root * z) ** 2 * mpmath.npdf(z), cuts)
-            half = mpmath.quad(lambda z: mpmath.tanh(root * z) * mpmath.npdf(z), cuts)
+            square = 2 * mpmath.quad(lambda z, root=root: mpmath.tanh(root * z) ** 2 * mpmath.npdf(z), cuts)
+            half = mpmath.quad(lambda z, root=root: mpmath.tanh(root * z) * mpmath.npdf(z), cuts)
         values, bounds = f(point, 3.0), f.error(point, 3.0)
         for value, bound, exact in zip(values, bounds, (3 * square, half), strict=True):
             assert abs(value - float(exact)) <= bound + 1e-15 * value  # the last rounding is float(exact)

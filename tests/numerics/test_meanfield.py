@@ -87,8 +87,11 @@ def test_worked_dropout(keep, q, at_one, c, xi_c):
 
 @pytest.mark.parametrize(
     ("name", "q", "sw2"),
-    [("tanh", 0.570047881640764, 1.760954639606739), ("erf_s", 0.5879783678033, 1.6873614078675)]
-    + [("hard_tanh", 0.4638639694320056, 1.165544689635881)],
+    [
+        ("tanh", 0.570047881640764, 1.760954639606739),
+        ("erf_s", 0.5879783678033, 1.6873614078675),
+        ("hard_tanh", 0.4638639694320056, 1.165544689635881),
+    ],
 )
 def test_worked_edge_of_chaos(name, q, sw2):
     line = meanfield.critical_line(name, sigma_b=math.sqrt(0.05))
@@ -261,7 +264,7 @@ def test_unequal_lengths_one_layer():
     with mp.workdps(40):
         f = lambda a, b, r: (
             2.25 * 2 / mp.pi * mp.asin(2 * r * mp.sqrt(a * b) / mp.sqrt((1 + 2 * a) * (1 + 2 * b)))
-        )  # noqa: E731
+        )
         b = mp.mpf(0.2) ** 2
         lengths = [f(mp.mpf(q), mp.mpf(q), 1) + b for q in (q1, q2)]
         eps = 1 - (f(mp.mpf(q1), mp.mpf(q2), mp.mpf(c)) + b) / mp.sqrt(lengths[0] * lengths[1])

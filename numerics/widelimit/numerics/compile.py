@@ -25,13 +25,17 @@ import mpmath
 import numpy as np
 import sympy
 from numba import types
+from numba.core.registry import cpu_target
 from numba.extending import typeof_impl
 from sympy import Expr, Symbol
 
-from widelimit.numerics import cache, expected, threads
+from widelimit.numerics import cache, expected, special, threads  # noqa: F401 - special: generated code needs it
 from widelimit.theory.errors import InputError
 
 Array = np.ndarray
+# numba imports most of itself at the first call: here instead, with the other imports
+cpu_target.typing_context.refresh()
+cpu_target.target_context.refresh()
 _log = logging.getLogger(__name__)
 _RESERVED = {
     "math",
@@ -134,7 +138,7 @@ class Compiled:
         """
         if self._plan is not None:
             return self._plan.evaluate(flat, missing)
-        out = np.empty((len(self.expressions), flat[0].size if flat else 1), self._dtype)
+        out: Array = np.empty((len(self.expressions), flat[0].size if flat else 1), self._dtype)
         fill = self._module.fill
         parts = threads.chunks(out.shape[1])
         if len(parts) > 1:  # compile before the threads start

@@ -79,7 +79,7 @@ def _of_polynomial(argument: Expr, x: Symbol) -> list[tuple[float, float]]:
         for order in range(1, len(coefficients)):
             derivative, factorial = np.polyder(derivative), factorial * order
             if size := abs(np.polyval(derivative, centre)) / factorial:
-                scale = min(scale, size ** (-1.0 / order))
+                scale = min(scale, float(size) ** (-1.0 / order))
         if math.isfinite(scale):
             found.append((centre, scale))
     return found

@@ -200,7 +200,7 @@ def _choose(functions: Maps, roots: Roots, s: Array, bias: Array, start: Array) 
 def _has_positive(roots: Roots) -> Array:
     """Return which rows have a fixed point above 0."""
     with np.errstate(invalid="ignore"):
-        return (roots.q > 0).any(axis=1)
+        return np.asarray((roots.q > 0).any(axis=1))
 
 
 def _depth(slope: Array) -> Array:

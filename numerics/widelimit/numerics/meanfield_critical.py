@@ -62,7 +62,8 @@ def critical_line(
     functions = maps(activation)
     if q_star is not None:
         q = arguments.non_negative("q_star", q_star)
-        flat, solutions = q.reshape(-1).astype(float), ()
+        flat = q.reshape(-1).astype(float)
+        solutions: tuple[float, ...] = ()
         shape = q.shape
     else:
         b = arguments.non_negative("sigma_b", sigma_b)
@@ -81,7 +82,7 @@ def critical_line(
                 "together with sigma_b**2 >= 0. Try another value, or scan q_star with an array."
             )
         return CriticalLine(**{name: value[0].item() for name, value in columns.items()}, solutions=solutions)
-    return CriticalLine(**{name: value.reshape(shape) for name, value in columns.items()})
+    return CriticalLine(**{name: value.reshape(shape) for name, value in columns.items()}, solutions=())
 
 
 def _line(functions: Maps, q: Array) -> dict[str, Array]:
@@ -120,8 +121,8 @@ def _solutions(functions: Maps, sigma_b: float) -> list[float]:
         found.append(0.0)
         excess = np.where(np.abs(excess) < 1e-12 * GRID, 0.0, excess)  # rounding, not a root
     sign = np.sign(excess)
-    for left in np.flatnonzero(good[1:] & good[:-1] & (sign[1:] * sign[:-1] < 0)):
-        found.append(_bisect(functions, target, GRID[left], GRID[left + 1]))
+    cells = np.flatnonzero(good[1:] & good[:-1] & (sign[1:] * sign[:-1] < 0))
+    found += [_bisect(functions, target, GRID[left], GRID[left + 1]) for left in cells]
     return found
 
 

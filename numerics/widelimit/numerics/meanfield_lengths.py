@@ -48,7 +48,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Roots:
-    """Fixed points of each row in increasing order, padded with NaN, with their moments; `every` marks rows V(q) = q."""
+    """Fixed points per row in increasing order, padded with NaN, their moments; `every` marks rows of V(q) = q."""
 
     q: Array  # (rows, most)
     moments: Array  # (3, rows, most): V, E phi'^2, dV/dq
@@ -189,7 +189,11 @@ def reached(roots: Roots, moments: Moments, table: Table, s: Array, b: Array, st
         for _ in range(400):
             with np.errstate(all="ignore"):
                 new = s * moments(here)[0][0] + b
-            here = np.where(np.isfinite(new) & (new < 1e280), new, 1e280)
+            new = np.where(np.isfinite(new) & (new < 1e280), new, 1e280)
+            settled = np.abs(new - here) <= 1e-10 * here
+            here = new
+            if settled.all():
+                break
     places, where = np.unique(here, return_inverse=True)
     with np.errstate(all="ignore"):
         excess = s * moments(places)[0][0][where] + b - here

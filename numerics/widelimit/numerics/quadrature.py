@@ -132,13 +132,34 @@ def trapezoid(
 
 
 _KRONROD = np.array(
-    [0.0, 0.1488743389816312, 0.2943928627014602, 0.4333953941292472, 0.5627571346686047, 0.6794095682990244]
-    + [0.7808177265864169, 0.8650633666889845, 0.9301574913557082, 0.9739065285171717, 0.9956571630258081]
+    [
+        0.0,
+        0.1488743389816312,
+        0.2943928627014602,
+        0.4333953941292472,
+        0.5627571346686047,
+        0.6794095682990244,
+        0.7808177265864169,
+        0.8650633666889845,
+        0.9301574913557082,
+        0.9739065285171717,
+        0.9956571630258081,
+    ]
 )
 _K_WEIGHTS = np.array(
-    [0.1494455540029169, 0.1477391049013385, 0.1427759385770601, 0.1347092173114733, 0.1234919762620659]
-    + [0.1093871588022976, 0.0931254545836976, 0.0750396748109199, 0.0547558965743520, 0.0325581623079647]
-    + [0.0116946388673719]
+    [
+        0.1494455540029169,
+        0.1477391049013385,
+        0.1427759385770601,
+        0.1347092173114733,
+        0.1234919762620659,
+        0.1093871588022976,
+        0.0931254545836976,
+        0.0750396748109199,
+        0.0547558965743520,
+        0.0325581623079647,
+        0.0116946388673719,
+    ]
 )
 _G_WEIGHTS = np.array(
     [0.2955242247147529, 0.2692667193099964, 0.2190863625159820, 0.1494513491505806, 0.0666713443086881]
@@ -191,6 +212,7 @@ def _panels(
     wide = high > low
     owner, low, high = owner[wide], low[wide], high[wide]
     total = error = size = tail = np.empty((0, 0))
+    cut: Array = np.zeros(q.size, bool)
     parent: Array | float = math.inf
     for attempt in range(60):
         kept: list[tuple[Array, ...]] = []
@@ -218,7 +240,7 @@ def _panels(
             ends = np.abs(np.maximum(np.abs(low), np.abs(high)) - reach) < 1e-12
             tail = np.stack([np.bincount(owner, np.where(ends, m, 0.0), q.size) for m in magnitude])
             allowed = 1e-2 * EPS if reach < REACH[-1] else 1e-8
-            cut = ~np.isfinite(size).all(axis=0) | (tail > allowed * size).any(axis=0)
+            cut = np.asarray(~np.isfinite(size).all(axis=0) | (tail > allowed * size).any(axis=0))
         # a panel is done when its error is rounding, or a negligible share of the whole
         fine = ((rough <= 5 * EPS * magnitude) | (rough <= 0.1 * EPS * size[:, owner])).all(axis=0)
         # or when cutting it no longer helped: what is left is the rounding of f itself
