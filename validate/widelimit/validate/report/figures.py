@@ -274,7 +274,7 @@ def convergence(axes: Axes, outcome: ClaimOutcome) -> None:
             ms=4,
             color=colour,
             elinewidth=1.4,
-            label=_cut(" ".join(filter(None, [labels.said(row.label), labels.said(row.inputs, names)])), 40),
+            label=_cut(" ".join(filter(None, [labels.said(row.label), labels.said(row.inputs, names)])), 34),
         )
     sizes = sorted(extent)
     axes.set_xticks([0.0, *(size**-power for size in sizes)], ["∞", *(str(size) for size in sizes)])

@@ -8,6 +8,7 @@ from widelimit.validate.report.look import css_variables
 from widelimit.validate.report.model import Page
 from widelimit.validate.report.numbers import percent
 from widelimit.validate.report.references import spelled
+from widelimit.validate.report.words import words
 
 # Text in a verdict's colour needs more contrast than a line in a figure: 4.5 to 1 on its paper.
 _TEXT = (
@@ -19,6 +20,7 @@ _TEXT = (
 def render(page: Page) -> str:
     """Print the page. Everything from outside is escaped; only our own SVG and MathML go in as they are."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("widelimit.validate.report"),
@@ -26,6 +28,7 @@ def render(page: Page) -> str:
         undefined=StrictUndefined,
         trim_blocks=False,
     )
+    environment.filters["words"] = lambda text: Markup(words(str(text)))
     sheet = environment.get_template("style.css").render()
     text = environment.get_template("index.html.j2").render(
         page=page, css=_themes() + sheet, level=percent(page.outcome.level), spelled=spelled

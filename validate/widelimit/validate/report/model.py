@@ -140,19 +140,19 @@ def summary(outcome: RunOutcome) -> tuple[str, ...]:
     points = sum(claim.points for claim in claims)
     values = sum(len(claim.rows) for claim in claims)
     sizes = [size.size for claim in claims for row in claim.rows for size in row.sizes]
-    reach = f", up to size {max(sizes):,}".replace(",", " ") if sizes and max(sizes) > 0 else ""
+    reach = f", up to size {max(sizes)}" if sizes and max(sizes) > 0 else ""
     spent = outcome.manifest.get("seconds")
     taken = f" in {numbers.duration(spent)}" if isinstance(spent, (int, float)) else ""
     where = outcome.manifest.get("device_name") or outcome.manifest.get("device") or "an unknown device"
     first = (
         f"This run tested {numbers.count(len(claims), 'claim')} at {numbers.count(points, 'point')} by "
-        f"{numbers.count(sum(c.replicates for c in claims), 'simulation')} of finite systems{reach}, "
-        f"{numbers.count(values, 'predicted number')} in all{taken} on {where}."
+        f"{numbers.count(sum(c.replicates for c in claims), 'simulation')} of finite systems{reach}: "
+        f"{numbers.count(values, 'predicted number')}{taken} on {where}."
     )
     tally = {name: sum(c.verdict == name for c in claims) for name in ("agrees", "disagrees", "inconclusive")}
     weak = sum(claim.too_weak for claim in claims)
     parts = [
-        f"{tally['agrees'] or 'none'} {'agrees' if tally['agrees'] == 1 else 'agree'} with the theory within the margin",
+        f"{tally['agrees'] or 'none'} {'agrees' if tally['agrees'] == 1 else 'agree'} with simulation within the margin",
         f"{tally['disagrees'] or 'none'} {'disagrees' if tally['disagrees'] == 1 else 'disagree'}",
         f"{tally['inconclusive'] or 'none'} {'is' if tally['inconclusive'] == 1 else 'are'} inconclusive",
     ]
