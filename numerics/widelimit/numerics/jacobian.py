@@ -28,7 +28,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 
 __all__ = ["Spectrum", "bernoulli_class", "predict", "residual", "slopes", "smooth_class", "spectrum"]
 
-_NODES = 24  # lengths between which layers are interpolated
+_NODES = 16  # lengths between which layers are interpolated
 _m = Symbol("m")
 
 
@@ -69,6 +69,7 @@ def spectrum(
     name = f"{phi}, {kind}, depth {depth}"
     log_variance = 2 * float(np.log(sigma_w))
     if ratios is None:
+        lengths, counts = _interpolated(lengths, counts)
         factors = [
             Factor(float(n), log_variance, kind == "gaussian", slope_law(phi, float(q)))
             for q, n in zip(lengths, counts, strict=True)
@@ -194,6 +195,27 @@ def _lengths(
     starts = np.concatenate(([True], np.abs(np.diff(q)) > 1e-14 * q[1:]))
     counts = np.diff(np.concatenate((np.flatnonzero(starts), [depth])))
     return q[starts], counts
+
+
+def _interpolated(lengths: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Few lengths with real counts that stand for many: log S at fixed m is smooth in log q.
+
+    sum_l log S(m; q_l) = sum_j c_j log S(m; q_j) with Chebyshev points q_j and c_j = sum_l (Lagrange polynomial j)(q_l).
+    """
+    if lengths.size <= _NODES:
+        return lengths, counts.astype(float)
+    low, high = np.log(np.maximum(lengths.min(), 1e-12)), np.log(lengths.max())
+    angles = np.pi * np.arange(_NODES) / (_NODES - 1)
+    points = 0.5 * (low + high) + 0.5 * (high - low) * np.cos(angles)
+    signs = (-1.0) ** np.arange(_NODES)
+    signs[[0, -1]] *= 0.5
+    at = np.clip(np.log(np.maximum(lengths, 1e-12)), low, high)
+    gaps = at[:, None] - points
+    exact = np.abs(gaps) < 1e-14 * max(1.0, high - low)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        basis = signs / gaps
+        basis = np.where(exact.any(axis=1, keepdims=True), exact.astype(float), basis / basis.sum(axis=1, keepdims=True))
+    return np.exp(points), counts @ basis
 
 
 def _homogeneous(phi: Activation) -> bool:

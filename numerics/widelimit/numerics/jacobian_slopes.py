@@ -307,7 +307,8 @@ def _far(piece: Piece, ends: list[float], left: float, right: float, cut: float)
     side = 1.0 if right == cut else -1.0
     if not np.isfinite(piece.high if side > 0 else piece.low):
         with np.errstate(all="ignore"):
-            here, far = (float(piece.curve(complex(side * s * max(cut, 1.0)))[0].real) for s in (1.0, 8.0))
+            values = [float(piece.curve(complex(side * s * max(cut, 1.0)))[0].real) for s in (1.0, 1.25, 2.0, 8.0)]
+        here, far = values[0], [v for v in values if np.isfinite(v)][-1]
         if far > 1.05 * here and far > ends[1]:
             return ends, True
         limit = 0.0 if far < 0.95 * here else far

@@ -15,6 +15,7 @@ import numpy as np
 from widelimit.numerics.freeprob.continuation import Branch
 from widelimit.numerics.freeprob.law import SpectralLaw
 from widelimit.numerics.freeprob.products import Factor, ProductSystem, averages
+from widelimit.theory.errors import ConvergenceError
 
 ORDER = 8
 
@@ -218,13 +219,18 @@ def detect_intervals(
     floor: float = 1e-11,
 ) -> list[tuple[float, float]]:
     """Intervals on which the physical branch has positive density, from a scan and bisection."""
-    high = branch._right[0]
-    low = centre - 1.0
-    while True:  # down to where nothing is left below
-        states, _ = branch.descend(np.array([low]))
-        left = 1.0 - zero - (tail(states)[0] if tail is not None else 1.0 + branch.system.transform(states).real[0] - zero)
-        density = -branch.system.transform(states).imag[0] / np.pi
-        if (left < 1e-12 if tail is not None else density < floor) or low < centre - 1e7:
+    high, low = branch.reach, centre - 1.0
+    while low > centre - 1e7:  # down to where nothing is left below, or to where the transform has lost its digits
+        try:
+            states, _ = branch.descend(np.array([low]))
+        except ConvergenceError:
+            low = centre - 0.5 * (centre - low)
+            break
+        if tail is not None:
+            empty = 1.0 - zero - tail(states)[0] < 1e-12
+        else:
+            empty = -branch.system.transform(states).imag[0] / np.pi < floor
+        if empty:
             break
         low = centre - 2 * (centre - low)
     grid = np.unique(np.concatenate((high - (high - low) * np.linspace(0, 1, 201) ** 2, np.linspace(low, high, 160))))

@@ -19,6 +19,7 @@ from widelimit.theory.errors import ConvergenceError
 
 RATIO = 0.25  # Kantorovich's h at most 1/2, halved for safety
 LARGEST = 0.6  # a first correction above this (in units of log z) is a failed step
+SETTLED = 1e-9  # corrections below this are rounding, whose ratio means nothing
 SHORTEST = 2.0**-52
 _EPS = float(np.finfo(float).eps)
 
@@ -64,9 +65,9 @@ def _attempt(system: System, state: np.ndarray, target: np.ndarray) -> tuple[np.
     with np.errstate(all="ignore"):
         first_state, first = system.newton(state, target)
         second_state, second = system.newton(first_state, target)
-        good = np.isfinite(second) & (first < LARGEST) & (second <= RATIO * first + system.noise)
+        good = np.isfinite(second) & (first < LARGEST) & ((second <= RATIO * first + system.noise) | (first < SETTLED))
         third_state, third = system.newton(second_state, target)
-        good &= np.isfinite(third) & (third <= RATIO * second + system.noise)
+        good &= np.isfinite(third) & ((third <= RATIO * second + system.noise) | (second < SETTLED))
         good &= system.physical(third_state, target)
     return third_state, good
 
@@ -106,6 +107,7 @@ class Branch:
     def __init__(self, system: System, reach: float, height: float) -> None:
         self.system = system
         self.height = height
+        self.reach = reach
         self._right: list[float] = []
         self._states: list[np.ndarray] = []
         top = np.array([reach + 1j * height])

@@ -14,7 +14,7 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.freeprob.continuation import Branch
-from widelimit.numerics.freeprob.panels import Interval, Panels, integrate
+from widelimit.numerics.freeprob.panels import TOLERANCE, Interval, Panels, integrate
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
 _LARGEST_LOG = 709.7
@@ -24,8 +24,8 @@ class SpectralLaw:
     """A probability law on the line: a continuous part on `support` and `atoms`.
 
     Arguments may be scalars or arrays in any order. `error` bounds what was achieved: the largest of the defect of the
-    total mass, the relative defects of the first moments against exact ones, the disagreement of the integrated density
-    with the exact distribution function where one exists, and the last Newton corrections.
+    total mass, the relative defects of the first moments against exact ones, and the disagreement of the integrated
+    density with the exact distribution function where one exists.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class SpectralLaw:
         self._atoms = tuple(sorted((float(x), float(a)) for x, a in atoms if a > 0))
         self._moments = moments
         self._unbounded = unbounded
-        self._newton = 0.0
+        self._noise = 0.1 * branch.system.noise if branch else 0.0
         continuous = 1.0 - sum(a for _, a in self._atoms)
         self._panels: list[Panels] = []
         for low, high in sorted(intervals):
             expected = continuous if len(intervals) == 1 else None
-            self._panels.append(integrate(Interval(low, high), self._solve, expected))
+            self._panels.append(integrate(Interval(low, high), self._solve, expected, max(TOLERANCE, self._noise)))
         self._known = known
         self.error = self._verify()
         if self.error > tolerance:
@@ -66,8 +66,7 @@ class SpectralLaw:
 
     def _solve(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert self._branch is not None
-        states, size = self._branch.descend(y)
-        self._newton = max(self._newton, float(np.max(size * np.maximum(0, 1), initial=0.0)))
+        states, _ = self._branch.descend(y)
         return self._density_of(states), states
 
     def _density_of(self, states: np.ndarray) -> np.ndarray:

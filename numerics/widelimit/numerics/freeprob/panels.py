@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -112,59 +113,84 @@ class Panels:
 Solver = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def integrate(interval: Interval, solve: Solver, expected: float | None = None, depth: int = 12) -> Panels:
+def integrate(interval: Interval, solve: Solver, expected: float | None = None, tolerance: float = TOLERANCE) -> Panels:
     """Cover an interval by panels; `solve(y)` returns density and states. `expected`: the mass where it is known."""
-    nodes, weights, to_coefficients = _rule()
-    if interval.decreasing:
-        pending = [(0.0, 0.7), (0.7, 1.4), (1.4, 2.8)]
-    else:
-        pending = [(k * np.pi / 4, (k + 1) * np.pi / 4) for k in range(4)]
-    kept: list[tuple] = []
-    missing = np.inf if expected is None else expected
-    error, far, level = 0.0, pending[-1][1], 0
-    while pending:
-        left, right = np.array(pending).T
-        t = 0.5 * (left + right)[:, None] + 0.5 * (right - left)[:, None] * nodes
-        y = interval.to_coordinate(t)
+    if not interval.decreasing:
+        kept, error = _refine([(k * np.pi / 4, (k + 1) * np.pi / 4) for k in range(4)], interval, solve, tolerance)
+        return _assembled(interval, kept, error)
+    far = 2.8
+    kept, error = _refine([(0.0, 0.7), (0.7, 1.4), (1.4, far)], interval, solve, tolerance)
+    growth = 2.0
+    while far < 1e8:
+        mass, outer = (sum(float(p.density @ p.weights) for p in group) for group in (kept, kept[-1:]))
+        missing = outer if expected is None else abs(expected - mass)
+        if (outer < 1e-15 and missing < 1e-6) or missing < 2e-15:
+            break
         try:
-            density, states = solve(y.ravel())
+            more, worst = _refine([(far, growth * far)], interval, solve, tolerance)
         except ConvergenceError:
-            if not kept or level or not interval.decreasing or (expected is not None and missing > 1e-9):
+            if growth > 1.05:
+                growth = growth**0.5
+                continue
+            if missing > max(1e-8, 1e3 * tolerance):
                 raise
-            break  # nothing is left this far down: the transform has lost its digits
-        speed = interval.speed(t)
-        values = density.reshape(t.shape) * speed
-        coefficients = values @ to_coefficients.T
+            break  # nothing is left this far down, and the transform has lost its digits
+        kept += more
+        error = max(error, worst)
+        far *= growth
+    return _assembled(interval, kept, error)
+
+
+class _Panel(NamedTuple):
+    left: float
+    right: float
+    coefficients: np.ndarray
+    coordinate: np.ndarray
+    density: np.ndarray
+    weights: np.ndarray
+    states: np.ndarray
+
+
+def _refine(
+    pending: list[tuple[float, float]], interval: Interval, solve: Solver, tolerance: float, depth: int = 12
+) -> tuple[list[_Panel], float]:
+    """Split panels until their Legendre coefficients have decayed; returns them in order, and the largest remainder."""
+    nodes, weights, to_coefficients = _rule()
+    kept: list[_Panel] = []
+    error = 0.0
+    for level in range(depth + 1):
+        if not pending:
+            break
+        left, right = np.array(pending).T
         half = 0.5 * (right - left)
-        estimate = np.abs(coefficients[:, -3:]).max(axis=1) * half
-        rounding = 4e-16 * np.abs(values).max(axis=1) * half
-        again = []
+        t = 0.5 * (left + right)[:, None] + half[:, None] * nodes
+        y, speed = interval.to_coordinate(t), interval.speed(t)
+        density, states = solve(y.ravel())
+        density = density.reshape(t.shape)
         states = states.reshape(states.shape[0], *t.shape)
+        values = density * speed
+        coefficients = values @ to_coefficients.T
+        remainder = np.abs(coefficients[:, -3:]).max(axis=1) * half
+        allowed = np.maximum(tolerance, 4e-16 * np.abs(values).max(axis=1) * half)
+        pending = []
         for i in range(left.size):
-            if estimate[i] > max(TOLERANCE, rounding[i]) and level < depth:
+            if remainder[i] > allowed[i] and level < depth:
                 middle = 0.5 * (left[i] + right[i])
-                again += [(left[i], middle), (middle, right[i])]
+                pending += [(left[i], middle), (middle, right[i])]
             else:
-                kept.append((left[i], right[i], coefficients[i], y[i], density.reshape(t.shape)[i], half[i] * weights * speed[i], states[:, i]))
-                error = max(error, float(estimate[i]))
-        pending = again
-        level += 1
-        if not pending and interval.decreasing:
-            mass = sum(float(k[4] @ k[5]) for k in kept)
-            last = max(kept, key=lambda k: k[1])
-            outer = float(last[4] @ last[5])
-            missing = outer if expected is None else abs(expected - mass)
-            small = (outer < 1e-15 and missing < 1e-6) or missing < 2e-15
-            if not small and far < 1e8:
-                pending, far, level = [(far, 2 * far)], 2 * far, 0
-    kept.sort(key=lambda k: k[0])
+                kept.append(
+                    _Panel(left[i], right[i], coefficients[i], y[i], density[i], half[i] * weights * speed[i], states[:, i])
+                )
+                error = max(error, float(remainder[i]))
+    return sorted(kept, key=lambda p: p.left), error
+
+
+def _assembled(interval: Interval, kept: list[_Panel], error: float) -> Panels:
     return Panels(
         interval,
-        np.array([kept[0][0], *(k[1] for k in kept)]),
-        np.array([k[2] for k in kept]),
-        np.concatenate([k[3] for k in kept]),
-        np.concatenate([k[4] for k in kept]),
-        np.concatenate([k[5] for k in kept]),
-        np.concatenate([k[6] for k in kept], axis=1),
+        np.array([kept[0].left, *(p.right for p in kept)]),
+        np.array([p.coefficients for p in kept]),
+        *(np.concatenate([getattr(p, name) for p in kept]) for name in ("coordinate", "density", "weights")),
+        np.concatenate([p.states for p in kept], axis=1),
         error,
     )

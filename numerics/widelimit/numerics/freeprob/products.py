@@ -9,6 +9,7 @@ half plane, so that w, 1 + w and w zeta stay in the lower one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,6 +111,66 @@ def _averages(zr, zi, dr, di, wr, wi, out):
         out[2, i] = complex(p, q)
 
 
+_SMALLEST = 600.0  # -log of the smallest zeta that is formed
+
+
+@njit(cache=True, nogil=True)
+def _lower_log(value):
+    """Logarithm on the closed lower half plane: rounding above the negative axis does not jump to +i pi."""
+    if value.imag >= 0.0:
+        return complex(math.log(abs(value)), 0.0 if value.real > 0 else -math.pi) if value != 0 else complex(-np.inf, 0.0)
+    return np.log(value)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, ratio, nu, moved, size):
+    """Block Newton step of the equation in the module's docstring, column by column."""
+    groups, columns = state.shape
+    out = np.empty((3, 1), dtype=np.complex128)
+    zr, zi = np.empty(1), np.empty(1)
+    shift, gain = np.empty(groups, dtype=np.complex128), np.empty(groups, dtype=np.complex128)
+    for i in range(columns):
+        m = dm = 0j
+        log_z = slope = offset = 0j
+        for g in range(groups):
+            beyond = min(0.0, state[g, i].real + _SMALLEST)  # zeta so small that only its logarithm matters
+            zeta = np.exp(state[g, i] - beyond)
+            zr[0], zi[0] = zeta.real, zeta.imag
+            low, high = offsets[g], offsets[g + 1]
+            _averages(zr, zi, dr[low:high], di[low:high], wr[low:high], wi[low:high], out)
+            one, w, v = out[0, 0] * zeta, out[1, 0], -out[2, 0] * zeta
+            if g == 0:
+                m, dm = w, v
+                log_z = _lower_log(one) + beyond - _lower_log(m)
+                slope = dm / one - dm / m
+                shift[0], gain[0] = 0j, 1.0 + 0j
+            else:
+                shift[g], gain[g] = (ratio[g] * m - w) / v, ratio[g] * dm / v
+            n = count[g]
+            if n == 0.0:
+                continue
+            term = _lower_log(w * zeta) + beyond
+            rate = v / w + 1.0
+            if kind[g] == 1:
+                term -= _lower_log(one) + beyond
+                rate -= v / one
+            elif kind[g] == 2:
+                term -= _lower_log(1.0 + nu[g] * m)
+                slope -= n * nu[g] * dm / (1.0 + nu[g] * m)
+            log_z += n * (log_scale[g] + term)
+            slope += n * rate * gain[g]
+            offset += n * rate * shift[g]
+        first = (target[i] - log_z - offset) / slope
+        largest = 0.0
+        for g in range(groups):
+            move = shift[g] + gain[g] * first
+            moved[g, i] = state[g, i] + move
+            largest = max(largest, abs(move))
+            if not np.isfinite(move.real + move.imag):
+                largest = np.inf
+        size[i] = largest
+
+
 def averages(zeta: np.ndarray, factor: Factor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return 1 + w = E zeta/(zeta - d), w = E d/(zeta - d) and dw/dlog(zeta) = -E d zeta/(zeta - d)^2."""
     out = np.empty((3, zeta.size), dtype=complex)
@@ -141,6 +202,16 @@ class ProductSystem:
             base = Factor(0.0, 0.0, True, Slopes.of_atoms([(1.0, 1.0)]))
         self.factors = (base, *rest)
         self.noise = 1e-14 * (1.0 + sum(abs(f.count) for f in self.factors))
+        parts = [_parts(f) for f in self.factors]
+        self._nodes = tuple(np.concatenate([part[k] for part in parts]) for k in range(4))
+        self._layers = (
+            np.cumsum([0, *(part[0].size for part in parts)]),
+            np.array([f.count for f in self.factors]),
+            np.array([f.log_scale for f in self.factors]),
+            np.array([0 if f.gaussian else (1 if f.nu == f.ratio else 2) for f in self.factors]),
+            np.array([f.ratio for f in self.factors]),
+            np.array([f.nu for f in self.factors]),
+        )
 
     def start(self, target: np.ndarray) -> np.ndarray:
         """Leading orders of zeta = mean/w + second/mean."""
@@ -158,48 +229,21 @@ class ProductSystem:
 
     def newton(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One block Newton step: all the inner equations and log z = target are linearised together."""
-        log_z, slope, offset, links = self.linearise(state)
-        first = (target - log_z - offset) / slope
-        moved = np.array([state[0] + first, *(row + shift + gain * first for row, (shift, gain) in zip(state[1:], links, strict=True))])
-        return moved, np.abs(moved - state).max(axis=0)
-
-    def linearise(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list]:
-        """Return log z, its derivative along the curve by log zeta_0, the offset of the inner residuals, the links."""
-        base = self.factors[0]
-        zeta = np.exp(state)
-        one, w, v = averages(zeta[0], base)
-        m, dm = w, v
-        log_z = _log(one) - _log(m)
-        slope = dm / one - dm / m
-        offset = np.zeros_like(log_z)
-        links = []
-        for index, factor in enumerate(self.factors):
-            if index:
-                one, w, v = averages(zeta[index], factor)
-                shift, gain = (factor.ratio * m - w) / v, factor.ratio * dm / v
-                links.append((shift, gain))
-            else:
-                shift, gain = np.zeros_like(m), np.ones_like(m)
-            n = factor.count
-            if n == 0.0:
-                continue
-            term = _log(w * zeta[index])
-            rate = v / w + 1.0
-            if not factor.gaussian:
-                if factor.nu == factor.ratio:
-                    term = term - _log(one)
-                    rate = rate - v / one
-                else:
-                    term = term - np.log1p(factor.nu * m)
-                    slope = slope - n * factor.nu * dm / (1.0 + factor.nu * m)
-            log_z = log_z + n * (factor.log_scale + term)
-            slope = slope + n * rate * gain
-            offset = offset + n * rate * shift
-        return log_z, slope, offset, links
+        moved = np.empty_like(state)
+        size = np.empty(target.size)
+        state, target = np.ascontiguousarray(state), np.ascontiguousarray(target, dtype=complex)
+        if target.size < 32:
+            _newton(state, target, *self._nodes, *self._layers, moved, size)
+            return moved, size
+        parts = threads.chunks(target.size, smallest=max(16, 100_000 // max(1, self._nodes[0].size)))
+        threads.each(
+            lambda part: _newton(state[:, part], target[part], *self._nodes, *self._layers, moved[:, part], size[part]), parts
+        )
+        return moved, size
 
     def transform(self, state: np.ndarray) -> np.ndarray:
         """Return M."""
-        return averages(np.exp(state[0]), self.factors[0])[1]
+        return averages(_exp(state[0]), self.factors[0])[1]
 
     def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Every zeta in the closed upper half plane."""
@@ -209,7 +253,7 @@ class ProductSystem:
         r"""P(lambda > z) exactly: Im of E log(1 - lambda/z) over pi, the integral of m dlog z, which is
         :math:`-\log(1+m)+\sum_gn_g\{\frac1{\Lambda_g}[E\log(1-d_g/\zeta_g)+w_g]-o_g[m-\frac1{\nu_g}\log(1+\nu_gm)]\}`.
         """
-        zeta = np.exp(state.real + 1j * np.maximum(state.imag, 1e-200))
+        zeta = _exp(state.real + 1j * np.maximum(state.imag, 1e-200))
         total = np.zeros(state.shape[1], dtype=complex)
         m = self.transform(state)
         for index, factor in enumerate(self.factors):
@@ -226,6 +270,10 @@ class ProductSystem:
                     potential = potential + w - factor.ratio * (m - np.log1p(factor.nu * m) / factor.nu)
                 total = total + factor.count / factor.ratio * potential
         return total.imag / np.pi
+
+
+def _exp(state: np.ndarray) -> np.ndarray:
+    return np.exp(np.maximum(state.real, -_SMALLEST) + 1j * state.imag)
 
 
 def _log(value: np.ndarray) -> np.ndarray:
