@@ -49,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         words = sys.argv[1:] if argv is None else list(argv)
         if words[:1] in (["predict"], ["derive"]) and {"--help", "-h"} & set(words[2:]):
-            status = theory.topic_help(words[0], words[1])
-        else:
-            status = app(words)
+            theory.topic_help(words[0], words[1])
+            return DONE
+        status = app(words)
         sys.stdout.flush()
         return status if isinstance(status, int) else DONE
     except KeyboardInterrupt as stop:

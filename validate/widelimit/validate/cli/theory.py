@@ -58,7 +58,13 @@ def derive(
     """
     function = options.topic_function(topic, "theory", "derive")
     derivation = function(**options.bind(function, tokens, f"widelimit derive {topic}"))
-    print({"text": str, "latex": lambda d: d.latex(), "mathml": lambda d: d.mathml()}[format](derivation))
+    match format:
+        case "text":
+            print(derivation)
+        case "latex":
+            print(derivation.latex())
+        case "mathml":
+            print(derivation.mathml())
     if check:
         rows = [[c.name, c.kind, tables.number(c.worst_relative_error, 2)] for c in derivation.check()]
         print("\n" + tables.columns([["step", "kind", "worst relative error at 30 digits"], *rows]))

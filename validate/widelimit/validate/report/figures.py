@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from widelimit.validate.outcome import ClaimOutcome, RowOutcome
@@ -53,9 +54,7 @@ def panels(outcome: ClaimOutcome, claim: Claim | None, prefix: str) -> tuple[Pan
     """Draw theory against simulation: the claim's own figure, or curves, or a forest of single numbers."""
     if claim is not None and claim.figure is not None:
         try:
-            return (
-                drawn(lambda axes: claim.figure(outcome, axes), f"{prefix}a", claim.title, outcome.title),
-            )  # type: ignore[misc]
+            return (drawn(partial(claim.figure, outcome), f"{prefix}a", claim.title, outcome.title),)
         except Exception:  # a picture that fails must not cost the verdicts
             log.warning("The figure of %s failed; the default one is shown.", outcome.id, exc_info=True)
     groups, titles = labels.by_point(outcome), labels.titles(outcome)
@@ -64,7 +63,7 @@ def panels(outcome: ClaimOutcome, claim: Claim | None, prefix: str) -> tuple[Pan
     if curves:
         return tuple(
             drawn(
-                lambda axes, rows=rows: curve(axes, rows, quantity),
+                partial(curve, rows=rows, quantity=quantity),
                 f"{prefix}a{index}",
                 title,
                 f"{outcome.title}, {title}: theory as a line, simulation with intervals, over "
@@ -76,14 +75,14 @@ def panels(outcome: ClaimOutcome, claim: Claim | None, prefix: str) -> tuple[Pan
     height = 58 + 30 * len(rows)
     return (
         drawn(
-            lambda axes: forest(axes, outcome, rows),
+            partial(forest, outcome=outcome, rows=rows),
             f"{prefix}a",
             "Measured minus predicted, in margins",
             f"{outcome.title}: each measured number with its interval, in units of the margin",
             height=max(236, height),
         ),
         drawn(
-            lambda axes: against(axes, outcome.rows),
+            partial(against, rows=outcome.rows),
             f"{prefix}b",
             "Measured against predicted",
             f"{outcome.title}: measured numbers against predicted ones, with the line of equality",
@@ -95,7 +94,7 @@ def evidence(outcome: ClaimOutcome, prefix: str) -> tuple[Panel, ...]:
     """Draw the residuals and, for claims with a limit, the approach to it."""
     out = [
         drawn(
-            lambda axes: residuals(axes, outcome),
+            partial(residuals, outcome=outcome),
             f"{prefix}r",
             "Residuals",
             f"{outcome.title}: residuals of all {len(outcome.rows)} numbers in standard errors",
@@ -104,7 +103,7 @@ def evidence(outcome: ClaimOutcome, prefix: str) -> tuple[Panel, ...]:
     if any(len(row.sizes) > 1 for row in outcome.rows):
         out.append(
             drawn(
-                lambda axes: convergence(axes, outcome),
+                partial(convergence, outcome=outcome),
                 f"{prefix}n",
                 f"Convergence in {labels.symbol(outcome.size_name)}",
                 f"{outcome.title}: deviation from theory against {outcome.size_name} to the power "
@@ -198,8 +197,8 @@ def against(axes: Axes, rows: Sequence[RowOutcome]) -> None:
     axes.plot(ends, ends, color=BLUE, label="theory")
     spread = [[max(0.0, r.measured - r.low) for r in rows], [max(0.0, r.high - r.measured) for r in rows]]
     axes.errorbar(x, y, yerr=spread, fmt="o", ms=3.5, color=INK, elinewidth=0.9, label="simulation")
-    axes.set_xlim(ends)
-    axes.set_ylim(ends)
+    axes.set_xlim(*ends)
+    axes.set_ylim(*ends)
     axes.set_xlabel("predicted")
     axes.set_ylabel("measured")
     axes.legend(loc="upper left")

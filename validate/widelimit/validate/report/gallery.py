@@ -11,6 +11,7 @@ import logging
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,7 +52,7 @@ def gallery(topics: Iterable[str], preset: str, folder: Path) -> list[tuple[Gall
             try:
                 arrays = _arrays(figure, topic, preset, folder)
                 panel = drawn(
-                    lambda axes, figure=figure, arrays=arrays: figure.draw(arrays, axes),
+                    partial(figure.draw, arrays),
                     f"g-{topic}-{figure.name}",
                     figure.title,
                     figure.caption,
@@ -80,6 +81,6 @@ def _arrays(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Arr
     except (OSError, ValueError, zipfile.BadZipFile, EOFError):
         arrays = figure.compute(preset)
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
+    np.savez_compressed(stream, **dict(arrays))  # type: ignore[arg-type]
     atomic.write_bytes(path, stream.getvalue())
     return arrays

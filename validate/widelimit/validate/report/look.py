@@ -77,7 +77,8 @@ def style() -> Any:
     from cycler import cycler
 
     colours = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, SOFT]
-    return matplotlib.rc_context({**STYLE, "axes.prop_cycle": cycler(color=colours)})
+    settings: dict[Any, Any] = {**STYLE, "axes.prop_cycle": cycler(color=colours)}
+    return matplotlib.rc_context(settings)
 
 
 def blank(width: float = 340, height: float = 236) -> tuple[Figure, Axes]:

@@ -114,7 +114,7 @@ class Page:
 
 def page(outcome: RunOutcome, folder: Path) -> Page:
     """Prepare everything that the page of a run shows."""
-    found = {claim.id: _definition(claim.id, outcome) for claim in outcome.claims}
+    found = {claim.id: _definition(claim.id) for claim in outcome.claims}
     printed: dict[Any, str] = {}
     views = tuple(
         _claim(one, found[one.id], f"c{index}", outcome, printed) for index, one in enumerate(outcome.claims)
@@ -152,9 +152,9 @@ def summary(outcome: RunOutcome) -> tuple[str, ...]:
     tally = {name: sum(c.verdict == name for c in claims) for name in ("agrees", "disagrees", "inconclusive")}
     weak = sum(claim.too_weak for claim in claims)
     parts = [
-        f"{tally['agrees'] or 'none'} {'agrees' if tally['agrees'] == 1 else 'agree'} with simulation within the margin",
-        f"{tally['disagrees'] or 'none'} {'disagrees' if tally['disagrees'] == 1 else 'disagree'}",
-        f"{tally['inconclusive'] or 'none'} {'is' if tally['inconclusive'] == 1 else 'are'} inconclusive",
+        _number_of(tally["agrees"], "agrees", "agree") + " with simulation within the margin",
+        _number_of(tally["disagrees"], "disagrees", "disagree"),
+        _number_of(tally["inconclusive"], "is inconclusive", "are inconclusive"),
     ]
     wrong = [one for claim in claims for one in claim.counterfactuals]
     caught = sum(one.rejected for one in wrong)
@@ -169,7 +169,11 @@ def summary(outcome: RunOutcome) -> tuple[str, ...]:
     return first, second
 
 
-def _definition(claim_id: str, outcome: RunOutcome) -> Claim | None:
+def _number_of(many: int, one_does: str, many_do: str) -> str:
+    return f"{many or 'none'} {one_does if many == 1 else many_do}"
+
+
+def _definition(claim_id: str) -> Claim | None:
     """The claim itself, for its derivation and figure; None if this installation does not know it."""
     from widelimit.validate.claims import find
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from html import escape
 
-_GREEK = {
-    name: character
-    for name, character in zip(
-        "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega".split(),
-        "αβγδεζηθκλμνξπρστφχψω",
-        strict=True,
-    )
-} | {"Theta": "Θ", "Sigma": "Σ", "Delta": "Δ", "Gamma": "Γ", "Phi": "Φ", "sqrt": "√", "sum_": "Σ_"}
+_LATIN = (
+    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
+    "Gamma Delta Theta Sigma Phi sqrt sum_"
+)
+_SIGNS = [*"αβγδεζηθκλμνξπρστφχψωΓΔΘΣΦ√", "Σ_"]
+_GREEK = dict(zip(_LATIN.split(), _SIGNS, strict=True))
 _NAME = re.compile(rf"(?<![A-Za-z])({'|'.join(sorted(_GREEK, key=len, reverse=True))})(?![a-z])")
 _SCRIPT = re.compile(
     r"(?<=[\w)\]'*′])(?<![A-Za-z][A-Za-z])(\^|_)(\{[^{}]*\}|\([^()]*\)|-?[\w.]+?(?=_|\^|[^\w.]|\.?$)|\*)"
