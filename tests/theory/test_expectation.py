@@ -2,9 +2,28 @@
 
 import mpmath
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sympy import Abs, DiracDelta, Max, Rational, S, Symbol, atan, cosh, erfc, exp, latex, log, oo, sign, sinh, sqrt, symbols, tanh
+from sympy import (
+    Abs,
+    DiracDelta,
+    Max,
+    Rational,
+    S,
+    Symbol,
+    atan,
+    cosh,
+    erfc,
+    exp,
+    latex,
+    log,
+    oo,
+    sign,
+    sinh,
+    sqrt,
+    symbols,
+    tanh,
+)
 from widelimit.theory.errors import ArgumentError, DomainError, InfiniteMomentError
 from widelimit.theory.expectation import Expectation, score, weak_derivative
 from widelimit.theory.growth import widest
@@ -22,10 +41,15 @@ def plane(f, qx, qy, rho, dps=15):
 
         def inner(u):
             return mpmath.quad(
-                lambda v: f(mpmath.sqrt(qx) * u, mpmath.sqrt(qy) * (rho * u + s * v)) * mpmath.npdf(v), [-9, 0, 9]
+                lambda v: f(mpmath.sqrt(qx) * u, mpmath.sqrt(qy) * (rho * u + s * v)) * mpmath.npdf(v),
+                [-8, 0, 8],
+                method="gauss-legendre",
+                maxdegree=5,
             )
 
-        return mpmath.quad(lambda u: inner(u) * mpmath.npdf(u), [-9, 0, 9])
+        return mpmath.quad(
+            lambda u: inner(u) * mpmath.npdf(u), [-8, 0, 8], method="gauss-legendre", maxdegree=5
+        )
 
 
 def test_bound_and_free_symbols():
@@ -58,24 +82,28 @@ def test_wrong_nodes_are_refused(arguments, message):
     (1 / cosh(x) ** 4, lambda t: mpmath.sech(t) ** 4, [0]),
 ])  # fmt: skip
 def test_one_variable_at_narrow_and_wide_variances(f, number, cuts, variance):
-    value = Expectation(f, x, S(variance)).evalf(30)
+    value = Expectation(f, x, Rational(variance)).evalf(30)
     with mpmath.workdps(32):
         v = mpmath.mpf(variance)
         root = mpmath.sqrt(v)
         scales = [mpmath.mpf(2) ** k for k in range(-12, 12)]
         points = {*cuts, *(s * t for t in scales for s in (1, -1)), -14 * root, 14 * root}
         points = sorted(mpmath.mpf(t) for t in points if abs(t) <= 14 * root)
-        exact = mpmath.quad(lambda t: number(t) * mpmath.exp(-t * t / (2 * v)), points, method="gauss-legendre")
+        exact = mpmath.quad(
+            lambda t: number(t) * mpmath.exp(-t * t / (2 * v)), points, method="gauss-legendre"
+        )
         exact /= mpmath.sqrt(2 * mpmath.pi * v)
-        assert abs(mpmath.mpf(str(value)) - exact) < mpmath.mpf(10) ** -26 * max(abs(exact), mpmath.mpf(10) ** -8)
+        assert abs(mpmath.mpf(str(value)) - exact) < mpmath.mpf(10) ** -26 * max(
+            abs(exact), mpmath.mpf(10) ** -8
+        )
 
 
 @pytest.mark.parametrize("rho", ["0.3", "-0.95"])
 def test_two_variables_against_nested_quadrature(rho):
-    value = Expectation(tanh(x) * atan(y), (x, y), (Rational(3, 2), S.Half, S(rho))).evalf(20)
+    value = Expectation(tanh(x) * atan(y), (x, y), (Rational(3, 2), S.Half, Rational(rho))).evalf(20)
     exact = plane(lambda s, t: mpmath.tanh(s) * mpmath.atan(t), 1.5, 0.5, mpmath.mpf(rho))
-    assert abs(value - exact) < 1e-12
-    mixed = Expectation(tanh(x - y), (x, y), (Rational(3, 2), S.Half, S(rho)) if rho == "0.3" else (1, 1, 0)).evalf(12)
+    assert abs(value - exact) < 1e-11
+    mixed = Expectation(tanh(x - y), (x, y), (1, 1, Rational(rho))).evalf(12)
     assert abs(mixed) < 1e-12  # odd: a function of both variables that is no product
 
 
@@ -93,7 +121,16 @@ def test_weak_derivative_keeps_jumps():
         weak_derivative(DiracDelta(x) * Abs(x), x)
 
 
-@pytest.mark.parametrize("f", [tanh(x) * tanh(y), Max(x, 0) * tanh(y) ** 2, Max(-1, x) * Max(y, -Rational(1, 2)), sign(x) * tanh(y), x**2 * y])
+@pytest.mark.parametrize(
+    "f",
+    [
+        tanh(x) * tanh(y),
+        Max(x, 0) * tanh(y) ** 2,
+        Max(-1, x) * Max(y, -Rational(1, 2)),
+        sign(x) * tanh(y),
+        x**2 * y,
+    ],
+)
 def test_derivatives_agree_with_the_differentiated_density(f):
     """Price's and Stein's identities against E f d(log density), which moves no derivative onto f."""
     point = {q: Rational(4, 5), p: Rational(6, 5), c: Rational(2, 5)}
@@ -142,7 +179,7 @@ def test_infinite_moments_are_errors():
     assert below.subs(q, 1) is oo
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(st.floats(0.05, 20), st.floats(-0.9, 0.9))
 def test_cauchy_schwarz_and_symmetry(variance, rho):
     node = Expectation(tanh(x) * tanh(y), (x, y), (S(variance), S(variance), S(rho)))

@@ -20,10 +20,7 @@ def test_against_the_conditional_integral(point):
     with mpmath.workdps(40):
         a, b, r = (mpmath.mpf(t.p) / t.q for t in (h, k, rho))
         s = mpmath.sqrt(1 - r * r)
-        edge = b / r  # where the conditional probability switches
-        cuts = [
-            t for t in sorted({a - 14, a - 6, a - 2, edge - 6 * s, edge, edge + 6 * s}) if a - 14 <= t < a
-        ]
+        cuts = [a - mpmath.mpf(k) / 2 for k in range(28, 0, -1)]
         peak = max(mpmath.npdf(t) * mpmath.ncdf((b - r * t) / s) for t in (*cuts, a))
 
         def density(t):  # quad stops at an absolute error

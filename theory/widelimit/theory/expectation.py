@@ -21,6 +21,7 @@ from sympy import (
     S,
     Symbol,
     Tuple,
+    exp,
     expand,
     expand_mul,
     lambdify,
@@ -341,7 +342,7 @@ def _at_point(f: Expr, x: Symbol, place: Expr) -> Expr:
 
 def _number(expr: Expr, dps: int) -> Any:
     value = expr.evalf(dps)
-    return value._to_mpmath(mpmath.libmp.dps_to_prec(dps))
+    return mpmath.mpmathify(value._to_mpmath(mpmath.libmp.dps_to_prec(dps)))
 
 
 @lru_cache(maxsize=512)
@@ -365,9 +366,20 @@ def _unmixed(f: Expr, x: Symbol, y: Symbol) -> Expr:
     return f if _separated(f, x, y) is not None else expand(f, func=False)
 
 
+def _factors(term: Expr) -> list[Expr]:
+    """Return the factors of a product, exponentials of sums taken apart again."""
+    found: list[Expr] = []
+    for factor in Mul.make_args(term):
+        if isinstance(factor, exp):
+            found += [exp(part) for part in Add.make_args(expand(factor.args[0]))]
+        else:
+            found.append(factor)
+    return found
+
+
 def _separated(term: Expr, x: Symbol, y: Symbol) -> tuple[Expr, Expr] | None:
     left, right = S.One, S.One
-    for factor in Mul.make_args(term):
+    for factor in _factors(term):
         if not factor.has(y):
             left *= factor
         elif not factor.has(x):

@@ -19,6 +19,7 @@ from mpmath.libmp import to_fixed
 
 from widelimit.theory.errors import ConvergenceError, InfiniteMomentError
 
+Function = Callable[[mpf], mpf]
 GUARD = 10  # digits beyond those asked for
 MEHLER = mpf("0.93")  # the largest |c| at which Mehler's series is the faster way
 
@@ -112,13 +113,14 @@ def _mehler(products, qx, qy, c, dps) -> Iterator[tuple[mpf, mpf]]:
             powers.append(powers[-1] * c)
         value, size = mpf(0), mpf(0)
         for f, g in products:
-            value += mpmath.fdot(powers, [a * b for a, b in zip(left[f], right[g], strict=True)])
-            size += mpmath.sqrt(mpmath.fdot(left[f], left[f]) * mpmath.fdot(right[g], right[g]))
+            (u, size_u), (v, size_v) = left[f], right[g]
+            value += mpmath.fdot(powers, [a * b for a, b in zip(u, v, strict=True)])
+            size += size_u * size_v
         yield value, size or mpf(1)
 
 
-def _hermite(functions, q: mpf, panels, order: int, count: int) -> dict[Branched, list[mpf]]:
-    """Return E f(x) h_n(x/sqrt(q)) for n < count, h_n the orthonormal Hermite polynomials.
+def _hermite(functions, q: mpf, panels, order: int, count: int) -> dict[Branched, tuple[list[mpf], mpf]]:
+    """Return E f(x) h_n(x/sqrt(q)) for n < count, h_n the orthonormal Hermite polynomials, and sqrt(E f^2).
 
     The recurrence runs on Hermite functions h_n exp(-z^2/4) in fixed point: they are bounded, and integers are fast.
     """
@@ -133,8 +135,20 @@ def _hermite(functions, q: mpf, panels, order: int, count: int) -> dict[Branched
         z = [to_fixed((p / root)._mpf_, bits) for p, _ in points]
         half = [mpmath.exp(-((p / root) ** 2) / 4) for p, _ in points]
         here = [to_fixed(h._mpf_, bits) for h in half]
+        values = {f: [f(p) for p, _ in points] for f in functions}
         weights = {
-            f: [to_fixed((w * norm * h * f(p))._mpf_, bits) for (p, w), h in zip(points, half, strict=True)]
+            f: [
+                to_fixed((w * norm * h * v)._mpf_, bits)
+                for (_, w), h, v in zip(points, half, values[f], strict=True)
+            ]
+            for f in functions
+        }
+        sizes = {
+            f: mpmath.sqrt(
+                mpmath.fsum(
+                    w * norm * (h * v) ** 2 for (_, w), h, v in zip(points, half, values[f], strict=True)
+                )
+            )
             for f in functions
         }
         roots = [to_fixed(mpmath.sqrt(n)._mpf_, bits) for n in range(count + 1)]
@@ -150,7 +164,7 @@ def _hermite(functions, q: mpf, panels, order: int, count: int) -> dict[Branched
             ((zi * hi >> bits) * up - bi * down) >> bits for zi, hi, bi in zip(z, here, before, strict=True)
         ]
         before, here = here, following
-    return found
+    return {f: (found[f], sizes[f]) for f in functions}
 
 
 def _tensors(products, qx, qy, c, dps, general) -> Iterator[tuple[mpf, mpf]]:
@@ -162,6 +176,30 @@ def _tensors(products, qx, qy, c, dps, general) -> Iterator[tuple[mpf, mpf]]:
         if attempt in (2, 4):
             xs, ys = _halved(xs), _halved(ys)
         yield _tensor(products, xs, ys, qx, qy, c, _order(dps) * (3, 4)[attempt % 2] // 4, general)
+
+
+def integral(f: Function, cuts: Sequence[mpf], dps: int) -> mpf:
+    """Integrate a smooth function to `dps` digits (relative to the integral of |f|) over panels between cuts."""
+    n, waiting = _order(dps), [(a, b, _plain(f, a, b, _order(dps))) for a, b in pairwise(cuts)]
+    tolerance = mpf(10) ** (-dps - 3) * mpmath.fsum(abs(part) for *_, part in waiting)
+    total = mpf(0)
+    for _ in range(4000):
+        if not waiting:
+            return total
+        a, b, coarse = waiting.pop()
+        middle = (a + b) / 2
+        left, right = _plain(f, a, middle, n), _plain(f, middle, b, n)
+        if abs(left + right - coarse) <= tolerance:
+            total += left + right
+        else:
+            waiting += [(a, middle, left), (middle, b, right)]
+    raise ConvergenceError(f"An integral was not resolved to {dps} digits.")
+
+
+def _plain(f: Function, a: mpf, b: mpf, n: int) -> mpf:
+    centre, half = (a + b) / 2, (b - a) / 2
+    rule = legendre(n, mpmath.mp.prec)
+    return half * mpmath.fdot((w for _, w in rule), [f(centre + half * t) for t, _ in rule])
 
 
 def _order(dps: int) -> int:

@@ -9,6 +9,8 @@ import mpmath
 from sympy import Expr, Function, Rational, S, asin, erf, erfc, exp, oo, pi, sqrt
 from sympy.core.function import ArgumentIndexError
 
+from widelimit.theory.quadrature import integral
+
 
 def normal_cdf(h: Expr) -> Expr:
     """Return P(z <= h) of a standard Gaussian as `erfc(-h/sqrt(2))/2`, exact in the lower tail.
@@ -181,9 +183,7 @@ def _bivariate(h, k, rho, prec: int):
     end = mpmath.pi / 2 - mpmath.asin(abs(rho))
     low, high = (end, mpmath.pi / 2) if rho > 0 else (mpmath.mpf(0), end)
     known = mpmath.ncdf(h) * mpmath.ncdf(k) if rho > 0 else opposite
-    top = max(
-        density(low) if low else 0, density(high)
-    )  # quad knows absolute errors only: scale the peak to one
+    top = max(density(low) if low else 0, density(high))
     distance = abs(h - mpmath.sign(rho) * k)  # the exponent grows like (distance/gap)^2/2 as the gap closes
     if distance:
         worst = prec - mpmath.log(top, 2)
@@ -191,5 +191,5 @@ def _bivariate(h, k, rho, prec: int):
     cuts = [high]
     while cuts[-1] / 2 > max(low, mpmath.ldexp(1, -prec)):
         cuts.append(cuts[-1] / 2)
-    area = abs(mpmath.quad(lambda gap: density(gap) / top, [*cuts, low], method="gauss-legendre"))
-    return known + top * area / (2 * mpmath.pi)
+    area = integral(density, [low, *reversed(cuts)], mpmath.libmp.prec_to_dps(prec) + 3) if low < high else 0
+    return known + area / (2 * mpmath.pi)
