@@ -141,8 +141,9 @@ def test_edge_of_chaos_is_unstable_where_phi_is_not_odd(name):
         ("tanh", 1.01, 0.0),
         ("x*tanh(x)", 0.9, 0.3),
         ("swish", 1.4, 0.2),
-    ]
-    + [("hard_tanh", 70.0, 0.5), ("sin", 2.0, 0.4)],
+        ("hard_tanh", 70.0, 0.5),
+        ("sin", 2.0, 0.4),
+    ],
 )
 def test_length_fixed_point_against_oracle(name, sigma_w, sigma_b):
     p = meanfield.solve(name, sigma_w=sigma_w, sigma_b=sigma_b)
@@ -262,9 +263,10 @@ def test_unequal_lengths_one_layer():
     q1, q2, c = 0.7, 0.70001, 0.999
     p = meanfield.propagate("erf", sigma_w=1.5, sigma_b=0.2, q0=(q1, q2), c0=c, depth=1)
     with mp.workdps(40):
-        f = lambda a, b, r: (
-            2.25 * 2 / mp.pi * mp.asin(2 * r * mp.sqrt(a * b) / mp.sqrt((1 + 2 * a) * (1 + 2 * b)))
-        )
+
+        def f(a, b, r):
+            return 2.25 * 2 / mp.pi * mp.asin(2 * r * mp.sqrt(a * b) / mp.sqrt((1 + 2 * a) * (1 + 2 * b)))
+
         b = mp.mpf(0.2) ** 2
         lengths = [f(mp.mpf(q), mp.mpf(q), 1) + b for q in (q1, q2)]
         eps = 1 - (f(mp.mpf(q1), mp.mpf(q2), mp.mpf(c)) + b) / mp.sqrt(lengths[0] * lengths[1])

@@ -53,7 +53,7 @@ def critical_line(
 
     >>> line = critical_line("tanh", sigma_b=0.05**0.5)
     >>> round(line.q_star, 12), round(line.sigma_w**2, 12), line.stable
-    (0.570047881641, 1.76095463961, True)
+    (0.570047881641, 1.760954639607, True)
     """
     if (q_star is None) == (sigma_b is None):
         raise ArgumentError(
