@@ -89,7 +89,9 @@ def test_worked_values_of_two_scales(alpha, penalty, kappa, rho, big, small, hal
 
 
 def test_worked_values_of_one_and_three_scales():
-    assert ridge.solve(1, signal=1, noise=0.1, sample_ratio=0.5, penalty=1e-2).test_error == pytest.approx(0.696266, abs=6e-7)
+    assert ridge.solve(1, signal=1, noise=0.1, sample_ratio=0.5, penalty=1e-2).test_error == pytest.approx(
+        0.696266, abs=6e-7
+    )
     three = ridge.solve(
         [1, 0.01, 1e-4], [0.1, 0.3, 0.6], [0.5, 0.3, 0.15], 0.05, sample_ratio=[0.05, 0.2, 0.7, 1.5]
     )
@@ -97,7 +99,9 @@ def test_worked_values_of_one_and_three_scales():
 
 
 def test_the_parts_add_up():
-    point = ridge.solve(**TWO, signal=[0.4, 0.6], noise=0.3, sample_ratio=np.geomspace(0.02, 20, 50), penalty=1e-3)
+    point = ridge.solve(
+        **TWO, signal=[0.4, 0.6], noise=0.3, sample_ratio=np.geomspace(0.02, 20, 50), penalty=1e-3
+    )
     assert point.test_error == pytest.approx(0.3 + point.bias + point.variance, rel=1e-13)
     assert point.variance == pytest.approx(point.variance_of_inputs + point.variance_of_noise, rel=1e-13)
     assert point.unexplained == pytest.approx(point.test_error / 1.3, rel=1e-14)
@@ -124,7 +128,9 @@ def test_isotropic_edge_in_closed_form(alpha):
 
 
 def test_penalty_at_or_below_the_edge_is_refused_by_name():
-    with pytest.raises(ArgumentError, match=r"`penalty` must be above the spectral edge -0.0195393379 at sample_ratio 0.5"):
+    with pytest.raises(
+        ArgumentError, match=r"`penalty` must be above the spectral edge -0.0195393379 at sample_ratio 0.5"
+    ):
         ridge.solve([1, 0.1], [0.1, 0.9], [1, 0], sample_ratio=0.5, penalty=-0.02)
     with pytest.raises(ArgumentError, match="spectral edge"):
         ridge.solve(1, signal=1, sample_ratio=1.0, penalty=-1e-12)
@@ -150,7 +156,9 @@ def test_scalars_in_floats_out_and_arrays_broadcast():
 
 
 def test_equal_eigenvalues_are_grouped_and_zero_ones_lower_the_rank():
-    parts = ridge.solve([1, 1, 0.1, 0.1], signal=[0.2, 0.3, 0.1, 0.4], noise=0.1, sample_ratio=0.7, penalty=0.01)
+    parts = ridge.solve(
+        [1, 1, 0.1, 0.1], signal=[0.2, 0.3, 0.1, 0.4], noise=0.1, sample_ratio=0.7, penalty=0.01
+    )
     whole = ridge.solve([1, 0.1], signal=[0.5, 0.5], noise=0.1, sample_ratio=0.7, penalty=0.01)
     assert parts.test_error == pytest.approx(whole.test_error, rel=1e-14)
     half = ridge.solve([1, 0], signal=[1, 0], noise=0.1, sample_ratio=0.4, penalty=0.01)
@@ -171,7 +179,9 @@ def test_a_hundred_thousand_eigenvalues():
 
 
 def test_learning_curve_is_a_labelled_grid():
-    curve = ridge.learning_curve(**TWO, signal=[1, 0], noise=0.1, sample_ratio=[0.05, 0.5, 2], penalty=[0, 1e-3])
+    curve = ridge.learning_curve(
+        **TWO, signal=[1, 0], noise=0.1, sample_ratio=[0.05, 0.5, 2], penalty=[0, 1e-3]
+    )
     assert curve.test_error.dims == ("sample_ratio", "penalty")
     assert float(curve.test_error.sel(sample_ratio=0.5, penalty=0)) == pytest.approx(0.223981, abs=6e-7)
     assert set(ridge.RidgeSolution.__dataclass_fields__) - {"penalty"} == set(curve.data_vars)
@@ -214,9 +224,15 @@ BAD = [
     ({"eigenvalues": [], "signal": []}, "`eigenvalues` must be a non-empty list"),
     ({"eigenvalues": [0, 0], "signal": [0, 0]}, "`eigenvalues` must not all be zero"),
     ({"eigenvalues": "1,2", "signal": [1, 0]}, "`eigenvalues` must be a real number"),
-    ({"eigenvalues": [1, 0.1], "weights": [0.5, 0.4], "signal": [1, 0]}, "`weights` must add up to 1, but add up to 0.9"),
+    (
+        {"eigenvalues": [1, 0.1], "weights": [0.5, 0.4], "signal": [1, 0]},
+        "`weights` must add up to 1, but add up to 0.9",
+    ),
     ({"eigenvalues": [1, 0.1], "weights": [1.5, -0.5], "signal": [1, 0]}, "`weights` must not be negative"),
-    ({"eigenvalues": [1, 0.1], "weights": [1], "signal": [1, 0]}, "`weights` must have one entry for each eigenvalue"),
+    (
+        {"eigenvalues": [1, 0.1], "weights": [1], "signal": [1, 0]},
+        "`weights` must have one entry for each eigenvalue",
+    ),
     ({"eigenvalues": [1, 0.1], "signal": [1]}, "`signal` must have one entry for each eigenvalue"),
     ({"eigenvalues": [1, 0.1]}, "`signal` must be given"),
     ({"eigenvalues": [1, 0.1], "signal": [0, 0]}, "`signal` must carry some variance"),
@@ -243,13 +259,17 @@ def test_spectra_from_densities_and_mixtures():
     # Marchenko-Pastur law of ratio 1 as population: mean 1, mean of s/(s+1) = (3 - sqrt 5)/2 = 0.381966 (its transform)
     law = ridge.Spectrum.from_density(lambda x: np.sqrt((4 - x) / x) / (2 * np.pi), 0, 4)
     assert law.mean == pytest.approx(1.0, rel=1e-9)
-    assert law.weights @ (law.eigenvalues / (law.eigenvalues + 1)) == pytest.approx((3 - 5**0.5) / 2, rel=1e-9)
+    assert law.weights @ (law.eigenvalues / (law.eigenvalues + 1)) == pytest.approx(
+        (3 - 5**0.5) / 2, rel=1e-9
+    )
     tail = ridge.Spectrum.from_density(lambda x: np.exp(-x), 0, np.inf)
     # mean of s/(s+1) for the exponential law: 1 - e E_1(1)
     assert tail.weights @ (tail.eigenvalues / (tail.eigenvalues + 1)) == pytest.approx(
         float(1 - mpmath.e * mpmath.e1(1)), rel=1e-10
     )
-    mixed = ridge.Spectrum.mixture([(0.25, ridge.Spectrum.of([1, 0], signal=[1, 0])), (0.75, ridge.Spectrum.of(3, signal=2))])
+    mixed = ridge.Spectrum.mixture(
+        [(0.25, ridge.Spectrum.of([1, 0], signal=[1, 0])), (0.75, ridge.Spectrum.of(3, signal=2))]
+    )
     assert mixed.rank_fraction == pytest.approx(0.875)
     assert mixed.eigenvalues.tolist() == [3, 1]
     assert mixed.signal.tolist() == [2, 1]

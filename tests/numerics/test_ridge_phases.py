@@ -70,7 +70,9 @@ def test_interval_of_negative_penalties():
     # at the crossing penalty zero is stationary
     best = ridge.optimal_penalty([1, 0.1], [0.1, 0.9], [1, 0], 1e-3, sample_ratio=high)
     assert abs(best.penalty) < 1e-12
-    around = ridge.optimal_penalty([1, 0.1], [0.1, 0.9], [1, 0], 1e-3, sample_ratio=[high * 0.99, high * 1.01]).penalty
+    around = ridge.optimal_penalty(
+        [1, 0.1], [0.1, 0.9], [1, 0], 1e-3, sample_ratio=[high * 0.99, high * 1.01]
+    ).penalty
     assert around[0] < 0 < around[1]
     # noise, or a misaligned target, makes the best penalty positive everywhere
     assert not ridge.phase_transitions([1, 0.1], [0.1, 0.9], [1, 0], 1.0, high=2.0).negative
@@ -155,9 +157,18 @@ def test_density_holds_the_mass_of_each_bulk(alpha):
     s, p = [1, 0.05], [0.4, 0.6]
     gaps = ridge.hessian_gaps(s, p, sample_ratio=alpha)
     for low, high, fraction in zip(gaps.lower, gaps.upper, gaps.fractions, strict=True):
-        angle = (np.arange(800) + 0.5) / 800 * np.pi  # midpoint rule in an angle: square-root edges become smooth
+        angle = (
+            (np.arange(800) + 0.5) / 800 * np.pi
+        )  # midpoint rule in an angle: square-root edges become smooth
         x = (low + high) / 2 + (high - low) / 2 * np.cos(angle)
-        mass = ridge.hessian_density(x, s, p, sample_ratio=alpha) @ np.sin(angle) * np.pi / 800 * (high - low) / 2
+        mass = (
+            ridge.hessian_density(x, s, p, sample_ratio=alpha)
+            @ np.sin(angle)
+            * np.pi
+            / 800
+            * (high - low)
+            / 2
+        )
         assert mass == pytest.approx(fraction, rel=1e-6)
     outside = (gaps.lower[:-1] + gaps.upper[1:]) / 2
     outside = np.concatenate([outside, gaps.upper[:1] * 1.05, gaps.lower[-1:] * 0.9])

@@ -118,21 +118,20 @@ class DataTheory:
     def learning_curve(
         self, *, samples: ArrayLike | None = None, penalty: ArrayLike | None = None
     ) -> xarray.Dataset:
-        """Predict errors on a grid of training-set sizes and penalties (default: this data set's size, the
-        best penalty).
+        """Predict errors on a grid of training-set sizes and penalties (default: this data set's, the best).
 
         A dataset over `samples` and `penalty` with `test_error`, its standard error, `training_error`, `unexplained`,
         `effective_ridge`, `bias`, `variance` and `resolved`: whether the data resolve the effective ridge
-        reached there;
-        where they do not (more samples and less penalty than they can speak about) errors are extrapolated.
+        reached there; where they do not (more samples and less penalty than they can speak about) errors are extrapolated.
         """
         import xarray
 
         number = np.atleast_1d(arguments.real("samples", self.samples if samples is None else samples))
         lam = np.atleast_1d(arguments.finite("penalty", self.penalty if penalty is None else penalty))
+        inside = np.atleast_1d(self.ratio(number))
         # the intercept leaves N - 1 samples, in whose normalisation the same loss has the penalty lambda N/(N - 1)
         effective = lam[None, :] * (number / (number - self.intercept))[:, None]
-        ratio, grid = np.broadcast_arrays(np.atleast_1d(self.ratio(number))[:, None], effective)
+        ratio, grid = np.broadcast_arrays(inside[:, None], effective)
         values = solved(self.spectrum, np.full(ratio.shape, self.noise), ratio, grid)
         # the mean of N samples adds E/N: for Gaussian data it is independent of the fit
         own = (1 + self.intercept / number)[:, None]

@@ -1,0 +1,256 @@
+"""Populations recovered from samples, predictions against fits, files, complaints, and the scikit-learn companion."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.utils.estimator_checks import check_estimator
+
+from widelimit.numerics import ridge, ridge_sample
+from widelimit.theory.errors import ArgumentError, InputError
+
+
+def gaussian(n, P, seed, noise=0.1):
+    random = np.random.default_rng(seed)
+    s = np.where(np.arange(P) < P // 10, 1.0, 0.01)
+    u = np.where(
+        np.arange(P) < P // 10, 8 / P, 2 / (9 * P)
+    )  # 0.8 on the strong directions, 0.2 on the others
+    X = random.standard_normal((n, P)) * np.sqrt(s)
+    w = np.sqrt(u / s) * random.choice([-1, 1], P)
+    return X, X @ w + np.sqrt(noise) * random.standard_normal(n), s, u, w
+
+
+def test_population_eigenvalues_are_freed_of_sampling_bias():
+    X, y, s, u, _ = gaussian(400, 200, 0)
+    theory = ridge.from_data(X, y)
+    sample = np.linalg.eigvalsh(np.cov(X.T))
+    assert sample[:180].max() > 0.02  # sample eigenvalues of 0.01 spread over [0.0005, 0.03]
+    assert theory.multiplicities.sum() == pytest.approx(200, abs=1)
+    weak = theory.eigenvalues < 0.1
+    assert theory.multiplicities[weak].sum() == pytest.approx(180, abs=2)
+    means = [
+        theory.multiplicities[k] @ theory.eigenvalues[k] / theory.multiplicities[k].sum()
+        for k in (weak, ~weak)
+    ]
+    assert means == pytest.approx([0.01, 1.0], rel=0.06)  # traces fluctuate by sqrt(2/(400 * 20)) = 1.6 %
+    assert theory.rank == 200
+
+
+def test_noise_and_signal_within_their_errors():
+    # z-scores over independent data sets: mean near 0, spread near 1
+    scores = []
+    for seed in range(12):
+        X, y, _, _, _ = gaussian(400, 100, seed)
+        theory = ridge.from_data(X, y)
+        scores.append((theory.noise - 0.1) / theory.noise_standard_error)
+    assert abs(np.mean(scores)) < 1.0
+    assert 0.4 < np.std(scores) < 1.8
+
+
+def test_learning_curve_of_the_population():
+    X, y, s, u, _ = gaussian(1500, 200, 3)
+    theory = ridge.from_data(X, y)
+    curve = theory.learning_curve(samples=[50, 200, 800], penalty=[1e-3, 1e-2])
+    ratio = (np.array([50, 200, 800]) - 1)[:, None] / 200
+    grown = np.array([50, 200, 800])[:, None] / (np.array([50, 200, 800])[:, None] - 1)
+    truth = ridge.solve(s, signal=u, noise=0.1, sample_ratio=ratio, penalty=np.array([1e-3, 1e-2]) * grown)
+    expected = truth.test_error * (1 + 1 / np.array([50, 200, 800]))[:, None]
+    # the target's own sampling error dominates: four of the standard errors that are reported
+    assert (np.abs(curve.test_error - expected) < 4 * curve.test_error_standard_error).all()
+    assert float(np.abs(curve.test_error / expected - 1).max()) < 0.1
+    assert curve.resolved.all()
+
+
+def test_what_the_data_do_not_resolve_is_flagged():
+    X, y, _, _, _ = gaussian(100, 200, 4)
+    curve = ridge.from_data(X, y).learning_curve(samples=[50, 400], penalty=[1e-6, 10.0])
+    assert curve.resolved.values.tolist() == [[True, True], [False, True]]
+
+
+@pytest.mark.parametrize(("n", "P"), [(400, 200), (150, 300)])
+def test_best_penalty_costs_little_against_the_truth(n, P):
+    excess = []
+    for seed in range(6):
+        X, y, s, u, _ = gaussian(n, P, seed)
+        penalty = ridge.from_data(X, y).penalty
+        ideal = ridge.optimal_penalty(s, signal=u, noise=0.1, sample_ratio=n / P)
+        got = ridge.solve(s, signal=u, noise=0.1, sample_ratio=n / P, penalty=penalty).test_error
+        excess.append(got / ideal.test_error - 1)
+    assert np.median(excess) < 0.02
+
+
+def test_theory_and_fits_on_diabetes():
+    X, y = load_diabetes(return_X_y=True)
+    theory = ridge.from_data(X, y)
+    random, N = np.random.default_rng(0), 60
+    errors = []
+    for _ in range(60):
+        order = random.permutation(len(y))
+        fit = Ridge(alpha=N * theory.penalty).fit(X[order[:N]], y[order[:N]])
+        errors.append(np.mean((y[order[N:]] - fit.predict(X[order[N:]])) ** 2))
+    predicted = theory.learning_curve(samples=N).test_error.item()
+    # 5 % covers what is not Gaussian in ten clinical variables, and the error of 60 splits
+    assert np.mean(errors) == pytest.approx(predicted, rel=0.05)
+
+
+def test_weights_are_those_of_sklearn():
+    for n, P in ((80, 30), (30, 80)):
+        X, y, *_ = gaussian(n, P, 1)
+        mean = X - X.mean(0)
+        sample = ridge_sample.decompose(mean, y - y.mean(), n - 1)
+        fit = Ridge(alpha=(n - 1) * 0.03).fit(X, y)
+        assert sample.weights(mean, 0.03) == pytest.approx(fit.coef_, rel=1e-9, abs=1e-12)
+
+
+def test_rank_deficient_and_constant_features():
+    X, y, *_ = gaussian(200, 20, 2)
+    plain = ridge.from_data(X, y)
+    copied = ridge.from_data(np.column_stack([X / np.sqrt(2), X / np.sqrt(2), np.full(200, 3.0)]), y)
+    assert (copied.rank, copied.features) == (20, 41)
+    assert copied.constant_features == (40,)
+    assert copied.test_error == pytest.approx(plain.test_error, rel=1e-6)
+    assert copied.penalty == pytest.approx(plain.penalty, rel=1e-6)
+
+
+def test_target_outside_the_span_is_noise():
+    random = np.random.default_rng(0)
+    X = random.standard_normal((2000, 10))
+    y = 2.0 * (X[:, 0] ** 2 - 1)  # of variance 8, nothing linear in it
+    theory = ridge.from_data(X, y)
+    assert theory.noise == pytest.approx(8.0, rel=0.25)
+    assert theory.unexplained == pytest.approx(1.0, abs=0.02)
+
+
+def test_standardize_makes_units_irrelevant():
+    X, y, *_ = gaussian(300, 20, 2)
+    one = ridge.from_data(X, y, standardize=True)
+    other = ridge.from_data(X * np.geomspace(1e-3, 1e3, 20), y, standardize=True)
+    assert other.test_error == pytest.approx(one.test_error, rel=1e-9)
+
+
+def test_files_and_frames(tmp_path):
+    X, y, *_ = gaussian(120, 5, 0)
+    frame = pd.DataFrame(np.column_stack([X, y]), columns=[*"abcde", "price"])
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    frame.to_parquet(tmp_path / "data.parquet")
+    np.save(tmp_path / "data.npy", frame.to_numpy())
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    expected = ridge.from_data(X, y).penalty
+    for given in (
+        {"X": tmp_path / "data.csv", "target": "price"},
+        {"X": str(tmp_path / "data.parquet"), "target": "price"},
+        {"X": tmp_path / "data.npy"},
+        {"X": tmp_path / "data.npy", "target": 5},
+        {"X": tmp_path / "X.npy", "y": tmp_path / "y.npy"},
+        {"X": frame[list("abcde")], "y": frame["price"]},
+        {"X": frame[["price", *"abcde"]], "target": "price"},
+    ):
+        assert ridge.from_data(**given).penalty == pytest.approx(expected, rel=1e-9)
+
+
+def test_complaints_about_tables(tmp_path):
+    X, y, *_ = gaussian(50, 4, 0)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    (tmp_path / "text.csv").write_text("a,b,y\n1,red,2\n2,blue,3\n3,red,4\n")
+    (tmp_path / "hole.csv").write_text("a,b,y\n1,2,2\n2,,3\n3,1,4\n")
+    (tmp_path / "torn.npy").write_bytes(b"not an array")
+    cases = [
+        ((X[:2], y[:2]), {}, "`X` must have at least three samples, but has 2"),
+        ((X, y[:-1]), {}, "`y` must have one entry for each of the 50 rows of X, but has 49"),
+        ((np.ones((50, 3)), y), {}, "`X` must have a feature that varies"),
+        ((X, np.ones(50)), {}, "`y` must vary, but is constant"),
+        ((X, np.stack([y, y], 1)), {}, "`y` must be one column"),
+        ((y, y), {}, "`X` must be a table of samples x features"),
+        ((np.where(X == X[0, 1], np.nan, X), y), {}, "`X` must be finite, but is missing in row 0, column 1"),
+        ((tmp_path / "text.csv",), {"target": "y"}, "`X` must have numeric columns, but holds text in b"),
+        ((tmp_path / "hole.csv",), {"target": "y"}, "is missing in row 1, column b"),
+        (
+            (tmp_path / "hole.csv",),
+            {"target": "z"},
+            "`target` must be a column of the data, but is 'z'. The columns are a, b, y",
+        ),
+        ((tmp_path / "none.csv",), {}, "`X` must be a file that exists"),
+        ((tmp_path / "torn.npy",), {}, "`X` must be a readable .npy file"),
+        ((tmp_path / "data.txt",), {}, "`X` must be a .npy, .csv or .parquet file"),
+        ((X,), {"target": 9}, "`target` must be the number of a column"),
+        ((frame, y), {"target": "a"}, "`target` must be left out"),
+    ]
+    for arguments, more, message in cases:
+        with pytest.raises(InputError) as caught:
+            ridge.from_data(*arguments, **more)
+        assert message in str(caught.value)
+
+
+def test_a_gram_matrix_beyond_memory_is_refused_with_its_size(monkeypatch):
+    monkeypatch.setattr(ridge_sample.os, "sysconf", lambda name: 1024 if "PAGES" in name else 4096)
+    with pytest.raises(
+        ArgumentError, match=r"500 rows and 600 columns: 500 x 500 numbers take 0.0 GiB .* 0.0 GiB are free"
+    ):
+        ridge.from_data(np.random.default_rng(0).standard_normal((500, 600)), np.arange(500.0))
+
+
+def test_too_few_samples_in_a_curve():
+    X, y, *_ = gaussian(50, 4, 0)
+    with pytest.raises(ArgumentError, match="`samples` must be at least 2"):
+        ridge.from_data(X, y).learning_curve(samples=1)
+
+
+def test_predict_from_a_file(tmp_path):
+    X, y, *_ = gaussian(300, 30, 0)
+    pd.DataFrame(np.column_stack([y, X])).to_csv(tmp_path / "mine.csv", index=False)
+    got = ridge.predict(data=str(tmp_path / "mine.csv"), target="0")
+    assert got.samples == 300
+    assert got.alpha == pytest.approx(300 * got.penalty)
+    assert got.curve_samples[-1] == 300
+    assert got.curve_test_error[-1] == pytest.approx(got.test_error, rel=1e-9)
+    assert len(got.curve_penalty) == len(got.curve_standard_error) == len(got.curve_samples)
+    assert (np.diff(got.curve_test_error) < 0).all()  # at the best penalty more samples never hurt
+    fixed = ridge.predict(data=str(tmp_path / "mine.csv"), target="0", penalty=0.5, samples=[50, 100])
+    assert fixed.curve_penalty == (0.5, 0.5)
+
+
+def test_predict_from_a_spectrum():
+    got = ridge.predict(
+        eigenvalues=[1, 0.01], weights=[0.1, 0.9], signal=[1, 0], noise=0.1, sample_ratio=0.5, penalty=0.0
+    )
+    assert got.test_error == pytest.approx(0.223981, abs=6e-7)
+    best = ridge.predict(eigenvalues=[1.0], signal=[1.0], noise=0.3, sample_ratio=2.0)
+    assert best.penalty == pytest.approx(0.15, rel=1e-11)
+    with pytest.raises(ArgumentError, match="`eigenvalues` must be given where `data` is not"):
+        ridge.predict()
+    with pytest.raises(ArgumentError, match="`data` must be left out"):
+        ridge.predict(data="x.csv", eigenvalues=[1.0])
+
+
+def test_asymptotic_ridge_passes_the_checks_of_scikit_learn():
+    for model in (ridge.AsymptoticRidge(), ridge.AsymptoticRidge(fit_intercept=False, negative=False)):
+        results = check_estimator(model, on_skip=None)
+        assert not [r["check_name"] for r in results if r["status"] not in ("passed", "skipped")]
+
+
+@pytest.mark.parametrize(("n", "P", "within"), [(600, 100, 1.01), (200, 300, 1.04)])
+def test_asymptotic_ridge_against_cross_validation(n, P, within):
+    # with fewer samples than dimensions noise and unresolved signal are hard to tell apart: a few per cent
+    ratios = []
+    for seed in range(4):
+        X, y, s, _, w = gaussian(n, P, seed)
+        ours = ridge.AsymptoticRidge().fit(X, y)
+        theirs = RidgeCV(alphas=np.geomspace(1e-4, 1e2, 20) * n / 100, cv=5).fit(X, y)
+        errors = [s @ (m.coef_ - w) ** 2 + 0.1 for m in (ours, theirs)]
+        ratios.append(errors[0] / errors[1])
+    assert np.median(ratios) < within
+
+
+def test_asymptotic_ridge_on_digits():
+    X, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    train, test = order[:600], order[600:]
+    ours = ridge.AsymptoticRidge().fit(X[train], y[train])
+    theirs = RidgeCV(alphas=np.geomspace(1e-2, 1e4, 30), cv=5).fit(X[train], y[train])
+    errors = [np.mean((m.predict(X[test]) - y[test]) ** 2) for m in (ours, theirs)]
+    assert errors[0] / errors[1] < 1.01
+    # pixels are not Gaussian: some are dark in almost every image of 600
+    assert ours.test_error_ == pytest.approx(errors[0], rel=0.2)
