@@ -139,3 +139,22 @@ def test_remembered_survives_a_damaged_entry(monkeypatch, tmp_path):
     assert cache.remembered("entry", lambda: [2]) == [1]
     (tmp_path / "entry.pickle").write_bytes(b"cut")
     assert cache.remembered("entry", lambda: [3]) == [3]
+
+
+def test_expectations_in_nopython_code():
+    sigma = Symbol("sigma_t", positive=True)
+    f = compile(
+        [lam * Expectation(tanh(x) ** 2, x, q * sigma), Expectation(Max(tanh(sigma * x), 0), x, q)],
+        [q, lam, sigma],
+    )
+    for point in (1e-12, 0.4, 1e8):
+        assert f.njit(point, 3.0, 1.3) == pytest.approx(f(point, 3.0, 1.3), rel=1e-14)
+    g = compile(Expectation(tanh(x) * Max(y, 0), (x, y), (q, 2 * q, 1 - eps)), [q, eps])
+
+    @njit
+    def caller(a, b):
+        return 1 + g(a, b)
+
+    for a, b in ((0.4, 0.3), (3.0, 1e-6), (3.0, 1.9)):
+        assert caller(a, b) - 1 == pytest.approx(g(a, b), rel=1e-12)
+    assert compile(Expectation(exp(x**2), x, q), [q]).njit(0.6) == np.inf

@@ -36,8 +36,18 @@ Array = np.ndarray
 # numba imports most of itself at the first call: here instead, with the other imports
 cpu_target.typing_context.refresh()
 cpu_target.target_context.refresh()
+_MAKERS = (
+    "compile",
+    "printing",
+    "special",
+    "scalar",
+    "expected",
+    "quadrature",
+    "features",
+)  # of generated code
 _log = logging.getLogger(__name__)
 _RESERVED = {
+    "scalar",
     "math",
     "cmath",
     "numpy",
@@ -67,7 +77,7 @@ class Request:
     def key(self) -> str:
         """The hash that names the generated module."""
         parts = (sympy.srepr(self.expressions), sympy.srepr(self.arguments), self.name, str(self.complex_))
-        return cache.digest(cache.sources("widelimit.numerics", "compile", "printing", "special"), *parts)
+        return cache.digest(cache.sources("widelimit.numerics", *_MAKERS), *parts)
 
     def rewritten(self, expressions: Sequence[Expr], arguments: Sequence[Symbol], name: str) -> Request:
         """Return a request for other expressions, compiled in the same way."""
@@ -93,7 +103,7 @@ class Compiled:
     def _module(self) -> ModuleType:
         def write() -> str:
             start = time.perf_counter()
-            text = write_source(self._request)
+            text = write_source(self._request, self._plan)
             _log.debug(
                 "wrote %s: %d lines in %.3f s", self.name, text.count("\n"), time.perf_counter() - start
             )
@@ -230,8 +240,8 @@ import math
 import numpy
 from numba import njit
 
-from widelimit.numerics import special
-
+from widelimit.numerics import scalar, special
+{functions}
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def function({arguments}):
@@ -250,15 +260,20 @@ with open(__file__, encoding="utf-8") as _file:
 '''
 
 
-def write_source(request: Request) -> str:
-    """Return the source of the module that evaluates `request`."""
+def write_source(request: Request, plan: expected.Plan | None = None) -> str:
+    """Return the source of the module that evaluates `request`; expectations become functions of their own."""
+    from widelimit.numerics import scalar
     from widelimit.numerics.printing import body
 
-    assignments, results = body(request.expressions, complex_=request.complex_)
+    functions, before = ("", []) if plan is None else scalar.functions(plan)
+    expressions = request.expressions if plan is None else plan.rest.expressions
+    assignments, results = body(expressions, complex_=request.complex_)
+    assignments = [*before, *assignments]
     convert = "complex" if request.complex_ else "float"
     values = ", ".join(f"{convert}({result})" for result in results)
     names = [str(symbol) for symbol in request.arguments]
     return _MODULE.format(
+        functions=functions,
         arguments=", ".join(names),
         comma=", " if names else "",
         body="\n".join(f"    {line}" for line in assignments) or "    pass",
