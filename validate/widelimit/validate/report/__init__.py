@@ -28,7 +28,11 @@ def write(outcome: RunOutcome, out: str | Path) -> Path:
     from widelimit.validate.report import html, machine, markdown, model, overview
 
     folder = atomic.folder(Path(out))
-    atomic.write_text(folder / machine.NAME, machine.dump(outcome))
+    text = machine.dump(outcome)
+    atomic.write_text(folder / machine.NAME, text)
+    outcome = machine.parse(
+        text
+    )  # the page shows the digits that the file has: printed again, it is the same page
     page = model.page(outcome, folder)
     atomic.write_text(folder / "overview.svg", overview.draw(outcome))
     atomic.write_text(folder / "report.md", markdown.render(page))

@@ -53,16 +53,21 @@ def read(folder: str | Path) -> RunOutcome:
     except UnicodeDecodeError as error:
         raise _damaged(path, "it is not text") from error
     try:
-        found = json.loads(text)
-        if found["schema"] != SCHEMA:
-            raise _damaged(path, f"its schema is {found['schema']}, not {SCHEMA}")
-        run = dict(found["run"])
-        claims = tuple(_read_claim(claim) for claim in found["claims"])
-        return RunOutcome(claims, run, run["preset"], _number(run["level"]))
+        return parse(text)
     except json.JSONDecodeError as error:
         raise _damaged(path, f"it ends or breaks off at line {error.lineno}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, f"{type(error).__name__} {error}") from error
+
+
+def parse(text: str) -> RunOutcome:
+    """Undo `dump`; raises ValueError, KeyError, TypeError or AttributeError for anything else."""
+    found = json.loads(text)
+    if found["schema"] != SCHEMA:
+        raise ValueError(f"the schema is {found['schema']}, not {SCHEMA}")
+    run = dict(found["run"])
+    claims = tuple(_read_claim(claim) for claim in found["claims"])
+    return RunOutcome(claims, run, run["preset"], _number(run["level"]))
 
 
 def _damaged(path: Path, why: str) -> StoreError:

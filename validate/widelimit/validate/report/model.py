@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,9 @@ class Page:
     gallery: tuple[tuple[GalleryFigure, Panel], ...]
     manifest: tuple[tuple[str, str], ...]
     references: tuple[Reference, ...]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    started: str = ""
+    version: str = ""
 
 
 def page(outcome: RunOutcome, folder: Path) -> Page:
@@ -131,6 +133,8 @@ def page(outcome: RunOutcome, folder: Path) -> Page:
         _manifest(outcome.manifest),
         tuple(references.mentioned(text)),
         tuple(outcome.manifest.get("warnings", ())),
+        str(outcome.manifest.get("started", ""))[:10],
+        str(outcome.manifest.get("versions", {}).get("widelimit", "")),
     )
 
 
