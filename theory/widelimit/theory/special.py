@@ -131,11 +131,11 @@ class BivariateNormalCDF(Function):
 
     def _eval_evalf(self, prec: int) -> Expr | None:
         digits = mpmath.libmp.prec_to_dps(prec) + 15
-        numbers = [arg.evalf(digits) for arg in self.args]
+        numbers = [arg.evalf(digits * wide) for arg, wide in zip(self.args, (1, 1, 2), strict=True)]
         if not all(number.is_number and number.is_extended_real for number in numbers):
             return None
         with mpmath.workprec(prec + 40):
-            value = _bivariate(*(number._to_mpmath(prec + 40) for number in numbers), prec)
+            value = _bivariate(*(number._to_mpmath(2 * prec + 80) for number in numbers), prec)
         return Expr._from_mpmath(value, prec)
 
     def _latex(self, printer, exp=None) -> str:
@@ -176,16 +176,20 @@ def _bivariate(h, k, rho, prec: int):
     if rho == -1:
         return opposite
 
-    def density(gap):  # over the angle of the correlation, measured from the nearer right angle
-        cross = mpmath.sign(rho) * 2 * h * k * mpmath.cos(gap)
-        return mpmath.exp(-(h * h + k * k - cross) / (2 * mpmath.sin(gap) ** 2))
+    side = mpmath.sign(rho)
+    distance = abs(h - side * k)
 
-    end = mpmath.pi / 2 - mpmath.asin(abs(rho))
+    def density(gap):  # over the angle of the correlation, measured from the nearer right angle
+        # (h^2 + k^2 - 2 h k sin(angle))/(2 cos(angle)^2), without its cancellation at small gaps
+        half = mpmath.cos(gap / 2)
+        return mpmath.exp(-(distance**2) / (2 * mpmath.sin(gap) ** 2) - side * h * k / (2 * half * half))
+
+    with mpmath.workprec(2 * mpmath.mp.prec):
+        end = 2 * mpmath.asin(mpmath.sqrt((1 - abs(rho)) / 2))  # the gap of rho itself
     low, high = (end, mpmath.pi / 2) if rho > 0 else (mpmath.mpf(0), end)
     known = mpmath.ncdf(h) * mpmath.ncdf(k) if rho > 0 else opposite
     top = max(density(low) if low else 0, density(high))
-    distance = abs(h - mpmath.sign(rho) * k)  # the exponent grows like (distance/gap)^2/2 as the gap closes
-    if distance:
+    if distance:  # the exponent grows like (distance/gap)^2/2 as the gap closes
         worst = prec - mpmath.log(top, 2)
         low = min(max(low, distance / mpmath.sqrt(2 * worst * mpmath.log(2))), high)
     cuts = [high]
