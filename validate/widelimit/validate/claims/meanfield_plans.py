@@ -97,19 +97,20 @@ FIXED_POINT = presets(
 
 DEPTH_SCALE = presets(
     (
-        point("tanh", 2.5),
+        point("tanh", 2.5, weights="orthogonal"),
+        point("tanh", 4.0),
         point("tanh", 1.0),
-        point("erf_s", 2.5, weights="orthogonal"),
     ),
     (
-        point("tanh", 4.0),
+        point("tanh", 2.5),
+        point("erf_s", 2.5, weights="orthogonal"),
         point("tanh", 1.3),
         point("hard_tanh", 2.0),
         point("sin", 2.0, 0.3),
         point("relu", 1.0, 0.4),
         point("gelu", 1.2, 0.4),
     ),
-    most=(96, 256, 256),
+    most=(160, 256, 256),
     sizes=((200, 400, 800), (400, 800, 1600), DEEP),
 )
 

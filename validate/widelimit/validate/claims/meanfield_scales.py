@@ -109,6 +109,7 @@ FIXED_POINT = Claim(
     derivation=derivation,
     margin=_FIXED_MARGIN,
     scale=lambda predicted: np.maximum(np.abs(predicted), _FIXED_FLOOR),
+    location="median",  # a narrow GELU network now and then leaves the basin of its stable fixed point
     valid=_settles,
     quantity="q* and c*",
     observable="lengths, and correlations of 64 pairs, averaged over the last layers of a network",
