@@ -142,14 +142,13 @@ def test_remembered_survives_a_damaged_entry(monkeypatch, tmp_path):
 
 
 def test_expectations_in_nopython_code():
-    sigma = Symbol("sigma_t", positive=True)
-    f = compile(
-        [lam * Expectation(tanh(x) ** 2, x, q * sigma), Expectation(Max(tanh(sigma * x), 0), x, q)],
-        [q, lam, sigma],
-    )
-    for point in (1e-12, 0.4, 1e8):
+    sigma = Symbol("sigma_t", positive=True)  # a name close to those of generated code
+    single, kinked = Expectation(exp(sigma * x**2), x, q / 2), Expectation(Max(tanh(sigma * x), 0), x, q / 2)
+    f = compile([lam * single, kinked], [q, lam, sigma])
+    for point in (1e-12, 0.4):
         assert f.njit(point, 3.0, 1.3) == pytest.approx(f(point, 3.0, 1.3), rel=1e-14)
-    g = compile(Expectation(tanh(x) * Max(y, 0), (x, y), (q, 2 * q, 1 - eps)), [q, eps])
+    assert f.njit(1.0, 3.0, 1.3)[0] == np.inf  # 2 sigma q/2 > 1
+    g = compile(Expectation(tanh(x) * tanh(y), (x, y), (q, 2 * q, 1 - eps)), [q, eps])
 
     @njit
     def caller(a, b):
@@ -157,4 +156,3 @@ def test_expectations_in_nopython_code():
 
     for a, b in ((0.4, 0.3), (3.0, 1e-6), (3.0, 1.9)):
         assert caller(a, b) - 1 == pytest.approx(g(a, b), rel=1e-12)
-    assert compile(Expectation(exp(x**2), x, q), [q]).njit(0.6) == np.inf

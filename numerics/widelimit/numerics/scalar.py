@@ -24,7 +24,7 @@ NODES, WHOLE, HALF = NODE, KRONROD, GAUSS  # constants of generated code
 REACHES = REACH
 
 
-@njit
+@njit(cache=True)
 def edges(mean, root, kinks, centres, scales, reach):
     """Panel edges in z: even steps, kinks, steps that grow by four around each centre."""
     steps = 2 * math.ceil(reach / 1.5)
@@ -50,7 +50,7 @@ def edges(mean, root, kinks, centres, scales, reach):
     return np.sort(np.minimum(np.maximum(found[:count], -reach), reach))
 
 
-@njit
+@njit(cache=True)
 def common_spots(kinks, centres, scales, unit, blur, common):
     """Features of a smoothed function of the shared variable t: kinks blurred, scales no finer than the blur."""
     places, widths = np.empty(kinks.size + centres.size), np.empty(kinks.size + centres.size)
@@ -74,17 +74,16 @@ _EXPECTATION = """
 def {name}(_mean, _q, _kinks, _centres, _scales{extra}):
     _root = math.sqrt(max(_q, 1e-290))
     _total, _size, _tail = numpy.zeros({count}), numpy.zeros({count}), numpy.zeros({count})
-    _whole, _half, _magnitude, _error = (
-        numpy.zeros({count}), numpy.zeros({count}), numpy.zeros({count}), numpy.zeros({count})
-    )
+    _whole, _half, _magnitude = numpy.zeros({count}), numpy.zeros({count}), numpy.zeros({count})
     for _attempt in range(len(scalar.REACHES)):
         _reach = scalar.REACHES[_attempt]
         _edges = scalar.edges(_mean, _root, _kinks, _centres, _scales, _reach)
-        _size[:] = 0.0
-        _tail[:] = 0.0
+        for _k in range({count}):
+            _size[_k] = _tail[_k] = 0.0
         _low, _high, _depth = numpy.empty(4096), numpy.empty(4096), numpy.empty(4096, numpy.int64)
         for _pass in range(2):
-            _total[:] = 0.0
+            for _k in range({count}):
+                _total[_k] = 0.0
             for _e in range(_edges.size - 1):
                 if _edges[_e + 1] <= _edges[_e]:
                     continue
@@ -93,9 +92,8 @@ def {name}(_mean, _q, _kinks, _centres, _scales{extra}):
                 while _top >= 0:
                     _a, _b, _d = _low[_top], _high[_top], _depth[_top]
                     _top -= 1
-                    _whole[:] = 0.0
-                    _half[:] = 0.0
-                    _magnitude[:] = 0.0
+                    for _k in range({count}):
+                        _whole[_k] = _half[_k] = _magnitude[_k] = 0.0
                     for _n in range(21):
                         _z = 0.5 * (_a + _b) + 0.5 * (_b - _a) * scalar.NODES[_n]
                         _w = math.exp(-0.5 * _z * _z) * 0.3989422804014327 * 0.5 * (_b - _a)
@@ -106,18 +104,21 @@ def {name}(_mean, _q, _kinks, _centres, _scales{extra}):
                             _half[_k] += scalar.HALF[_n] * _v
                             _magnitude[_k] += scalar.WHOLE[_n] * abs(_v)
                     if _pass == 0:
-                        _size += _magnitude
-                        if max(abs(_a), abs(_b)) >= _reach - 1e-12:
-                            _tail += _magnitude
+                        for _k in range({count}):
+                            _size[_k] += _magnitude[_k]
+                            if max(abs(_a), abs(_b)) >= _reach - 1e-12:
+                                _tail[_k] += _magnitude[_k]
                         continue
                     _fine = True
                     for _k in range({count}):
                         _raw = abs(_whole[_k] - _half[_k])
                         _spread = _magnitude[_k]
                         _rough = _spread * min(1.0, (200.0 * _raw / _spread) ** 1.5) if _spread > 0.0 else 0.0
-                        _fine = _fine and (_rough <= 1e-15 * _spread or _rough <= 1e-16 * _size[_k] * 2.0 ** min(_d, 20))
+                        _enough = max(1e-15 * _spread, 1e-16 * _size[_k] * 2.0 ** min(_d, 20))
+                        _fine = _fine and _rough <= _enough
                     if _fine or _d >= 40 or _top + 3 >= 4096:
-                        _total += _whole
+                        for _k in range({count}):
+                            _total[_k] += _whole[_k]
                     else:
                         _middle = 0.5 * (_a + _b)
                         _low[_top + 1], _high[_top + 1], _depth[_top + 1] = _a, _middle, _d + 1
@@ -132,7 +133,8 @@ def {name}(_mean, _q, _kinks, _centres, _scales{extra}):
                     break
         if not _open:
             return _total
-    _total[:] = math.inf
+    for _k in range({count}):
+        _total[_k] = math.inf
     return _total
 """
 
@@ -187,8 +189,11 @@ def functions(plan: Plan) -> tuple[str, list[str]]:
             lines += [f"{symbol} = _got{index}[{k}]" for k, symbol in enumerate(group.symbols)]
             continue
         name = f"pair{index}"
-        names = [f"{name}_{side}" for side in ("first", "second")]
-        text += "".join(_one(n, kernel, arguments) for n, kernel in zip(names, group.kernels, strict=True))
+        same = group.kernels[0] is group.kernels[1]
+        names = [f"{name}_first", f"{name}_first" if same else f"{name}_second"]
+        text += "".join(
+            _one(n, k, arguments) for n, k in dict(zip(names, group.kernels, strict=True)).items()
+        )
         everything = "".join(f", {argument}" for argument in arguments)
         outer = _EXPECTATION.format(
             name=f"{name}_outer",
@@ -206,10 +211,8 @@ def functions(plan: Plan) -> tuple[str, list[str]]:
         assigned, results = body(group.covariance.expressions)
         q1, q2, c, below, above = (_prefixed(result, index) for result in results)
         distance = f"min(max(min({below}, {above}), 0.0), 1.0)"
-        lines += [
-            *_renamed(assigned, index),
-            f"{group.symbols[0]} = {name}({q1}, {q2}, {c}, {distance}{everything})[0]",
-        ]
+        call = f"{name}({q1}, {q2}, {c}, {distance}{everything})[0]"
+        lines += [*_renamed(assigned, index), f"{group.symbols[0]} = {call}"]
     return text, lines
 
 
