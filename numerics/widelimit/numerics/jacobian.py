@@ -28,7 +28,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 
 __all__ = ["Spectrum", "bernoulli_class", "predict", "residual", "slopes", "smooth_class", "spectrum"]
 
-_NODES = 16  # lengths between which layers are interpolated
+_NODES = 64  # lengths between which layers are interpolated
 _m = Symbol("m")
 
 
@@ -192,7 +192,7 @@ def _lengths(
     q = np.asarray(meanfield.propagate(phi, sigma_w=sigma_w, sigma_b=sigma_b, q0=q0, c0=0.0, depth=depth).q)[:depth]
     if not np.isfinite(q).all():
         raise DomainError("The lengths of the layers overflow at these sigma_w and sigma_b. Lower sigma_w or the depth.")
-    starts = np.concatenate(([True], np.abs(np.diff(q)) > 1e-14 * q[1:]))
+    starts = np.concatenate(([True], np.abs(np.diff(q)) > 1e-13 * q[1:]))
     counts = np.diff(np.concatenate((np.flatnonzero(starts), [depth])))
     return q[starts], counts
 

@@ -8,7 +8,7 @@ along a path of complex x on which d runs below the real axis, leaving it at an 
     half-infinite      x = end +- (c log(1 + exp(tau)))^(1/k)     k = 1 exponential tails of d, k = 2 Gaussian ones
 
 with tau = t +- i angle. The trapezoid rule in t converges geometrically for every zeta in the closed upper half plane,
-uniformly up to the axis. Constant pieces are atoms. A path is taken only if d stays in the lower half plane along it and
+uniformly up to the axis: the path keeps away from the negative axis too. Constant pieces are atoms. A path is taken only if d stays in the lower half plane along it and
 the sum agrees with the real line at points where the real line is accurate.
 """
 
@@ -31,6 +31,7 @@ from widelimit.theory.errors import ConvergenceError, InfiniteMomentError
 REACH = 13.0  # standard deviations: the mass beyond is 1e-38, so that E 1/(zeta - d) has its digits at small zeta too
 ANGLES = (0.8, 0.5, 0.3, 0.15, 0.08)
 AGREEMENT = 3e-12
+PROBES = np.array([0.03, 0.2, 0.5, 0.9, 1.05, 1.5, 0.1, 0.001]) * np.exp(1j * np.array([1.3, 1.4, 1.2, 1.1, 0.9, 0.5, 3.0, 3.1]))
 MOST = 20_000  # nodes of one piece
 _x = Symbol("x")
 
@@ -202,7 +203,7 @@ def _contour(curve: Compiled, left: float, right: float, scale: float) -> tuple[
     if abs(last - first) < 1e-9 * max(abs(first), abs(last)):
         return real[0], real[1], 0.0
     top = max(first, last)
-    probes = top * np.array([0.03, 0.2, 0.5, 0.9, 1.05, 1.5]) * np.exp(1j * np.array([1.3, 1.4, 1.2, 1.1, 0.9, 0.5]))
+    probes = top * PROBES
     reference = _cauchy(probes, *real)
     side = -1.0 if last > first else 1.0  # side of the x axis on which d lies below its own
     best = (np.inf, real)
@@ -278,7 +279,7 @@ def _follow(curve: Compiled, path: Path, angle: float, scale: float, top: float)
     if not (np.isfinite(d[keep]).all() and np.isfinite(weights).all()) or np.abs(weights).max() > 10:
         return None
     d, weights = d[keep], weights[keep]
-    if (d.imag > 1e-13 * np.abs(d) + 1e-15 * top).any():
+    if (d.imag > 1e-13 * np.abs(d) + 1e-15 * top).any() or (d.real < -0.2 * np.abs(d)).any():
         return None
     return d.real + 1j * np.minimum(d.imag, 0.0), weights
 

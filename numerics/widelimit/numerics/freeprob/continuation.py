@@ -18,7 +18,7 @@ import numpy as np
 from widelimit.theory.errors import ConvergenceError
 
 RATIO = 0.25  # Kantorovich's h at most 1/2, halved for safety
-LARGEST = 0.6  # a first correction above this (in units of log z) is a failed step
+LARGEST = 0.6  # a first correction above this is a failed step, unless the equation is linear to 1e-3 over it
 SETTLED = 1e-9  # corrections below this are rounding, whose ratio means nothing
 SHORTEST = 2.0**-52
 _EPS = float(np.finfo(float).eps)
@@ -65,7 +65,7 @@ def _attempt(system: System, state: np.ndarray, target: np.ndarray) -> tuple[np.
     with np.errstate(all="ignore"):
         first_state, first = system.newton(state, target)
         second_state, second = system.newton(first_state, target)
-        good = np.isfinite(second) & (first < LARGEST) & ((second <= RATIO * first + system.noise) | (first < SETTLED))
+        good = np.isfinite(second) & ((first < LARGEST) | (second < 1e-3 * first)) & ((second <= RATIO * first + system.noise) | (first < SETTLED))
         third_state, third = system.newton(second_state, target)
         good &= np.isfinite(third) & ((third <= RATIO * second + system.noise) | (second < SETTLED))
         good &= system.physical(third_state, target)

@@ -152,12 +152,13 @@ class _Panel(NamedTuple):
 
 
 def _refine(
-    pending: list[tuple[float, float]], interval: Interval, solve: Solver, tolerance: float, depth: int = 12
+    pending: list[tuple[float, float]], interval: Interval, solve: Solver, tolerance: float, depth: int = 30
 ) -> tuple[list[_Panel], float]:
     """Split panels until their Legendre coefficients have decayed; returns them in order, and the largest remainder."""
     nodes, weights, to_coefficients = _rule()
     kept: list[_Panel] = []
     error = 0.0
+    before = [np.inf] * len(pending)  # remainders of the parents: a split that gains nothing meets rounding
     for level in range(depth + 1):
         if not pending:
             break
@@ -172,11 +173,12 @@ def _refine(
         coefficients = values @ to_coefficients.T
         remainder = np.abs(coefficients[:, -3:]).max(axis=1) * half
         allowed = np.maximum(tolerance, 4e-16 * np.abs(values).max(axis=1) * half)
-        pending = []
+        parents, pending, before = before, [], []
         for i in range(left.size):
-            if remainder[i] > allowed[i] and level < depth:
+            if remainder[i] > allowed[i] and level < depth and (remainder[i] < 0.8 * parents[i] or remainder[i] > 1e4 * tolerance):
                 middle = 0.5 * (left[i] + right[i])
                 pending += [(left[i], middle), (middle, right[i])]
+                before += [remainder[i]] * 2
             else:
                 kept.append(
                     _Panel(left[i], right[i], coefficients[i], y[i], density[i], half[i] * weights * speed[i], states[:, i])
