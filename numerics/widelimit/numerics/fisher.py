@@ -171,8 +171,7 @@ class JacobianBound:
     """Bounds of Fisher eigenvalues by Jacobians; entry l-1 belongs to the weights of layer l.
 
     `layers`: lambda_max(F_l) <= E[|x|^2 sigma_max(J_l)^2], rigorous for the block of a layer. `decoupled`:
-    lambda_max(E x x') E sigma_max(J_l)^2, mean field; it can fall a few per cent short of the true block. `blocks`: the
-    mean-field blocks themselves (few outputs only, else NaN-free None). `largest_block` bounds the *block-diagonal*
+    lambda_max(E x x') E sigma_max(J_l)^2, mean field; it can fall a few per cent short of the true block. `largest_block` bounds the *block-diagonal*
     Fisher matrix. `whole` = sum of `layers` bounds the *whole* matrix, which is about `depth` times larger than the
     largest block. `largest_learning_rate` = 2 / whole is safe, hence low.
     """
@@ -190,25 +189,26 @@ def jacobian_bound(
     sigma_w: float,
     sigma_b: float = 0.0,
     depth: int,
-    width: int,
+    width: float = 1000.0,
     samples: int,
     weights: str = "gaussian",
     input_moment: float = 1.0,
     input_overlap: float = 0.0,
     square: bool = False,
+    widths: Any = None,
 ) -> JacobianBound:
     """Bound the largest Fisher eigenvalue, per layer and for the whole matrix, from the Jacobians above each layer.
 
     lambda_max(F_l) <= E[|x^(l-1)|^2 sigma_max(J_l)^2] and lambda_max(F) <= sum_l lambda_max(F_l)
-    (1810.03785: "hayase2021spectrum" extends it; the sum is needed, the largest block alone bounds only the
-    block-diagonal matrix). J_l is the derivative of the outputs by the pre-activations of layer l: with few outputs
+    (sokol2018information; the sum is needed, the largest block alone bounds only the block-diagonal matrix).
+    J_l is the derivative of the outputs by the pre-activations of layer l: with few outputs
     sigma_max^2 is the backward variance; `square=True` takes `width` outputs and the edge of the Jacobian's spectrum
     (``jacobian.spectrum``), for `weights` gaussian or orthogonal.
     """
     depth = arguments.count("depth", depth)
     samples = arguments.count("samples", samples)
     run = propagation(
-        activation, sigma_w=sigma_w, sigma_b=sigma_b, widths=[width] * (depth + 1), input_moment=input_moment,
+        activation, sigma_w=sigma_w, sigma_b=sigma_b, widths=[width] * (depth + 1) if widths is None else widths, input_moment=input_moment,
         input_overlap=input_overlap,
     )  # fmt: skip
     largest = run.backward

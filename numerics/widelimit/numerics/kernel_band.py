@@ -1,0 +1,161 @@
+"""Kernels of finite networks: their mean to order 1/width, and how much they fluctuate from network to network.
+
+Given the empirical covariance G^l of layer l, the pre-activations of the next layer are exactly Gaussian, so that
+G^(l+1) = F(G^l) + noise, with F the map of the infinite network and noise of covariance sigma_w^4 / N_l Cov(phi phi, phi phi).
+To order 1/N the fluctuations follow Sigma' = J Sigma J' + fresh, and the means m' = J m + 1/2 sum H Sigma, with J and H the
+first and second derivatives of F. (Yaida 2020, "Non-Gaussian processes and neural networks at finite widths".)
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from widelimit.numerics import arguments
+from widelimit.numerics.compile import compile
+from widelimit.numerics.kernel_maps import pair_map
+from widelimit.theory import kernel as theory
+from widelimit.theory.activation import Activation
+from widelimit.theory.activation import x as X
+from widelimit.theory.errors import DomainError
+from widelimit.theory.expectation import Expectation
+
+
+@dataclass(frozen=True)
+class Band:
+    """The NNGP covariance of two inputs in networks of finite width; each array holds (K11, K22, K12).
+
+    `limit`: infinite width; `mean` = limit + shift, `shift` of order 1/width; `deviation`: the standard deviation from
+    network to network, of order 1/sqrt(width).
+    """
+
+    limit: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @property
+    def shift(self) -> np.ndarray:
+        """The correction of the mean."""
+        return self.mean - self.limit
+
+
+def nngp_band(
+    x1: Any,
+    x2: Any,
+    *,
+    activation: str | Activation = "relu",
+    sigma_w: float,
+    sigma_b: float = 0.0,
+    widths: Any,
+) -> Band:
+    """Mean and standard deviation of K over networks whose hidden layers have `widths`, to first order in 1/width.
+
+    K is the covariance of outputs over the readout's weights. `x1`, `x2`: two inputs, (n_0,). One hidden layer has no
+    shift; the fluctuation of layer l reaches the output through the derivatives of the layers above.
+
+    >>> band = nngp_band([1.0, 0.0], [0.0, 1.0], activation="linear", sigma_w=1.0, widths=[100])
+    >>> float(band.deviation[0].round(6))  # a mean of 100 squares of variance 1/2: sqrt(2 / 100) / 2
+    0.070711
+    """
+    phi = Activation.of(activation)
+    first, second = (arguments.vector(name, value) for name, value in (("x1", x1), ("x2", x2)))
+    arguments.broadcast(x1=first, x2=second)
+    sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
+    sb2 = float(arguments.non_negative("sigma_b", sigma_b)) ** 2
+    widths = arguments.positive("widths", arguments.vector("widths", widths))
+    gram = np.array([first @ first, second @ second, first @ second])
+    limit = sw2 * gram / first.size + sb2
+    shift, spread = np.zeros(3), np.zeros((3, 3))
+    for width in widths:
+        step = functools.partial(_map, phi, sw2, sb2)
+        jacobian, hessian = _derivatives(step, limit)
+        shift = jacobian @ shift + 0.5 * np.einsum("kab,ab->k", hessian, spread)
+        spread = jacobian @ spread @ jacobian.T + sw2**2 / width * _products(phi, limit)
+        limit = step(limit)
+    return Band(limit, limit + shift, np.sqrt(np.diagonal(spread)))
+
+
+def _map(phi: Activation, sw2: float, sb2: float, k: np.ndarray) -> np.ndarray:
+    """F: (K11, K22, K12) of the next layer."""
+    c, slope = np.array([[k[0], k[2]], [k[2], k[1]]]), np.ones((2, 2))
+    pair_map(phi).at(k[:2].copy(), None).advance(c, slope, slice(0, 2), slice(0, 2), sw2, sb2, 0.0)
+    return np.array([c[0, 0], c[1, 1], c[0, 1]])
+
+
+def _derivatives(f: Callable[[np.ndarray], np.ndarray], k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and second derivatives by central differences of fourth order; F has 12 digits, these about 8 and 5."""
+    if k[2] ** 2 >= (1 - 1e-3) * k[0] * k[1]:
+        raise DomainError(
+            "The inputs are (almost) parallel: derivatives of the covariance map need two different ones."
+        )
+    step = 5e-3 * min(math.sqrt(k[0] * k[1]) - abs(k[2]), k[0], k[1])
+    unit = np.eye(3) * step
+    first = [(8 * (f(k + e) - f(k - e)) - (f(k + 2 * e) - f(k - 2 * e))) / (12 * step) for e in unit]
+    hessian = np.empty((3, 3, 3))
+    for a in range(3):
+        for b in range(a + 1):
+            corners = (
+                f(k + unit[a] + unit[b])
+                - f(k + unit[a] - unit[b])
+                - f(k - unit[a] + unit[b])
+                + f(k - unit[a] - unit[b])
+            )
+            hessian[:, a, b] = hessian[:, b, a] = corners / (4 * step**2)
+    return np.array(first).T, hessian
+
+
+def _products(phi: Activation, k: np.ndarray) -> np.ndarray:
+    """Covariance of (phi1^2, phi2^2, phi1 phi2) over (u, v) ~ N(0, K)."""
+    fourth = {}
+    for i, j in ((4, 0), (0, 4), (2, 2), (3, 1), (1, 3), (2, 0), (0, 2), (1, 1)):
+        rho = k[2] / math.sqrt(k[0] * k[1])
+        fourth[i, j] = float(_mixed(phi, i, j)(k[0], k[1], rho))
+    powers = ((2, 0), (0, 2), (1, 1))
+    return np.array(
+        [[fourth[a[0] + b[0], a[1] + b[1]] - fourth[a] * fourth[b] for b in powers] for a in powers]
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _mixed(phi: Activation, i: int, j: int) -> Callable[..., Any]:
+    if j == 0 or i == 0:
+        q = theory.Q1 if j == 0 else theory.Q2
+        return compile(Expectation(phi.expr ** (i + j), X, q).doit(), theory.PAIR_SYMBOLS, name="power")
+    return compile(theory.expectation(phi.expr**i, phi.expr**j).doit(), theory.PAIR_SYMBOLS, name="mixed")
+
+
+def single_layer_fluctuation(
+    activation: str | Activation,
+    sigma_w: float,
+    sigma_b: float,
+    input_moment: float = 1.0,
+    *,
+    readout_fourth_moment: float = 3.0,
+) -> float:
+    """Width times Var Theta(x, x) / (E Theta)^2 of a network with one hidden layer.
+
+    Theta = sigma_b^2 + sigma_w^2/N sum_i [phi_i^2 + W_i^2 phi'_i^2 Theta_1] is a mean over independent units, so that its
+    variance is sigma_w^4/N Var(phi^2 + W^2 phi'^2 Theta_1), with E W^4 = 3 for Gaussian readouts.
+
+    >>> round(single_layer_fluctuation("relu", 1.5, 0.0), 9)
+    3.0
+    """
+    phi = Activation.of(activation)
+    sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
+    sb2 = float(arguments.non_negative("sigma_b", sigma_b)) ** 2
+    q = sw2 * float(arguments.positive("input_moment", input_moment)) + sb2
+    v, p, v2, p2, vp = _single_moments(phi)(q)
+    second = v2 + 2 * q * vp + readout_fourth_moment * q**2 * p2
+    return sw2**2 * (second - (v + q * p) ** 2) / (sw2 * (v + q * p) + sb2) ** 2
+
+
+@functools.lru_cache(maxsize=64)
+def _single_moments(phi: Activation) -> Callable[[float], tuple[float, ...]]:
+    f, d, q = phi.expr, theory.slope(phi), theory.Q1
+    functions = (f**2, d**2, f**4, d**4, f**2 * d**2)
+    return compile(tuple(Expectation(g, X, q).doit() for g in functions), (q,), name="single")
