@@ -3,6 +3,7 @@
 import mpmath
 import pytest
 from sympy import Abs, Max, Rational, S, Symbol, lambdify, sign, symbols, tanh
+
 from widelimit.theory.activation import CATALOGUE, Activation, x
 from widelimit.theory.errors import ArgumentError, ParseError
 from widelimit.theory.pieces import split

@@ -2,6 +2,7 @@
 
 import pytest
 from sympy import DiracDelta, I, Rational, S, Symbol, exp, oo, symbols, tanh
+
 from widelimit.theory.activation import Activation, x
 from widelimit.theory.expectation import Expectation, weak_derivative
 

@@ -21,6 +21,7 @@ from sympy import (
     symbols,
     tanh,
 )
+
 from widelimit.theory import Derivation, Expectation, Step
 from widelimit.theory.derivation import draw
 from widelimit.theory.errors import ArgumentError, DerivationError

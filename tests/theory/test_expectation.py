@@ -10,7 +10,6 @@ from sympy import (
     Max,
     Rational,
     S,
-    Symbol,
     atan,
     cosh,
     erfc,
@@ -24,6 +23,7 @@ from sympy import (
     symbols,
     tanh,
 )
+
 from widelimit.theory.errors import ArgumentError, DomainError, InfiniteMomentError
 from widelimit.theory.expectation import Expectation, score, weak_derivative
 from widelimit.theory.growth import widest

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Abs, Max, Rational, S, erf, exp, pi, sqrt, tanh
+
 from widelimit.theory.activation import Activation, x
 from widelimit.theory.errors import ParseError
 
@@ -93,7 +94,9 @@ def test_refuses_with_one_sentence(text):
     assert time.perf_counter() - start < 20  # a tower that is evaluated takes for ever
 
 
-@pytest.mark.parametrize(("text", "nearest"), [("tahn", "tanh"), ("rleu", "relu"), ("tnah(x)", "tanh"), ("gleu", "gelu")])
+@pytest.mark.parametrize(
+    ("text", "nearest"), [("tahn", "tanh"), ("rleu", "relu"), ("tnah(x)", "tanh"), ("gleu", "gelu")]
+)
 def test_suggests_the_nearest_name(text, nearest):
     with pytest.raises(ParseError, match=f"Did you mean '{nearest}'"):
         Activation.of(text)

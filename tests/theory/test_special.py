@@ -4,6 +4,7 @@ import mpmath
 import pytest
 from sympy import Rational, S, Symbol, asin, diff, erfc, latex, oo, pi, symbols
 from sympy.printing.mathml import mathml
+
 from widelimit.theory.special import BivariateNormalCDF, erfcx, normal_cdf
 
 POINTS = [

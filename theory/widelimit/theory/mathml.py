@@ -6,14 +6,26 @@ import re
 from html.entities import html5
 from typing import Any
 
-from sympy import Expr, Piecewise
+from sympy import Expr, Piecewise, Symbol
 from sympy.printing.mathml import MathMLPresentationPrinter
 
 _KEPT = {"amp", "lt", "gt", "quot", "apos"}
 
 
 class _Printer(MathMLPresentationPrinter):
-    """SymPy's printer with `Piecewise` as cases."""
+    """SymPy's printer with `Piecewise` as cases, functions in their own case and sums under a derivative in brackets."""
+
+    def _print_AppliedUndef(self, expr: Any) -> Any:
+        row = self.dom.createElement("mrow")
+        row.appendChild(self._print_Symbol(Symbol(expr.func.__name__)))
+        row.appendChild(self._paren_comma_separated(*expr.args))
+        return row
+
+    def _print_Derivative(self, expr: Any) -> Any:
+        row = super()._print_Derivative(expr)
+        if expr.expr.is_Add:
+            row.replaceChild(self._paren_comma_separated(expr.expr), row.lastChild)
+        return row
 
     def _print_Piecewise(self, expr: Piecewise) -> Any:
         table = self.dom.createElement("mtable")
@@ -43,12 +55,17 @@ def mathml(expr: Expr) -> str:
     >>> from sympy import Symbol
     >>> mathml(2*Symbol("q"))
     '<mrow><mn>2</mn><mo>&#8290;</mo><mi>q</mi></mrow>'
+    >>> mathml(Symbol("V_{l+1}"))
+    '<msub><mi>V</mi><mi>l+1</mi></msub>'
     """
     text = _Printer()._print(expr).toxml()
     text = re.sub(
         r"<(m[ion]|mtext)>([^<>&]*)([<>]=?)([^<>&]*)</\1>", _escaped, text
     )  # SymPy leaves these raw
-    return re.sub(r"&(\w+);", _numbered, text)
+    text = re.sub(
+        r"<mi>\{([^{}]*)\}</mi>", r"<mi>\1</mi>", text
+    )  # braces that group an index in a symbol's name
+    return re.sub(r"&(\w+);", _numbered, text.replace("<mo>-</mo>", "<mo>&#8722;</mo>"))
 
 
 def _escaped(match: re.Match) -> str:

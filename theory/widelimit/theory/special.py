@@ -189,11 +189,14 @@ def _bivariate(h, k, rho, prec: int):
     low, high = (end, mpmath.pi / 2) if rho > 0 else (mpmath.mpf(0), end)
     known = mpmath.ncdf(h) * mpmath.ncdf(k) if rho > 0 else opposite
     top = max(density(low) if low else 0, density(high))
+    worst = prec - mpmath.log(top, 2) if top else prec
     if distance:  # the exponent grows like (distance/gap)^2/2 as the gap closes
-        worst = prec - mpmath.log(top, 2)
         low = min(max(low, distance / mpmath.sqrt(2 * worst * mpmath.log(2))), high)
     cuts = [high]
     while cuts[-1] / 2 > max(low, mpmath.ldexp(1, -prec)):
         cuts.append(cuts[-1] / 2)
-    area = integral(density, [low, *reversed(cuts)], mpmath.libmp.prec_to_dps(prec) + 3) if low < high else 0
+    if not low < high:
+        return known
+    with mpmath.extraprec(2 * max(0, mpmath.mag(worst))):  # a large exponent costs its digits
+        area = integral(density, [low, *reversed(cuts)], mpmath.libmp.prec_to_dps(prec) + 3)
     return known + area / (2 * mpmath.pi)
