@@ -13,7 +13,7 @@ _KEPT = {"amp", "lt", "gt", "quot", "apos"}
 
 
 class _Printer(MathMLPresentationPrinter):
-    """SymPy's printer with `Piecewise` as cases, functions in their own case and sums under a derivative in brackets."""
+    """SymPy's printer with `Piecewise` as cases, names of functions as they are, sums differentiated in brackets."""
 
     def _print_AppliedUndef(self, expr: Any) -> Any:
         row = self.dom.createElement("mrow")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from widelimit.validate.outcome import ClaimOutcome, RowOutcome
@@ -63,7 +64,7 @@ def panels(outcome: ClaimOutcome, claim: Claim | None, prefix: str) -> tuple[Pan
     if curves:
         return tuple(
             drawn(
-                partial(curve, rows=rows, quantity=quantity),
+                partial(curve, rows=rows, quantity=quantity, colours=colours_of(outcome)),
                 f"{prefix}a{index}",
                 title,
                 f"{outcome.title}, {title}: theory as a line, simulation with intervals, over "
@@ -121,7 +122,18 @@ def drawn(draw: Callable[[Axes], Any], prefix: str, title: str, alt: str, height
     return Panel(fragment(figure, prefix, alt), title, alt)
 
 
-def curve(axes: Axes, rows: Sequence[RowOutcome], quantity: str = "") -> None:
+def colours_of(outcome: ClaimOutcome) -> dict[str, str]:
+    """One colour for each counterfactual of a claim, the same in all its panels; grey when colours run out."""
+    names = [one.name for one in outcome.counterfactuals]
+    return dict(zip(names, [*_WRONG, *[SOFT] * len(names)], strict=False))
+
+
+def curve(
+    axes: Axes,
+    rows: Sequence[RowOutcome],
+    quantity: str = "",
+    colours: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Theory as a line over the rows' label, simulation as intervals, wrong theories dashed."""
     name = labels.axis(rows) or "row"
     rows = sorted(rows, key=lambda row: row.label[name])
@@ -131,9 +143,9 @@ def curve(axes: Axes, rows: Sequence[RowOutcome], quantity: str = "") -> None:
     for place, row in zip(x, rows, strict=True):
         for one in row.counterfactuals:
             wrong.setdefault(one.name, []).append((place, one.predicted))
-    for (what, pairs), colour in zip(wrong.items(), _WRONG, strict=False):
-        axes.plot(*zip(*pairs, strict=True), ls=(0, (4, 2)), lw=1.1, color=colour, label=_cut(what, 28))
-    axes.plot(x, theory, color=BLUE, label="theory", zorder=3)
+    for what, pairs in wrong.items():
+        axes.plot(*zip(*pairs, strict=True), ls=(0, (4, 2)), lw=1.1, color=colours.get(what, SOFT))
+    axes.plot(x, theory, color=BLUE, zorder=3)
     below = [max(0.0, row.measured - row.low) for row in rows]
     above = [max(0.0, row.high - row.measured) for row in rows]
     axes.errorbar(
@@ -145,7 +157,6 @@ def curve(axes: Axes, rows: Sequence[RowOutcome], quantity: str = "") -> None:
         color=INK,
         elinewidth=0.9,
         capsize=0,
-        label="simulation",
         zorder=4,
     )
     shown = [*theory, *(row.low for row in rows), *(row.high for row in rows)]
@@ -154,7 +165,6 @@ def curve(axes: Axes, rows: Sequence[RowOutcome], quantity: str = "") -> None:
     if quantity:
         axes.set_ylabel(_cut(quantity, 34))
     _whole_ticks(axes, x)
-    axes.legend(handlelength=1.6, labelspacing=0.25, borderaxespad=0.2)
 
 
 def forest(axes: Axes, outcome: ClaimOutcome, rows: Sequence[RowOutcome]) -> None:
@@ -273,14 +283,16 @@ def convergence(axes: Axes, outcome: ClaimOutcome) -> None:
             ms=4,
             color=colour,
             elinewidth=1.4,
-            label=_cut(" ".join(filter(None, [labels.said(row.label), labels.said(row.inputs, names)])), 34),
+            label=_cut(" ".join(filter(None, [labels.said(row.label), labels.said(row.inputs, names)])), 46),
         )
     sizes = sorted(extent)
     axes.set_xticks([0.0, *(size**-power for size in sizes)], ["∞", *(str(size) for size in sizes)])
     axes.set_xlim(-0.06 * sizes[0] ** -power, 1.06 * sizes[0] ** -power)
     axes.set_xlabel(f"{labels.symbol(outcome.size_name)} N, on the scale N^−{power:g}")
     axes.set_ylabel("off by, % of scale" if outcome.margin else "off by")
-    axes.legend(fontsize=8, handlelength=1, labelspacing=0.25)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+    axes.legend(loc="upper left", fontsize=8, handlelength=1, labelspacing=0.25, borderaxespad=0.1)
 
 
 def _converging(outcome: ClaimOutcome) -> list[RowOutcome]:

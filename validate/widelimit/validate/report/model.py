@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from widelimit.theory.errors import WidelimitError
 from widelimit.validate.outcome import ClaimOutcome, CounterfactualOutcome, RowOutcome, RunOutcome
 from widelimit.validate.report import labels, numbers, references
-from widelimit.validate.report.figures import Panel, evidence, panels
+from widelimit.validate.report.figures import Panel, colours_of, evidence, panels
 from widelimit.validate.report.gallery import GalleryFigure, gallery
+from widelimit.validate.report.look import themed
 from widelimit.validate.report.references import Reference
 from widelimit.validate.report.strips import strip
 
@@ -92,6 +93,7 @@ class ClaimView:
     more_derivations: int = 0
     flagged: int = 0
     observable: str = ""
+    legend: tuple[tuple[str, str], ...] = ()  # wrong theories drawn as curves: name and colour
 
     @property
     def rejected(self) -> int:
@@ -221,7 +223,15 @@ def _claim(
         more_derivations=more,
         flagged=sum(row.flagged for row in one.rows),
         observable=claim.observable if claim else "",
+        legend=_legend(one, claim),
     )
+
+
+def _legend(one: ClaimOutcome, claim: Claim | None) -> tuple[tuple[str, str], ...]:
+    curves = any(labels.axis(rows) for rows in labels.by_point(one))
+    if not curves or (claim is not None and claim.figure is not None):
+        return ()
+    return tuple((name, themed(colour)) for name, colour in colours_of(one).items())
 
 
 def command(one: ClaimOutcome, run: RunOutcome) -> str:

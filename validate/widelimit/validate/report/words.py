@@ -7,9 +7,9 @@ from html import escape
 
 _LATIN = (
     "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
-    "Gamma Delta Theta Sigma Phi sqrt sum_"
+    "Gamma Delta Theta Sigma Phi sqrt"
 )
-_SIGNS = [*"αβγδεζηθκλμνξπρστφχψωΓΔΘΣΦ√", "Σ_"]
+_SIGNS = "αβγδεζηθκλμνξπρστφχψωΓΔΘΣΦ√"
 _GREEK = dict(zip(_LATIN.split(), _SIGNS, strict=True))
 _NAME = re.compile(rf"(?<![A-Za-z])({'|'.join(sorted(_GREEK, key=len, reverse=True))})(?![a-z])")
 _SCRIPT = re.compile(
@@ -26,6 +26,7 @@ def words(text: str) -> str:
     """
     text = escape(text.replace("**", "^"), quote=False)
     text = re.sub(r"\b(hard_tanh|erf_s|leaky_relu|shifted_relu)\b", lambda m: m[0].replace("_", "\0"), text)
+    text = re.sub(r"\bsum_", "Σ_", text)
     text = _NAME.sub(lambda match: _GREEK[match[1]], text)
     for _ in range(2):  # a second pass for scripts that follow scripts
         text = _SCRIPT.sub(_script, text)
