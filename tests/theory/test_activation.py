@@ -9,7 +9,8 @@ from widelimit.theory.errors import ArgumentError, ParseError
 from widelimit.theory.pieces import split
 
 KINKS = {
-    "relu": (0,), "leaky_relu": (0,), "abs": (0,), "elu": (0,), "hard_tanh": (-1, 1), "shifted_relu": (-Rational(1, 2),),
+    "relu": (0,), "leaky_relu": (0,), "abs": (0,), "elu": (0,), "hard_tanh": (-1, 1),
+    "shifted_relu": (-Rational(1, 2),),
 }  # fmt: skip
 ODD = {"linear", "hard_tanh", "erf", "erf_s", "tanh", "arctan", "sin", "monomial(3)"}
 NAMES = [name if name != "monomial" else "monomial(3)" for name in CATALOGUE]

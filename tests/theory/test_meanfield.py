@@ -205,7 +205,7 @@ def test_decay_laws_by_iteration():
         depth = 20000
         assert abs(iterate(relu, "0.5", depth) * depth**2 / (9 * mpmath.pi**2 / 2) - 1) < 0.01
 
-        def erf_s(e, q=mpmath.mpf(1)):
+        def erf_s(e, q=1):
             a = mpmath.pi * q / 2 / (1 + mpmath.pi * q / 2)
             defect = mpmath.asin(a) - mpmath.asin(a * (1 - e))
             return defect * (2 / mpmath.pi) * mpmath.sqrt(1 + mpmath.pi * q) / q

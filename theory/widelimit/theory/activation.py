@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
+from typing import Any
 
 from sympy import (
     Abs,
@@ -139,7 +140,8 @@ class Activation:
         """
         if not isinstance(n, int) or n < 0:
             raise ArgumentError("n", "must be a whole number, 0 or more", n)
-        regular, singular = self.pieces, []
+        regular = self.pieces
+        singular: list[tuple[Expr, Expr, int]] = []
         for _ in range(n):
             jumps = regular.jumps()
             singular = [(b, w, order + 1) for b, w, order in singular] + [(b, w, 0) for b, w in jumps]
@@ -172,7 +174,7 @@ class Entry:
         if None in values:
             raise ParseError(f"Activation '{self.name}' needs a parameter: write '{self.name}(3)'.")
         self.check(*values)
-        return values  # type: ignore[return-value]
+        return values
 
     def __call__(self, *parameters: object) -> Activation:
         """Return the activation with these parameters (numbers or symbols)."""
@@ -240,7 +242,7 @@ def stable(expr: Expr) -> Expr:
     tanh(x/2)/2 + 1/2
     """
 
-    def exponent(e: Expr) -> Expr | None:
+    def exponent(e: Expr) -> Any:
         rest = e - 1
         return rest.args[0] if isinstance(rest, exp) else None
 

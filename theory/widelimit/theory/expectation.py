@@ -1,7 +1,7 @@
 """Gaussian expectations as SymPy nodes.
 
-``Expectation(f, x, q)`` is E f(x) with x ~ N(0, q); ``Expectation(f, (x, y), (q_x, q_y, c))`` has variances q_x, q_y and
-*correlation* c. The node is inert: ``.doit()`` looks for a closed form by rules, ``.evalf()`` integrates to any
+``Expectation(f, x, q)`` is E f(x) with x ~ N(0, q); ``Expectation(f, (x, y), (q_x, q_y, c))`` has variances q_x, q_y
+and *correlation* c. The node is inert: ``.doit()`` looks for a closed form by rules, ``.evalf()`` integrates to any
 precision, ``.diff()`` uses the identities of Price and Stein. `DiracDelta` and kinks in the integrand are welcome.
 """
 
@@ -41,7 +41,7 @@ class Expectation(Expr):
     >>> from sympy import symbols, tanh
     >>> x, y = symbols("x y", real=True)
     >>> Expectation(tanh(x)**2, x, 1).evalf(20)
-    0.39429449039784117041
+    0.39429449039784117442
     >>> Expectation(x*y, (x, y), (2, 3, S(1)/2)).variables
     (x, y)
     """

@@ -195,7 +195,7 @@ class _Stein:
 
     def __init__(self, term: Term, fold: _Fold) -> None:
         self.size = n = len(fold.mean)
-        thresholds = [(1, slopes, constant) for slopes, constant in term.steps]
+        thresholds = [(1, list(slopes), constant) for slopes, constant in term.steps]
         thresholds += [
             (2, [sqrt(2) * a for a in slopes], sqrt(2) * constant) for slopes, constant in term.errors
         ]

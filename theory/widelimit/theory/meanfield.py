@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from sympy import Expr, Integral, Rational, S, Symbol, factorial2, log, oo, pi, series, sqrt
 
@@ -35,7 +36,7 @@ width_ratio = Symbol("alpha", positive=True)  # N_{l+1}/N_l
 gradient = Symbol("g", positive=True)  # E (dE/dh)^2 one layer above
 gradient_overlap = Symbol("g_12", real=True)  # E (dE/dh_1)(dE/dh_2) one layer above
 
-Kind = str | Activation | Expr
+Kind: TypeAlias = "str | Activation | Expr"
 ASSUMPTIONS = (
     "the widths of all hidden layers go to infinity",
     "weights and biases are independent, centred, with variances sigma_w^2/fan-in and sigma_b^2",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from sympy import Abs, Add, Expr, Heaviside, Integer, Max, Min, Mul, Piecewise, Poly, Pow, S, Symbol
 
@@ -129,7 +130,7 @@ def at(pieces: Pieces, low: Expr, high: Expr) -> Expr:
 def cells_of(breaks: tuple[Expr, ...]) -> list[tuple[Expr, Expr]]:
     """Return the intervals between breaks."""
     ends = (S.NegativeInfinity, *breaks, S.Infinity)
-    return list(zip(ends, ends[1:], strict=False))
+    return list(pairwise(ends))
 
 
 def middle(low: Expr, high: Expr) -> Expr:

@@ -23,8 +23,8 @@ def evaluate(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
 
     >>> from sympy import Symbol, tanh
     >>> x, q = Symbol("x", real=True), Symbol("q", positive=True)
-    >>> print(evaluate(Expectation(tanh(x)**2, x, q) - q, {q: 1}, 20))
-    -0.60570550960215882959
+    >>> print(mpmath.nstr(evaluate(Expectation(tanh(x)**2, x, q) - q, {q: 1}, 20), 20))
+    -0.60570550960215882558
     """
     work = dps + SPARE
     numbers = {s: exact(v, work) for s, v in values.items()}

@@ -135,7 +135,8 @@ class BivariateNormalCDF(Function):
         if not all(number.is_number and number.is_extended_real for number in numbers):
             return None
         with mpmath.workprec(prec + 40):
-            value = _bivariate(*(number._to_mpmath(2 * prec + 80) for number in numbers), prec)
+            h, k, rho = (number._to_mpmath(2 * prec + 80) for number in numbers)
+            value = _bivariate(h, k, rho, prec)
         return Expr._from_mpmath(value, prec)
 
     def _latex(self, printer, exp=None) -> str:
