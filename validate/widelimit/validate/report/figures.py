@@ -28,6 +28,7 @@ from widelimit.validate.report.look import (
     blank,
     style,
 )
+from widelimit.validate.report.numbers import SUPERSCRIPTS
 from widelimit.validate.report.svg import fragment
 
 if TYPE_CHECKING:
@@ -288,7 +289,7 @@ def convergence(axes: Axes, outcome: ClaimOutcome) -> None:
     sizes = sorted(extent)
     axes.set_xticks([0.0, *(size**-power for size in sizes)], ["∞", *(str(size) for size in sizes)])
     axes.set_xlim(-0.06 * sizes[0] ** -power, 1.06 * sizes[0] ** -power)
-    axes.set_xlabel(f"{labels.symbol(outcome.size_name)} N, on the scale N^−{power:g}")
+    axes.set_xlabel(f"{labels.symbol(outcome.size_name)} N, on the scale {_power(power)}")
     axes.set_ylabel("off by, % of scale" if outcome.margin else "off by")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
@@ -328,6 +329,13 @@ def _whole_ticks(axes: Axes, x: Sequence[float]) -> None:
 
     if all(float(value).is_integer() for value in x):
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+
+def _power(exponent: float) -> str:
+    text = f"-{exponent:g}"
+    return (
+        f"N{text.translate(SUPERSCRIPTS)}" if float(exponent).is_integer() else f"N^{text}".replace("-", "−")
+    )
 
 
 def _margin_ticks(axes: Axes, reach: float) -> None:

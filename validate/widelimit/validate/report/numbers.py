@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, digits: int = 5) -> str:
@@ -40,7 +40,7 @@ def power_of_ten(exponent: int) -> str:
     >>> power_of_ten(-12)
     '10⁻¹²'
     """
-    return "10" + str(exponent).translate(_SUPERSCRIPTS)
+    return "10" + str(exponent).translate(SUPERSCRIPTS)
 
 
 def measured(value: float, error: float) -> str:
