@@ -125,12 +125,18 @@ def training_errors(
         weights, values = fits(X, y, lam)
         train = ((y[:, None, :] - weights @ X.mT) ** 2).mean(-1)
         # lambda tr(K + lambda)^-1/N: eigenvalues of K beyond those of the smaller matrix are zero
-        shrunk = (lam[:, None] / (values[:, None, :] + lam[:, None])).sum(-1) + max(0, samples - values.shape[-1])
-        found.append(np.concatenate([train.cpu().numpy(), (train / (shrunk / samples) ** 2).cpu().numpy()], axis=1))
+        shrunk = (lam[:, None] / (values[:, None, :] + lam[:, None])).sum(-1) + max(
+            0, samples - values.shape[-1]
+        )
+        found.append(
+            np.concatenate([train.cpu().numpy(), (train / (shrunk / samples) ** 2).cpu().numpy()], axis=1)
+        )
     return np.concatenate(found)
 
 
-def parts(population: Population, samples: int, penalty: float, seeds: Sequence[int], backend: Backend) -> np.ndarray:
+def parts(
+    population: Population, samples: int, penalty: float, seeds: Sequence[int], backend: Backend
+) -> np.ndarray:
     """Squared bias, variance over inputs and variance over noise of one penalty, each without bias.
 
     A replicate fits two training sets, with noise and without. The product of the two noise-free errors averages to the
@@ -152,7 +158,9 @@ def parts(population: Population, samples: int, penalty: float, seeds: Sequence[
     return np.concatenate(found)
 
 
-def neighbours(population: Population, samples: int, place: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
+def neighbours(
+    population: Population, samples: int, place: int, seeds: Sequence[int], backend: Backend
+) -> np.ndarray:
     """Eigenvalues number `place` and `place` + 1 of ``X^T X/N``, from the top."""
     found = []
     for X, _ in _batches(population, samples, seeds, backend):
@@ -181,14 +189,24 @@ def _tensor(values: Sequence[float], backend: Backend) -> torch.Tensor:
 
 
 def linear_features(
-    population: Population, samples: int, features: int, penalties: Sequence[float], seeds: Sequence[int], backend: Backend
+    population: Population,
+    samples: int,
+    features: int,
+    penalties: Sequence[float],
+    seeds: Sequence[int],
+    backend: Backend,
 ) -> np.ndarray:
     """Errors of ridge on features ``W x/sqrt(n_1)``, W_ij ~ N(0, 1), exactly averaged over new Gaussian inputs."""
     return _on_features(population, samples, features, penalties, seeds, backend, "linear")
 
 
 def erf_features(
-    population: Population, samples: int, features: int, penalties: Sequence[float], seeds: Sequence[int], backend: Backend
+    population: Population,
+    samples: int,
+    features: int,
+    penalties: Sequence[float],
+    seeds: Sequence[int],
+    backend: Backend,
 ) -> np.ndarray:
     """Errors of ridge on features ``sqrt(P/n_1) erf(W x/sqrt(P))``, exactly averaged over new Gaussian inputs."""
     return _on_features(population, samples, features, penalties, seeds, backend, "erf")
