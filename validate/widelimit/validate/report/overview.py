@@ -50,7 +50,7 @@ def _draw(axes: Axes, outcome: RunOutcome) -> None:
                 if c.rejected
             }
         axes.plot(sorted(wrong), [place] * len(wrong), "x", ms=4, mew=1.1, color=VERMILLION, alpha=0.7)
-        names.append(f"{claim.title}: {claim.verdict}" + (" (too weak)" if claim.too_weak else ""))
+        names.append(f"{claim.id}: {claim.verdict}" + (" (too weak)" if claim.too_weak else ""))
     axes.set_xscale("symlog", linthresh=1.5, linscale=1.6)
     axes.set_xlim(-1.2 * _REACH, 1.2 * _REACH)
     ticks = (-100.0, -10.0, -1.0, 0.0, 1.0, 10.0, 100.0)

@@ -13,7 +13,7 @@ _SIGNS = "αβγδεζηθκλμνξπρστφχψωΓΔΘΣΦ√"
 _GREEK = dict(zip(_LATIN.split(), _SIGNS, strict=True))
 _NAME = re.compile(rf"(?<![A-Za-z])({'|'.join(sorted(_GREEK, key=len, reverse=True))})(?![a-z])")
 _SCRIPT = re.compile(
-    r"(?<=[\w)\]'*′])(?<![A-Za-z][A-Za-z])(\^|_)(\{[^{}]*\}|\([^()]*\)|-?[\w.]+?(?=_|\^|[^\w.]|\.?$)|\*)"
+    r"(?<=[\w)\]'*′])(?<![A-Za-z][A-Za-z])(\^|_)(\{[^{}]*\}|\([^()]*\)|-?(?:\d+\.\d+|\w+?)(?=_|\^|\W|$)|\*)"
 )
 _TAGS = {"^": "sup", "_": "sub"}
 
@@ -21,6 +21,8 @@ _TAGS = {"^": "sup", "_": "sub"}
 def words(text: str) -> str:
     """Set text as HTML: Greek letters, superscripts and subscripts; everything else is escaped.
 
+    >>> words("h_1.h_2")
+    'h<sub>1</sub>.h<sub>2</sub>'
     >>> words("q = sigma_w^2 E phi(x)^2, x**2 < 1")
     'q = σ<sub>w</sub><sup>2</sup> E φ(x)<sup>2</sup>, x<sup>2</sup> &lt; 1'
     """
