@@ -171,7 +171,8 @@ class JacobianBound:
     """Bounds of Fisher eigenvalues by Jacobians; entry l-1 belongs to the weights of layer l.
 
     `layers`: lambda_max(F_l) <= E[|x|^2 sigma_max(J_l)^2], rigorous for the block of a layer. `decoupled`:
-    lambda_max(E x x') E sigma_max(J_l)^2, mean field; it can fall a few per cent short of the true block. `largest_block` bounds the *block-diagonal*
+    lambda_max(E x x') E sigma_max(J_l)^2, mean field; it can fall a few per cent short of the true block.
+    `largest_block` bounds the *block-diagonal*
     Fisher matrix. `whole` = sum of `layers` bounds the *whole* matrix, which is about `depth` times larger than the
     largest block. `largest_learning_rate` = 2 / whole is safe, hence low.
     """
@@ -208,7 +209,8 @@ def jacobian_bound(
     depth = arguments.count("depth", depth)
     samples = arguments.count("samples", samples)
     run = propagation(
-        activation, sigma_w=sigma_w, sigma_b=sigma_b, widths=[width] * (depth + 1) if widths is None else widths, input_moment=input_moment,
+        activation, sigma_w=sigma_w, sigma_b=sigma_b, widths=[width] * (depth + 1) if widths is None else
+        widths, input_moment=input_moment,
         input_overlap=input_overlap,
     )  # fmt: skip
     largest = run.backward

@@ -1,8 +1,10 @@
 """Kernels of finite networks: their mean to order 1/width, and how much they fluctuate from network to network.
 
 Given the empirical covariance G^l of layer l, the pre-activations of the next layer are exactly Gaussian, so that
-G^(l+1) = F(G^l) + noise, with F the map of the infinite network and noise of covariance sigma_w^4 / N_l Cov(phi phi, phi phi).
-To order 1/N the fluctuations follow Sigma' = J Sigma J' + fresh, and the means m' = J m + 1/2 sum H Sigma, with J and H the
+G^(l+1) = F(G^l) + noise, with F the map of the infinite network and noise of covariance sigma_w^4 / N_l
+Cov(phi phi, phi phi).
+To order 1/N the fluctuations follow Sigma' = J Sigma J' + fresh, and the means m' = J m + 1/2 sum H Sigma,
+with J and H the
 first and second derivatives of F. (Yaida 2020, "Non-Gaussian processes and neural networks at finite widths".)
 """
 
@@ -139,7 +141,8 @@ def single_layer_fluctuation(
 ) -> float:
     """Width times Var Theta(x, x) / (E Theta)^2 of a network with one hidden layer.
 
-    Theta = sigma_b^2 + sigma_w^2/N sum_i [phi_i^2 + W_i^2 phi'_i^2 Theta_1] is a mean over independent units, so that its
+    Theta = sigma_b^2 + sigma_w^2/N sum_i [phi_i^2 + W_i^2 phi'_i^2 Theta_1] is a mean over independent units,
+    so that its
     variance is sigma_w^4/N Var(phi^2 + W^2 phi'^2 Theta_1), with E W^4 = 3 for Gaussian readouts.
 
     >>> round(single_layer_fluctuation("relu", 1.5, 0.0), 9)

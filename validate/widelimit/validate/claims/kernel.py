@@ -232,7 +232,7 @@ FLUCTUATION = Claim(
 _TRAIN, _TEST = 6, 3
 _X = simulate.data(_TRAIN + _TEST, _FEATURES, seed=11)
 _Y = np.sign(_X[:_TRAIN, 0])
-_STEPS = 60
+_STEPS = 40
 
 
 def _rate(inputs: Inputs) -> float:
@@ -289,7 +289,7 @@ TRAINING = Claim(
     paper="arXiv:1902.06720, eq. (9)",
     domain=NETWORK,
     plans={
-        "quick": Plan(_TRAINED, (64, 128, 256), pilot=8, most=24, block=8),
+        "quick": Plan(_TRAINED, (48, 96, 192), pilot=8, most=24, block=8),
         "reference": Plan((*_TRAINED, point("erf", 1.5, 0.2, 2)), (128, 256, 512), pilot=16, most=96, block=8),
         "deep": Plan((*_TRAINED, point("erf", 1.5, 0.2, 2)), (256, 512, 1024, 2048), pilot=16, most=96, block=16),
     },
@@ -299,14 +299,14 @@ TRAINING = Claim(
     margin=0.1,
     scale=_scale_of_kernel,
     quantity="change of the output at a test input",
-    observable="f_k(x) - f_0(x) after 60 steps",
+    observable="f_k(x) - f_0(x) after 40 steps",
     counterfactuals=(
         Counterfactual("readout alone", "only the readout trains: the NNGP kernel in place of the tangent kernel",
                        _training_of_readout),
     ),
 )  # fmt: skip
 
-_ENSEMBLE = 12  # networks of each width a replicate
+_ENSEMBLE = 8  # networks of each width a replicate
 
 
 def _one(inputs: Inputs) -> np.ndarray:
@@ -347,7 +347,7 @@ def simulate_linearisation(inputs: Inputs, size: int, seeds: Sequence[int], back
 
 
 _EXPONENT_PLANS = {
-    "quick": Plan((point("tanh", 1.5, 0.3, 1),), (64, 128, 192), pilot=6, most=10, block=2),
+    "quick": Plan((point("tanh", 1.5, 0.3, 1),), (48, 72, 96), pilot=6, most=12, block=2),
     "reference": Plan(
         (point("tanh", 1.5, 0.3, 1), point("erf", 1.3, 0.2, 2)), (128, 256, 512), pilot=8, most=32, block=4
     ),

@@ -6,6 +6,7 @@ A network is a list of (W, b); W of layer l is used as sigma_w W / sqrt(fan-in),
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,9 +57,10 @@ class Net:
         grams = [self.sigma_w**2 * z @ z.T / z.shape[1] + self.sigma_b**2 for z in inputs]
         return grams[-1], sum(g * (d @ d.T) for g, d in zip(grams, delta, strict=True))  # type: ignore[return-value]
 
-    def step(self, x: torch.Tensor, residual: torch.Tensor, rate: float) -> None:
-        """One step of gradient descent on half the summed squares, given f - y."""
-        _, hidden = self.forward(x)
+    def step(self, x: torch.Tensor, targets: torch.Tensor, rate: float) -> None:
+        """One step of gradient descent on half the summed squares of f - targets."""
+        f, hidden = self.forward(x)
+        residual = f - targets
         delta = self.gradients(hidden)
         inputs = [x, *(self.phi(h) for h in hidden[:-1])]
         for weight, bias, z, d in zip(self.weights, self.biases, inputs, delta, strict=True):
@@ -86,7 +88,7 @@ def draw(
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator, device=backend.device, dtype=backend.dtype)
 
-    weights = [normal(after, before) for before, after in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [normal(after, before) for before, after in itertools.pairwise(sizes)]
     biases = [normal(after) for after in sizes[1:]]
     return Net(weights, biases, sigma_w, sigma_b, *functions(activation))
 
@@ -152,8 +154,7 @@ def train(
     _, before = net.kernels(points)
     goal = targets + start[:m] if centred else targets
     for _ in range(steps):
-        f, _ = net.forward(points[:m])
-        net.step(points[:m], f - goal, rate)
+        net.step(points[:m], goal, rate)
     end, _ = net.forward(points)
     _, after = net.kernels(points)
     values, basis = torch.linalg.eigh(before[:m, :m])

@@ -1,0 +1,171 @@
+"""Fisher matrices of finite networks in the standard parametrisation, weights only, through the smaller Gram matrix.
+
+F = 1/T sum_t sum_k grad f_k grad f_k' has the non-zero eigenvalues of the TC x TC matrix of products of
+gradients over T.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from widelimit.validate.simulate.kernel import functions
+
+if TYPE_CHECKING:
+    import torch
+
+    from widelimit.validate.backend import Backend
+
+
+@dataclass
+class StandardNet:
+    """Weights that carry their scale; `depth` hidden layers, a linear output layer."""
+
+    weights: list[torch.Tensor]
+    biases: list[torch.Tensor]
+    phi: Callable[[torch.Tensor], torch.Tensor]
+    slope: Callable[[torch.Tensor], torch.Tensor]
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
+        """Return outputs (T, C), the pre-activations and the inputs of every layer."""
+        hidden, inputs = [], []
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            inputs.append(x)
+            h = x @ weight.T + bias
+            hidden.append(h)
+            x = self.phi(h)
+        return hidden[-1], hidden, inputs
+
+    def backward(self, hidden: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Derivatives of each output by the pre-activations of each layer, (C, T, width)."""
+        import torch
+
+        samples, outputs = hidden[-1].shape
+        delta = [
+            torch.eye(outputs, dtype=hidden[-1].dtype, device=hidden[-1].device)[:, None].expand(
+                -1, samples, -1
+            )
+        ]
+        for weight, h in zip(self.weights[:0:-1], hidden[-2::-1], strict=True):
+            delta.append((delta[-1] @ weight) * self.slope(h))
+        return delta[::-1]
+
+    def blocks(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The Gram matrix of each layer's weight gradients over T, (CT, CT)."""
+        _, hidden, inputs = self.forward(x)
+        out = []
+        for z, d in zip(inputs, self.backward(hidden), strict=True):
+            flat = d.reshape(-1, d.shape[-1])
+            out.append((flat @ flat.T) * (z @ z.T).repeat(d.shape[0], d.shape[0]) / len(x))
+        return out
+
+    def descend(self, x: torch.Tensor, targets: torch.Tensor, rate: float, steps: int) -> list[float]:
+        """Losses along gradient descent of the weights on half the mean squared error, until they grow tenfold."""
+        losses = []
+        for _ in range(steps):
+            f, hidden, inputs = self.forward(x)
+            residual = (f - targets) / len(x)
+            losses.append(float((f - targets).square().sum()) / (2 * len(x)))
+            if (
+                not losses[-1] <= 10 * losses[0]
+            ):  # diverging; further on it may settle at another, flatter place
+                break
+            deltas = self.backward(hidden)
+            for weight, z, d in zip(self.weights, inputs, deltas, strict=True):
+                weight -= rate * (residual.T[:, :, None] * d).sum(0).T @ z
+        return losses
+
+
+def draw(
+    inputs: Any, size: int, seed: int, backend: Backend, outputs: int
+) -> tuple[StandardNet, torch.Tensor]:
+    """A network of width `size`, its input included, and its samples: all from `seed`."""
+    import torch
+
+    generator = backend.generator(seed)
+    widths = [size] * (int(inputs["depth"]) + 1) + [outputs]
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, device=backend.device, dtype=backend.dtype)
+
+    sigma_w, sigma_b = float(inputs["sigma_w"]), float(inputs["sigma_b"])
+    weights = [normal(after, before) * sigma_w / before**0.5 for before, after in pairwise(widths)]
+    biases = [normal(after) * sigma_b for after in widths[1:]]
+    net = StandardNet(weights, biases, *functions(str(inputs["activation"])))
+    return net, normal(int(inputs["samples"]), size)
+
+
+def spectrum(inputs: Any, size: int, seed: int, backend: Backend, outputs: int) -> np.ndarray:
+    """Mean eigenvalue times the width, mean square, mean of the `outputs` largest over the width, whole over
+    largest block.
+    """
+    import torch
+
+    net, x = draw(inputs, size, seed, backend, outputs)
+    blocks = net.blocks(x)
+    values = torch.linalg.eigvalsh(sum(blocks))  # type: ignore[arg-type]
+    parameters = sum(weight.numel() for weight in net.weights[:-1])
+    largest = max(float(torch.linalg.eigvalsh(block)[-1]) for block in blocks)
+    top = float(values[-outputs:].mean())
+    total, square = float(values.sum()) / parameters * size, float(values.square().sum()) / parameters
+    return np.array([total, square, top / size, float(values[-1]) / largest])
+
+
+def critical_rate(
+    inputs: Any, size: int, seed: int, backend: Backend, guess: float, bisections: int = 7
+) -> float:
+    """The learning rate at which gradient descent from just beside a minimum turns from shrinking to growing."""
+    import torch
+
+    net, x = draw(inputs, size, seed, backend, 1)
+    f, _, _ = net.forward(x)
+    noise = torch.randn(f.shape, generator=backend.generator(seed + 1), device=f.device, dtype=f.dtype)
+    targets, start = f + 1e-4 * noise, [weight.clone() for weight in net.weights]
+    low, high = 0.2 * guess, 4.0 * guess
+    for _ in range(bisections):
+        rate = (low * high) ** 0.5
+        net.weights = [weight.clone() for weight in start]
+        losses = net.descend(x, targets, rate, 40)
+        if len(losses) < 40 or losses[-1] > losses[-11]:
+            high = rate
+        else:
+            low = rate
+    return (low * high) ** 0.5
+
+
+def largest_eigenvalue(
+    module: torch.nn.Module, x: torch.Tensor, *, tolerance: float = 1e-6, most: int = 200, seed: int = 0
+) -> float:
+    """Largest eigenvalue of F = 1/T sum_t sum_k grad f_k grad f_k' of a torch module, all parameters, by Lanczos.
+
+    Each step is one product with the Jacobian and one with its transpose; no matrix of the size of the parameters is
+    formed. `x`: (T, ...). `tolerance` is relative; `most` products at most.
+    """
+    import torch
+    from scipy.sparse import linalg
+    from torch.func import functional_call, jvp, vjp
+
+    parameters = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
+
+    def outputs(values: dict[str, torch.Tensor]) -> torch.Tensor:
+        return functional_call(module, values, (x,))
+
+    f, pull = vjp(outputs, parameters)
+
+    def product(v: np.ndarray) -> np.ndarray:
+        cotangent = torch.as_tensor(v, dtype=f.dtype, device=f.device).reshape(f.shape)
+        (tangent,) = pull(cotangent)
+        return jvp(outputs, (parameters,), (tangent,))[1].detach().cpu().double().numpy().ravel() / len(x)
+
+    size = f.numel()
+    if size < 3:
+        return float(max(np.linalg.eigvalsh(np.array([product(row) for row in np.eye(size)]))))
+    operator = linalg.LinearOperator((size, size), matvec=product, dtype=float)
+    start = np.random.default_rng(seed).standard_normal(size)
+    return float(
+        linalg.eigsh(operator, k=1, tol=tolerance, maxiter=most, v0=start, return_eigenvectors=False)[0]
+    )
