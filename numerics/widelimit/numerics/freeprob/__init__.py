@@ -12,11 +12,12 @@ from __future__ import annotations
 from sympy import Expr, Float
 
 from widelimit.numerics.freeprob.law import SpectralLaw
+from widelimit.numerics.freeprob.subordination import add, multiply
 from widelimit.numerics.freeprob.transforms import law_from_r, law_from_s
 from widelimit.theory import freeprob as theory
 from widelimit.theory.errors import ArgumentError, DomainError
 
-__all__ = ["SpectralLaw", "law"]
+__all__ = ["SpectralLaw", "add", "law", "multiply"]
 
 
 def law(given: theory.Law | None = None, *, S: Expr | None = None, R: Expr | None = None, name: str = "") -> SpectralLaw:

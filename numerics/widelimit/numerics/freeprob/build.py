@@ -248,8 +248,8 @@ def detect_intervals(
 
 
 def _density(branch: Branch, y: np.ndarray) -> np.ndarray:
-    states, _ = branch.descend(y)
-    return -branch.system.transform(states).imag / np.pi
+    states, _ = branch.descend(y, strict=False)
+    return np.nan_to_num(-branch.system.transform(states).imag / np.pi)
 
 
 def _edge(branch: Branch, left: float, right: float, falling: bool, floor: float) -> float:
@@ -267,6 +267,9 @@ def _edge(branch: Branch, left: float, right: float, falling: bool, floor: float
     sign = -1.0 if falling else 1.0
     near = edge + sign * 1e-7 * np.array([1.0, 2.0])
     first, second = _density(branch, near) ** 2
-    if 1.5 < second / max(first, 1e-300) < 2.5:
+    ratio = second / max(first, 1e-300)
+    if ratio < 1 / 1.5:  # an inverse square root
+        first, second, ratio = 1 / first, 1 / second, 1 / ratio
+    if 1.5 < ratio < 2.5:
         edge = float(near[0] - first * (near[1] - near[0]) / (second - first))
     return float(edge)

@@ -18,7 +18,8 @@ import numpy as np
 from widelimit.theory.errors import ConvergenceError
 
 RATIO = 0.25  # Kantorovich's h at most 1/2, halved for safety
-LARGEST = 0.6  # a first correction above this is a failed step, unless the equation is linear to 1e-3 over it
+LARGEST = 0.6  # a first correction above this is a failed step ...
+LINEAR = 1e-6  # ... unless the second is smaller by so much: then the equation is linear over the step
 SETTLED = 1e-9  # corrections below this are rounding, whose ratio means nothing
 SHORTEST = 2.0**-52
 _EPS = float(np.finfo(float).eps)
@@ -65,7 +66,7 @@ def _attempt(system: System, state: np.ndarray, target: np.ndarray) -> tuple[np.
     with np.errstate(all="ignore"):
         first_state, first = system.newton(state, target)
         second_state, second = system.newton(first_state, target)
-        good = np.isfinite(second) & ((first < LARGEST) | (second < 1e-3 * first)) & ((second <= RATIO * first + system.noise) | (first < SETTLED))
+        good = np.isfinite(second) & ((first < LARGEST) | (second < LINEAR * first)) & ((second <= RATIO * first + system.noise) | (first < SETTLED))
         third_state, third = system.newton(second_state, target)
         good &= np.isfinite(third) & ((third <= RATIO * second + system.noise) | (second < SETTLED))
         good &= system.physical(third_state, target)
@@ -154,10 +155,13 @@ class Branch:
             raise ConvergenceError("The physical branch could not be continued far above the axis.")
         return state
 
-    def descend(self, coordinate: np.ndarray, negative: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    def descend(
+        self, coordinate: np.ndarray, negative: bool = False, strict: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return states on the real axis, and the size of the last Newton correction.
 
-        `negative`: at -exp(coordinate) (log coordinates), where the angle of z is pi.
+        `negative`: at -exp(coordinate) (log coordinates), where the angle of z is pi. `strict=False` returns NaN
+        instead of raising where an unknown is infinite (in gaps).
         """
         coordinate = np.asarray(coordinate, dtype=float)
         if coordinate.size == 0:
@@ -165,7 +169,7 @@ class Branch:
         above = self.above(coordinate)
         end = coordinate + (1j * np.pi if negative else 0j)
         state, done = track(self.system, above, coordinate + 1j * self.height, end)
-        return self._finish(state, done, end)
+        return self._finish(state, done, end, strict)
 
     def across(self, state: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Continue states along the real axis inside one interval of support; fall back to `descend`."""
@@ -176,10 +180,14 @@ class Branch:
             moved[:, lost], size[lost] = self.descend(end[lost])
         return moved, size
 
-    def _finish(self, state: np.ndarray, done: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _finish(
+        self, state: np.ndarray, done: np.ndarray, target: np.ndarray, strict: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(all="ignore"):
             state, size = polish(self.system, state, target)
         if (stuck := done < 1 - 1e-9).any():
+            if not strict:
+                return np.where(stuck, complex(np.nan, np.nan), state), size
             where = target[stuck][0].real
             raise ConvergenceError(
                 f"The physical branch stops above {self.system.coordinate} coordinate {where}: the transform may not "

@@ -67,7 +67,10 @@ class SpectralLaw:
     def _solve(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert self._branch is not None
         states, _ = self._branch.descend(y)
-        return self._density_of(states), states
+        density = self._density_of(states)
+        if density.min(initial=0.0) < -max(1e-9, 100 * np.sqrt(self._noise)):
+            raise DomainError(f"The transform of {self.name} gives a negative density, so it belongs to no law.")
+        return np.maximum(density, 0.0), states  # rounding at an edge may be of either sign
 
     def _density_of(self, states: np.ndarray) -> np.ndarray:
         assert self._branch is not None
@@ -77,8 +80,6 @@ class SpectralLaw:
         defects = [abs(self.mass - 1.0), *self._moment_defects()]
         tail = getattr(self._branch.system, "tail", None) if self._branch else None
         for panels in self._panels:
-            if panels.density.min(initial=0.0) < -1e-9:
-                raise DomainError(f"The transform of {self.name} gives a negative density, so it belongs to no law.")
             defects.append(panels.error)
             if tail is not None and panels.coordinate.size:
                 pick = slice(3, None, 17)

@@ -20,6 +20,7 @@ from widelimit.theory.errors import ConvergenceError
 
 ORDER = 20
 TOLERANCE = 2e-14  # of mass, for a panel
+MOST = 150  # panels of one stretch
 
 
 @lru_cache(maxsize=1)
@@ -124,7 +125,7 @@ def integrate(interval: Interval, solve: Solver, expected: float | None = None, 
     while far < 1e8:
         mass, outer = (sum(float(p.density @ p.weights) for p in group) for group in (kept, kept[-1:]))
         missing = outer if expected is None else abs(expected - mass)
-        if (outer < 1e-15 and missing < 1e-6) or missing < 2e-15:
+        if (outer < 1e-15 and missing < 1e-3) or missing < 2e-15:
             break
         try:
             more, worst = _refine([(far, growth * far)], interval, solve, tolerance)
@@ -175,7 +176,8 @@ def _refine(
         allowed = np.maximum(tolerance, 4e-16 * np.abs(values).max(axis=1) * half)
         parents, pending, before = before, [], []
         for i in range(left.size):
-            if remainder[i] > allowed[i] and level < depth and (remainder[i] < 0.8 * parents[i] or remainder[i] > 1e4 * tolerance):
+            room = level < depth and len(kept) + len(pending) < MOST
+            if room and remainder[i] > allowed[i] and (remainder[i] < 0.8 * parents[i] or remainder[i] > 100 * tolerance):
                 middle = 0.5 * (left[i] + right[i])
                 pending += [(left[i], middle), (middle, right[i])]
                 before += [remainder[i]] * 2

@@ -130,8 +130,9 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
     zr, zi = np.empty(1), np.empty(1)
     shift, gain = np.empty(groups, dtype=np.complex128), np.empty(groups, dtype=np.complex128)
     for i in range(columns):
-        m = dm = 0j
+        m = dm = drift = 0j
         log_z = slope = offset = 0j
+        lost = False
         for g in range(groups):
             beyond = min(0.0, state[g, i].real + _SMALLEST)  # zeta so small that only its logarithm matters
             zeta = np.exp(state[g, i] - beyond)
@@ -139,8 +140,12 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
             low, high = offsets[g], offsets[g + 1]
             _averages(zr, zi, dr[low:high], di[low:high], wr[low:high], wi[low:high], out)
             one, w, v = out[0, 0] * zeta, out[1, 0], -out[2, 0] * zeta
+            if one == 0 or w == 0 or v == 0:
+                lost = True
+                break
             if g == 0:
                 m, dm = w, v
+                drift = dm / one - dm / m  # of log((1 + m)/m), the scale of zeta where all slopes are nearly equal
                 log_z = _lower_log(one) + beyond - _lower_log(m)
                 slope = dm / one - dm / m
                 shift[0], gain[0] = 0j, 1.0 + 0j
@@ -160,8 +165,12 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
             log_z += n * (log_scale[g] + term)
             slope += n * rate * gain[g]
             offset += n * rate * shift[g]
+        if lost or slope == 0:
+            moved[:, i] = state[:, i]
+            size[i] = np.inf
+            continue
         first = (target[i] - log_z - offset) / slope
-        largest = 0.0
+        largest = abs(drift * first)
         for g in range(groups):
             move = shift[g] + gain[g] * first
             moved[g, i] = state[g, i] + move

@@ -39,7 +39,7 @@ class SSystem:
 
     def newton(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One Newton step; the imaginary part of log z is taken modulo 2 pi, next to the target."""
-        value, slope = self.curve(np.exp(state[0]))
+        value, slope = _evaluate(self.curve, np.exp(state[0]))
         residual = target - value
         residual = residual - 2j * np.pi * np.round(residual.imag / (2 * np.pi))
         move = residual / slope
@@ -71,9 +71,9 @@ class RSystem:
 
     def newton(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One Newton step."""
-        value, slope = self.curve(state[0])
+        value, slope = _evaluate(self.curve, state[0])
         move = (target - value) / slope
-        return (state[0] + move)[None, :], np.abs(move) / self.deviation
+        return (state[0] + move)[None, :], np.abs(move) / (self.deviation + 0.5 * np.abs(state[0] - self.mean))
 
     def transform(self, state: np.ndarray) -> np.ndarray:
         """G = 1/omega."""
@@ -108,7 +108,7 @@ def law_from_s(S: Expr, name: str = "") -> SpectralLaw:
         return SpectralLaw(name, None, [], atoms, moments, known=_EXACT)
     branch = Branch(system, float(np.log(1e3 * mean * spread)), np.pi / 2)
     try:
-        intervals = _intervals(curve)
+        intervals = _intervals(curve, branch)
         return SpectralLaw(name, branch, intervals, atoms, moments, tolerance=1e-8, known=_EXACT)
     except (ConvergenceError, DomainError, IndexError):
         intervals = detect_intervals(branch, None, float(np.log(mean)), zero, None)
@@ -148,6 +148,7 @@ def _compiled_s(S: Expr) -> Compiled:
         lambda e: isinstance(e, log) and e.args[0].is_rational_function(theory.m),
         lambda e: log(cancel(e.args[0].subs(theory.m, 1 / (t - 1)))),
     ).subs(theory.m, 1 / (t - 1))
+    terms = sympy.Add(*(cancel(a) if a.is_rational_function(t) else a for a in sympy.Add.make_args(terms)))
     curve = log(t) - terms
     return compile([curve, sympy.together(t * diff(curve, t))], [t], name="s_curve", dtype=complex)
 
@@ -174,8 +175,8 @@ def _checked(name: str, expression: Expr, symbol: Symbol) -> Expr:
     expression = expression.xreplace(renamed)
     if extra := expression.free_symbols - {symbol}:
         raise ArgumentError(name, f"must have no symbol but {symbol}", expression, f"Substitute numbers for {extra}.")
-    if expression.has(sympy.I) or expression.has(sympy.nan, sympy.oo, sympy.zoo):
-        raise ArgumentError(name, "must be real on the real line near 0", expression)
+    if expression.has(sympy.nan, sympy.oo, sympy.zoo):
+        raise ArgumentError(name, "must be finite", expression)
     return expression
 
 
@@ -189,7 +190,10 @@ def _taylor(function: Callable, name: str, order: int = _EXACT) -> np.ndarray:
     results = []
     for radius in 0.5 ** np.arange(1, 14):
         with np.errstate(all="ignore"):
-            values = np.asarray(function(radius * angles)) * np.ones(count)
+            try:
+                values = np.asarray(function(radius * angles)) * np.ones(count)
+            except ZeroDivisionError:
+                values = np.full(count, np.nan)
         if np.isfinite(values).all():
             results.append((np.fft.fft(values) / count)[: order + 1] / radius ** np.arange(order + 1))
         else:
@@ -232,9 +236,25 @@ def _moments_of_cumulants(cumulants: np.ndarray) -> list[float]:
 
 
 def _real(curve: Compiled, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return _evaluate(curve, t.astype(complex))
+
+
+def _evaluate(curve: Compiled, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and slopes, NaN at a pole (where compiled complex division raises)."""
     with np.errstate(all="ignore"):
-        value, slope = curve(t.astype(complex))
+        try:
+            value, slope = curve(t)
+        except ZeroDivisionError:
+            pairs = [_single(curve, point) for point in t]
+            value, slope = np.array(pairs).T
     return np.asarray(value), np.asarray(slope)
+
+
+def _single(curve: Compiled, point: complex) -> tuple[complex, complex]:
+    try:
+        return curve(point)
+    except ZeroDivisionError:
+        return complex(np.nan, np.nan), complex(np.nan, np.nan)
 
 
 def _zero_mass(curve: Compiled) -> float:
@@ -276,24 +296,33 @@ def _positive_atom(curve: Compiled) -> tuple[float, float] | None:
     return float(location), float(min(mass, 1.0))
 
 
-def _intervals(curve: Compiled) -> list[tuple[float, float]]:
-    """Complement of the images of the segments 0 < t < 1 and t > 1 on which log z is real and rises."""
+def _intervals(curve: Compiled, branch: Branch) -> list[tuple[float, float]]:
+    """Complement of the images of the segments of real t on which z is positive and rises with t.
+
+    Only segments that lie on the physical branch count (a transform may have others).
+    """
 
     def good(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         value, slope = _real(curve, points)
         with np.errstate(invalid="ignore"):
-            return value.real, np.isfinite(value) & (np.abs(np.exp(1j * value.imag) - 1) < 1e-9) & (slope.real > 0)
+            rises = slope.real * np.sign(points) > 0
+            return value.real, np.isfinite(value) & (np.abs(np.exp(1j * value.imag) - 1) < 1e-9) & rises
 
     forbidden = []
     grid = np.concatenate((np.geomspace(1e-30, 0.5, 300), 1 - np.geomspace(0.5, 1e-12, 240)[1:]))
-    for points, outer in ((grid, False), (1 + np.geomspace(1e-12, 1e12, 480), True)):
+    negative = -np.geomspace(1e6, 1e-30, 900)
+    for points, outer in ((negative, False), (grid, False), (1 + np.geomspace(1e-12, 1e12, 480), True)):
         value, fine = good(points)
         runs = np.flatnonzero(np.diff(np.concatenate(([False], fine, [False])).astype(int)))
         for first, last in zip(runs[::2], runs[1::2] - 1, strict=True):
-            bottom = value[first] if first else (value[0] if outer else -np.inf)
+            if not _on_branch(branch, points[first : last + 1], value[first : last + 1]):
+                continue
+            bottom = value[first] if first else (value[0] if outer or points is negative else -np.inf)
             top = value[last] if last < points.size - 1 else (np.inf if outer else value[last])
             if first:
                 bottom = _turn(good, points[first - 1], points[first])
+            if points is negative:  # next to where z leaves zero
+                bottom = -np.inf if bottom < value[last] - 25.0 else bottom
             if last < points.size - 1:
                 top = _turn(good, points[last + 1], points[last])
             forbidden.append((bottom, top))
@@ -305,6 +334,16 @@ def _intervals(curve: Compiled) -> list[tuple[float, float]]:
     if not np.isinf(begin):
         raise ConvergenceError("No upper edge was found on the real axis.")
     return [interval for interval in intervals if np.isfinite(interval[1])]
+
+
+def _on_branch(branch: Branch, points: np.ndarray, value: np.ndarray) -> bool:
+    """Whether the physical branch takes these real t at these log z."""
+    inside = np.flatnonzero((value < branch.reach) & (value > branch.reach - 500.0))
+    if inside.size == 0:
+        return bool(points[-1] > 1.0)
+    pick = inside[[inside.size // 4, inside.size // 2, (3 * inside.size) // 4]]
+    states, _ = branch.descend(value[pick])
+    return bool(np.median(np.abs(np.exp(states[0]) - points[pick]) / np.abs(points[pick])) < 1e-6)
 
 
 def _turn(good: Callable, outside: float, inside: float) -> float:

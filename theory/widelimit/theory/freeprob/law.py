@@ -24,6 +24,7 @@ from sympy import (
     cancel,
     expand,
     factor,
+    factor_list,
     fraction,
     limit,
     oo,
@@ -377,20 +378,24 @@ def _close(
 def _branch(equation: Expr, unknown: Symbol, variable: Symbol, leading: Expr, large: bool = False) -> Expr | None:
     """Solve equation = 0 for `unknown` if it is of degree one or two; take the root that behaves like `leading`."""
     numerator = fraction(together(equation))[0]
+    roots: list[Expr] = []
     try:
-        poly = Poly(expand(numerator), unknown)
+        factors = factor_list(numerator)[1] if numerator.is_polynomial() else [(numerator, 1)]
+        for part, _ in factors:
+            poly = Poly(expand(part), unknown)
+            if poly.degree() == 1:
+                a, b = poly.all_coeffs()
+                roots.append(cancel(-b / a))
+            elif poly.degree() == 2:
+                a, b, c = (cancel(coefficient) for coefficient in poly.all_coeffs())
+                discriminant = _root(cancel(b**2 - 4 * a * c), variable)
+                roots += [together((-b + sign * discriminant) / (2 * a)) for sign in (1, -1)]
+            elif poly.degree() > 2:
+                return None
     except PolynomialError:
         return None
-    if poly.free_symbols_in_domain and not all(_rational(c, variable) for c in poly.all_coeffs()):
-        return None
-    if poly.degree() == 1:
-        a, b = poly.all_coeffs()
-        return cancel(-b / a)
-    if poly.degree() != 2:
-        return None
-    a, b, c = (cancel(coefficient) for coefficient in poly.all_coeffs())
-    discriminant = _root(cancel(b**2 - 4 * a * c), variable)
-    roots = [together((-b + sign * discriminant) / (2 * a)) for sign in (1, -1)]
+    if len(roots) < 2:
+        return roots[0] if roots else None
     sample = {s: Float(1.0 / (i + 3), 30) for i, s in enumerate(sorted(equation.free_symbols - {unknown, variable}, key=str))}
     point = Float(10**9 if large else 10**-9, 30)
 

@@ -1,0 +1,170 @@
+r"""Free sums and products of two laws that are given in numbers, by subordination.
+
+Sum: :math:`G(z)=G_1(\omega_1)=G_2(\omega_2)` with :math:`\omega_1+\omega_2=z+1/G` (Voiculescu 1993, Biane 1998).
+Product: :math:`M(z)=M_1(\zeta_1)=M_2(\zeta_2)` with :math:`\zeta_1\zeta_2=z(1+m)/m`, the equation of `products`.
+A law in numbers is a sum over nodes: the panels of its continuous part, and its atoms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+
+from widelimit.numerics import threads
+from widelimit.numerics.freeprob.build import product_law
+from widelimit.numerics.freeprob.continuation import Branch
+from widelimit.numerics.freeprob.law import SpectralLaw
+from widelimit.numerics.freeprob.panels import ORDER
+from widelimit.numerics.freeprob.products import Factor, Slopes
+from widelimit.numerics.freeprob.transforms import _line_intervals
+from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.theory.freeprob.series import cumulants_from_moments, moments_from_cumulants
+
+Given = SpectralLaw | Sequence[tuple[float, float]]
+_SPLIT = 3  # each panel is cut into so many, which moves the nodes' poles closer to the axis
+
+
+def multiply(first: Given, second: Given) -> SpectralLaw:
+    """Free product of two laws on [0, oo), given as `SpectralLaw`s or as lists of (location, mass).
+
+    >>> law = multiply([(0.0, 0.5), (1.0, 0.5)], [(0.0, 0.8), (1.0, 0.2)])  # two free projections
+    >>> [round(float(x), 9) for x in law.support[0]], law.atoms
+    ([0.1, 0.9], ((0.0, 0.8),))
+    """
+    both = [slopes_of(law, positive=True) for law in (first, second)]
+    return product_law([Factor(1.0, 0.0, False, part) for part in both], "free product")
+
+
+def add(first: Given, second: Given) -> SpectralLaw:
+    """Free sum of two laws on the line, given as `SpectralLaw`s or as lists of (location, mass).
+
+    >>> law = add([(-1.0, 0.5), (1.0, 0.5)], [(-1.0, 0.5), (1.0, 0.5)])  # arcsine on [-2, 2]
+    >>> [round(law.moment(k), 9) for k in (2, 4)]
+    [2.0, 6.0]
+    """
+    parts = [slopes_of(law, positive=False) for law in (first, second)]
+    moments = [[float((p.weights @ p.nodes**k).real) for k in range(1, 5)] for p in parts]
+    total = [a + b for a, b in zip(*(cumulants_from_moments(m, 4) for m in moments), strict=True)]
+    values = [float(v) for v in moments_from_cumulants(total, 4)]
+    atoms = [
+        (x + y, a + b - 1.0) for x, a in parts[0].atoms for y, b in parts[1].atoms if a + b > 1.0 + 1e-14
+    ]
+    system = SumSystem(parts[0], parts[1], float(total[0]), float(total[1]))
+    if sum(a for _, a in atoms) > 1 - 1e-12:
+        return SpectralLaw("free sum", None, [], atoms, lambda k: values[k - 1], coordinate="linear")
+    branch = Branch(system, system.mean, 100.0 * system.deviation)
+    low = parts[0].components[0][0] + parts[1].components[0][0]
+    high = parts[0].components[-1][1] + parts[1].components[-1][1]
+    intervals = _line_intervals(branch, low, high)
+    return SpectralLaw("free sum", branch, intervals, atoms, lambda k: values[k - 1], coordinate="linear")
+
+
+def slopes_of(law: Given, positive: bool) -> Slopes:
+    """Nodes and weights of a law in numbers."""
+    if not isinstance(law, SpectralLaw):
+        pairs = np.asarray(law, dtype=float)
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
+            raise ArgumentError("law", "must be a SpectralLaw or a list of (location, mass)", law)
+        if (pairs[:, 1] < 0).any() or abs(pairs[:, 1].sum() - 1.0) > 1e-9:
+            raise ArgumentError("law", "must have masses that are not negative and sum to one", law)
+        found = Slopes.of_atoms([(x, a) for x, a in pairs])
+    else:
+        found = _sampled(law)
+    if positive and found.components[0][0] < 0:
+        raise DomainError("A free product needs laws on [0, oo); this one has negative values.")
+    if positive and found.moment(1) <= 0:
+        raise DomainError("A free product needs laws whose mean is not zero.")
+    return found
+
+
+def _sampled(law: SpectralLaw) -> Slopes:
+    nodes, weights = [], []
+    u, w = np.polynomial.legendre.leggauss(ORDER)
+    for panels in law._panels:
+        edges = np.concatenate(
+            [np.linspace(a, b, _SPLIT, endpoint=False) for a, b in zip(panels.edges, panels.edges[1:], strict=False)]
+            + [panels.edges[-1:]]
+        )
+        half, middle = 0.5 * np.diff(edges)[:, None], 0.5 * (edges[1:] + edges[:-1])[:, None]
+        t = (middle + half * u).ravel()
+        y = panels.interval.to_coordinate(t)
+        weights.append((half * w).ravel() * panels.interval.speed(t) * law._coordinate_density(y))
+        nodes.append(np.exp(y) if law._log else y)
+    atoms = law.atoms
+    nodes.append(np.array([x for x, _ in atoms]))
+    weights.append(np.array([a for _, a in atoms]))
+    components = sorted([*law.support, *((x, x) for x, _ in atoms)])
+    return Slopes(
+        np.concatenate(nodes).astype(complex), np.concatenate(weights).astype(complex), atoms, tuple(components)
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "arcp"})
+def _transform(omega, nodes, weights, out):
+    """G and dG/domega of a law of real nodes."""
+    for i in range(omega.size):
+        x, y = omega[i].real, omega[i].imag
+        a = b = c = e = 0.0
+        for k in range(nodes.size):
+            u = x - nodes[k]
+            inverse = 1.0 / (u * u + y * y)
+            re, im = u * inverse, -y * inverse
+            a += weights[k] * re
+            b += weights[k] * im
+            c -= weights[k] * (re * re - im * im)
+            e -= weights[k] * (2.0 * re * im)
+        out[0, i] = complex(a, b)
+        out[1, i] = complex(c, e)
+
+
+class SumSystem:
+    """Unknowns omega_1 and omega_2; the equations G_1 = G_2 and omega_1 + omega_2 - 1/G = z."""
+
+    coordinate = "linear"
+
+    def __init__(self, first: Slopes, second: Slopes, mean: float, variance: float) -> None:
+        if variance <= 0:
+            raise DomainError("A free sum of two point masses is a point mass: shift the law instead.")
+        self.parts = (first, second)
+        self.mean, self.deviation = mean, float(np.sqrt(variance))
+        self.means = [p.moment(1) for p in self.parts]
+        self.noise = 1e-13
+
+    def start(self, target: np.ndarray) -> np.ndarray:
+        """Omega_i = z - the other's mean."""
+        return np.array([target - self.means[1], target - self.means[0]])
+
+    def _cauchy(self, index: int, omega: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        part = self.parts[index]
+        out = np.empty((2, omega.size), dtype=complex)
+        omega = np.ascontiguousarray(omega)
+        parts = threads.chunks(omega.size, smallest=max(16, 100_000 // part.nodes.size))
+        threads.each(lambda p: _transform(omega[p], part.nodes.real, part.weights.real, out[:, p]), parts)
+        return out[0], out[1]
+
+    def newton(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One step of Newton's method in both unknowns."""
+        with np.errstate(all="ignore"):
+            return self._step(state, target)
+
+    def _step(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        g1, d1 = self._cauchy(0, state[0])
+        g2, d2 = self._cauchy(1, state[1])
+        mismatch = g2 - g1  # d1 x1 - d2 x2 = mismatch
+        residual = target - (state[0] + state[1] - 1.0 / g1)  # (1 + d1/g1^2) x1 + x2 = residual
+        gain = d1 / d2
+        x1 = (residual + mismatch / d2) / (1.0 + d1 / g1**2 + gain)
+        x2 = gain * x1 - mismatch / d2
+        scale = self.deviation + 0.5 * np.abs(state - self.mean).min(axis=0)
+        return state + np.array([x1, x2]), np.maximum(np.abs(x1), np.abs(x2)) / scale
+
+    def transform(self, state: np.ndarray) -> np.ndarray:
+        """G."""
+        return self._cauchy(0, state[0])[0]
+
+    def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Im omega_i at least Im z."""
+        floor = target.imag * (1 - 1e-9) - 1e-9 * self.deviation
+        return np.isfinite(state).all(axis=0) & (state.imag >= floor).all(axis=0)
