@@ -32,7 +32,7 @@ _TINY = 1e-4
 
 def _solve(
     inputs: Inputs, penalty: float | Sequence[float], sample_ratio: float | Sequence[float] | None = None
-):  # type: ignore[no-untyped-def]
+):
     from widelimit.numerics import ridge
 
     ratio = inputs["sample_ratio"] if sample_ratio is None else sample_ratio
@@ -82,7 +82,10 @@ _MORE_POINTS = (
 TEST_ERROR = Claim(
     id="ridge.test-error",
     title="Test error on anisotropic data",
-    statement="Test error depends on data and target only through the covariance eigenvalues, the signal on each, and noise.",
+    statement=(
+        "Test error depends on data and target only through the covariance eigenvalues, the signal on "
+        "each, and noise."
+    ),
     paper=f"{PAPER}, section 3",
     domain={**TWO_SCALES, "sample_ratio": SAMPLES},
     plans=presets(_ERROR_POINTS, _MORE_POINTS),
@@ -147,7 +150,10 @@ def _first_power(inputs: Inputs) -> np.ndarray:
 TRAINING_ERROR = Claim(
     id="ridge.training-error",
     title="Training error and cross-validation",
-    statement="Training error is (lambda/kappa)^2 times test error, so that generalised cross-validation finds the latter.",
+    statement=(
+        "Training error is (lambda/kappa)^2 times test error, so that generalised cross-validation "
+        "finds the latter."
+    ),
     paper=f"{PAPER}, section 3",
     domain={**TWO_SCALES, "sample_ratio": SAMPLES},
     plans=presets(_ERROR_POINTS, _MORE_POINTS),
@@ -155,7 +161,7 @@ TRAINING_ERROR = Claim(
     simulate=simulate_training,
     rows=training_rows,
     derivation=derivation("training-error"),
-    margin=_MARGIN,
+    margin=0.05,
     size_name="dimensions",
     quantity="training error, GCV",
     observable="mean squared residual, alone and over (lambda tr(K + lambda)^-1/N)^2",
@@ -196,7 +202,10 @@ def _all_variance_from_noise(inputs: Inputs) -> np.ndarray:
 BIAS_VARIANCE = Claim(
     id="ridge.bias-variance",
     title="Bias and variance",
-    statement="The mean fit is a population ridge of penalty kappa; variance over inputs is B rho/(1 - rho), over noise sigma^2 rho/(1 - rho).",
+    statement=(
+        "The mean fit is a population ridge of penalty kappa; variance over inputs is B rho/(1 - rho), "
+        "over noise sigma^2 rho/(1 - rho)."
+    ),
     paper=f"{PAPER}, section 3",
     domain={**TWO_SCALES, "sample_ratio": SAMPLES, "penalty": Interval(0.02, 1.0, simplest=0.1)},
     plans=presets(
@@ -269,7 +278,10 @@ def simulate_descent(inputs: Inputs, size: int, seeds: Sequence[int], backend: B
 MULTIPLE_DESCENT = Claim(
     id="ridge.multiple-descent",
     title="Multiple descent",
-    statement="Separated covariance scales give the error a peak at each cumulative fraction of dimensions, not at N = P only.",
+    statement=(
+        "Separated covariance scales give the error a peak at each cumulative fraction of dimensions, "
+        "not at N = P only."
+    ),
     paper=f"{PAPER}, section 4",
     domain={
         "fraction": Choice((0.25, 0.5)),
@@ -280,8 +292,8 @@ MULTIPLE_DESCENT = Claim(
     plans=presets(
         (point(0.25, 0.01, 0.7, 0.1),),
         (point(0.5, 0.01, 0.4, 0.05), point(0.25, 0.03, 0.3, 0.2)),
-        sizes=((80, 160, 320), (160, 320, 640), (400, 800, 1600)),
-        most=(384, 384, 384),
+        sizes=((60, 120, 240), (160, 320, 640), (400, 800, 1600)),
+        most=(192, 256, 384),
     ),
     predict=predict_descent,
     simulate=simulate_descent,
@@ -293,7 +305,10 @@ MULTIPLE_DESCENT = Claim(
     size_name="dimensions",
     quantity="log E",
     observable="log test error at penalty 1e-4",
-    notes="Near a peak errors are heavy-tailed: the median of the logarithm is compared, at a small penalty, not the mean.",
+    notes=(
+        "Near a peak errors are heavy-tailed: the median of the logarithm is compared, at a small "
+        "penalty, not the mean."
+    ),
     counterfactuals=(
         wrong(
             "isotropic",
@@ -362,7 +377,10 @@ def _isotropic_samples(inputs: Inputs) -> np.ndarray:
 ALIGNMENT = Claim(
     id="ridge.alignment",
     title="Alignment lowers the sample complexity",
-    statement="A target on a fraction p of strong directions is learnt like an isotropic one of N/(pP) samples a dimension.",
+    statement=(
+        "A target on a fraction p of strong directions is learnt like an isotropic one of N/(pP) "
+        "samples a dimension."
+    ),
     paper=f"{PAPER}, section 4",
     domain={
         "fraction": Choice((0.25, 0.1)),
@@ -379,7 +397,7 @@ ALIGNMENT = Claim(
     simulate=simulate_alignment,
     rows=aligned_rows,
     derivation=derivation("alignment"),
-    margin=_MARGIN,
+    margin=0.05,
     size_name="dimensions",
     quantity="E at the best penalty",
     observable="test error at the penalty that theory finds best",

@@ -77,7 +77,10 @@ def _task(task: str, samples: int, penalty: float) -> Inputs:
 DIGITS = Claim(
     id="ridge.digits",
     title="Real images: Gaussian equivalence",
-    statement="The learning curve of ridge regression on images follows from their second moments alone, as if they were Gaussian.",
+    statement=(
+        "The learning curve of ridge regression on images follows from their second moments alone, as "
+        "if they were Gaussian."
+    ),
     paper="Loureiro et al., NeurIPS 2021; Mel & Ganguli, ICML 2021",
     domain={
         "task": Choice(_TASKS),
@@ -164,7 +167,10 @@ def _data(data: str, samples: int) -> Inputs:
 FROM_DATA = Claim(
     id="ridge.from-data",
     title="Learning curves predicted from data",
-    statement="One half of a data set predicts the error of ridge fits on the other half, and the best penalty, without cross-validation.",
+    statement=(
+        "One half of a data set predicts the error of ridge fits on the other half, and the best "
+        "penalty, without cross-validation."
+    ),
     paper="Mel & Ganguli, ICML 2021; Ledoit & Peche, PTRF 2011",
     domain={"data": Choice(("diabetes", "digits", "digits features")), "samples": Integers(50, 200)},
     plans=_plans(
@@ -185,7 +191,10 @@ FROM_DATA = Claim(
     scale=lambda predicted: np.array([1.0, 0.5]),  # ten per cent of the error, five against cross-validation
     quantity="log ratios",
     observable="log of measured over predicted error, and over that of 5-fold cross-validation",
-    notes="Replicates are random halves of one data set: the error bars are about the split, not about other data sets.",
+    notes=(
+        "Replicates are random halves of one data set: the error bars are about the split, not about "
+        "other data sets."
+    ),
     counterfactuals=(
         Counterfactual(
             "sample eigenvalues",

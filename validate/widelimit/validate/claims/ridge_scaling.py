@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Interval
-from widelimit.validate.claims.ridge_shared import PAPER, derivation, presets
+from widelimit.validate.claims.ridge_shared import derivation, presets
 
 if TYPE_CHECKING:
     from widelimit.validate.backend import Backend
@@ -21,7 +21,10 @@ _SPAN = 4  # exponents are measured between N and this times N
 
 def exponent_rows(inputs: Inputs) -> Sequence[Inputs]:
     """Local exponents of the excess error between N and 4 N."""
-    return ({"penalty": "none", "noise": 0.0}, {"penalty": "N^-ell, best ell", "noise": float(inputs["noise"])})
+    return (
+        {"penalty": "none", "noise": 0.0},
+        {"penalty": "N^-ell, best ell", "noise": float(inputs["noise"])},
+    )
 
 
 def _mu(inputs: Inputs) -> float:
@@ -67,7 +70,10 @@ def _parametric(inputs: Inputs) -> np.ndarray:
 POWER_LAW = Claim(
     id="ridge.power-law",
     title="Power laws of the learning curve",
-    statement="s_k = k^-a and u_k = k^-b give an excess error N^-mu, mu = min(b - 1, 2a); with noise N^(-mu/(1+mu)) at best.",
+    statement=(
+        "s_k = k^-a and u_k = k^-b give an excess error N^-mu, mu = min(b - 1, 2a); with noise "
+        "N^(-mu/(1+mu)) at best."
+    ),
     paper="Cui et al., NeurIPS 2021; Bordelon et al., ICML 2020",
     domain={
         "exponent": Interval(1.6, 2.5, simplest=2.0),
@@ -76,10 +82,10 @@ POWER_LAW = Claim(
         "level": Choice((1.0, 2.0)),
     },
     plans=presets(
-        ({"exponent": 2.0, "signal_exponent": 2.0, "noise": 0.2, "level": 1.0},),
+        ({"exponent": 2.0, "signal_exponent": 2.5, "noise": 0.2, "level": 1.0},),
         ({"exponent": 2.0, "signal_exponent": 1.6, "noise": 0.1, "level": 1.0},),
         sizes=((16, 32, 64), (32, 64, 128), (64, 128, 256, 512)),
-        most=(128, 192, 256),
+        most=(96, 192, 256),
     ),
     predict=predict_exponents,
     simulate=simulate_exponents,
@@ -114,7 +120,8 @@ def feature_rows(inputs: Inputs) -> Sequence[Inputs]:
 
 def _spectrum(inputs: Inputs) -> dict[str, list[float]]:
     upper = float(inputs["upper"])
-    return {"eigenvalues": [upper, 2 - upper], "weights": [0.5, 0.5], "signal": [float(inputs["share"]), 1 - float(inputs["share"])]}
+    share = float(inputs["share"])
+    return {"eigenvalues": [upper, 2 - upper], "weights": [0.5, 0.5], "signal": [share, 1 - share]}
 
 
 def predict_features(inputs: Inputs) -> np.ndarray:
@@ -122,7 +129,8 @@ def predict_features(inputs: Inputs) -> np.ndarray:
     from widelimit.numerics import ridge
 
     given = {key: float(inputs[key]) for key in ("noise", "sample_ratio", "feature_ratio")}
-    found = ridge.random_features(**_spectrum(inputs), **given, penalty=_PENALTIES, activation=str(inputs["activation"]))
+    activation = str(inputs["activation"])
+    found = ridge.random_features(**_spectrum(inputs), **given, penalty=_PENALTIES, activation=activation)
     return np.asarray(found.test_error)
 
 
@@ -142,13 +150,25 @@ def simulate_features(inputs: Inputs, size: int, seeds: Sequence[int], backend: 
 def _inputs_themselves(inputs: Inputs) -> np.ndarray:
     from widelimit.numerics import ridge
 
-    return np.asarray(
-        ridge.solve(**_spectrum(inputs), noise=inputs["noise"], sample_ratio=inputs["sample_ratio"], penalty=_PENALTIES).test_error
-    )
+    given = {key: float(inputs[key]) for key in ("noise", "sample_ratio")}
+    return np.asarray(ridge.solve(**_spectrum(inputs), **given, penalty=_PENALTIES).test_error)
 
 
 def _linearised(inputs: Inputs) -> np.ndarray:
     return predict_features({**inputs, "activation": "linear"})
+
+
+def _features(
+    activation: str, upper: float, share: float, noise: float, sample_ratio: float, feature_ratio: float
+) -> Inputs:
+    return {
+        "activation": activation,
+        "upper": upper,
+        "share": share,
+        "noise": noise,
+        "sample_ratio": sample_ratio,
+        "feature_ratio": feature_ratio,
+    }
 
 
 RANDOM_FEATURES = Claim(
@@ -166,25 +186,27 @@ RANDOM_FEATURES = Claim(
     },
     plans=presets(
         (
-            {"activation": "erf", "upper": 1.5, "share": 0.8, "noise": 0.1, "sample_ratio": 1.0, "feature_ratio": 0.5},
-            {"activation": "linear", "upper": 1.8, "share": 0.3, "noise": 0.1, "sample_ratio": 0.5, "feature_ratio": 1.0},
+            _features("erf", 1.5, 0.8, 0.1, 1.0, 0.5),
+            _features("linear", 1.8, 0.3, 0.1, 0.5, 1.0),
         ),
-        ({"activation": "erf", "upper": 1.8, "share": 0.3, "noise": 0.3, "sample_ratio": 2.0, "feature_ratio": 2.0},),
+        (_features("erf", 1.8, 0.3, 0.3, 2.0, 2.0),),
         most=(256, 384, 512),
     ),
     predict=predict_features,
     simulate=simulate_features,
     rows=feature_rows,
     derivation=derivation("random-features"),
-    margin=0.03,
+    margin=0.05,  # 2 % of it is what neuron norms fluctuate by at a few hundred inputs
     size_name="dimensions",
     quantity="E",
     observable="test error of a fit on features, averaged over new inputs in closed form",
     counterfactuals=(
         Counterfactual("inputs themselves", "as if the features were the inputs", _inputs_themselves),
         Counterfactual(
-            "linearised", "the linear part alone, of full power", _linearised, lambda inputs: "
-            "inputs["activation"] == "erf"
+            "linearised",
+            "the linear part alone, of full power",
+            _linearised,
+            lambda inputs: inputs["activation"] == "erf",
         ),
     ),
 )

@@ -28,7 +28,7 @@ SAMPLES = Choice((0.5, 2.0, 0.25, 0.75, 1.0, 1.5, 3.0))
 
 
 def point(fraction: float, separation: float, share: float, noise: float, **more: Any) -> Inputs:
-    """Eigenvalue 1 on a fraction of the dimensions and `separation` on the others; `share` of the signal on the first."""
+    """Eigenvalue 1 on a fraction of the dimensions, `separation` on the others; signal shares likewise."""
     return {"fraction": fraction, "separation": separation, "share": share, "noise": noise, **more}
 
 

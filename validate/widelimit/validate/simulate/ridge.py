@@ -30,7 +30,7 @@ class Population:
 
     @classmethod
     def two_scales(cls, inputs: Inputs, size: int) -> Population:
-        """Eigenvalue 1 on a `fraction` of `size` dimensions and `separation` on the rest; `share` of the signal on the first."""
+        """Eigenvalue 1 on a `fraction` of `size` dimensions, which carry `share` of the signal, and `separation`."""
         strong = round(float(inputs["fraction"]) * size)
         share = float(inputs["share"])
         s = np.repeat([1.0, float(inputs["separation"])], [strong, size - strong])
