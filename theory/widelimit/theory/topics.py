@@ -4,4 +4,4 @@ A topic is a column of files under one name: ``theory/<topic>.py``, ``numerics/<
 ``validate/claims/<topic>.py`` and ``validate/simulate/<topic>.py``; each floor may leave out what it does not need.
 """
 
-TOPICS: tuple[str, ...] = ("meanfield",)
+TOPICS: tuple[str, ...] = ("meanfield", "ridge")
