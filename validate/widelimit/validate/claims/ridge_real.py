@@ -128,7 +128,7 @@ DIGITS = Claim(
                         / _pool_theory(inputs, shuffle=False)
                     )
                 )
-                > 0.3
+                > 0.2
             ),
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def pool_errors(
 
     from widelimit.validate.simulate.ridge import fits
 
-    options = {"dtype": backend.dtype, "device": backend.device}
+    options: dict[str, Any] = {"dtype": backend.dtype, "device": backend.device}
     pool, target = torch.as_tensor(X, **options), torch.as_tensor(y, **options)
     lam = torch.tensor(list(penalties), **options)
     found = []
