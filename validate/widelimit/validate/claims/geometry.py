@@ -184,7 +184,11 @@ TRAJECTORY = Claim(
     statement="Lengths grow by sqrt(chi_1) per layer; a line crosses the kink of a unit angle/pi times.",
     paper="arXiv:1606.05336 (its lower bound's factor is the counterfactual)",
     domain=SMOOTH | {"activation": Choice(("relu", "tanh", "hard_tanh"))},
-    plans=_plans((point("relu", 1.6, 0.3, 2),), (point("tanh", 2.0, 0.3, 2), point("hard_tanh", 2.0, 0.3, 2)), (100, 200, 400)),
+    plans=_plans(
+        (point("relu", 1.6, 0.3, 2),),
+        (point("tanh", 2.0, 0.3, 2), point("hard_tanh", 2.0, 0.3, 2)),
+        (100, 200, 400),
+    ),
     predict=growth,
     simulate=simulate_growth,
     rows=quantities,
@@ -192,9 +196,12 @@ TRAJECTORY = Claim(
     quantity="factor of the length in the last layer; crossings of zero per unit in the first",
     observable="both along 200 points of a line between two Gaussian inputs",
     counterfactuals=(
-        Counterfactual("published factor", "sigma_w sqrt(k/(k+1)), the factor of a lower bound, read as the
-        rate of ReLU",
-                       _published, _is_relu),
+        Counterfactual(
+            "published factor",
+            "the factor sigma_w sqrt(k/(k+1)) of a lower bound, read as ReLU's rate",
+            _published,
+            _is_relu,
+        ),
     ),
-)  # fmt: skip
+)
 CLAIMS = (LENGTH, CURVATURE, TRAJECTORY)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan
+from widelimit.validate.claims.compositions import CONV, RESIDUAL
 from widelimit.validate.simulate import kernel as simulate
 
 if TYPE_CHECKING:
@@ -385,4 +386,4 @@ LINEARISATION = Claim(
     counterfactuals=(Counterfactual("square root", _ROOT, _half),),
 )
 
-CLAIMS = (NNGP, NTK, FLUCTUATION, TRAINING, DRIFT, LINEARISATION)
+CLAIMS = (NNGP, NTK, FLUCTUATION, TRAINING, DRIFT, LINEARISATION, CONV, RESIDUAL)
