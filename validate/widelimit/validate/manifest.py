@@ -31,7 +31,7 @@ def describe(device: str, precision: str, **settings: Any) -> dict[str, Any]:
         "device_name": _device_name(device),
         "precision": precision,
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
         "git": _git(Path(__file__).resolve().parent),

@@ -11,9 +11,12 @@ mean zero, and reach the next layer's mean through the curvature of the maps, sq
 
 from __future__ import annotations
 
+from widelimit.validate.claims.meanfield_gallery import GALLERY
 from widelimit.validate.claims.meanfield_recursion import CORRELATION_MAP, CRITICAL_DECAY, DROPOUT, LENGTH_MAP
 from widelimit.validate.claims.meanfield_scales import DEPTH_SCALE, FIXED_POINT, GRADIENT_NORM
 from widelimit.validate.claims.meanfield_trainability import TRAINABILITY
+
+__all__ = ["CLAIMS", "GALLERY"]
 
 CLAIMS = (
     LENGTH_MAP,
