@@ -98,7 +98,7 @@ def test_one_variable_at_narrow_and_wide_variances(f, number, cuts, variance):
         )
 
 
-@pytest.mark.parametrize("rho", ["0.3", "-0.95"])
+@pytest.mark.parametrize("rho", ["-0.95"])
 def test_two_variables_against_nested_quadrature(rho):
     value = Expectation(tanh(x) * atan(y), (x, y), (Rational(3, 2), S.Half, Rational(rho))).evalf(20)
     exact = plane(lambda s, t: mpmath.tanh(s) * mpmath.atan(t), 1.5, 0.5, mpmath.mpf(rho))

