@@ -4,4 +4,14 @@ A topic is a column of files under one name: ``theory/<topic>.py``, ``numerics/<
 ``validate/claims/<topic>.py`` and ``validate/simulate/<topic>.py``; each floor may leave out what it does not need.
 """
 
-TOPICS: tuple[str, ...] = ("meanfield", "ridge")
+TOPICS: tuple[str, ...] = (
+    "meanfield",
+    "ridge",
+    "kernel",
+    "fisher",
+    "geometry",
+    "convolution",
+    "recurrence",
+    "residual",
+    "batchnorm",
+)

@@ -92,8 +92,7 @@ def _gated_point(sigma_w: float, sigma_v: float, input_moment: float, bias_mean:
 
 def _vanilla_point(activation: str, sigma_w: float, sigma_b: float, steps: int, weights: str) -> Inputs:
     return {
-        "activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, "steps": steps, "start": 1.0, "
-        ""weights": weights,
+        "activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, "steps": steps, "start": 1.0, " ""weights": weights,
     }  # fmt: skip
 
 
@@ -102,8 +101,10 @@ _GATED_ALL = (*_GATED_QUICK, _gated_point(3.0, 1.0, 1.0, 1.0), _gated_point(2.0,
 GATED = Claim(
     id="recurrence.gated",
     title="Mean field of a gated network",
-    statement="A minimalRNN has Q = R E(1-u)^2 / (1 - E u^2) and gradients that grow by E u^2 + sigma_w^2 (Q+R)
-    E u'^2.",
+    statement=(
+        "A minimalRNN has Q = R E(1-u)^2 / (1 - E u^2) and gradients that grow by E u^2 + "
+        "sigma_w^2 (Q+R) E u'^2."
+    ),
     paper="arXiv:1806.05394, eqs. (4), (5), (9)",
     domain={
         "sigma_w": Interval(0.5, 7.0, simplest=1.0),

@@ -74,8 +74,10 @@ _ALL = (*_QUICK, point("relu", 1.0, 0.2, 0.8, 10), point("erf", 1.5, 0.2, 1.0, 4
 RATES = Claim(
     id="residual.rates",
     title="Growth in residual networks",
-    statement="Second moments and gradients follow p' = p + sigma_v^2 E phi^2 and 1 + sigma_v^2 sigma_w^2 E
-    phi'^2 per block.",
+    statement=(
+        "Second moments and gradients follow p' = p + sigma_v^2 E phi^2 and 1 + sigma_v^2 "
+        "sigma_w^2 E phi'^2 per block."
+    ),
     paper="arXiv:1712.08969, theorems 2 and 5",
     domain={
         "activation": Choice(("tanh", "relu", "erf")),

@@ -41,9 +41,7 @@ def convolution_modes(inputs: Any, q: float, c: float, size: int, seed: int, bac
     rho = amplitude * wave / (1 - c)
     first = (q * c) ** 0.5 * shared + (q * (1 - c)) ** 0.5 * own_1
     second = (q * c) ** 0.5 * shared + (q * (1 - c)) ** 0.5 * (rho * own_1 + (1 - rho**2).sqrt() * own_2)
-    images = []
-    for signal in (first, second):
-        images.append(phi(signal))
+    images = [phi(signal) for signal in (first, second)]
     sigma_w = float(inputs["sigma_w"])
     # the average over the next layer's weights is exact: sigma_w^2 times the filter's mean of the products of channels
     product = sigma_w**2 * (images[0] * images[1]).mean(0)
@@ -164,8 +162,14 @@ def architecture_kernels(
     from widelimit.validate.claims.compositions import ARCHITECTURES
     from widelimit.validate.modules import build
 
-    module = build(ARCHITECTURES[name](), x.shape[1:], width=size, parametrisation="ntk", generator=backend.generator(seed),
-                   dtype=backend.dtype)  # fmt: skip
+    module = build(
+        ARCHITECTURES[name](),
+        x.shape[1:],
+        width=size,
+        parametrisation="ntk",
+        generator=backend.generator(seed),
+        dtype=backend.dtype,
+    )
     module = module.to(backend.device)
     points = torch.as_tensor(x, device=backend.device, dtype=backend.dtype)
     outputs = module(points)[:, 0]

@@ -116,7 +116,7 @@ def spectrum(inputs: Any, size: int, seed: int, backend: Backend, outputs: int) 
 
 
 def critical_rate(
-    inputs: Any, size: int, seed: int, backend: Backend, guess: float, bisections: int = 7
+    inputs: Any, size: int, seed: int, backend: Backend, guess: float, bisections: int = 6
 ) -> float:
     """The learning rate at which gradient descent from just beside a minimum turns from shrinking to growing."""
     import torch
@@ -129,8 +129,8 @@ def critical_rate(
     for _ in range(bisections):
         rate = (low * high) ** 0.5
         net.weights = [weight.clone() for weight in start]
-        losses = net.descend(x, targets, rate, 40)
-        if len(losses) < 40 or losses[-1] > losses[-11]:
+        losses = net.descend(x, targets, rate, 30)
+        if len(losses) < 30 or losses[-1] > losses[-11]:
             high = rate
         else:
             low = rate
