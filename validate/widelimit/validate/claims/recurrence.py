@@ -92,8 +92,13 @@ def _gated_point(sigma_w: float, sigma_v: float, input_moment: float, bias_mean:
 
 def _vanilla_point(activation: str, sigma_w: float, sigma_b: float, steps: int, weights: str) -> Inputs:
     return {
-        "activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, "steps": steps, "start": 1.0, " ""weights": weights,
-    }  # fmt: skip
+        "activation": activation,
+        "sigma_w": sigma_w,
+        "sigma_b": sigma_b,
+        "steps": steps,
+        "start": 1.0,
+        "weights": weights,
+    }
 
 
 _GATED_QUICK = (_gated_point(6.88, 1.39, 0.46, 0.0),)
