@@ -277,7 +277,7 @@ def test_spectra_from_densities_and_mixtures():
 
 def test_bad_spectra_are_refused():
     Spectrum = ridge.Spectrum
-    with pytest.raises(ArgumentError, match="must integrate to 1, but integrates to 0.5"):
+    with pytest.raises(ArgumentError, match=r"must integrate to 1, but integrates to 0\.5"):
         Spectrum.from_density(lambda x: np.full_like(x, 0.5), 0, 1)
     with pytest.raises(ArgumentError, match="must be finite and not negative"):
         Spectrum.from_density(lambda x: x - 1, 0, 2)

@@ -23,7 +23,7 @@ def gaussian(n, P, seed, noise=0.1):
 
 
 def test_population_eigenvalues_are_freed_of_sampling_bias():
-    X, y, s, u, _ = gaussian(400, 200, 0)
+    X, y, *_ = gaussian(400, 200, 0)
     theory = ridge.from_data(X, y)
     sample = np.linalg.eigvalsh(np.cov(X.T))
     assert sample[:180].max() > 0.02  # sample eigenvalues of 0.01 spread over [0.0005, 0.03]
@@ -164,7 +164,7 @@ def test_complaints_about_tables(tmp_path):
         ((X, np.ones(50)), {}, "`y` must vary, but is constant"),
         ((X, np.stack([y, y], 1)), {}, "`y` must be one column"),
         ((y, y), {}, "`X` must be a table of samples x features"),
-        ((np.where(X == X[0, 1], np.nan, X), y), {}, "`X` must be finite, but is missing in row 0, column 1"),
+        ((np.where(X[0, 1] == X, np.nan, X), y), {}, "`X` must be finite, but is missing in row 0, column 1"),
         ((tmp_path / "text.csv",), {"target": "y"}, "`X` must have numeric columns, but holds text in b"),
         ((tmp_path / "hole.csv",), {"target": "y"}, "is missing in row 1, column b"),
         (

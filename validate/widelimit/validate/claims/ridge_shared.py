@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PAPER = "Mel & Ganguli, ICML 2021"
 Prediction = Callable[[Inputs], np.ndarray]
 
-QUICK, REFERENCE, DEEP = (40, 80, 160), (100, 200, 400), (200, 400, 800, 1600)
+QUICK, REFERENCE, DEEP = (40, 80, 160), (80, 160, 320), (200, 400, 800, 1600)
 
 # fractions and sample ratios that make whole numbers of dimensions and samples at every size
 TWO_SCALES: dict[str, Any] = {
@@ -52,7 +52,7 @@ def presets(
     quick: Sequence[Inputs],
     more: Sequence[Inputs] = (),
     *,
-    most: tuple[int, int, int] = (384, 384, 512),
+    most: tuple[int, int, int] = (384, 320, 512),
     sizes: tuple[tuple[int, ...], ...] = (QUICK, REFERENCE, DEEP),
 ) -> dict[Preset, Plan]:
     """Plans of the three presets; `reference` and `deep` visit `more` points too."""
