@@ -18,7 +18,7 @@ from widelimit.numerics.compile import Compiled, compile
 from widelimit.theory import geometry as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
-from widelimit.theory.errors import InfiniteMomentError
+from widelimit.theory.errors import ArgumentError, InfiniteMomentError
 from widelimit.theory.expectation import Expectation
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
 
@@ -164,7 +164,10 @@ def line(
     """
     phi = Activation.of(activation)
     first, last = (arguments.vector(name, value) for name, value in (("start", start), ("end", end)))
-    arguments.broadcast(start=first, end=last)
+    if first.size != last.size:
+        raise ArgumentError(
+            "end", f"must have as many features as `start`, {first.size}", but=f"has {last.size}"
+        )
     depth, points = arguments.count("depth", depth), arguments.count("points", points, least=3)
     sw = float(arguments.positive("sigma_w", sigma_w))
     sb = float(arguments.non_negative("sigma_b", sigma_b))

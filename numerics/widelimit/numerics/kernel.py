@@ -265,3 +265,56 @@ def _dynamics(
         chosen, train.nngp, y_train, test_ntk=chosen_cross, test_nngp=cross.nngp, test_test_nngp=test.nngp, loss=loss,
         jitter=jitter,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Kernels of two inputs: `nngp_11`, `nngp_22`, `nngp_12` and the same of the tangent kernel; `correlation` of outputs."""
+
+    nngp_11: float
+    nngp_22: float
+    nngp_12: float
+    ntk_11: float
+    ntk_22: float
+    ntk_12: float
+    correlation: float
+    method: str
+    error: float
+
+
+def predict_from_numbers(
+    activation: str = "relu",
+    sigma_w: float = math.sqrt(2.0),
+    sigma_b: float = 0.0,
+    depth: int = 1,
+    moment_1: float = 1.0,
+    moment_2: float = 1.0,
+    overlap: float = 0.5,
+) -> Pair:
+    """NNGP and tangent kernel of two inputs given by their inner products (what ``widelimit predict kernel`` prints).
+
+    Args:
+        activation: a catalogue name or an expression in x.
+        sigma_w: standard deviation of the weights times the root of the fan-in.
+        sigma_b: standard deviation of the biases.
+        depth: number of hidden layers; a linear readout follows.
+        moment_1: mean square of the components of the first input.
+        moment_2: mean square of the components of the second input.
+        overlap: mean product of the components of both inputs.
+
+    >>> pair = predict_from_numbers("relu", sigma_w=2**0.5, sigma_b=0.1**0.5, moment_2=0.64, overlap=0.4584346588300162)
+    >>> round(pair.ntk_12, 10)
+    1.9658702046
+    """
+    first, second = (
+        float(arguments.positive(n, v)) for n, v in (("moment_1", moment_1), ("moment_2", moment_2))
+    )
+    bound = math.sqrt(first * second)
+    mixed = float(arguments.within("overlap", overlap, -bound, bound))
+    x = np.array(
+        [[math.sqrt(first), 0.0], [mixed / math.sqrt(first), math.sqrt(max(0.0, second - mixed**2 / first))]]
+    )
+    got = nngp_ntk(x * math.sqrt(2.0), activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth)
+    entries = [float(matrix[i, j]) for matrix in got for i, j in ((0, 0), (1, 1), (0, 1))]
+    correlation = entries[2] / math.sqrt(entries[0] * entries[1])
+    return Pair(*entries, correlation, got.method, got.error)  # type: ignore[arg-type]

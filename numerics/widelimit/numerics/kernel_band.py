@@ -24,7 +24,7 @@ from widelimit.numerics.kernel_maps import pair_map
 from widelimit.theory import kernel as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
-from widelimit.theory.errors import DomainError
+from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.expectation import Expectation
 
 
@@ -66,7 +66,10 @@ def nngp_band(
     """
     phi = Activation.of(activation)
     first, second = (arguments.vector(name, value) for name, value in (("x1", x1), ("x2", x2)))
-    arguments.broadcast(x1=first, x2=second)
+    if first.size != second.size:
+        raise ArgumentError(
+            "x2", f"must have as many features as `x1`, {first.size}", but=f"has {second.size}"
+        )
     sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
     sb2 = float(arguments.non_negative("sigma_b", sigma_b)) ** 2
     widths = arguments.positive("widths", arguments.vector("widths", widths))

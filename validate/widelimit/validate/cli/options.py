@@ -42,7 +42,9 @@ def topic_function(topic: str, floor: str, name: str) -> Callable[..., Any]:
         near = get_close_matches(topic, known, n=1, cutoff=0.4)
         help = f"Did you mean {near[0]}?" if near else "See `widelimit list`."
         raise ArgumentError("topic", f"must be one of {', '.join(known)}", topic, help)
-    function = getattr(import_module(f"widelimit.{floor}.{topic}"), name, None)
+    module = import_module(f"widelimit.{floor}.{topic}")
+    # a topic whose function takes data may have another one of numbers for the command line
+    function = getattr(module, f"{name}_from_numbers", None) or getattr(module, name, None)
     if function is None:
         raise ArgumentError("topic", f"must have something to {name}", topic)
     return function

@@ -1,0 +1,83 @@
+"""Fisher statistics against worked values and an explicit Gram matrix of the limit."""
+
+import math
+
+import numpy as np
+import pytest
+
+from widelimit.numerics import fisher
+from widelimit.theory.errors import ArgumentError
+
+POINT = {
+    "sigma_w": math.sqrt(2.0),
+    "sigma_b": math.sqrt(0.1),
+    "depth": 3,
+    "width": 800.0,
+    "samples": 60,
+    "outputs": 2,
+}
+
+
+def test_worked_values():
+    s = fisher.predict("relu", **POINT)
+    assert math.isclose(s.kappa_1, 1.433333, abs_tol=5e-7) and math.isclose(s.kappa_2, 0.428906, abs_tol=5e-7)
+    assert math.isclose(s.mean, 0.00358, abs_tol=5e-6) and math.isclose(s.second_moment, 1.2908, abs_tol=5e-5)
+    assert math.isclose(s.largest, 1069.55, abs_tol=5e-3)
+
+
+@pytest.mark.parametrize("widths", [None, [300.0, 500.0, 200.0]])
+def test_moments_are_those_of_the_limiting_gram_matrix(widths):
+    """Per output the Gram matrix is constant on and off the diagonal; its eigenvalues are taken numerically."""
+    s = fisher.predict(
+        "tanh", sigma_w=1.4, sigma_b=0.3, depth=2, width=400.0, samples=9, outputs=3, widths=widths
+    )
+    scale = 400.0 if widths is None else widths[-1]
+    gram = np.full((9, 9), s.kappa_2) + (s.kappa_1 - s.kappa_2) * np.eye(9)
+    values = np.linalg.eigvalsh(s.alpha * scale / 9 * gram)
+    assert math.isclose(s.largest, values[-1], rel_tol=1e-12) and math.isclose(
+        s.bulk, values[0], rel_tol=1e-9
+    )
+    assert math.isclose(s.mean, 3 * values.sum() / s.parameters, rel_tol=1e-12)
+    assert math.isclose(s.second_moment, 3 * (values**2).sum() / s.parameters, rel_tol=1e-12)
+    assert math.isclose(s.condition_number, values[-1] / values[0], rel_tol=1e-9)
+    assert math.isclose(s.largest_learning_rate, 2 / values[-1], rel_tol=1e-12)
+
+
+def test_relu_recursion_by_hand():
+    """kappa_1 of ReLU: qhat grows by sigma_b^2 / 2 a layer at sigma_w^2 = 2, gradients keep their size."""
+    run = fisher.propagation(
+        "relu",
+        sigma_w=math.sqrt(2),
+        sigma_b=math.sqrt(0.1),
+        widths=[1.0] * 4,
+        input_moment=1.0,
+        input_overlap=0.0,
+    )
+    assert np.allclose(run.forward, [1.0, 1.05, 1.1, 1.15]) and np.allclose(run.backward, 1.0)
+
+
+def test_odd_activation_without_biases_has_uncorrelated_gradients():
+    s = fisher.predict("tanh", sigma_w=1.5, sigma_b=0.0, depth=3, width=500.0, samples=50)
+    assert abs(s.kappa_2) < 1e-14 and math.isclose(s.largest, s.alpha * 500 * s.kappa_1 / 50, rel_tol=1e-9)
+
+
+def test_bounds_lie_above_the_blocks_and_the_whole():
+    arguments = {"sigma_w": 1.5, "sigma_b": 0.3, "depth": 4, "width": 300.0, "samples": 40}
+    bound = fisher.jacobian_bound("tanh", **arguments)
+    run = fisher.propagation(
+        "tanh", sigma_w=1.5, sigma_b=0.3, widths=[300.0] * 5, input_moment=1.0, input_overlap=0.0
+    )
+    blocks = 300.0 / 40 * (39 * run.forward_pair * run.backward_pair + run.forward * run.backward)
+    assert (bound.layers >= bound.decoupled).all() and (bound.decoupled >= blocks - 1e-9).all()
+    largest = fisher.predict("tanh", **arguments).largest
+    assert bound.whole >= largest and math.isclose(blocks.sum(), largest, rel_tol=1e-9)
+    assert bound.largest_block == bound.layers.max() < bound.whole
+
+
+def test_bad_input():
+    with pytest.raises(ArgumentError, match="`widths` must hold 4 numbers"):
+        fisher.predict("relu", depth=3, widths=[10.0])
+    with pytest.raises(ArgumentError, match="`samples`"):
+        fisher.predict("relu", samples=0)
+    with pytest.raises(ArgumentError, match="`input_overlap`"):
+        fisher.predict("relu", input_overlap=2.0)
