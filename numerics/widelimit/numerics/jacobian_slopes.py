@@ -320,7 +320,9 @@ def _far(piece: Piece, ends: list[float], left: float, right: float, cut: float)
 
 def _merged(components: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     merged: list[tuple[float, float]] = []
+    top = max(high for _, high in components)
     for low, high in sorted(components):
+        low = 0.0 if low < 1e-25 * top < high else low  # a zero of the slope, to rounding
         if merged and low <= merged[-1][1] * (1 + 1e-12):
             merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
         else:

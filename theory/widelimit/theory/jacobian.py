@@ -28,6 +28,7 @@ from sympy import (
     exp,
     expand,
     factorial,
+    lambdify,
     log,
     simplify,
     sqrt,
@@ -383,7 +384,7 @@ def _closed_steps(prob: Expr, weights: str) -> list[Step]:
                 "largest", Eq(critical.subs(m, point), largest("gaussian").subs(p, prob), evaluate=False),
                 "At criticality z(m) is smallest on m > 0 at the root of L m^2 + (L - 1) m = p.",
                 "pennington2017resurrecting, eq. (24)", domain={q: (0.1, 2.0), depth: (1.0, 12.0)},
-                evaluate=_MinimumCheck(critical, largest("gaussian").subs(p, prob)),
+                evaluate=_MinimumCheck(prob),
             )
         )  # fmt: skip
     return steps
@@ -425,21 +426,24 @@ class _VarianceCheck:
 
 
 class _MinimumCheck:
-    """The smallest z(m) on m > 0 found numerically, against its closed form."""
+    """The smallest z(m) on m > 0 of critical Gaussian layers, found by bisection of its slope, against its closed form."""
 
-    def __init__(self, inverse: Expr, closed: Expr) -> None:
-        self.inverse, self.closed = inverse, closed
+    def __init__(self, probability: Expr) -> None:
+        self.probability = probability
+        inverse = (1 + m) / m * (1 + m / p) ** depth
+        self.functions = lambdify((m, p, depth), [inverse, log(inverse).diff(m)], "mpmath")
+        self.closed = lambdify((p, depth), largest("gaussian"), "mpmath")
 
     def __call__(self, values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
         with mpmath.workdps(dps + 15):
-            rest = {k: v for k, v in values.items() if k != m}
-            slope = log(self.inverse).diff(m)
-
-            def at(point: Any) -> Any:
-                return evaluate(slope, {**rest, m: point}, dps + 15)
-
-            point = mpmath.findroot(at, (mpmath.mpf("1e-6"), mpmath.mpf(5)), solver="bisect", tol=mpmath.eps, maxsteps=400, verify=False)
-            return evaluate(self.inverse, {**rest, m: point}, dps), evaluate(self.closed, rest, dps)
+            share = mpmath.mpf(evaluate(self.probability, values, dps + 15))
+            layers = mpmath.mpf(values[depth])
+            low, high = mpmath.mpf("1e-9"), mpmath.mpf(5)
+            for _ in range(4 * dps + 60):
+                middle = (low + high) / 2
+                rising = self.functions(middle, share, layers)[1] > 0
+                low, high = (low, middle) if rising else (middle, high)
+            return self.functions(low, share, layers)[0], self.closed(share, layers)
 
 
 def _ensemble(weights: str) -> str:

@@ -7,6 +7,8 @@ A topic is a column of files under one name: ``theory/<topic>.py``, ``numerics/<
 TOPICS: tuple[str, ...] = (
     "meanfield",
     "ridge",
+    "freeprob",
+    "jacobian",
     "kernel",
     "fisher",
     "geometry",

@@ -39,7 +39,8 @@ def law(inputs: Inputs, **changes: object):
 def _fixed_point(activation: str, sigma_w: float, sigma_b: float) -> float:
     from widelimit.numerics import meanfield
 
-    return float(meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b).q_star)
+    found = float(meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b).q_star)
+    return found if found > 0 else 1.0  # slopes of ReLU do not depend on the length; zero inputs would sit on its kink
 
 
 def first_length(inputs: Inputs) -> float:
