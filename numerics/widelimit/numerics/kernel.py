@@ -269,7 +269,7 @@ def _dynamics(
 
 @dataclass(frozen=True)
 class Pair:
-    """Kernels of two inputs: `nngp_11`, `nngp_22`, `nngp_12` and the same of the tangent kernel; `correlation` of outputs."""
+    """Kernels of two inputs, NNGP and tangent, with the `correlation` of the outputs."""
 
     nngp_11: float
     nngp_22: float

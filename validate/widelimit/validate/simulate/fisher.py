@@ -6,6 +6,7 @@ gradients over T.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -145,6 +146,12 @@ def largest_eigenvalue(
     Each step is one product with the Jacobian and one with its transpose; no matrix of the size of the parameters is
     formed. `x`: (T, ...). `tolerance` is relative; `most` products at most.
     """
+    with warnings.catch_warnings():  # torch's own modules, imported on first use, call what torch has deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return _largest_eigenvalue(module, x, tolerance, most, seed)
+
+
+def _largest_eigenvalue(module: torch.nn.Module, x: torch.Tensor, tolerance: float, most: int, seed: int) -> float:
     import torch
     from scipy.sparse import linalg
     from torch.func import functional_call, jvp, vjp
