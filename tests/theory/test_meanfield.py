@@ -265,7 +265,7 @@ def test_moments_that_do_not_exist():
     assert m.curvature_moment("hard_tanh") is oo
 
 
-@pytest.mark.parametrize("name", ["relu", "sin", "sign(x)", "linear"])
+@pytest.mark.parametrize("name", ["relu", "sin", "sign(x)", "elu"])
 def test_derivations_check_themselves(name):
     d = meanfield.derive(name)
     assert all(outcome.passed for outcome in d.check(dps=30, points=1))

@@ -251,7 +251,7 @@ def _decay(a: Activation, weights: Expr) -> list[Step]:
         lost, order = m.kink_coefficient(a) * e ** Rational(3, 2), Rational(1, 2)
         reason = "Where u_1 and u_2 fall on two sides of a kink, phi' differs by its jump: a 3/2 power."
     else:
-        lost, order = e**2 / law.coefficient, S.One
+        lost, order = e**2 / law.coefficient, Rational(1, 2) if a.kinks else S.One  # phi'' may jump
         reason = "For smooth phi the map has the second derivative sigma_w^2 q P_2 at c = 1."
     evaluate_defect = _Defect(a, critical, lost)
     step = Step(
