@@ -388,7 +388,8 @@ def _branch(equation: Expr, unknown: Symbol, variable: Symbol, leading: Expr, la
                 roots.append(cancel(-b / a))
             elif poly.degree() == 2:
                 a, b, c = (cancel(coefficient) for coefficient in poly.all_coeffs())
-                discriminant = _root(cancel(b**2 - 4 * a * c), variable)
+                square = cancel(b**2 - 4 * a * c)
+                discriminant = _root(square, variable) if large else sqrt(factor(square))
                 roots += [together((-b + sign * discriminant) / (2 * a)) for sign in (1, -1)]
             elif poly.degree() > 2:
                 return None
