@@ -96,7 +96,8 @@ def _start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
     a = arguments.finite("x1", x1)
     b = a if symmetric else arguments.finite("x2", x2)
     if isinstance(first, theory.Recurrent):
-        _dimensions("x1", a, 3, "(n, time, features)"), _dimensions("x2", b, 3, "(n, time, features)")
+        _dimensions("x1", a, 3, "(n, time, features)")
+        _dimensions("x2", b, 3, "(n, time, features)")
         if a.shape[1] != b.shape[1]:
             raise ArgumentError(
                 "x2", f"must have as many time steps as `x1`, {a.shape[1]}", but=f"has {b.shape[1]}"
@@ -109,7 +110,8 @@ def _start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
         )
         spatial = 0 if convolution is None else convolution.dimensions
         shape = ("(n, features)", "(n, channels, length)", "(n, channels, height, width)")[spatial]
-        _dimensions("x1", a, 2 + spatial, shape), _dimensions("x2", b, 2 + spatial, shape)
+        _dimensions("x1", a, 2 + spatial, shape)
+        _dimensions("x2", b, 2 + spatial, shape)
         _same_width(a.shape[1], b.shape[1])
         if a.shape[2:] != b.shape[2:]:
             raise ArgumentError(
@@ -248,7 +250,9 @@ def _pointwise(activation: Activation, s: State) -> State:
     ]  # fmt: skip
     for p, q1, q2 in blocks:
         layer = pairs.at(q1, None if s.symmetric else q2)
-        if s.symmetric:  # sums in another order differ by rounding, whose root a kink turns into an angle of 1e-8
+        if (
+            s.symmetric
+        ):  # sums in another order differ by rounding, whose root a kink turns into an angle of 1e-8
             np.fill_diagonal(k[p], q1)
         layer.advance(k[p], theta[p], slice(0, q1.size), slice(0, q2.size), 1.0, 0.0, 0.0)
         if s.full:

@@ -103,7 +103,7 @@ def propagation(
 
 
 def predict(
-    activation: str = "relu",
+    activation: str | Activation = "relu",
     sigma_w: float = math.sqrt(2.0),
     sigma_b: float = 0.0,
     depth: int = 3,

@@ -150,7 +150,7 @@ _C1 = types.Array(types.float64, 1, "C")
 
 
 @njit(types.void(_A2, _C2, _C2, _C1, _C1, types.float64, types.float64), nogil=True, cache=True)
-def _first_layer(c, x1, x2, q1, q2, sw2, sb2):  # type: ignore[no-untyped-def]
+def _first_layer(c, x1, x2, q1, q2, sw2, sb2):
     """Turn inner products into K^1; near +-1 the correlation comes from differences, exact for equal inputs."""
     n0 = x1.shape[1]
     for i in range(c.shape[0]):
@@ -317,4 +317,5 @@ def predict_from_numbers(
     got = nngp_ntk(x * math.sqrt(2.0), activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth)
     entries = [float(matrix[i, j]) for matrix in got for i, j in ((0, 0), (1, 1), (0, 1))]
     correlation = entries[2] / math.sqrt(entries[0] * entries[1])
-    return Pair(*entries, correlation, got.method, got.error)  # type: ignore[arg-type]
+    k11, k22, k12, t11, t22, t12 = entries
+    return Pair(k11, k22, k12, t11, t22, t12, correlation, got.method, got.error)

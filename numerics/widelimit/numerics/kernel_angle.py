@@ -136,7 +136,7 @@ _F = types.float64
 
 
 @njit(types.void(_R1, _R1, _C2, _C2, _F, _R1, _F, _F, _F), nogil=True, error_model="numpy", cache=True)
-def _advance(c, theta, t, tdot, q1, q2, sw2, sb2, train):  # type: ignore[no-untyped-def]
+def _advance(c, theta, t, tdot, q1, q2, sw2, sb2, train):
     """Clenshaw's rule in the angle along one row; t[k], tdot[k] are the coefficients of each column."""
     for j in range(c.size):
         x = 2.0 * np.arccos(correlation(c[j], q1, q2[j])) / np.pi - 1.0

@@ -79,7 +79,10 @@ def pair_map(activation: Activation) -> PairMap:
     if theory.is_closed(t) and theory.is_closed(tdot):
         compiled = compile((t, tdot), theory.PAIR_SYMBOLS, name="pair")
         equal = compile(theory.equal_pair(activation), (theory.Q1,), name="equal")
-        method, at = "closed form", functools.partial(ClosedLayer, compiled.njit, equal.njit)
+        method = "closed form"
+        at: Callable[[np.ndarray, np.ndarray | None], Layer] = functools.partial(
+            ClosedLayer, compiled.njit, equal.njit
+        )
     elif activation.is_smooth:
         method, at = "series", kernel_series.prepare(activation)
     else:
@@ -111,7 +114,7 @@ def moments(activation: Activation, q: float, c: float = 1.0) -> Moments:
 
 
 @njit(_F(_F, _F, _F), inline="always", error_model="numpy", cache=True)
-def correlation(c, q1, q2):  # type: ignore[no-untyped-def]
+def correlation(c, q1, q2):
     """c / sqrt(q1 q2), within [-1, 1], and exactly 1 where rounding alone keeps it from 1."""
     rho = c / math.sqrt(q1 * q2)
     if rho > 1.0 - ROUNDING:
@@ -122,7 +125,7 @@ def correlation(c, q1, q2):  # type: ignore[no-untyped-def]
 
 
 @njit(_TWO(_PAIR, _EQUAL, _F, _F, _F), inline="always", error_model="numpy", cache=True)
-def _pair(pair, equal, q1, q2, rho):  # type: ignore[no-untyped-def]
+def _pair(pair, equal, q1, q2, rho):
     """T and Tdot; where the closed form is 0/0, at rho = +-1 with q1 = q2, those of equal or opposite inputs."""
     t, tdot = pair(q1, q2, rho)
     if not (math.isfinite(t) and math.isfinite(tdot)) and abs(rho) == 1.0:
@@ -135,7 +138,7 @@ def _pair(pair, equal, q1, q2, rho):  # type: ignore[no-untyped-def]
 
 
 @njit(types.void(_PAIR, _EQUAL, _A2, _A2, _C1, _C1, _F, _F, _F), nogil=True, error_model="numpy", cache=True)
-def _advance(pair, equal, c, theta, q1, q2, sw2, sb2, train):  # type: ignore[no-untyped-def]
+def _advance(pair, equal, c, theta, q1, q2, sw2, sb2, train):
     for i in range(c.shape[0]):
         for j in range(c.shape[1]):
             t, tdot = _pair(pair, equal, q1[i], q2[j], correlation(c[i, j], q1[i], q2[j]))
@@ -145,7 +148,7 @@ def _advance(pair, equal, c, theta, q1, q2, sw2, sb2, train):  # type: ignore[no
 
 
 @njit(types.void(_PAIR, _EQUAL, _C1, _C1), nogil=True, error_model="numpy", cache=True)
-def _variance(pair, equal, q, out):  # type: ignore[no-untyped-def]
+def _variance(pair, equal, q, out):
     for i in range(q.size):
         t, _ = _pair(pair, equal, q[i], q[i], 1.0)
         out[i] = t

@@ -184,7 +184,7 @@ _F = types.float64
 
 
 @njit(_C1(_C2), nogil=True, cache=True)
-def _variance(a):  # type: ignore[no-untyped-def]
+def _variance(a):
     """Sum of squares, added in the order of `_advance`, so that equal inputs keep a correlation of exactly 1."""
     out = np.zeros(a.shape[1])
     for m in range(a.shape[0] - 1, -1, -1):
@@ -199,7 +199,7 @@ def _variance(a):  # type: ignore[no-untyped-def]
     error_model="numpy",
     cache=True,
 )
-def _advance(c, theta, a1, a2, b1, b2, q1, q2, parity, sw2, sb2, train):  # type: ignore[no-untyped-def]
+def _advance(c, theta, a1, a2, b1, b2, q1, q2, parity, sw2, sb2, train):
     """Horner's rule along rows; for odd (1) and even (2) phi the polynomials are in rho^2."""
     columns = c.shape[1]
     rho, x, t, tdot = np.empty(columns), np.empty(columns), np.empty(columns), np.empty(columns)

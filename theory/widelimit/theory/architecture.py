@@ -289,12 +289,12 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
         centred, trace = Function("centred"), Function("trace")
         return centred(k) / (trace(centred(k)) / _BATCH), centred(theta) / (trace(centred(k)) / _BATCH)
     if isinstance(layer, Flatten):
-        return tuple(Sum(_kernel(n, before, A, A), (A, 1, _POSITIONS)) / _POSITIONS for n in ("K", "Theta"))  # type: ignore[return-value]
+        return tuple(Sum(_kernel(n, before, A, A), (A, 1, _POSITIONS)) / _POSITIONS for n in ("K", "Theta"))
     if isinstance(layer, GlobalAveragePool):
         return tuple(
             Sum(_kernel(n, before), (A, 1, _POSITIONS), (B, 1, _POSITIONS)) / _POSITIONS**2
             for n in ("K", "Theta")
-        )  # type: ignore[return-value]
+        )
     if isinstance(layer, Recurrent):
         h, q_h, q_h2 = Function("H")(_TIME), Function("Q")(_TIME), Function("Q'")(_TIME)
         t, tdot = (

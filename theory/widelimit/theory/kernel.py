@@ -82,7 +82,7 @@ def equal_pair(activation: str | Activation) -> tuple[Expr, Expr, Expr, Expr]:
     functions = (phi.expr, slope(phi))
     same = tuple(Expectation(f**2, X, Q1).doit() for f in functions)
     opposite = tuple(Expectation(f * f.subs(X, -X), X, Q1).doit() for f in functions)
-    return same + opposite  # type: ignore[return-value]
+    return same + opposite
 
 
 def is_closed(expr: Expr) -> bool:

@@ -120,7 +120,7 @@ class Normalise(nn.Module):
         """Normalise."""
         centred = x - x.mean(self.axis, keepdim=True)
         out = centred / centred.pow(2).mean(self.axis, keepdim=True).sqrt()
-        return out if self.gain is None else out * self.gain + self.shift
+        return out if self.gain is None or self.shift is None else out * self.gain + self.shift
 
 
 class Draw:

@@ -40,8 +40,11 @@ def _no_explosion(inputs: Inputs) -> np.ndarray:
     return np.ones(1)
 
 
-_QUICK = ({"activation": "linear", "batch": 8, "depth": 8}, {"activation": "relu", "batch": 256, "depth": 6})
-_ALL = (
+_QUICK: tuple[Inputs, ...] = (
+    {"activation": "linear", "batch": 8, "depth": 8},
+    {"activation": "relu", "batch": 256, "depth": 6},
+)
+_ALL: tuple[Inputs, ...] = (
     *_QUICK,
     {"activation": "linear", "batch": 16, "depth": 8},
     {"activation": "relu", "batch": 512, "depth": 6},

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from widelimit.theory.derivation import Derivation
     from widelimit.validate.backend import Backend
 
-NETWORK = {
+NETWORK: dict[str, Interval | Integers | Choice] = {
     "activation": Choice(("relu", "tanh", "erf", "gelu")),
     "sigma_w": Interval(0.8, 2.0, simplest=1.0),
     "sigma_b": Interval(0.2, 1.0, simplest=0.5),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from widelimit.theory.derivation import Derivation
     from widelimit.validate.backend import Backend
 
-SMOOTH = {
+SMOOTH: dict[str, Interval | Integers | Choice] = {
     "activation": Choice(("tanh", "erf", "sin")),
     "sigma_w": Interval(1.5, 3.0, simplest=2.0),
     "sigma_b": Interval(0.1, 0.5, simplest=0.5),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan
+from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan, Preset
 from widelimit.validate.claims.compositions import CONV, RESIDUAL
 from widelimit.validate.simulate import kernel as simulate
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from widelimit.validate.backend import Backend
 
 _ACTIVATIONS = ("relu", "erf", "tanh", "leaky_relu(0.3)", "gelu", "sin", "hard_tanh")
-NETWORK = {
+NETWORK: dict[str, Interval | Integers | Choice] = {
     "activation": Choice(_ACTIVATIONS),
     "sigma_w": Interval(0.8, 2.0, simplest=1.0),
     "sigma_b": Interval(0.05, 1.0, simplest=0.5),
@@ -114,7 +114,7 @@ _MORE = (
     point("x*tanh(x)", 1.2, 0.3, 1),
     point("sin", 1.5, 0.1, 2),
 )
-_PLANS = {
+_PLANS: dict[Preset, Plan] = {
     "quick": Plan(_QUICK, (64, 128, 256), pilot=16, most=96, block=16),
     "reference": Plan(_QUICK + _MORE, (128, 256, 512), pilot=32, most=512, block=32),
     "deep": Plan(_QUICK + _MORE, (256, 512, 1024, 2048), pilot=32, most=512, block=64),
@@ -130,7 +130,7 @@ NNGP = Claim(
     statement="Outputs of wide random networks are Gaussian with covariance K' = sigma_w^2 E phi phi + sigma_b^2.",
     paper="arXiv:1711.00165, eq. (5)",
     domain=NETWORK,
-    plans=_PLANS,  # type: ignore[arg-type]
+    plans=_PLANS,
     predict=nngp,
     simulate=simulate_nngp,
     rows=pairs,
@@ -152,7 +152,7 @@ NTK = Claim(
     statement="The product of gradients of wide random networks is Theta' = K' + sigma_w^2 E phi' phi' Theta.",
     paper="arXiv:1806.07572, theorem 1",
     domain=NETWORK,
-    plans=_PLANS,  # type: ignore[arg-type]
+    plans=_PLANS,
     predict=ntk,
     simulate=simulate_ntk,
     rows=pairs,
@@ -202,7 +202,7 @@ def _fluctuation_of_frozen_readout(inputs: Inputs) -> np.ndarray:
     return np.array([single_layer_fluctuation(*_at_unit_input(inputs), readout_fourth_moment=1.0)])
 
 
-_BIRTH = (
+_BIRTH: tuple[Inputs, ...] = (
     {"activation": "relu", "sigma_w": 1.4142, "sigma_b": 0.0},
     {"activation": "tanh", "sigma_w": 1.5, "sigma_b": 0.3},
 )
@@ -247,7 +247,7 @@ def _rate(inputs: Inputs) -> float:
     return 0.4 / float(np.linalg.eigvalsh(theta)[-1])
 
 
-def _predict_training(inputs: Inputs, kind: str = "ntk") -> np.ndarray:
+def _predict_training(inputs: Inputs, kind: Literal["ntk", "nngp"] = "ntk") -> np.ndarray:
     from widelimit.numerics import kernel
 
     activation, sigma_w, sigma_b, depth = network(inputs)
@@ -347,7 +347,7 @@ def simulate_linearisation(inputs: Inputs, size: int, seeds: Sequence[int], back
     return _exponents(inputs, size, seeds, backend)[:, 1:]
 
 
-_EXPONENT_PLANS = {
+_EXPONENT_PLANS: dict[Preset, Plan] = {
     "quick": Plan((point("tanh", 1.5, 0.3, 1),), (48, 72, 96), pilot=6, most=12, block=2),
     "reference": Plan(
         (point("tanh", 1.5, 0.3, 1), point("erf", 1.3, 0.2, 2)), (128, 256, 512), pilot=8, most=32, block=4
@@ -363,7 +363,7 @@ DRIFT = Claim(
     statement="The relative change of the tangent kernel over training falls like 1/N.",
     paper="arXiv:1902.06720, section 2.4",
     domain=NETWORK,
-    plans=_EXPONENT_PLANS,  # type: ignore[arg-type]
+    plans=_EXPONENT_PLANS,
     predict=_one,
     simulate=simulate_drift,
     margin=0.2,
@@ -377,7 +377,7 @@ LINEARISATION = Claim(
     statement="The distance of a trained network to its linearisation at birth falls like 1/N.",
     paper="arXiv:1902.06720, theorem 2.1 (bound 1/sqrt(N)) and section 3",
     domain=NETWORK,
-    plans=_EXPONENT_PLANS,  # type: ignore[arg-type]
+    plans=_EXPONENT_PLANS,
     predict=_one,
     simulate=simulate_linearisation,
     margin=0.2,

@@ -160,7 +160,7 @@ def architecture_kernels(
     import torch
 
     from widelimit.validate.claims.compositions import ARCHITECTURES
-    from widelimit.validate.modules import build
+    from widelimit.validate.modules import Weighted, build
 
     module = build(
         ARCHITECTURES[name](),
@@ -176,7 +176,8 @@ def architecture_kernels(
     parameters = list(module.parameters())
     rows = [torch.autograd.grad(value, parameters, retain_graph=True) for value in outputs]
     jacobian = torch.stack([torch.cat([part.reshape(-1) for part in row]) for row in rows])
-    last = module[-1]
+    last = list(module)[-1]
+    assert isinstance(last, Weighted)
     with torch.no_grad():
         below = torch.nn.Sequential(*list(module)[:-1])(points)
         nngp = last.gain_w**2 * below @ below.T + last.gain_b**2

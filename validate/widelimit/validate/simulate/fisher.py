@@ -108,7 +108,7 @@ def spectrum(inputs: Any, size: int, seed: int, backend: Backend, outputs: int) 
 
     net, x = draw(inputs, size, seed, backend, outputs)
     blocks = net.blocks(x)
-    values = torch.linalg.eigvalsh(sum(blocks))  # type: ignore[arg-type]
+    values = torch.linalg.eigvalsh(sum(blocks))
     parameters = sum(weight.numel() for weight in net.weights[:-1])
     largest = max(float(torch.linalg.eigvalsh(block)[-1]) for block in blocks)
     top = float(values[-outputs:].mean())
@@ -146,12 +146,16 @@ def largest_eigenvalue(
     Each step is one product with the Jacobian and one with its transpose; no matrix of the size of the parameters is
     formed. `x`: (T, ...). `tolerance` is relative; `most` products at most.
     """
-    with warnings.catch_warnings():  # torch's own modules, imported on first use, call what torch has deprecated
+    with (
+        warnings.catch_warnings()
+    ):  # torch's own modules, imported on first use, call what torch has deprecated
         warnings.simplefilter("ignore", DeprecationWarning)
         return _largest_eigenvalue(module, x, tolerance, most, seed)
 
 
-def _largest_eigenvalue(module: torch.nn.Module, x: torch.Tensor, tolerance: float, most: int, seed: int) -> float:
+def _largest_eigenvalue(
+    module: torch.nn.Module, x: torch.Tensor, tolerance: float, most: int, seed: int
+) -> float:
     import torch
     from scipy.sparse import linalg
     from torch.func import functional_call, jvp, vjp
@@ -161,7 +165,7 @@ def _largest_eigenvalue(module: torch.nn.Module, x: torch.Tensor, tolerance: flo
     def outputs(values: dict[str, torch.Tensor]) -> torch.Tensor:
         return functional_call(module, values, (x,))
 
-    f, pull = vjp(outputs, parameters)
+    f, pull = vjp(outputs, parameters)[:2]
 
     def product(v: np.ndarray) -> np.ndarray:
         cotangent = torch.as_tensor(v, dtype=f.dtype, device=f.device).reshape(f.shape)
