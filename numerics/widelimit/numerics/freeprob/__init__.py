@@ -13,7 +13,7 @@ from sympy import Expr, Float
 
 from widelimit.numerics.freeprob.law import SpectralLaw
 from widelimit.numerics.freeprob.subordination import add, multiply
-from widelimit.numerics.freeprob.transforms import law_from_r, law_from_s
+from widelimit.numerics.freeprob.transforms import law_from_cauchy, law_from_r, law_from_s
 from widelimit.theory import freeprob as theory
 from widelimit.theory.errors import ArgumentError, DomainError
 
@@ -44,6 +44,8 @@ def law(given: theory.Law | None = None, *, S: Expr | None = None, R: Expr | Non
         return SpectralLaw(
             given.name, None, [], points, lambda k: sum(a * x**k for x, a in points), coordinate="linear"
         )
+    if given.S is None and given.G is not None and given.support:
+        return law_from_cauchy(given)
     if given.S is not None and (given.support is None or all(a.is_nonnegative is not False for a, _ in given.support)):
         return law_from_s(given.S.evalf(30) if given.S.has(Float) else given.S, name or given.name)
     if given.R is not None:

@@ -220,7 +220,7 @@ def detect_intervals(
 ) -> list[tuple[float, float]]:
     """Intervals on which the physical branch has positive density, from a scan and bisection."""
     high, low = branch.reach, centre - 1.0
-    while low > centre - 1e7:  # down to where nothing is left below, or to where the transform has lost its digits
+    while low > centre - (1e7 if tail is not None else 2e3):  # down to where nothing is left below, or to where the transform has lost its digits
         try:
             states, _ = branch.descend(np.array([low]))
         except ConvergenceError:

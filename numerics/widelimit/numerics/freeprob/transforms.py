@@ -47,7 +47,8 @@ class SSystem:
 
     def transform(self, state: np.ndarray) -> np.ndarray:
         """M = 1/(t - 1)."""
-        return 1.0 / np.expm1(state[0])
+        with np.errstate(all="ignore"):
+            return 1.0 / np.expm1(state[0])
 
     def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
         """T in the closed upper half plane."""
@@ -82,6 +83,43 @@ class RSystem:
     def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Im omega at least Im z: G is a Cauchy transform of a law of this mean."""
         return np.isfinite(state[0]) & (state[0].imag >= target.imag * (1 - 1e-9) - 1e-9 * self.deviation)
+
+
+class ExplicitSystem:
+    """A Cauchy transform in closed form, analytic off the real axis: there is nothing to solve."""
+
+    coordinate = "linear"
+    noise = 1e-14
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.cauchy = compiled
+
+    def start(self, target: np.ndarray) -> np.ndarray:
+        """The state is z itself."""
+        return target[None, :]
+
+    def newton(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Nothing to correct."""
+        return target[None, :], np.zeros(target.size)
+
+    def transform(self, state: np.ndarray) -> np.ndarray:
+        """G, from above where z is real."""
+        return np.asarray(self.cauchy(state[0].real + 1j * np.maximum(state[0].imag, 0.0)))
+
+    def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Always."""
+        return np.ones(target.size, dtype=bool)
+
+
+def law_from_cauchy(law: theory.Law) -> SpectralLaw:
+    """Law of a symbolic `Law` with Cauchy transform and support in closed form."""
+    assert law.G is not None and law.support is not None
+    values = [float(v) for v in law.moments(_EXACT)]
+    compiled = compile(law.G, [theory.z], name="cauchy", dtype=complex)
+    branch = Branch(ExplicitSystem(compiled), 0.0, 1.0)
+    intervals = [(float(a), float(b)) for a, b in law.support]
+    atoms = [(float(x), float(a)) for x, a in law.atoms or ()]
+    return SpectralLaw(law.name, branch, intervals, atoms, lambda k: values[k - 1], coordinate="linear", known=_EXACT)
 
 
 def law_from_s(S: Expr, name: str = "") -> SpectralLaw:

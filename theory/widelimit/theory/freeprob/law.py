@@ -389,7 +389,7 @@ def _branch(equation: Expr, unknown: Symbol, variable: Symbol, leading: Expr, la
             elif poly.degree() == 2:
                 a, b, c = (cancel(coefficient) for coefficient in poly.all_coeffs())
                 square = cancel(b**2 - 4 * a * c)
-                discriminant = _root(square, variable) if large else sqrt(factor(square))
+                discriminant = _root(square, variable) if large else _analytic_root(square)
                 roots += [together((-b + sign * discriminant) / (2 * a)) for sign in (1, -1)]
             elif poly.degree() > 2:
                 return None
@@ -405,6 +405,18 @@ def _branch(equation: Expr, unknown: Symbol, variable: Symbol, leading: Expr, la
         return abs(complex((root - leading).subs(values).evalf(30)) / complex(leading.subs(values).evalf(30)))
 
     return min(roots, key=distance)
+
+
+def _analytic_root(square: Expr) -> Expr:
+    """Square root with the even powers taken out, so that it is analytic at zero."""
+    if not square.is_polynomial():
+        return sqrt(factor(square))
+    number, factors = factor_list(square)
+    outside, inside = Integer(1), number
+    for base, exponent in factors:
+        outside *= base ** (exponent // 2)
+        inside *= base ** (exponent % 2)
+    return outside * sqrt(inside)
 
 
 def _root(discriminant: Expr, variable: Symbol) -> Expr:
