@@ -11,8 +11,11 @@ fits on the same draws are compared wherever a difference is claimed.
 from __future__ import annotations
 
 from widelimit.validate.claims.ridge_errors import ERROR_CLAIMS
+from widelimit.validate.claims.ridge_gallery import GALLERY
 from widelimit.validate.claims.ridge_penalties import PENALTY_CLAIMS
 from widelimit.validate.claims.ridge_real import REAL_CLAIMS
 from widelimit.validate.claims.ridge_scaling import SCALING_CLAIMS
+
+__all__ = ["CLAIMS", "GALLERY"]
 
 CLAIMS = (*ERROR_CLAIMS, *PENALTY_CLAIMS, *SCALING_CLAIMS, *REAL_CLAIMS)

@@ -86,12 +86,12 @@ def halves(name: str, samples: int, seeds: Sequence[int]) -> np.ndarray:
         predicted = theory.learning_curve(samples=samples, penalty=penalty).test_error.item()
         scale = float(theory.eigenvalues @ theory.multiplicities) / theory.rank
         chosen = _cross_validated(X[train], y[train], scale * np.geomspace(1e-4, 1e2, 25))
-        own, other = _errors(X[train], y[train], X[test], y[test], np.array([penalty, chosen]))
+        own, other = errors_of(X[train], y[train], X[test], y[test], np.array([penalty, chosen]))
         found.append([np.log(own / predicted), np.log(own / other)])
     return np.array(found)
 
 
-def _errors(
+def errors_of(
     X: np.ndarray, y: np.ndarray, X_new: np.ndarray, y_new: np.ndarray, penalties: np.ndarray
 ) -> np.ndarray:
     """Mean squared errors on new rows of fits with intercept."""
@@ -108,7 +108,7 @@ def _cross_validated(X: np.ndarray, y: np.ndarray, penalties: np.ndarray, folds:
     """The penalty of least error over folds, all penalties from one eigendecomposition a fold."""
     fold = np.arange(len(y)) % folds
     errors = sum(
-        _errors(X[fold != k], y[fold != k], X[fold == k], y[fold == k], penalties) for k in range(folds)
+        errors_of(X[fold != k], y[fold != k], X[fold == k], y[fold == k], penalties) for k in range(folds)
     )
     return float(penalties[np.argmin(errors)])
 

@@ -1,0 +1,150 @@
+"""Ridge theory and its simulation beside today's ways, in one run on the same problems.
+
+``pytest tests/benchmarks/test_bench_ridge.py --benchmark-enable``. Solvers: Brent's method on the defining equation a
+point at a time (two scales), the same on a vectorised sum (1,000 eigenvalues), plain fixed-point iteration at sample
+ratio 1. Penalties: 5-fold `RidgeCV` over 100 penalties. Curves: a scikit-learn fit for each ratio and penalty.
+"""
+
+import numpy as np
+import pytest
+import scipy.optimize
+from sklearn.linear_model import Ridge, RidgeCV
+
+from widelimit.numerics import ridge
+from widelimit.validate.backend import Backend
+from widelimit.validate.simulate.ridge import Population, draw, fits
+
+RATIOS, PENALTIES = (
+    a.ravel() for a in np.meshgrid(np.geomspace(0.02, 50, 100), np.geomspace(1e-12, 10, 100))
+)
+TWO = np.array([1.0, 0.01]), np.array([0.1, 0.9])
+MANY = np.random.default_rng(0).gamma(1.0, 1.0, 1000) + 1e-4, np.full(1000, 1e-3)
+
+
+def brent(s, p, ratio, penalty):
+    def excess(k):
+        return k * (1 - (p * s / (s + k)).sum() / ratio) - penalty
+
+    high = penalty + (p @ s) / ratio
+    return scipy.optimize.brentq(
+        excess, min(penalty, high) * (1 - 1e-12), high * (1 + 1e-12), xtol=1e-300, rtol=1e-14
+    )
+
+
+def brent_scalar(s1, s2, p1, p2, ratio, penalty):
+    def excess(k):
+        return k * (1 - (p1 * s1 / (s1 + k) + p2 * s2 / (s2 + k)) / ratio) - penalty
+
+    high = penalty + (p1 * s1 + p2 * s2) / ratio
+    return scipy.optimize.brentq(excess, penalty * (1 - 1e-12), high * (1 + 1e-12), xtol=1e-300, rtol=1e-14)
+
+
+@pytest.mark.benchmark(group="two scales, per 10,000 points")
+def test_two_scales_ours(benchmark):
+    got = benchmark(ridge.solve, *TWO, [1, 0], 0.1, sample_ratio=RATIOS, penalty=PENALTIES)
+    assert got.steps.max() < 20
+
+
+@pytest.mark.benchmark(group="two scales, per 10,000 points")
+def test_two_scales_brent_for_100_points(benchmark):
+    chosen = np.arange(0, 10_000, 100)
+    got = benchmark(lambda: [brent_scalar(1.0, 0.01, 0.1, 0.9, RATIOS[k], PENALTIES[k]) for k in chosen])
+    ours = ridge.solve(*TWO, [1, 0], 0.1, sample_ratio=RATIOS[chosen], penalty=PENALTIES[chosen])
+    assert ours.effective_ridge == pytest.approx(got, rel=1e-11)  # brentq's equation cancels near ratio 1
+
+
+@pytest.mark.benchmark(group="1,000 eigenvalues")
+def test_many_eigenvalues_ours_10000_points(benchmark):
+    u = MANY[0] / MANY[0].sum()
+    benchmark(ridge.solve, *MANY, u, 0.1, sample_ratio=RATIOS, penalty=PENALTIES)
+
+
+@pytest.mark.benchmark(group="1,000 eigenvalues")
+def test_many_eigenvalues_brent_100_points(benchmark):
+    chosen = np.arange(0, 10_000, 100)
+    benchmark(lambda: [brent(*MANY, RATIOS[k], PENALTIES[k]) for k in chosen])
+
+
+@pytest.mark.benchmark(group="sample ratio 1, penalty 1e-9")
+def test_threshold_ours(benchmark):
+    got = benchmark(ridge.solve, *TWO, [1, 0], 0.1, sample_ratio=1.0, penalty=1e-9)
+    assert got.steps < 20
+
+
+@pytest.mark.benchmark(group="sample ratio 1, penalty 1e-9")
+def test_threshold_fixed_point_of_100000_steps(benchmark):
+    def iterate():
+        k = 1.0
+        for _ in range(100_000):
+            k = 1e-9 + k * (0.1 / (1 + k) + 0.9 * 0.01 / (0.01 + k))
+        return k
+
+    got = benchmark.pedantic(iterate, rounds=1)
+    exact = ridge.solve(*TWO, [1, 0], 0.1, sample_ratio=1.0, penalty=1e-9).effective_ridge
+    assert abs(got / exact - 1) > 1e-3  # not converged
+
+
+@pytest.fixture(scope="module")
+def wide():
+    random = np.random.default_rng(0)
+    n, P = 1500, 1000
+    s = np.arange(1, P + 1.0) ** -1.0
+    w = random.standard_normal(P)
+    X = random.standard_normal((n, P)) * np.sqrt(s)
+    return X, X @ w + 2 * random.standard_normal(n), s, w
+
+
+@pytest.mark.benchmark(group="best penalty of 1,000 features")
+def test_asymptotic_ridge(benchmark, wide):
+    X, y, s, w = wide
+    model = benchmark.pedantic(lambda: ridge.AsymptoticRidge().fit(X, y), rounds=5, warmup_rounds=1)
+    benchmark.extra_info["test_error"] = float(s @ (model.coef_ - w) ** 2 + 4)
+
+
+@pytest.mark.benchmark(group="best penalty of 1,000 features")
+def test_cross_validation_of_100_penalties(benchmark, wide):
+    X, y, s, w = wide
+    model = benchmark.pedantic(lambda: RidgeCV(alphas=np.geomspace(1e-2, 1e4, 100), cv=5).fit(X, y), rounds=1)
+    benchmark.extra_info["test_error"] = float(s @ (model.coef_ - w) ** 2 + 4)
+
+
+CURVE_RATIOS, CURVE_PENALTIES = np.linspace(0.1, 2, 20), np.geomspace(1e-3, 10, 20)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    population = Population.two_scales(
+        {"fraction": 0.1, "separation": 0.05, "share": 0.7, "noise": 0.1}, 1000
+    )
+    data = []
+    for k, ratio in enumerate(CURVE_RATIOS):
+        X, e = draw(population, round(ratio * 1000), [k], Backend())
+        data.append((X, X @ population.tensors(Backend())[1] + 0.1**0.5 * e))
+    return data
+
+
+@pytest.mark.benchmark(group="simulated curve, P = 1000, 20 ratios")
+def test_curve_ours_20_penalties(benchmark, drawn):
+    import torch
+
+    lam = torch.tensor(CURVE_PENALTIES)
+    benchmark.pedantic(lambda: [fits(X, y, lam)[0] for X, y in drawn], rounds=1, warmup_rounds=0)
+
+
+@pytest.mark.benchmark(group="simulated curve, P = 1000, 20 ratios")
+def test_curve_scikit_learn_2_penalties(benchmark, drawn):
+    import torch
+
+    def run():
+        return [
+            [
+                Ridge(alpha=X.shape[1] * c, fit_intercept=False).fit(X[0].numpy(), y[0].numpy()).coef_
+                for c in CURVE_PENALTIES[::10]
+            ]
+            for X, y in drawn
+        ]
+
+    got = benchmark.pedantic(run, rounds=1)
+    ours = [fits(X, y, torch.tensor(CURVE_PENALTIES[::10]))[0][0].numpy() for X, y in drawn[::7]]
+    for one, other in zip(ours, got[::7], strict=True):
+        assert one == pytest.approx(np.array(other), rel=1e-6, abs=1e-9)
