@@ -16,6 +16,7 @@ import numpy as np
 from scipy import linalg
 
 from widelimit.numerics import arguments
+from widelimit.numerics.kernel_maps import SMALLEST
 from widelimit.theory.errors import ArgumentError, DomainError
 
 _LOG = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ def diagonalise(
     arguments.choice("loss", loss, ("sum", "mean"))
     eigenvalues, basis = linalg.eigh(ntk)
     floor = m * np.finfo(float).eps * abs(eigenvalues[-1])
-    if eigenvalues[-1] <= 0:
+    if eigenvalues[-1] <= 1e6 * SMALLEST:  # what stands for a variance of zero
         raise DomainError(
             "The training kernel is zero: all inputs are zero and sigma_b is 0. Nothing can be learned."
         )

@@ -117,7 +117,7 @@ def _is_residual(inputs: Inputs) -> bool:
 def _plans(quick: tuple[str, ...], more: tuple[str, ...], sizes: tuple[int, ...]) -> dict:
     some, everything = (tuple({"network": name} for name in names) for names in (quick, quick + more))
     return {
-        "quick": Plan(some, sizes, pilot=16, most=64, block=16),
+        "quick": Plan(some, sizes, pilot=16, most=256, block=32),
         "reference": Plan(everything, tuple(2 * s for s in sizes), pilot=32, most=384, block=32),
         "deep": Plan(everything, tuple(4 * s for s in sizes), pilot=32, most=512, block=32),
     }

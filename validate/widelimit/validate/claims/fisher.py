@@ -98,14 +98,13 @@ def simulate_whole_over_block(
 
 
 def learning_rate(inputs: Inputs) -> np.ndarray:
-    """Critical learning rate times the width: 2 / largest."""
-    return np.array([2.0 / statistics(inputs, 1).largest])
+    """The critical learning rate times lambda_max over 2."""
+    return np.ones(1)
 
 
 def simulate_learning_rate(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """The rate at which training beside a minimum begins to diverge, times the width."""
-    guess = 2.0 / statistics(inputs, 1).largest / size
-    return np.array([[simulate.critical_rate(inputs, size, seed, backend, guess) * size] for seed in seeds])
+    """The rate at which training beside a minimum begins to diverge, times half the network's own largest eigenvalue."""
+    return np.array([[simulate.critical_rate(inputs, size, seed, backend)] for seed in seeds])
 
 
 def _uncorrelated_spectrum(inputs: Inputs) -> np.ndarray:
@@ -123,7 +122,7 @@ def _block_alone(inputs: Inputs) -> np.ndarray:
 
 
 def _rate_of_block(inputs: Inputs) -> np.ndarray:
-    return np.array([2.0 / _blocks(inputs).max()])
+    return whole_over_block(inputs)
 
 
 def point(activation: str, sigma_w: float, sigma_b: float, depth: int, samples: int) -> Inputs:
@@ -166,7 +165,7 @@ SPECTRUM = Claim(
     statement="The mean eigenvalue is kappa_1 C / M, the mean square alpha C ((T-1)/T kappa_2^2 + kappa_1^2/T).",
     paper="arXiv:1806.01316, theorems 1 and 3",
     domain=NETWORK,
-    plans=_plans(24),
+    plans=_plans(120),
     predict=spectrum,
     simulate=simulate_spectrum,
     rows=moments,
@@ -219,9 +218,9 @@ LEARNING_RATE = Claim(
     predict=learning_rate,
     simulate=simulate_learning_rate,
     derivation=derivation,
-    margin=0.15,
-    quantity="critical learning rate times the width",
-    observable="bisection between shrinking and growing loss, weights trained, targets 1e-4 from the outputs",
+    margin=0.05,
+    quantity="critical learning rate times lambda_max / 2",
+    observable="bisection between shrinking and growing loss; targets 1e-4 from the outputs along the outlier",
     counterfactuals=(
         Counterfactual(
             "largest block", "the largest block's eigenvalue in place of the whole matrix's", _rate_of_block

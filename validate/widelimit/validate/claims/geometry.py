@@ -136,7 +136,7 @@ _QUICK, _MORE = (point("tanh", 2.0, 0.3, 2),), (point("erf", 2.5, 0.2, 3), point
 def _plans(quick: tuple[Inputs, ...], more: tuple[Inputs, ...], sizes: tuple[int, ...]) -> dict:
     larger = tuple(2 * size for size in sizes)
     return {
-        "quick": Plan(quick, sizes, pilot=12, most=48, block=12),
+        "quick": Plan(quick, sizes, pilot=12, most=96, block=12),
         "reference": Plan(quick + more, larger, pilot=24, most=192, block=24),
         "deep": Plan(quick + more, (*larger, 8 * sizes[-1]), pilot=24, most=384, block=32),
     }
@@ -192,7 +192,7 @@ TRAJECTORY = Claim(
     predict=growth,
     simulate=simulate_growth,
     rows=quantities,
-    margin=0.04,
+    margin=0.06,
     quantity="factor of the length in the last layer; crossings of zero per unit in the first",
     observable="both along 200 points of a line between two Gaussian inputs",
     counterfactuals=(

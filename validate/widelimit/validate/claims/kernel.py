@@ -115,7 +115,7 @@ _MORE = (
     point("sin", 1.5, 0.1, 2),
 )
 _PLANS: dict[Preset, Plan] = {
-    "quick": Plan(_QUICK, (64, 128, 256), pilot=16, most=96, block=16),
+    "quick": Plan(_QUICK, (64, 128, 256), pilot=16, most=256, block=32),
     "reference": Plan(_QUICK + _MORE, (128, 256, 512), pilot=32, most=512, block=32),
     "deep": Plan(_QUICK + _MORE, (256, 512, 1024, 2048), pilot=32, most=512, block=64),
 }
@@ -292,7 +292,7 @@ TRAINING = Claim(
     plans={
         "quick": Plan(_TRAINED, (48, 96, 192), pilot=8, most=24, block=8),
         "reference": Plan((*_TRAINED, point("erf", 1.5, 0.2, 2)), (128, 256, 512), pilot=16, most=96, block=8),
-        "deep": Plan((*_TRAINED, point("erf", 1.5, 0.2, 2)), (256, 512, 1024, 2048), pilot=16, most=96, block=16),
+        "deep": Plan((*_TRAINED, point("erf", 1.5, 0.2, 2)), (256, 512, 1024, 2048), pilot=16, most=256, block=32),
     },
     predict=training,
     simulate=simulate_training,
@@ -319,12 +319,16 @@ def _half(inputs: Inputs) -> np.ndarray:
 
 
 def _exponents(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """log2 of the ratio of mean drift, and of mean distance to the linearisation, at widths N and 2 N."""
+    """log4 of the ratio of mean drift, and of mean distance to the linearisation, at widths N and 4 N."""
+    width_of_point = int(inputs["width"])
     rate, out = _rate(inputs), []
     for seed in seeds:
         children = np.random.SeedSequence(seed).generate_state(2 * _ENSEMBLE, np.uint32).tolist()
         means = []
-        for width, some in ((size, children[:_ENSEMBLE]), (2 * size, children[_ENSEMBLE:])):
+        for width, some in (
+            (width_of_point, children[:_ENSEMBLE]),
+            (4 * width_of_point, children[_ENSEMBLE:]),
+        ):
             runs = [
                 simulate.train(
                     _X, _Y, network(inputs), width, child, backend, rate=rate, steps=_STEPS, centred=True
@@ -333,7 +337,7 @@ def _exponents(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend
             ]
             gap = np.mean([np.sqrt(np.mean((run.moved - run.linearised) ** 2)) for run in runs])
             means.append((np.mean([run.drift for run in runs]), gap))
-        out.append(np.log2(np.divide(means[0], means[1])))
+        out.append(np.log2(np.divide(means[0], means[1])) / 2)
     return np.array(out)
 
 
@@ -347,14 +351,13 @@ def simulate_linearisation(inputs: Inputs, size: int, seeds: Sequence[int], back
     return _exponents(inputs, size, seeds, backend)[:, 1:]
 
 
+_EXPONENT_DOMAIN = NETWORK | {"width": Integers(64, 512)}  # no limit: the exponent is that of finite widths
+_ONE = {**point("tanh", 1.5, 0.3, 1), "width": 64}
+_TWO = {**point("erf", 1.3, 0.2, 2), "width": 128}
 _EXPONENT_PLANS: dict[Preset, Plan] = {
-    "quick": Plan((point("tanh", 1.5, 0.3, 1),), (48, 72, 96), pilot=6, most=12, block=2),
-    "reference": Plan(
-        (point("tanh", 1.5, 0.3, 1), point("erf", 1.3, 0.2, 2)), (128, 256, 512), pilot=8, most=32, block=4
-    ),
-    "deep": Plan(
-        (point("tanh", 1.5, 0.3, 1), point("erf", 1.3, 0.2, 2)), (256, 512, 1024), pilot=8, most=64, block=8
-    ),
+    "quick": Plan((_ONE,), (), pilot=8, most=24, block=4),
+    "reference": Plan((_ONE, _TWO, {**_ONE, "width": 256}), (), pilot=16, most=96, block=4),
+    "deep": Plan((_ONE, _TWO, {**_TWO, "width": 512}), (), pilot=16, most=192, block=8),
 }
 _ROOT = "the 1/sqrt(N) of the general bound taken for the rate"
 DRIFT = Claim(
@@ -362,13 +365,13 @@ DRIFT = Claim(
     title="Drift of the tangent kernel in training",
     statement="The relative change of the tangent kernel over training falls like 1/N.",
     paper="arXiv:1902.06720, section 2.4",
-    domain=NETWORK,
+    domain=_EXPONENT_DOMAIN,
     plans=_EXPONENT_PLANS,
     predict=_one,
     simulate=simulate_drift,
     margin=0.2,
     quantity="exponent of the drift in the width",
-    observable="log2 of the ratio of drifts at widths N and 2 N",
+    observable="log of the ratio of drifts at widths N and 4 N, over log 4",
     counterfactuals=(Counterfactual("square root", _ROOT, _half),),
 )
 LINEARISATION = Claim(
@@ -376,13 +379,13 @@ LINEARISATION = Claim(
     title="Distance to the linearised network",
     statement="The distance of a trained network to its linearisation at birth falls like 1/N.",
     paper="arXiv:1902.06720, theorem 2.1 (bound 1/sqrt(N)) and section 3",
-    domain=NETWORK,
+    domain=_EXPONENT_DOMAIN,
     plans=_EXPONENT_PLANS,
     predict=_one,
     simulate=simulate_linearisation,
     margin=0.2,
     quantity="exponent of the distance in the width",
-    observable="log2 of the ratio of root-mean-square distances at widths N and 2 N",
+    observable="log of the ratio of root-mean-square distances at widths N and 4 N, over log 4",
     counterfactuals=(Counterfactual("square root", _ROOT, _half),),
 )
 

@@ -155,7 +155,7 @@ TIED = Claim(
         "weights": Choice(("tied", "untied")),
     },
     plans={
-        "quick": Plan(_VANILLA_QUICK, (100, 200, 400), pilot=16, most=64, block=16),
+        "quick": Plan(_VANILLA_QUICK, (100, 200, 400), pilot=16, most=96, block=16),
         "reference": Plan(_VANILLA_ALL, (200, 400, 800), pilot=32, most=256, block=16),
         "deep": Plan(_VANILLA_ALL, (400, 800, 1600), pilot=32, most=512, block=16),
     },
@@ -163,7 +163,7 @@ TIED = Claim(
     simulate=simulate_two_time,
     rows=two_time_rows,
     derivation=derivation,
-    margin=0.06,
+    margin=0.12,
     scale=_largest,
     quantity="covariance of the last two times; variance",
     observable="N^-1 h_t.h_(t-1) and N^-1 |h_t|^2",

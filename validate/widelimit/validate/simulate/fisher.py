@@ -116,25 +116,26 @@ def spectrum(inputs: Any, size: int, seed: int, backend: Backend, outputs: int) 
     return np.array([total, square, top / size, float(values[-1]) / largest])
 
 
-def critical_rate(
-    inputs: Any, size: int, seed: int, backend: Backend, guess: float, bisections: int = 6
-) -> float:
-    """The learning rate at which gradient descent from just beside a minimum turns from shrinking to growing."""
+def critical_rate(inputs: Any, size: int, seed: int, backend: Backend, bisections: int = 7) -> float:
+    """The learning rate at which gradient descent turns from shrinking to growing, times lambda_max / 2.
+
+    Targets lie 1e-4 from the outputs, along the eigenvector of the Gram matrix that grows first.
+    """
     import torch
 
     net, x = draw(inputs, size, seed, backend, 1)
     f, _, _ = net.forward(x)
-    noise = torch.randn(f.shape, generator=backend.generator(seed + 1), device=f.device, dtype=f.dtype)
-    targets, start = f + 1e-4 * noise, [weight.clone() for weight in net.weights]
-    low, high = 0.2 * guess, 4.0 * guess
+    values, vectors = torch.linalg.eigh(sum(net.blocks(x)))  # type: ignore[arg-type]
+    targets, start = f + 1e-4 * vectors[:, -1:], [weight.clone() for weight in net.weights]
+    low, high = 0.5, 2.0
     for _ in range(bisections):
-        rate = (low * high) ** 0.5
+        factor = (low * high) ** 0.5
         net.weights = [weight.clone() for weight in start]
-        losses = net.descend(x, targets, rate, 30)
-        if len(losses) < 30 or losses[-1] > losses[-11]:
-            high = rate
+        losses = net.descend(x, targets, factor * 2.0 / float(values[-1]), 20)
+        if len(losses) < 20 or losses[-1] > losses[0]:
+            high = factor
         else:
-            low = rate
+            low = factor
     return (low * high) ** 0.5
 
 
