@@ -1,0 +1,38 @@
+"""Claims of kernels and what follows: shapes, repeatability, and a wrong theory that a short run tells apart."""
+
+import numpy as np
+import pytest
+
+from widelimit.validate import claims
+from widelimit.validate.backend import Backend
+
+TOPICS = ("kernel", "fisher", "geometry", "convolution", "recurrence", "residual", "batchnorm")
+ALL = claims.load([f"{topic}.*" for topic in TOPICS])
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.id)
+def test_shapes_and_seeds(claim):
+    """Replicate r depends on seed r alone, however seeds are split, and predictions match rows."""
+    inputs = claim.plans["quick"].points[0]
+    size = min(claim.plans["quick"].sizes, default=0)
+    predicted = np.asarray(claim.predict(inputs))
+    together = claim.simulate(inputs, size, [5, 9], Backend())
+    apart = np.concatenate([claim.simulate(inputs, size, [seed], Backend()) for seed in (5, 9)])
+    assert together.shape == (2, predicted.size) and len(claim.rows(inputs)) == predicted.size
+    assert np.allclose(together, apart, rtol=1e-9, atol=1e-12)
+    assert not np.allclose(together[0], together[1])
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.id)
+def test_each_counterfactual_differs_by_more_than_the_margin_somewhere(claim):
+    for counterfactual in claim.counterfactuals:
+        gaps = []
+        for inputs in filter(counterfactual.applies, claim.plans["quick"].points):
+            predicted = np.asarray(claim.predict(inputs))
+            scale = np.abs(predicted) if claim.scale is None else claim.scale(predicted)
+            gaps.append(
+                np.max(
+                    np.abs(np.asarray(counterfactual.predict(inputs)) - predicted) / (claim.margin * scale)
+                )
+            )
+        assert max(gaps) > 1.3
