@@ -68,6 +68,7 @@ def spectrum(
     lengths, counts = _lengths(phi, sigma_w, sigma_b, depth, q0)
     name = f"{phi}, {kind}, depth {depth}"
     log_variance = 2 * float(np.log(sigma_w))
+    points = None
     if ratios is None:
         lengths, counts = _interpolated(lengths, counts)
         factors = [
@@ -77,7 +78,8 @@ def spectrum(
     else:
         each = np.repeat(lengths, counts.astype(int)) if lengths.size > 1 else np.full(depth, lengths[0])
         factors = _rectangular(phi, each, ratios, log_variance, kind == "gaussian")
-    return product_law(factors, name)
+        points = [] if kind == "gaussian" else _rectangular_atoms(phi, each, ratios, log_variance)
+    return product_law(factors, name, points)
 
 
 def slopes(activation: str | Activation | Expr, q: float) -> Slopes:
@@ -239,3 +241,20 @@ def _rectangular(
         )
         for (q, before, after), n in kinds.items()
     ]  # fmt: skip
+
+
+def _rectangular_atoms(
+    phi: Activation, lengths: np.ndarray, ratios: np.ndarray, log_variance: float
+) -> list[tuple[float, float]]:
+    """Atoms off zero behind orthogonal layers, from the output back: products, then W^T B W is a compression of B where
+    the layer widens (mass a becomes (a - 1 + t)/t, t = N_{l-1}/N_l) and B beside zeros where it narrows.
+    """
+    atoms = [(0.0, 1.0)]
+    for q, before, after in reversed(list(zip(lengths, ratios, ratios[1:], strict=False))):
+        found = slope_law(phi, float(q))
+        step = log_variance + max(0.0, float(np.log(before / after)))
+        atoms = [(x + np.log(y) + step, a + b - 1.0) for x, a in atoms for y, b in found.atoms if y > 0]
+        share = after / before  # N_{l-1}/N_l
+        atoms = [(x, (a - 1.0 + share) / share if share < 1 else a / share) for x, a in atoms]
+        atoms = [(x, a) for x, a in atoms if a > 1e-13]
+    return atoms

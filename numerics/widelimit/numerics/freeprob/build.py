@@ -20,13 +20,18 @@ from widelimit.theory.errors import ConvergenceError
 ORDER = 8
 
 
-def product_law(factors: Sequence[Factor], name: str) -> SpectralLaw:
-    """Law of the free product described by `factors` (see `products`)."""
+def product_law(
+    factors: Sequence[Factor], name: str, points: Sequence[tuple[float, float]] | None = None
+) -> SpectralLaw:
+    """Law of the free product described by `factors` (see `products`).
+
+    `points`: atoms off zero as (log location, mass), where the factors alone do not tell (rectangular orthogonal layers).
+    """
     factors = [f for f in factors if f.count != 0.0]
     system = ProductSystem(factors)
     log_mean, spread = system.spread()
     moments = log_moments(factors)
-    atoms = find_atoms(factors)
+    atoms = find_atoms(factors, points)
     if sum(a for _, a in atoms) > 1.0 - 1e-13:
         return SpectralLaw(name, None, [], atoms, moments)
     branch = Branch(system, log_mean + np.log(1e3 * spread), np.pi / 2)
@@ -87,10 +92,14 @@ def _exp_series(a: np.ndarray, order: int) -> np.ndarray:
     return result
 
 
-def find_atoms(factors: Sequence[Factor]) -> list[tuple[float, float]]:
+def find_atoms(
+    factors: Sequence[Factor], known: Sequence[tuple[float, float]] | None = None
+) -> list[tuple[float, float]]:
     """Atoms as (log location, mass): zeros by rank, others where the masses of all factors exceed their number less one."""
     zero = 1.0 - _rank(factors)
     atoms = [(-np.inf, zero)] if zero > 1e-14 else []
+    if known is not None:
+        return [*atoms, *known]
     if any(f.gaussian for f in factors):
         return atoms
     points = [(0.0, 1.0)]

@@ -147,7 +147,7 @@ class Branch:
             return polish(self.system, self.system.start(target), target, 8)[0]
         self.backbone(float(coordinate.min()))
         chain = np.array(self._right)
-        nearest = np.abs(chain[None, :] - coordinate[:, None]).argmin(axis=1)
+        nearest = chain.size - 1 - np.clip(np.searchsorted(chain[::-1], coordinate), 0, chain.size - 1)
         states = np.array(self._states).T[:, nearest]
         begin = chain[nearest] + 1j * self.height
         state, done = track(self.system, states, begin, coordinate + 1j * self.height)
@@ -185,7 +185,7 @@ class Branch:
     ) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(all="ignore"):
             state, size = polish(self.system, state, target)
-        if (stuck := done < 1 - 1e-9).any():
+        if (stuck := done < 1 - max(1e-9, 1e4 * self.system.noise)).any():
             if not strict:
                 return np.where(stuck, complex(np.nan, np.nan), state), size
             where = target[stuck][0].real

@@ -177,7 +177,7 @@ def _refine(
         parents, pending, before = before, [], []
         for i in range(left.size):
             room = level < depth and len(kept) + len(pending) < MOST
-            if room and remainder[i] > allowed[i] and (remainder[i] < 0.8 * parents[i] or remainder[i] > 100 * tolerance):
+            if room and remainder[i] > allowed[i] and (remainder[i] < 0.8 * parents[i] or remainder[i] > max(2e-10, 100 * tolerance)):
                 middle = 0.5 * (left[i] + right[i])
                 pending += [(left[i], middle), (middle, right[i])]
                 before += [remainder[i]] * 2

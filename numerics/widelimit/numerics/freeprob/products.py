@@ -94,7 +94,7 @@ def _averages(zr, zi, dr, di, wr, wi, out):
         x0, y0 = zr[i], zi[i]
         for k in range(dr.size):
             x, y = x0 - dr[k], y0 - di[k]
-            inverse = 1.0 / (x * x + y * y)
+            inverse = 1.0 / (x * x + y * y + 1e-290)  # a node hit exactly drops out
             kr, ki = x * inverse, -y * inverse
             tr = wr[k] * kr - wi[k] * ki
             ti = wr[k] * ki + wi[k] * kr
