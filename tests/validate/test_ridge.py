@@ -12,6 +12,7 @@ from widelimit.validate.claims import ridge as claims
 from widelimit.validate.claims.ridge_penalties import vertex
 from widelimit.validate.simulate import ridge as simulate
 from widelimit.validate.simulate import ridge_real
+from widelimit.validate.simulate.ridge_tridiagonal import solutions
 
 CPU = Backend()
 INPUTS = {"fraction": 0.25, "separation": 0.1, "share": 0.7, "noise": 0.2}
@@ -46,6 +47,24 @@ def test_fits_are_those_of_scikit_learn(P, N):
     for k, penalty in enumerate(penalties):
         hat = x @ np.linalg.solve(x.T @ x + N * penalty * np.eye(P), x.T)
         assert both[2 + k] == pytest.approx(train[k] / (1 - np.trace(hat) / N) ** 2, rel=1e-9)
+
+
+@pytest.mark.parametrize(("P", "N"), [(150, 101), (110, 200)])
+def test_tridiagonal_weights_are_those_of_the_eigendecomposition(P, N):
+    population = simulate.Population.two_scales(INPUTS, P)
+    X, e = simulate.draw(population, N, [3, 4], CPU)
+    import torch
+
+    penalties = torch.tensor([-1e-3, 1e-3, 0.1, 10.0], dtype=torch.float64)
+    expected = simulate.fits(X, e, penalties)[0]
+    assert simulate.weights_of(X, e, penalties).numpy() == pytest.approx(
+        expected.numpy(), rel=1e-7, abs=1e-10
+    )
+
+
+def test_a_penalty_that_reaches_an_eigenvalue_is_said_to():
+    with pytest.raises(np.linalg.LinAlgError, match="reaches an eigenvalue"):
+        solutions(np.diag([1.0, 2.0, 3.0]), np.ones(3), np.array([-1.5]))
 
 
 def test_ordinary_least_squares_has_its_exact_mean():

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from widelimit.validate.backend import Backend
 
 
+_TRIDIAGONAL = 100  # from this size on
+
+
 @dataclass(frozen=True)
 class Population:
     """Inputs with covariance eigenvalues `s`, a target with weights `w` on their eigenvectors, label noise."""
@@ -96,6 +99,19 @@ def fits(X: torch.Tensor, y: torch.Tensor, penalties: torch.Tensor) -> tuple[tor
     return inner @ vectors.mT, values
 
 
+def weights_of(X: torch.Tensor, y: torch.Tensor, penalties: torch.Tensor) -> torch.Tensor:
+    """The weights of `fits` alone: on a CPU from a tridiagonalisation, which pays from some hundred dimensions on."""
+    import torch
+
+    samples, dimensions = X.shape[-2:]
+    if X.device.type != "cpu" or X.dtype != torch.float64 or min(samples, dimensions) < _TRIDIAGONAL:
+        return fits(X, y, penalties)[0]
+    from widelimit.validate.simulate.ridge_tridiagonal import weights
+
+    pairs = zip(X.numpy(), y.numpy(), strict=True)
+    return torch.stack([torch.from_numpy(weights(one, target, penalties.numpy())) for one, target in pairs])
+
+
 def new_errors(weights: torch.Tensor, s: torch.Tensor, w: torch.Tensor, noise: float) -> torch.Tensor:
     """Mean squared error on new data of each fit, label noise included."""
     return ((weights - w) ** 2 * s).sum(-1) + noise
@@ -108,7 +124,7 @@ def test_errors(
     found = []
     for X, e in _batches(population, samples, seeds, backend):
         s, w = population.tensors(backend)
-        weights, _ = fits(X, X @ w + population.noise**0.5 * e, _tensor(penalties, backend))
+        weights = weights_of(X, X @ w + population.noise**0.5 * e, _tensor(penalties, backend))
         found.append(new_errors(weights, s, w, population.noise).cpu().numpy())
     return np.concatenate(found)
 
@@ -146,8 +162,8 @@ def parts(
     for X, e in _batches(population, samples, seeds, backend, copies=2):
         s, w = population.tensors(backend)
         lam = _tensor([penalty], backend)
-        clean = fits(X, X @ w, lam)[0][:, 0] - w
-        noisy = fits(X, population.noise**0.5 * e, lam)[0][:, 0]
+        clean = weights_of(X, X @ w, lam)[:, 0] - w
+        noisy = weights_of(X, population.noise**0.5 * e, lam)[:, 0]
         one, two = clean[0::2], clean[1::2]
         bias = (one * two * s).sum(-1)
         inputs = ((one**2 + two**2) * s).sum(-1) / 2 - bias
