@@ -14,6 +14,18 @@ from widelimit.validate.simulate import ridge as simulate
 from widelimit.validate.simulate import ridge_real
 from widelimit.validate.simulate.ridge_tridiagonal import solutions
 
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Matrices this small lose by sharing threads, as worker processes of a run know."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 CPU = Backend()
 INPUTS = {"fraction": 0.25, "separation": 0.1, "share": 0.7, "noise": 0.2}
 BY_ID = {claim.id: claim for claim in claims.CLAIMS}

@@ -1,7 +1,7 @@
 """All penalties of a ridge fit from one tridiagonalisation: a quarter of the work of an eigendecomposition.
 
-``K = Q T Q^T`` with Householder reflections (LAPACK's sytrd); each penalty is then a tridiagonal solve, and Q is applied to
-the right side and to the solutions only (ormqr on the reflections), never formed.
+``K = Q T Q^T`` with Householder reflections (LAPACK's sytrd); each penalty is then a tridiagonal solve, and Q is
+applied to the right side and to the solutions only (ormqr on the reflections), never formed.
 """
 
 from __future__ import annotations
