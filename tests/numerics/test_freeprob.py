@@ -20,7 +20,11 @@ def fuss_catalan(factors, t):
     """lambda(t) and the density of log lambda, by the closed parametrisation, in logarithms."""
     n = factors + 1
     log_x = n * np.log(np.sin(n * t)) - np.log(np.sin(t)) - factors * np.log(np.sin(factors * t))
-    log_s = 0.5 * (3 * np.log(np.sin(t)) + (factors - 2) * np.log(np.sin(factors * t)) - (factors - 1) * np.log(np.sin(n * t)))
+    log_s = 0.5 * (
+        3 * np.log(np.sin(t))
+        + (factors - 2) * np.log(np.sin(factors * t))
+        - (factors - 1) * np.log(np.sin(n * t))
+    )
     return log_x, np.exp(log_s + log_x / 2) / np.pi
 
 
@@ -46,7 +50,9 @@ def test_marchenko_pastur_closed_form():
     exact = np.sqrt((x - low) * (high - x)) / (2 * np.pi * ratio * x)
     assert np.abs(law.density(x) - exact).max() < 1e-11
     assert law.support[0] == pytest.approx((low, high), rel=1e-12)
-    cdf = [quad(lambda y: np.sqrt((y - low) * (high - y)) / (2 * np.pi * ratio * y), low, v)[0] for v in x[::60]]
+    cdf = [
+        quad(lambda y: np.sqrt((y - low) * (high - y)) / (2 * np.pi * ratio * y), low, v)[0] for v in x[::60]
+    ]
     assert np.abs(law.cdf(x[::60]) - cdf).max() < 1e-7
     assert np.abs(law.quantile(law.cdf(x)) - x).max() < 1e-10
     # Hilbert transform inside the support is a straight part of G
@@ -60,7 +66,11 @@ def test_product_of_two_equals_the_cubic():
     x = np.linspace(*law.support[0], 9)[1:-1]
     exact = []
     for point in x:  # z m = (1 + m)(1 + m/5)^2
-        roots = mpmath.polyroots([mpmath.mpf(1) / 25, mpmath.mpf(11) / 25, mpmath.mpf(7) / 5 - point, 1], maxsteps=200, extraprec=60)
+        roots = mpmath.polyroots(
+            [mpmath.mpf(1) / 25, mpmath.mpf(11) / 25, mpmath.mpf(7) / 5 - point, 1],
+            maxsteps=200,
+            extraprec=60,
+        )
         exact.append(float(max(abs(mpmath.im(r)) for r in roots)) / np.pi / point)
     assert np.abs(law.density(x) - exact).max() < 1e-12
     numeric = freeprob.multiply(freeprob.law(S=1 / (1 + m / 5)), freeprob.law(S=1 / (1 + m / 5)))
@@ -139,13 +149,16 @@ def test_the_order_of_x_does_not_matter_and_scalars_stay_scalars():
     x = np.array([[3.0, 0.1], [5.0, 1.0]])
     assert law.density(x).shape == (2, 2) and isinstance(law.density(1.0), float)
     assert np.array_equal(law.density(x)[0][::-1], law.density(x[0][::-1]))
-    assert law.density(-1.0) == 0.0 and law.cdf(-1.0) == 0.0 and law.cdf(np.inf) == pytest.approx(1.0, abs=1e-14)
+    assert (
+        law.density(-1.0) == 0.0 and law.cdf(-1.0) == 0.0 and law.cdf(np.inf) == pytest.approx(1.0, abs=1e-14)
+    )
     assert law.moment(12) == pytest.approx(comb(24, 12) / 13, rel=1e-11)
     assert law.singular(1.0) == pytest.approx(np.sqrt(3) / np.pi, rel=1e-12)
 
 
 @pytest.mark.parametrize(
-    "expression", [1 + m, 1 / m, m, exp(-m / 4) * (1 + m) ** 3, cos(m), 1 + 0 * m + m**2, (1 + m) ** 2 / (1 + 3 * m)]
+    "expression",
+    [1 + m, 1 / m, m, exp(-m / 4) * (1 + m) ** 3, cos(m), 1 + 0 * m + m**2, (1 + m) ** 2 / (1 + 3 * m)],
 )
 def test_an_s_transform_of_no_law(expression):
     with pytest.raises((DomainError, ConvergenceError)):

@@ -29,12 +29,18 @@ def test_worked_values_of_hard_tanh():
     assert law.atoms[-1] == pytest.approx((1.7549288425393, 0.45688676), rel=1e-8)
     assert law.largest == pytest.approx(1.7549288425393, rel=1e-12)
     assert law.atoms[0] == pytest.approx((0.0, 1 - 0.932110845138171), abs=1e-13)
-    assert law.support[0][1] == pytest.approx((1 - 0.932110845138171) / 0.932110845138171 * 8**8 / 7**7, rel=1e-11)
+    assert law.support[0][1] == pytest.approx(
+        (1 - 0.932110845138171) / 0.932110845138171 * 8**8 / 7**7, rel=1e-11
+    )
 
 
 @pytest.mark.parametrize(
     ("weights", "depth", "expected"),
-    [("gaussian", 2, [1, 5, 33, 249]), ("orthogonal", 2, [1, 3, 10, 35]), ("gaussian", 8, [1, 17, 417, 12001])],
+    [
+        ("gaussian", 2, [1, 5, 33, 249]),
+        ("orthogonal", 2, [1, 3, 10, 35]),
+        ("gaussian", 8, [1, 17, 417, 12001]),
+    ],
 )
 def test_relu_moments(weights, depth, expected):
     law = jacobian.spectrum("relu", sigma_w=2**0.5, depth=depth, weights=weights)
@@ -48,20 +54,27 @@ def test_relu_density_solves_its_polynomial(weights):
     law = jacobian.spectrum("relu", sigma_w=2**0.5, depth=depth, weights=weights)
     x = np.linspace(0.05, 0.95, 7) * law.support[-1][1]
     for point in x:
-        with mpmath.workdps(30):  # gaussian: z m = (1 + m)(m + p)^3/p^3; orthogonal: z m (1 + m)^2 = (m + p)^3/p^3
+        with mpmath.workdps(
+            30
+        ):  # gaussian: z m = (1 + m)(m + p)^3/p^3; orthogonal: z m (1 + m)^2 = (m + p)^3/p^3
             z = mpmath.mpf(point)
             cube = [1 / p**3 * c for c in (1, 3 * p, 3 * p**2, p**3)]
             if weights == "gaussian":
                 poly = [cube[0], cube[1] + cube[0], cube[2] + cube[1], cube[3] + cube[2] - z, cube[3]]
             else:
                 poly = [cube[0] - z, cube[1] - 2 * z, cube[2] - z, cube[3]]
-            densities = [abs(float(mpmath.im(r))) / np.pi / point for r in mpmath.polyroots(poly, maxsteps=200, extraprec=100)]
+            densities = [
+                abs(float(mpmath.im(r))) / np.pi / point
+                for r in mpmath.polyroots(poly, maxsteps=200, extraprec=100)
+            ]
         assert min(abs(d - law.density(point)) for d in densities) < 1e-11
     assert law.mass == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
-@pytest.mark.parametrize(("activation", "q"), [("tanh", 0.2), ("erf_s", 0.05), ("erf_s", 1.0), ("gelu", 0.7), ("elu", 0.5)])
+@pytest.mark.parametrize(
+    ("activation", "q"), [("tanh", 0.2), ("erf_s", 0.05), ("erf_s", 1.0), ("gelu", 0.7), ("elu", 0.5)]
+)
 def test_densities_have_the_exact_moments(activation, q, weights):
     """No false gap, wherever the density lies: mass and moments of the density, against Gaussian integrals."""
     found = jacobian.slopes(activation, q)
@@ -84,8 +97,14 @@ def _slope_moment(activation, q, k):
         "gelu": lambda x: 0.5 * (1 + erf(x / 2**0.5)) + x * np.exp(-(x**2) / 2) / (2 * np.pi) ** 0.5,
         "elu": lambda x: 1.0 if x > 0 else np.exp(x),
     }
-    weight = lambda x: functions[activation](x) ** (2 * k) * np.exp(-(x**2) / (2 * q)) / (2 * np.pi * q) ** 0.5  # noqa: E731
-    return sum(quad(weight, a * q**0.5, b * q**0.5, epsabs=1e-14, epsrel=1e-13)[0] for a, b in ((-12, -3), (-3, 0), (0, 3), (3, 12)))
+
+    def weight(x):
+        return functions[activation](x) ** (2 * k) * np.exp(-(x**2) / (2 * q)) / (2 * np.pi * q) ** 0.5
+
+    return sum(
+        quad(weight, a * q**0.5, b * q**0.5, epsabs=1e-14, epsrel=1e-13)[0]
+        for a, b in ((-12, -3), (-3, 0), (0, 3), (3, 12))
+    )
 
 
 def test_tanh_law_is_accurate_and_cheap_at_any_depth():
@@ -99,13 +118,20 @@ def test_tanh_law_is_accurate_and_cheap_at_any_depth():
     d = x / TANH["sigma_w"] ** 2
     u = np.arccosh(d**-0.25)
     q = meanfield.solve("tanh", **TANH).q_star
-    exact = 2 * np.exp(-(u**2) / (2 * q)) / np.sqrt(2 * np.pi * q) / (4 * d * np.tanh(u)) / TANH["sigma_w"] ** 2
+    exact = (
+        2 * np.exp(-(u**2) / (2 * q)) / np.sqrt(2 * np.pi * q) / (4 * d * np.tanh(u)) / TANH["sigma_w"] ** 2
+    )
     assert np.abs(law.density(x) / exact - 1).max() < 1e-11
 
 
 @pytest.mark.parametrize(
     ("activation", "depth", "expected"),
-    [("tanh", 10, 1.426936851), ("tanh", 1000, 1.537190860), ("erf_s", 100, 1.501473452), ("erf_s", 10000, 1.550286815)],
+    [
+        ("tanh", 10, 1.426936851),
+        ("tanh", 1000, 1.537190860),
+        ("erf_s", 100, 1.501473452),
+        ("erf_s", 10000, 1.550286815),
+    ],
 )
 def test_double_scaling(activation, depth, expected):
     from scipy.optimize import brentq
@@ -175,7 +201,9 @@ def test_isometry():
 
 def test_predict_is_flat():
     found = jacobian.predict("tanh", sigma_w=1.15, sigma_b=0.07, depth=10)
-    assert found.largest_singular_value == pytest.approx(np.exp(found.log_largest / 2)) and found.error < 1e-10
+    assert (
+        found.largest_singular_value == pytest.approx(np.exp(found.log_largest / 2)) and found.error < 1e-10
+    )
 
 
 def test_bad_input():

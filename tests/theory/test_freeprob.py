@@ -61,7 +61,9 @@ def test_transforms_belong_to_the_moments(law):
 def test_marchenko_pastur_of_any_ratio():
     c = Symbol("c", positive=True)
     narayana = [sum(Rational(comb(k, r) * comb(k, r + 1), k) * c**r for r in range(k)) for k in (1, 2, 3, 4)]
-    assert [simplify(a - b) for a, b in zip(freeprob.marchenko_pastur(c).moments(4), narayana, strict=True)] == [0] * 4
+    assert [
+        simplify(a - b) for a, b in zip(freeprob.marchenko_pastur(c).moments(4), narayana, strict=True)
+    ] == [0] * 4
     assert freeprob.marchenko_pastur(5).atoms == ((0, Rational(4, 5)),)
     assert freeprob.marchenko_pastur(HALF).support[0] == ((1 - sqrt(2) / 2) ** 2, (1 + sqrt(2) / 2) ** 2)
 
@@ -87,9 +89,15 @@ def test_transpose_swaps_j_and_its_transpose():
     assert other.atoms == () and other.transpose(HALF).atoms == tall.atoms
 
 
-@pytest.mark.parametrize("law", [freeprob.marchenko_pastur() * freeprob.marchenko_pastur(2),
-                                 freeprob.semicircle() + freeprob.marchenko_pastur(),
-                                 freeprob.arcsine().shift(3) * freeprob.marchenko_pastur()], ids=["MP MP", "SC+MP", "shifted arcsine MP"])
+@pytest.mark.parametrize(
+    "law",
+    [
+        freeprob.marchenko_pastur() * freeprob.marchenko_pastur(2),
+        freeprob.semicircle() + freeprob.marchenko_pastur(),
+        freeprob.arcsine().shift(3) * freeprob.marchenko_pastur(),
+    ],
+    ids=["MP MP", "SC+MP", "shifted arcsine MP"],
+)
 def test_polynomial_vanishes_on_the_moment_series(law):
     polynomial = law.polynomial
     t = Symbol("t")
@@ -117,7 +125,9 @@ def test_edges_and_atoms():
 def test_brownian_motion_has_laguerre_moments():
     t = Symbol("t", positive=True)
     found = freeprob.multiplicative_brownian(t).moments(4)
-    laguerre = [sum(binomial(k, k - 1 - j) * (k * t) ** j / _factorial(j) for j in range(k)) / k for k in (1, 2, 3, 4)]
+    laguerre = [
+        sum(binomial(k, k - 1 - j) * (k * t) ** j / _factorial(j) for j in range(k)) / k for k in (1, 2, 3, 4)
+    ]
     assert [simplify(a - b) for a, b in zip(found, laguerre, strict=True)] == [0] * 4
 
 

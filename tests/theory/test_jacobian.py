@@ -12,7 +12,10 @@ HALF = Rational(1, 2)
 
 
 def test_slope_moments():
-    assert abs(jacobian.slope_moment("hard_tanh", 3).subs(q, 0.3).evalf(20) - erf(1 / sqrt(0.6)).evalf(20)) < 1e-15
+    assert (
+        abs(jacobian.slope_moment("hard_tanh", 3).subs(q, 0.3).evalf(20) - erf(1 / sqrt(0.6)).evalf(20))
+        < 1e-15
+    )
     assert simplify(jacobian.slope_moment("erf_s", 2) - (1 + 2 * pi * q) ** -HALF) == 0
     with pytest.raises(InfiniteMomentError):
         jacobian.slope_moment("x*exp(x**2/16)", 2)
@@ -22,7 +25,11 @@ def test_slope_moments():
 
 @pytest.mark.parametrize(
     ("weights", "layers", "expected"),
-    [("gaussian", 2, [1, 5, 33, 249]), ("orthogonal", 2, [1, 3, 10, 35]), ("gaussian", 8, [1, 17, 417, 12001])],
+    [
+        ("gaussian", 2, [1, 5, 33, 249]),
+        ("orthogonal", 2, [1, 3, 10, 35]),
+        ("gaussian", 8, [1, 17, 417, 12001]),
+    ],
 )
 def test_relu_moments(weights, layers, expected):
     closed = [jacobian.bernoulli_moment(k, weights).subs({depth: layers, p: HALF}) for k in (1, 2, 3, 4)]
@@ -59,11 +66,16 @@ def test_varying_lengths_multiply():
 
 def test_classes_and_residual():
     brownian = freeprob.multiplicative_brownian(s_0**2)
-    assert [simplify(jacobian.class_moment(k, "smooth") - brownian.moments(k)[k - 1]) for k in (1, 2, 3, 4)] == [0] * 4
+    assert [
+        simplify(jacobian.class_moment(k, "smooth") - brownian.moments(k)[k - 1]) for k in (1, 2, 3, 4)
+    ] == [0] * 4
     values = [float(jacobian.class_moment(k, "bernoulli").subs(s_0, HALF)) for k in (2, 3, 4, 5)]
     assert values == pytest.approx([1.25, 1.59375, 2.04166666667, 2.61930338542], rel=1e-11)
     moments = jacobian.residual().moments(2)
-    assert simplify(log(moments[0]) - strength) == 0 and simplify(moments[1] / moments[0] ** 2 - 1 - 2 * strength) == 0
+    assert (
+        simplify(log(moments[0]) - strength) == 0
+        and simplify(moments[1] / moments[0] ** 2 - 1 - 2 * strength) == 0
+    )
 
 
 @pytest.mark.parametrize("activation", ["relu", "hard_tanh", "erf_s", "leaky_relu(1/2)", "tanh"])

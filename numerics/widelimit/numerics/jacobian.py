@@ -1,8 +1,8 @@
 r"""The law of the squared singular values of a deep network's input-output Jacobian (1711.04735, 1802.09979).
 
-:math:`J=\prod_{l=1}^LD_lW_l`, :math:`D_l=\mathrm{diag}\,\phi'(h^l)`, the last D included. Every layer sits at the length
-fixed point q* unless q0 is given; then layer l sits at the length that the recursion has there. The law is that of
-J^T J, normalised by the input width: where a layer is narrower than the input, it has an atom at zero.
+:math:`J=\prod_{l=1}^LD_lW_l`, :math:`D_l=\mathrm{diag}\,\phi'(h^l)`, the last D included. Every layer sits at
+the length fixed point q* unless q0 is given; then layer l sits at the length that the recursion has there. The
+law is that of J^T J, normalised by the input width: where a layer is narrower than the input, it has an atom at zero.
 
 >>> law = spectrum("hard_tanh", sigma_w=1.0, sigma_b=0.0, depth=1)
 >>> law.atoms
@@ -39,7 +39,7 @@ def spectrum(
     sigma_b: float = 0.0,
     depth: int,
     weights: str = "orthogonal",
-    widths: Sequence[int] | None = None,
+    widths: Sequence[float] | None = None,
     q0: float | None = None,
 ) -> SpectralLaw:
     r"""Law of the squared singular values of the Jacobian of `depth` layers.
@@ -48,9 +48,10 @@ def spectrum(
     without the factors 1 + Lambda m for orthogonal ones (1802.09979, eqs. 13-15; rectangular: 2111.00841).
 
     sigma_w, sigma_b: standard deviations; weights have variance sigma_w^2/fan_in, and orthogonal ones W satisfy
-    W^T W = sigma_w^2 (or, rectangular, the multiple of the identity of the same entry variance). weights: "orthogonal" (Haar) or
-    "gaussian". widths: depth + 1 layer widths from the input on, of which only ratios matter; default all equal.
-    q0: second moment of the first layer's pre-activations; default q*. The cost does not depend on the depth.
+    W^T W = sigma_w^2 (or, rectangular, the multiple of the identity of the same entry variance). weights:
+    "orthogonal" (Haar) or "gaussian". widths: depth + 1 layer widths from the input on, of which only ratios
+    matter; default all equal. q0: second moment of the first layer's pre-activations; default q*. The cost
+    does not depend on the depth.
 
     Raises ArgumentError for wrong arguments, NoFixedPointError where q* is not finite, InfiniteMomentError where
     E phi'^4 is. Values that no float holds are read as `.log_largest`, `.log_quantile`, `.log_density`.
@@ -100,7 +101,8 @@ def bernoulli_class(s0_squared: float) -> SpectralLaw:
 
 
 def residual(strength: float) -> SpectralLaw:
-    r"""Limit law of :math:`\prod(1+D_lW_l)` with :math:`\sigma_w^2E\phi'^2=c/L` a branch: S = exp(-c(1 + 2m)) (1809.08848).
+    r"""Limit law of :math:`\prod(1+D_lW_l)` with :math:`\sigma_w^2E\phi'^2=c/L` a branch: S = exp(-c(1 + 2m))
+    (1809.08848).
 
     >>> law = residual(0.5)
     >>> round(law.moment(2) / law.moment(1) ** 2, 10)
@@ -169,14 +171,16 @@ def _exact(value: np.ndarray) -> Expr:
     return nsimplify(number, rational=True) if number == round(number, 12) else Rational(number)
 
 
-def _ratios(widths: Sequence[int] | None, depth: int) -> np.ndarray | None:
+def _ratios(widths: Sequence[float] | None, depth: int) -> np.ndarray | None:
     """N_0/N_l for l = 0 ... depth, or None where all are equal."""
     if widths is None:
         return None
     values = arguments.positive("widths", list(widths) if isinstance(widths, Sequence) else widths)
     if values.ndim != 1 or values.size != depth + 1:
         raise ArgumentError(
-            "widths", f"must list depth + 1 = {depth + 1} widths, the input's first", but=f"has shape {values.shape}"
+            "widths",
+            f"must list depth + 1 = {depth + 1} widths, the input's first",
+            but=f"has shape {values.shape}",
         )
     return None if (values == values[0]).all() else values[0] / values
 
@@ -191,9 +195,13 @@ def _lengths(
         return np.ones(1), np.array([depth])
     if q0 is None:
         return np.array([meanfield.solve(phi, sigma_w=sigma_w, sigma_b=sigma_b).q_star]), np.array([depth])
-    q = np.asarray(meanfield.propagate(phi, sigma_w=sigma_w, sigma_b=sigma_b, q0=q0, c0=0.0, depth=depth).q)[:depth]
+    q = np.asarray(meanfield.propagate(phi, sigma_w=sigma_w, sigma_b=sigma_b, q0=q0, c0=0.0, depth=depth).q)[
+        :depth
+    ]
     if not np.isfinite(q).all():
-        raise DomainError("The lengths of the layers overflow at these sigma_w and sigma_b. Lower sigma_w or the depth.")
+        raise DomainError(
+            "The lengths of the layers overflow at these sigma_w and sigma_b. Lower sigma_w or the depth."
+        )
     starts = np.concatenate(([True], np.abs(np.diff(q)) > 1e-13 * q[1:]))
     counts = np.diff(np.concatenate((np.flatnonzero(starts), [depth])))
     return q[starts], counts
@@ -202,7 +210,8 @@ def _lengths(
 def _interpolated(lengths: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Few lengths with real counts that stand for many: log S at fixed m is smooth in log q.
 
-    sum_l log S(m; q_l) = sum_j c_j log S(m; q_j) with Chebyshev points q_j and c_j = sum_l (Lagrange polynomial j)(q_l).
+    sum_l log S(m; q_l) = sum_j c_j log S(m; q_j) with Chebyshev points q_j and c_j = sum_l (Lagrange
+    polynomial j)(q_l).
     """
     if lengths.size <= _NODES:
         return lengths, counts.astype(float)
@@ -216,7 +225,9 @@ def _interpolated(lengths: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, 
     exact = np.abs(gaps) < 1e-14 * max(1.0, high - low)
     with np.errstate(divide="ignore", invalid="ignore"):
         basis = signs / gaps
-        basis = np.where(exact.any(axis=1, keepdims=True), exact.astype(float), basis / basis.sum(axis=1, keepdims=True))
+        basis = np.where(
+            exact.any(axis=1, keepdims=True), exact.astype(float), basis / basis.sum(axis=1, keepdims=True)
+        )
     return np.exp(points), counts @ basis
 
 
@@ -236,11 +247,15 @@ def _rectangular(
         kinds[key] = kinds.get(key, 0) + 1
     return [
         Factor(
-            float(n), log_variance + float(np.log(before / after)), gaussian, slope_law(phi, q), after,
+            float(n),
+            log_variance + float(np.log(before / after)),
+            gaussian,
+            slope_law(phi, q),
+            after,
             0.0 if gaussian else min(before, after),
         )
         for (q, before, after), n in kinds.items()
-    ]  # fmt: skip
+    ]
 
 
 def _rectangular_atoms(

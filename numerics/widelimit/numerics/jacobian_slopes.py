@@ -1,19 +1,21 @@
 r"""The law of d = phi'(sqrt(q) z)^2, z ~ N(0, 1), as nodes on a contour below the real axis.
 
 :math:`E f(d)=\int f(\phi'(x)^2)e^{-x^2/2q}dx/\sqrt{2\pi q}`. A sum over real nodes has poles at every node, and deep
-networks come close to the axis: the sum then shows false gaps. So each smooth piece on which d is monotone is integrated
-along a path of complex x on which d runs below the real axis, leaving it at an angle at both ends:
+networks come close to the axis: the sum then shows false gaps. So each smooth piece on which d is monotone is
+integrated along a path of complex x on which d runs below the real axis, leaving it at an angle at both ends:
 
     finite piece       x = left + (right - left)/(1 + exp(-tau))
     half-infinite      x = end +- (c log(1 + exp(tau)))^(1/k)     k = 1 exponential tails of d, k = 2 Gaussian ones
 
 with tau = t +- i angle. The trapezoid rule in t converges geometrically for every zeta in the closed upper half plane,
-uniformly up to the axis: the path keeps away from the negative axis too. Constant pieces are atoms. A path is taken only if d stays in the lower half plane along it and
-the sum agrees with the real line at points where the real line is accurate.
+uniformly up to the axis: the path keeps away from the negative axis too. Constant pieces are atoms. A path is
+taken only if d stays in the lower half plane along it and the sum agrees with the real line at points where
+the real line is accurate.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,7 +33,9 @@ from widelimit.theory.errors import ConvergenceError, InfiniteMomentError
 REACH = 13.0  # standard deviations: the mass beyond is 1e-38, so that E 1/(zeta - d) has its digits at small zeta too
 ANGLES = (0.8, 0.5, 0.3, 0.15, 0.08)
 AGREEMENT = 3e-12
-PROBES = np.array([0.03, 0.2, 0.5, 0.9, 1.05, 1.5, 0.1, 0.001]) * np.exp(1j * np.array([1.3, 1.4, 1.2, 1.1, 0.9, 0.5, 3.0, 3.1]))
+PROBES = np.array([0.03, 0.2, 0.5, 0.9, 1.05, 1.5, 0.1, 0.001]) * np.exp(
+    1j * np.array([1.3, 1.4, 1.2, 1.1, 0.9, 0.5, 3.0, 3.1])
+)
 MOST = 20_000  # nodes of one piece
 _x = Symbol("x")
 
@@ -58,7 +62,9 @@ def slope_pieces(activation: Activation) -> tuple[Piece, ...]:
             pieces.append(Piece(low, high, None, float(slope) ** 2))
         else:
             square = slope**2
-            pieces.append(Piece(low, high, compile([square, square.diff(_x)], [_x], name="slope", dtype=complex), 0.0))
+            pieces.append(
+                Piece(low, high, compile([square, square.diff(_x)], [_x], name="slope", dtype=complex), 0.0)
+            )
     return tuple(pieces)
 
 
@@ -81,7 +87,9 @@ def _relative(expr: Expr) -> Expr:
                 product *= part
         pairs = min(plus, minus)
         argument = node.args[0]
-        expr = (product * (1 + symbol) ** (plus - pairs) * (1 - symbol) ** (minus - pairs)).xreplace({symbol: node})
+        expr = (product * (1 + symbol) ** (plus - pairs) * (1 - symbol) ** (minus - pairs)).xreplace(
+            {symbol: node}
+        )
         expr = expr * cosh(argument) ** (-2 * pairs)
     return expr
 
@@ -91,7 +99,9 @@ def slope_law(activation: Activation, q: float) -> Slopes:
     """Law of phi'(sqrt(q) z)^2. Raises InfiniteMomentError where E phi'^4 is infinite."""
     if q < 1e-13:  # the slope at zero, on either side
         sides = _value(slope_pieces(activation), np.array([-1e-12, 1e-12]))
-        return Slopes.of_atoms([(float(v), 0.5) for v in sides] if sides[0] != sides[1] else [(float(sides[0]), 1.0)])
+        return Slopes.of_atoms(
+            [(float(v), 0.5) for v in sides] if sides[0] != sides[1] else [(float(sides[0]), 1.0)]
+        )
     scale = float(np.sqrt(q))
     cut = REACH * scale
     nodes: list[np.ndarray] = []
@@ -147,7 +157,9 @@ def _is_even(pieces: tuple[Piece, ...], scale: float) -> bool:
     x = scale * np.array([0.13, 0.71, 1.9, 3.3])
     left, right = _value(pieces, -x), _value(pieces, x)
     breaks = [p.low for p in pieces[1:]]
-    return bool(np.allclose(left, right, rtol=1e-13, atol=0)) and np.allclose(breaks, [-b for b in reversed(breaks)])
+    return bool(np.allclose(left, right, rtol=1e-13, atol=0)) and np.allclose(
+        breaks, [-b for b in reversed(breaks)]
+    )
 
 
 def _value(pieces: tuple[Piece, ...], x: np.ndarray) -> np.ndarray:
@@ -170,7 +182,8 @@ def _require_moments(activation: Activation, piece: Piece, q: float, cut: float)
             rate = 2 * np.log(np.maximum(d, 1e-300)) - points**2 / (2 * q)
         if not np.isfinite(d).all() or rate[-1] > rate[0]:
             raise InfiniteMomentError(
-                f"The activation {activation} has an infinite E phi'(sqrt(q) z)^4 at q = {q:.6g}, so its Jacobian has no "
+                f"The activation {activation} has an infinite E phi'(sqrt(q) z)^4 at q = {q:.6g}, so its "
+                f"Jacobian has no "
                 "variance and no law that this theory describes. Use an activation whose slope grows more slowly."
             )
 
@@ -178,25 +191,40 @@ def _require_moments(activation: Activation, piece: Piece, q: float, cut: float)
 def _monotone(curve: Compiled, begin: float, end: float, scale: float) -> list[tuple[float, float]]:
     """Cut [begin, end] where d phi'^2/dx vanishes."""
     width = end - begin
-    grid = np.unique(np.concatenate((np.linspace(begin, end, 401), begin + width * np.geomspace(1e-6, 1, 60), end - width * np.geomspace(1e-6, 1, 60))))
+    grid = np.unique(
+        np.concatenate(
+            (
+                np.linspace(begin, end, 401),
+                begin + width * np.geomspace(1e-6, 1, 60),
+                end - width * np.geomspace(1e-6, 1, 60),
+            )
+        )
+    )
     grid = np.concatenate((grid, np.arange(max(begin, -40.0), min(end, 40.0), 0.1)))
     grid = np.unique(np.clip(grid, begin, end))
     d, rate = (part.real for part in curve(grid.astype(complex)))
-    rate = np.where(np.abs(rate) * min(scale, 1.0) < 1e-13 * np.abs(d), 0.0, rate)  # flat to rounding: no turn
-    cuts = [begin]
-    for i in np.flatnonzero(rate[:-1] * rate[1:] < 0):
-        cuts.append(float(brentq(lambda x: curve(complex(x))[1].real, grid[i], grid[i + 1], xtol=1e-300, rtol=1e-15)))
+    rate = np.where(
+        np.abs(rate) * min(scale, 1.0) < 1e-13 * np.abs(d), 0.0, rate
+    )  # flat to rounding: no turn
+    turns = np.flatnonzero(rate[:-1] * rate[1:] < 0)
+
+    def slope(point: float) -> float:
+        return float(curve(complex(point))[1].real)
+
+    cuts = [float(brentq(slope, grid[i], grid[i + 1], xtol=1e-300, rtol=1e-15)) for i in turns]
     exact = (rate[1:-1] == 0) & (rate[:-2] * rate[2:] < 0)
     cuts += [float(g) for g in grid[1:-1][exact]]
-    cuts = sorted({*cuts, end})
-    return [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b - a > 1e-12 * width]
+    cuts = sorted({begin, *cuts, end})
+    return [(a, b) for a, b in itertools.pairwise(cuts) if b - a > 1e-12 * width]
 
 
 def _gauss(x: np.ndarray, scale: float) -> np.ndarray:
     return np.exp(-0.5 * (x / scale) ** 2) / (np.sqrt(2 * np.pi) * scale)
 
 
-def _contour(curve: Compiled, left: float, right: float, scale: float) -> tuple[np.ndarray, np.ndarray, float]:
+def _contour(
+    curve: Compiled, left: float, right: float, scale: float
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Nodes d and weights of one monotone piece, and how far they miss the real line at points that both can do."""
     first, last = (float(curve(complex(v))[0].real) for v in (left, right))
     real = _real_line(curve, left, right, scale)
@@ -264,7 +292,9 @@ def _logistic(tau: np.ndarray) -> np.ndarray:
     return np.where(flip, 1.0, small) / (1.0 + small)
 
 
-def _follow(curve: Compiled, path: Path, angle: float, scale: float, top: float) -> tuple[np.ndarray, np.ndarray] | None:
+def _follow(
+    curve: Compiled, path: Path, angle: float, scale: float, top: float
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Trapezoid rule along a path; None where d leaves the lower half plane."""
     function, begin, end, direction = path
     step = abs(angle) * 2 * np.pi / 33
@@ -292,7 +322,9 @@ def _real_line(curve: Compiled, left: float, right: float, scale: float) -> tupl
     """Gauss-Legendre panels on the real piece, graded towards its ends."""
     u, w = np.polynomial.legendre.leggauss(16)
     width = right - left
-    cuts = np.unique(np.concatenate(([0.0], np.geomspace(1e-5, 0.5, 12), 1 - np.geomspace(1e-5, 0.5, 12), [1.0])))
+    cuts = np.unique(
+        np.concatenate(([0.0], np.geomspace(1e-5, 0.5, 12), 1 - np.geomspace(1e-5, 0.5, 12), [1.0]))
+    )
     count = np.ceil(3 * width / min(scale, 1.0))
     inner = np.arange(count + 1) / count
     cuts = np.unique(np.concatenate((cuts, inner))) * width + left
@@ -308,7 +340,9 @@ def _far(piece: Piece, ends: list[float], left: float, right: float, cut: float)
     side = 1.0 if right == cut else -1.0
     if not np.isfinite(piece.high if side > 0 else piece.low):
         with np.errstate(all="ignore"):
-            values = [float(piece.curve(complex(side * s * max(cut, 1.0)))[0].real) for s in (1.0, 1.25, 2.0, 8.0)]
+            values = [
+                float(piece.curve(complex(side * s * max(cut, 1.0)))[0].real) for s in (1.0, 1.25, 2.0, 8.0)
+            ]
         here, far = values[0], [v for v in values if np.isfinite(v)][-1]
         if far > 1.05 * here and far > ends[1]:
             return ends, True

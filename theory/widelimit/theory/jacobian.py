@@ -1,10 +1,11 @@
 r"""Singular values of the input-output Jacobian :math:`J=\prod_lD_lW_l` of deep networks, by free probability.
 
-Conventions: :math:`D_l=\mathrm{diag}\,\phi'(h^l)`, the last D included; `sigma_w` is a standard deviation; every layer sits
-at the length q. :math:`\mu_k=E\phi'(u)^{2k}`, u ~ N(0, q). Transforms as in `widelimit.theory.freeprob`, symbols `m`, `z`.
-Gaussian: W_ij ~ N(0, sigma_w^2/N). Orthogonal: W^T W = sigma_w^2, Haar.
+Conventions: :math:`D_l=\mathrm{diag}\,\phi'(h^l)`, the last D included; `sigma_w` is a standard deviation;
+every layer sits at the length q. :math:`\mu_k=E\phi'(u)^{2k}`, u ~ N(0, q). Transforms as in
+`widelimit.theory.freeprob`, symbols `m`, `z`. Gaussian: W_ij ~ N(0, sigma_w^2/N). Orthogonal: W^T W = sigma_w^2, Haar.
 
-Every function returns SymPy; `derive(activation, weights=...)` collects the argument as a `Derivation` that checks itself.
+Every function returns SymPy; `derive(activation, weights=...)` collects the argument as a `Derivation` that
+checks itself.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def slope_moment(activation: Kind, k: int) -> Expr:
     phi = Activation.of(activation)
     derivative = phi.derivative(1)
     if derivative.deltas or derivative.higher:
-        raise DomainError(f"The activation {phi} jumps, so its slope is no function and the Jacobian has no limit law.")
+        raise DomainError(
+            f"The activation {phi} jumps, so its slope is no function and the Jacobian has no limit law."
+        )
     integrand = derivative.expr ** (2 * k)
     require_finite(integrand, x, f"E phi'^{2 * k} of {phi}")
     return simplify(Expectation(integrand, x, q).doit())
@@ -108,9 +111,11 @@ def s_transform(activation: Kind | None, weights: str = "orthogonal", layers: Ex
     """
     prob = p if activation is None else slope_probability(activation)
     if prob is None:
-        raise DomainError(f"S of {activation} has no closed form. Use `curve`, which parametrises it by zeta, or `law`.")
+        raise DomainError(
+            f"S of {activation} has no closed form. Use `curve`, which parametrises it by zeta, or `law`."
+        )
     slopes = (1 + m) / (m + prob)
-    return cancel((weight_transform(weights) * slopes)) ** layers
+    return cancel(weight_transform(weights) * slopes) ** layers
 
 
 def curve(weights: str = "orthogonal") -> Expr:
@@ -128,7 +133,8 @@ def curve(weights: str = "orthogonal") -> Expr:
 def rectangular(ratios: Sequence[Expr | int], activation: Kind | None = None) -> Expr:
     r"""z(m) of J^T J for Gaussian layers of widths N_l, ratios N_0/N_l, slopes 0 or 1 (2111.00841).
 
-    :math:`z=\frac{1+m}m\prod_l\frac{\Lambda_{l-1}}{\Lambda_l}\sigma_w^2(\Lambda_lm+p)`, m normalised by the input width.
+    :math:`z=\frac{1+m}m\prod_l\frac{\Lambda_{l-1}}{\Lambda_l}\sigma_w^2(\Lambda_lm+p)`, m normalised by the
+    input width.
     """
     prob = p if activation is None else slope_probability(activation)
     if prob is None:
@@ -154,17 +160,26 @@ def varying(activations: Sequence[Kind], lengths: Sequence[Expr], weights: str =
 
 
 def residual() -> Law:
-    r"""Limit law of :math:`\prod_l(1+D_lW_l)`, :math:`\sigma_w^2E\phi'^2=c/L`: S = exp(-c(1 + 2m)) for every phi (1809.08848)."""
+    r"""Limit law of :math:`\prod_l(1+D_lW_l)`, :math:`\sigma_w^2E\phi'^2=c/L`.
+
+    S = exp(-c(1 + 2m)) for every phi (1809.08848).
+    """
     return Law.of(S=exp(-strength * (1 + 2 * m)), name="residual")
 
 
 def smooth_class() -> Law:
-    """Double-scaling limit of smooth activations, S = exp(-s_0^2 m): free multiplicative Brownian motion at time s_0^2."""
+    """Double-scaling limit of smooth activations, S = exp(-s_0^2 m).
+
+    Free multiplicative Brownian motion at time s_0^2.
+    """
     return multiplicative_brownian(s_0**2)
 
 
 def bernoulli_class() -> Law:
-    """Double-scaling limit of slopes 0 or 1, S = exp(-s_0^2 m/(1 + m)); an atom 1 - s_0^2 at exp(s_0^2) while s_0 < 1."""
+    """Double-scaling limit of slopes 0 or 1, S = exp(-s_0^2 m/(1 + m)).
+
+    An atom 1 - s_0^2 at exp(s_0^2) while s_0 < 1.
+    """
     return Law.of(S=exp(-(s_0**2) * m / (1 + m)), name="Bernoulli class")
 
 
@@ -184,7 +199,10 @@ def moments(order: int, weights: str = "orthogonal", layers: Expr | int = depth)
     if _ensemble(weights) == "gaussian":
         unit = multiply(unit, power([Integer(1), Integer(1)], -layers, order), order)
     mean = (sigma_w**2 * mu_1) ** layers
-    return [expand(v) * mean ** (k + 1) if k != 1 else _second(v, layers) for k, v in enumerate(moments_from_s(unit, order))]
+    return [
+        expand(v) * mean ** (k + 1) if k != 1 else _second(v, layers)
+        for k, v in enumerate(moments_from_s(unit, order))
+    ]
 
 
 def _second(value: Expr, layers: Expr | int) -> Expr:
@@ -208,8 +226,8 @@ def variance_ratio(weights: str = "orthogonal", layers: Expr | int = depth) -> E
 def largest(weights: str = "orthogonal") -> Expr:
     """Largest squared singular value for slopes 0 or 1 at criticality (sigma_w^2 p = 1), the atom case included.
 
-    Gaussian: z at m_c = (-(L - 1) + sqrt((L - 1)^2 + 4 L p))/(2 L). Orthogonal: (1 - p)/p L^L/(L - 1)^(L - 1), the edge of
-    the bulk, while L (1 - p) >= 1; else the atom p^-L of mass 1 - L (1 - p), which lies above it.
+    Gaussian: z at m_c = (-(L - 1) + sqrt((L - 1)^2 + 4 L p))/(2 L). Orthogonal: (1 - p)/p L^L/(L - 1)^(L - 1),
+    the edge of the bulk, while L (1 - p) >= 1; else the atom p^-L of mass 1 - L (1 - p), which lies above it.
     """
     if _ensemble(weights) == "gaussian":
         point = (-(depth - 1) + sqrt((depth - 1) ** 2 + 4 * depth * p)) / (2 * depth)
@@ -247,7 +265,10 @@ def class_cauchy() -> Expr:
 
 
 def fuss_catalan_density(factors: Expr | int) -> tuple[Expr, Expr]:
-    """Pair (squared singular value, density of the singular value) of a linear Gaussian network, by t in (0, pi/(L + 1))."""
+    """Pair (squared singular value, density of the singular value) of a linear Gaussian network.
+
+    Both by a parameter t in (0, pi/(L + 1)).
+    """
     from sympy import pi, sin
 
     t, n = Symbol("t", positive=True), sympify(factors)
@@ -271,17 +292,23 @@ def derive(activation: Kind = "relu", weights: str = "orthogonal") -> Derivation
     points = {q: (0.1, 2.0)}
     steps = [
         Step(
-            "slopes", Eq(Symbol("mu_1"), first, evaluate=False),
-            "The squared slopes d = phi'(u)^2 of a wide layer have the law of one unit at u ~ N(0, q); this is its mean.",
-            "pennington2017resurrecting, eq. (12)", domain=points, kind="definition",
+            "slopes",
+            Eq(Symbol("mu_1"), first, evaluate=False),
+            "The squared slopes d = phi'(u)^2 of a wide layer have the law of one unit at u ~ N(0, q); "
+            "this is its mean.",
+            "pennington2017resurrecting, eq. (12)",
+            domain=points,
+            kind="definition",
         ),
         Step(
-            "weights", _weights_equation(weights),
+            "weights",
+            _weights_equation(weights),
             "Marchenko-Pastur of ratio one has S = 1/(1 + m); a multiple of the identity has constant S. "
             "Checked against M^-1 by S = (1 + m)/(m M^-1).",
-            "pennington2017resurrecting, eq. (16)", domain={m: (0.1, 3.0), sigma_w: (0.5, 2.0)},
+            "pennington2017resurrecting, eq. (16)",
+            domain={m: (0.1, 3.0), sigma_w: (0.5, 2.0)},
         ),
-    ]  # fmt: skip
+    ]
     if prob is not None:
         steps += _closed_steps(prob, weights)
     else:
@@ -289,13 +316,15 @@ def derive(activation: Kind = "relu", weights: str = "orthogonal") -> Derivation
     ratio = variance_ratio(weights).subs({mu_1: first, mu_2: second})
     steps.append(
         Step(
-            "variance", Eq(Symbol("v"), simplify(ratio), evaluate=False),
+            "variance",
+            Eq(Symbol("v"), simplify(ratio), evaluate=False),
             "Lagrange inversion to second order: var/m_1^2 = -S'(0)/S(0) adds over free factors, "
             "mu_2/mu_1^2 - 1 from every D and 1 from every Gaussian W. Compared with the moments of a series of S.",
-            "pennington2017resurrecting, eq. (22)", domain={q: (0.1, 2.0), depth: (1.0, 30.0)},
+            "pennington2017resurrecting, eq. (22)",
+            domain={q: (0.1, 2.0), depth: (1.0, 30.0)},
             evaluate=_VarianceCheck(first, second, weights),
         )
-    )  # fmt: skip
+    )
     return Derivation(f"Singular values of {phi} networks with {weights} weights", tuple(steps), ASSUMPTIONS)
 
 
@@ -310,48 +339,67 @@ def derive_class(kind: str) -> Derivation:
         finite = (1 + m) / m * ((m + prob) / (prob * (1 + m))) ** depth
         steps.append(
             Step(
-                "double-scaling", Eq(finite, inverse, evaluate=False),
+                "double-scaling",
+                Eq(finite, inverse, evaluate=False),
                 "At criticality with L (1 - p)/p = s_0^2 fixed the finite-depth curve converges.",
-                "pennington2018emergence, eq. (33)", domain={m: (0.2, 3.0), s_0: (0.3, 1.5)}, kind="limit", limit=(depth, sympify("oo"), 1),
+                "pennington2018emergence, eq. (33)",
+                domain={m: (0.2, 3.0), s_0: (0.3, 1.5)},
+                kind="limit",
+                limit=(depth, sympify("oo"), 1),
             )
-        )  # fmt: skip
+        )
     else:
         finite = (1 + m) / m * (1 + s_0**2 * m / depth) ** depth
         steps.append(
             Step(
-                "double-scaling", Eq(finite, inverse, evaluate=False),
-                "Smooth slopes have S_D = 1 - (mu_2/mu_1^2 - 1) m + o(q) in units of the mean, and L (mu_2/mu_1^2 - 1) = s_0^2.",
-                "pennington2018emergence, eq. (38)", domain={m: (0.2, 3.0), s_0: (0.3, 1.5)}, kind="limit", limit=(depth, sympify("oo"), 1),
+                "double-scaling",
+                Eq(finite, inverse, evaluate=False),
+                "Smooth slopes have S_D = 1 - (mu_2/mu_1^2 - 1) m + o(q) in units of the mean, and L "
+                "(mu_2/mu_1^2 - 1) = s_0^2.",
+                "pennington2018emergence, eq. (38)",
+                domain={m: (0.2, 3.0), s_0: (0.3, 1.5)},
+                kind="limit",
+                limit=(depth, sympify("oo"), 1),
             )
-        )  # fmt: skip
+        )
     law = smooth_class() if kind == "smooth" else bernoulli_class()
-    for k in (2, 3):
-        steps.append(
-            Step(
-                f"moment-{k}", Eq(class_moment(k, kind), law.moments(k)[k - 1], evaluate=False),
-                "Lagrange inversion; on the left the closed form, on the right the series.",
-                "pennington2018emergence, section 4", domain={s_0: (0.2, 2.0)},
-            )
-        )  # fmt: skip
+    steps += [
+        Step(
+            f"moment-{k}",
+            Eq(class_moment(k, kind), law.moments(k)[k - 1], evaluate=False),
+            "Lagrange inversion; on the left the closed form, on the right the series.",
+            "pennington2018emergence, section 4",
+            domain={s_0: (0.2, 2.0)},
+        )
+        for k in (2, 3)
+    ]
     if kind == "smooth":
         top = (s_0**2 + 2 + s_0 * sqrt(s_0**2 + 4)) / 2 * exp((-(s_0**2) + s_0 * sqrt(s_0**2 + 4)) / 2)
         steps.append(
             Step(
-                "largest", Eq(inverse.subs(m, (-1 + sqrt(1 + 4 / s_0**2)) / 2), top, evaluate=False),
-                "z(m) is stationary where m (1 + m) = 1/s_0^2: the upper edge.", "pennington2018emergence, eq. (40)",
+                "largest",
+                Eq(inverse.subs(m, (-1 + sqrt(1 + 4 / s_0**2)) / 2), top, evaluate=False),
+                "z(m) is stationary where m (1 + m) = 1/s_0^2: the upper edge.",
+                "pennington2018emergence, eq. (40)",
                 domain={s_0: (0.2, 2.0)},
             )
-        )  # fmt: skip
+        )
     else:
         cauchy = class_cauchy()
         steps.append(
             Step(
-                "cauchy", Eq(inverse.subs(m, z * cauchy - 1), z, evaluate=False),
-                "Lambert's W solves z(m): outside the support G is this.", "pennington2018emergence, eq. (35)",
+                "cauchy",
+                Eq(inverse.subs(m, z * cauchy - 1), z, evaluate=False),
+                "Lambert's W solves z(m): outside the support G is this.",
+                "pennington2018emergence, eq. (35)",
                 domain={z: (30.0, 90.0), s_0: (0.3, 1.5)},
             )
-        )  # fmt: skip
-    return Derivation(f"Universality: the {kind} class", tuple(steps), ("orthogonal weights", "chi_1 = 1", "L to infinity at fixed s_0"))
+        )
+    return Derivation(
+        f"Universality: the {kind} class",
+        tuple(steps),
+        ("orthogonal weights", "chi_1 = 1", "L to infinity at fixed s_0"),
+    )
 
 
 def _weights_equation(weights: str) -> Eq:
@@ -367,26 +415,37 @@ def _closed_steps(prob: Expr, weights: str) -> list[Step]:
     domain = {q: (0.1, 2.0), m: (0.1, 3.0), sigma_w: (0.5, 2.0), depth: (1.0, 12.0)}
     steps = [
         Step(
-            "slope-transform", Eq(prob / ((m + prob) / m - 1), m, evaluate=False),
+            "slope-transform",
+            Eq(prob / ((m + prob) / m - 1), m, evaluate=False),
             "A projection of trace p has M = p/(z - 1); S = (1 + m)/(m + p) is z = (m + p)/m, which M sends back to m.",
-            "pennington2017resurrecting, eq. (30)", domain={q: (0.1, 2.0), m: (0.1, 3.0)},
+            "pennington2017resurrecting, eq. (30)",
+            domain={q: (0.1, 2.0), m: (0.1, 3.0)},
         ),
         Step(
-            "product", Eq((1 + m) / (m * (weight_transform(weights) * (1 + m) / (m + prob)) ** depth), inverse, evaluate=False),
-            "S-transforms of free factors multiply; z = (1 + m)/(m S).", "pennington2017resurrecting, eq. (18)", domain=domain,
+            "product",
+            Eq(
+                (1 + m) / (m * (weight_transform(weights) * (1 + m) / (m + prob)) ** depth),
+                inverse,
+                evaluate=False,
+            ),
+            "S-transforms of free factors multiply; z = (1 + m)/(m S).",
+            "pennington2017resurrecting, eq. (18)",
+            domain=domain,
         ),
-    ]  # fmt: skip
+    ]
     if weights == "gaussian":
         critical = inverse.subs(sigma_w, 1 / sqrt(prob))
         point = (-(depth - 1) + sqrt((depth - 1) ** 2 + 4 * depth * prob)) / (2 * depth)
         steps.append(
             Step(
-                "largest", Eq(critical.subs(m, point), largest("gaussian").subs(p, prob), evaluate=False),
+                "largest",
+                Eq(critical.subs(m, point), largest("gaussian").subs(p, prob), evaluate=False),
                 "At criticality z(m) is smallest on m > 0 at the root of L m^2 + (L - 1) m = p.",
-                "pennington2017resurrecting, eq. (24)", domain={q: (0.1, 2.0), depth: (1.0, 12.0)},
+                "pennington2017resurrecting, eq. (24)",
+                domain={q: (0.1, 2.0), depth: (1.0, 12.0)},
                 evaluate=_MinimumCheck(prob),
             )
-        )  # fmt: skip
+        )
     return steps
 
 
@@ -396,17 +455,22 @@ def _parametric_steps(phi: Activation, weights: str) -> list[Step]:
     return [
         Step(
             "parametric-curve",
-            Eq(curve(weights), (1 + w) / (w * (weight_transform(weights).subs(m, w) * (1 + w) / (w * zeta)) ** depth), evaluate=False),
-            "With w = M_D(zeta), S_D(w) = (1 + w)/(w zeta); so z(zeta) and w trace the law of J J^T for every activation. "
+            Eq(
+                curve(weights),
+                (1 + w) / (w * (weight_transform(weights).subs(m, w) * (1 + w) / (w * zeta)) ** depth),
+                evaluate=False,
+            ),
+            "With w = M_D(zeta), S_D(w) = (1 + w)/(w zeta); so z(zeta) and w trace the law of J J^T for "
+            "every activation. "
             f"Here M_D(zeta) = E d/(zeta - d), {master}.",
             "pennington2018emergence, eq. (14)",
             domain={w: (0.1, 3.0), zeta: (0.5, 4.0), sigma_w: (0.5, 2.0), depth: (1.0, 12.0)},
         )
-    ]  # fmt: skip
+    ]
 
 
 class _VarianceCheck:
-    """Both sides of the variance law: the closed formula, and the second moment from the series of S at integer depth."""
+    """Both sides of the variance law: the closed formula, and the second moment of a series of S."""
 
     def __init__(self, first: Expr, second: Expr, weights: str) -> None:
         self.first, self.second, self.weights = first, second, weights
@@ -417,7 +481,9 @@ class _VarianceCheck:
             a, b = (evaluate(e, values, dps + 10) for e in (self.first, self.second))
             right = layers * (b / a**2 - 1 + (1 if self.weights == "gaussian" else 0))
 
-            def ratio(t: Any) -> Any:  # ((1 + m)/S)^2 in units of the mean; S_D = 1 - (b/a^2 - 1) m + ... by reversion
+            def ratio(
+                t: Any,
+            ) -> Any:  # ((1 + m)/S)^2 in units of the mean; S_D = 1 - (b/a^2 - 1) m + ... by reversion
                 layer = (1 - (b / a**2 - 1) * t) * (1 / (1 + t) if self.weights == "gaussian" else 1)
                 return ((1 + t) / layer**layers) ** 2
 
@@ -426,7 +492,7 @@ class _VarianceCheck:
 
 
 class _MinimumCheck:
-    """The smallest z(m) on m > 0 of critical Gaussian layers, found by bisection of its slope, against its closed form."""
+    """The smallest z(m) on m > 0 of critical Gaussian layers, found by bisection, against its closed form."""
 
     def __init__(self, probability: Expr) -> None:
         self.probability = probability

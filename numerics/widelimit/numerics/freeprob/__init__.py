@@ -20,7 +20,9 @@ from widelimit.theory.errors import ArgumentError, DomainError
 __all__ = ["SpectralLaw", "add", "law", "multiply"]
 
 
-def law(given: theory.Law | None = None, *, S: Expr | None = None, R: Expr | None = None, name: str = "") -> SpectralLaw:
+def law(
+    given: theory.Law | None = None, *, S: Expr | None = None, R: Expr | None = None, name: str = ""
+) -> SpectralLaw:
     r"""The law with S-transform `S` (in the symbol m) or R-transform `R` (in g), or of a symbolic `Law`.
 
     Conventions: :math:`S(m)=\frac{1+m}{m\,M^{-1}(m)}` and :math:`R(g)=G^{-1}(g)-1/g`. A law from S lives on [0, oo).
@@ -32,7 +34,9 @@ def law(given: theory.Law | None = None, *, S: Expr | None = None, R: Expr | Non
     ((-2.0, 2.0),)
     """
     if sum(x is not None for x in (given, S, R)) != 1:
-        raise ArgumentError("S, R", "must be given exactly once", but="none or several of a law, S and R were given")
+        raise ArgumentError(
+            "S, R", "must be given exactly once", but="none or several of a law, S and R were given"
+        )
     if S is not None:
         return law_from_s(S, name)
     if R is not None:
@@ -46,7 +50,9 @@ def law(given: theory.Law | None = None, *, S: Expr | None = None, R: Expr | Non
         )
     if given.S is None and given.G is not None and given.support:
         return law_from_cauchy(given)
-    if given.S is not None and (given.support is None or all(a.is_nonnegative is not False for a, _ in given.support)):
+    if given.S is not None and (
+        given.support is None or all(a.is_nonnegative is not False for a, _ in given.support)
+    ):
         return law_from_s(given.S.evalf(30) if given.S.has(Float) else given.S, name or given.name)
     if given.R is not None:
         return law_from_r(given.R, name or given.name)

@@ -1,9 +1,9 @@
 """From factors to a law: exact moments, atoms, edges of the support, then the density between them.
 
-    moments    power series of S (Lagrange inversion), in units of the mean
-    atoms      theorems on atoms of free products (Bercovici and Voiculescu 1998; Belinschi 2003)
-    edges      one group of equal square layers: images of the real segments on which z increases (Huang and Zhong 2018);
-               several groups: where the density on the physical branch vanishes
+moments    power series of S (Lagrange inversion), in units of the mean
+atoms      theorems on atoms of free products (Bercovici and Voiculescu 1998; Belinschi 2003)
+edges      one group of equal square layers: images of the real segments on which z increases (Huang and Zhong 2018);
+           several groups: where the density on the physical branch vanishes
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def product_law(
 ) -> SpectralLaw:
     """Law of the free product described by `factors` (see `products`).
 
-    `points`: atoms off zero as (log location, mass), where the factors alone do not tell (rectangular orthogonal layers).
+    `points`: atoms off zero as (log location, mass), where the factors alone do not tell (rectangular
+    orthogonal layers).
     """
     factors = [f for f in factors if f.count != 0.0]
     system = ProductSystem(factors)
@@ -38,7 +39,9 @@ def product_law(
     if len(system.factors) == 1:
         intervals = _exact_intervals(system, atoms)
     else:
-        intervals = detect_intervals(branch, system.tail, log_mean, sum(a for x, a in atoms if x == -np.inf), _hard(factors))
+        intervals = detect_intervals(
+            branch, system.tail, log_mean, sum(a for x, a in atoms if x == -np.inf), _hard(factors)
+        )
     unbounded = any(f.slopes.unbounded for f in factors)
     return SpectralLaw(name, branch, intervals, atoms, moments, unbounded=unbounded)
 
@@ -95,7 +98,10 @@ def _exp_series(a: np.ndarray, order: int) -> np.ndarray:
 def find_atoms(
     factors: Sequence[Factor], known: Sequence[tuple[float, float]] | None = None
 ) -> list[tuple[float, float]]:
-    """Atoms as (log location, mass): zeros by rank, others where the masses of all factors exceed their number less one."""
+    """Atoms as (log location, mass): zeros by rank.
+
+    Others where the masses of all factors exceed their number less one.
+    """
     zero = 1.0 - _rank(factors)
     atoms = [(-np.inf, zero)] if zero > 1e-14 else []
     if known is not None:
@@ -115,7 +121,11 @@ def find_atoms(
 
 def _rank(factors: Sequence[Factor]) -> float:
     """Limit of rank / N_0: the narrowest place of the product."""
-    places = [1.0, *((1.0 - f.slopes.mass_at(0.0)) / f.ratio for f in factors), *(1.0 / f.ratio for f in factors)]
+    places = [
+        1.0,
+        *((1.0 - f.slopes.mass_at(0.0)) / f.ratio for f in factors),
+        *(1.0 / f.ratio for f in factors),
+    ]
     return min(places)
 
 
@@ -136,12 +146,16 @@ def _hard(factors: Sequence[Factor]) -> bool:
         low, high = factor.slopes.components[0]
         zero = factor.slopes.mass_at(0.0)
         if abs(full * (1.0 - zero) - rank) < 1e-12:
-            reaches = (high > low == 0.0) or (zero > 0 and len(factor.slopes.components) > 1 and factor.slopes.components[1][0] == 0.0)
+            reaches = (high > low == 0.0) or (
+                zero > 0 and len(factor.slopes.components) > 1 and factor.slopes.components[1][0] == 0.0
+            )
             order += 2 * factor.count if reaches else (factor.count if zero > 0 else 0.0)
     return order > 1.5
 
 
-def _exact_intervals(system: ProductSystem, atoms: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _exact_intervals(
+    system: ProductSystem, atoms: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
     """Complement of the images of {zeta > 0 real, off the slopes' support: log z real and increasing}."""
     ends = [x for component in system.factors[0].slopes.components for x in component]
     gaps = [(0.0, ends[0]), *zip(ends[1::2], [*ends[2::2], np.inf], strict=True)]
@@ -161,7 +175,9 @@ def _images(system: ProductSystem, low: float, high: float) -> list[tuple[float,
     if np.isinf(high):
         points = low * (1.0 + np.geomspace(1e-15, 1e15, 480))
     elif low == 0.0:
-        points = np.concatenate((high * np.geomspace(1e-30, 0.5, 240), high * (1.0 - np.geomspace(0.5, 1e-15, 240)[1:])))
+        points = np.concatenate(
+            (high * np.geomspace(1e-30, 0.5, 240), high * (1.0 - np.geomspace(0.5, 1e-15, 240)[1:]))
+        )
     else:
         points = low + (high - low) * grid
     points = np.unique(points[(points > low) & (points < high)])
@@ -200,7 +216,11 @@ def _real_curve(system: ProductSystem, zeta: np.ndarray) -> tuple[np.ndarray, np
     with np.errstate(all="ignore"):
         one, w, v = (part.real for part in averages(zeta.astype(complex), factor))
         n, orthogonal = factor.count, 0.0 if factor.gaussian else factor.count
-        log_z = (1 - orthogonal) * np.log(np.abs(one)) - np.log(np.abs(w)) + n * (factor.log_scale + np.log(np.abs(w * zeta)))
+        log_z = (
+            (1 - orthogonal) * np.log(np.abs(one))
+            - np.log(np.abs(w))
+            + n * (factor.log_scale + np.log(np.abs(w * zeta)))
+        )
         turns = (1 - orthogonal) * (one < 0) + (n - 1) * (w < 0)
         slope = (1 - orthogonal) * v / one + (n - 1) * v / w + n
     return log_z, np.isfinite(log_z) & (slope > 0) & (np.abs(turns) < 1e-9)
@@ -229,7 +249,9 @@ def detect_intervals(
 ) -> list[tuple[float, float]]:
     """Intervals on which the physical branch has positive density, from a scan and bisection."""
     high, low = branch.reach, centre - 1.0
-    while low > centre - (1e7 if tail is not None else 2e3):  # down to where nothing is left below, or to where the transform has lost its digits
+    while low > centre - (
+        1e7 if tail is not None else 2e3
+    ):  # down to where nothing is left below, or to where the transform has lost its digits
         try:
             states, _ = branch.descend(np.array([low]))
         except ConvergenceError:
@@ -242,7 +264,9 @@ def detect_intervals(
         if empty:
             break
         low = centre - 2 * (centre - low)
-    grid = np.unique(np.concatenate((high - (high - low) * np.linspace(0, 1, 201) ** 2, np.linspace(low, high, 160))))
+    grid = np.unique(
+        np.concatenate((high - (high - low) * np.linspace(0, 1, 201) ** 2, np.linspace(low, high, 160)))
+    )
     positive = _density(branch, grid) > floor
     changes = np.flatnonzero(positive[1:] != positive[:-1])
     edges = [_edge(branch, grid[i], grid[i + 1], bool(positive[i]), floor) for i in changes]

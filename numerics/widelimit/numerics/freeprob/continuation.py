@@ -48,7 +48,9 @@ class System(Protocol):
         """Return which columns can be values of a Nevanlinna function (upper half plane to upper half plane)."""
 
 
-def polish(system: System, state: np.ndarray, target: np.ndarray, steps: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def polish(
+    system: System, state: np.ndarray, target: np.ndarray, steps: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
     """Newton until the correction no longer falls; returns the state and the last correction."""
     size = np.full(target.shape, np.inf)
     for _ in range(steps):
@@ -66,14 +68,20 @@ def _attempt(system: System, state: np.ndarray, target: np.ndarray) -> tuple[np.
     with np.errstate(all="ignore"):
         first_state, first = system.newton(state, target)
         second_state, second = system.newton(first_state, target)
-        good = np.isfinite(second) & ((first < LARGEST) | (second < LINEAR * first)) & ((second <= RATIO * first + system.noise) | (first < SETTLED))
+        good = (
+            np.isfinite(second)
+            & ((first < LARGEST) | (second < LINEAR * first))
+            & ((second <= RATIO * first + system.noise) | (first < SETTLED))
+        )
         third_state, third = system.newton(second_state, target)
         good &= np.isfinite(third) & ((third <= RATIO * second + system.noise) | (second < SETTLED))
         good &= system.physical(third_state, target)
     return third_state, good
 
 
-def track(system: System, state: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def track(
+    system: System, state: np.ndarray, begin: np.ndarray, end: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Continue every column of `state` from target `begin` to target `end` along the segment between them.
 
     Returns the states and the position reached (1 where the end was reached; close to 1 at a branch point).
@@ -133,7 +141,8 @@ class Branch:
                 step /= 2
                 if step < 1e-9 * max(1.0, abs(here)):
                     raise ConvergenceError(
-                        f"The physical branch could not be continued beyond {self.system.coordinate} coordinate {here}: "
+                        f"The physical branch could not be continued beyond {self.system.coordinate} "
+                        f"coordinate {here}: "
                         "the transform may not belong to a law."
                     )
             self._right.append(goal)

@@ -7,6 +7,7 @@ number does not fit a float.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,13 +54,16 @@ class SpectralLaw:
         self._panels: list[Panels] = []
         for low, high in sorted(intervals):
             expected = continuous if len(intervals) == 1 else None
-            self._panels.append(integrate(Interval(low, high), self._solve, expected, max(TOLERANCE, self._noise)))
+            self._panels.append(
+                integrate(Interval(low, high), self._solve, expected, max(TOLERANCE, self._noise))
+            )
         self._known = known
         self.error = self._verify()
         if self.error > tolerance:
             raise ConvergenceError(
                 f"The law {name} was found only to {self.error:.1e}: total mass {self.mass:.6g}, "
-                f"first moments off by {self._moment_defects()}. If the transform is yours, check that it belongs to a law."
+                f"first moments off by {self._moment_defects()}. If the transform is yours, check that it "
+                f"belongs to a law."
             )
 
     # construction ---------------------------------------------------------------------------------------------------
@@ -69,7 +73,9 @@ class SpectralLaw:
         states, _ = self._branch.descend(y)
         density = self._density_of(states)
         if density.min(initial=0.0) < -max(1e-9, 100 * np.sqrt(self._noise)):
-            raise DomainError(f"The transform of {self.name} gives a negative density, so it belongs to no law.")
+            raise DomainError(
+                f"The transform of {self.name} gives a negative density, so it belongs to no law."
+            )
         return np.maximum(density, 0.0), states  # rounding at an edge may be of either sign
 
     def _density_of(self, states: np.ndarray) -> np.ndarray:
@@ -290,7 +296,7 @@ class SpectralLaw:
         for panels in self._panels:
             inner = [x for x in cuts if panels.interval.low < x < panels.interval.high]
             ends = [panels.interval.low, *inner, panels.interval.high]
-            for left, right in zip(ends, ends[1:], strict=False):
+            for left, right in itertools.pairwise(ends):
                 base = panels.below(np.array([left]))[0] if left != panels.interval.low else 0.0
                 upto = panels.below(np.array([right]))[0]
                 before = self._before(left)

@@ -98,7 +98,11 @@ class Panels:
         """Mass of this interval below y."""
         part = self.cumulative(self.interval.to_variable(y))
         result = self.mass - part if self.interval.decreasing else part
-        return np.clip(np.where(y >= self.interval.high, self.mass, np.where(y <= self.interval.low, 0.0, result)), 0, None)
+        return np.clip(
+            np.where(y >= self.interval.high, self.mass, np.where(y <= self.interval.low, 0.0, result)),
+            0,
+            None,
+        )
 
     def invert(self, mass: np.ndarray) -> np.ndarray:
         """Return the y below which this interval holds `mass`."""
@@ -114,10 +118,14 @@ class Panels:
 Solver = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def integrate(interval: Interval, solve: Solver, expected: float | None = None, tolerance: float = TOLERANCE) -> Panels:
+def integrate(
+    interval: Interval, solve: Solver, expected: float | None = None, tolerance: float = TOLERANCE
+) -> Panels:
     """Cover an interval by panels; `solve(y)` returns density and states. `expected`: the mass where it is known."""
     if not interval.decreasing:
-        kept, error = _refine([(k * np.pi / 4, (k + 1) * np.pi / 4) for k in range(4)], interval, solve, tolerance)
+        kept, error = _refine(
+            [(k * np.pi / 4, (k + 1) * np.pi / 4) for k in range(4)], interval, solve, tolerance
+        )
         return _assembled(interval, kept, error)
     far = 2.8
     kept, error = _refine([(0.0, 0.7), (0.7, 1.4), (1.4, far)], interval, solve, tolerance)
@@ -177,13 +185,25 @@ def _refine(
         parents, pending, before = before, [], []
         for i in range(left.size):
             room = level < depth and len(kept) + len(pending) < MOST
-            if room and remainder[i] > allowed[i] and (remainder[i] < 0.8 * parents[i] or remainder[i] > max(2e-10, 100 * tolerance)):
+            if (
+                room
+                and remainder[i] > allowed[i]
+                and (remainder[i] < 0.8 * parents[i] or remainder[i] > max(2e-10, 100 * tolerance))
+            ):
                 middle = 0.5 * (left[i] + right[i])
                 pending += [(left[i], middle), (middle, right[i])]
                 before += [remainder[i]] * 2
             else:
                 kept.append(
-                    _Panel(left[i], right[i], coefficients[i], y[i], density[i], half[i] * weights * speed[i], states[:, i])
+                    _Panel(
+                        left[i],
+                        right[i],
+                        coefficients[i],
+                        y[i],
+                        density[i],
+                        half[i] * weights * speed[i],
+                        states[:, i],
+                    )
                 )
                 error = max(error, float(remainder[i]))
     return sorted(kept, key=lambda p: p.left), error
@@ -194,7 +214,9 @@ def _assembled(interval: Interval, kept: list[_Panel], error: float) -> Panels:
         interval,
         np.array([kept[0].left, *(p.right for p in kept)]),
         np.array([p.coefficients for p in kept]),
-        *(np.concatenate([getattr(p, name) for p in kept]) for name in ("coordinate", "density", "weights")),
+        np.concatenate([p.coordinate for p in kept]),
+        np.concatenate([p.density for p in kept]),
+        np.concatenate([p.weights for p in kept]),
         np.concatenate([p.states for p in kept], axis=1),
         error,
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -118,7 +119,11 @@ _SMALLEST = 600.0  # -log of the smallest zeta that is formed
 def _lower_log(value):
     """Logarithm on the closed lower half plane: rounding above the negative axis does not jump to +i pi."""
     if value.imag >= 0.0:
-        return complex(math.log(abs(value)), 0.0 if value.real > 0 else -math.pi) if value != 0 else complex(-np.inf, 0.0)
+        return (
+            complex(math.log(abs(value)), 0.0 if value.real > 0 else -math.pi)
+            if value != 0
+            else complex(-np.inf, 0.0)
+        )
     return np.log(value)
 
 
@@ -145,7 +150,9 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
                 break
             if g == 0:
                 m, dm = w, v
-                drift = dm / one - dm / m  # of log((1 + m)/m), the scale of zeta where all slopes are nearly equal
+                drift = (
+                    dm / one - dm / m
+                )  # of log((1 + m)/m), the scale of zeta where all slopes are nearly equal
                 log_z = _lower_log(one) + beyond - _lower_log(m)
                 slope = dm / one - dm / m
                 shift[0], gain[0] = 0j, 1.0 + 0j
@@ -241,12 +248,16 @@ class ProductSystem:
         moved = np.empty_like(state)
         size = np.empty(target.size)
         state, target = np.ascontiguousarray(state), np.ascontiguousarray(target, dtype=complex)
+        step: Any = _newton
         if target.size < 32:
-            _newton(state, target, *self._nodes, *self._layers, moved, size)
+            step(state, target, *self._nodes, *self._layers, moved, size)
             return moved, size
         parts = threads.chunks(target.size, smallest=max(16, 100_000 // max(1, self._nodes[0].size)))
         threads.each(
-            lambda part: _newton(state[:, part], target[part], *self._nodes, *self._layers, moved[:, part], size[part]), parts
+            lambda part: step(
+                state[:, part], target[part], *self._nodes, *self._layers, moved[:, part], size[part]
+            ),
+            parts,
         )
         return moved, size
 
@@ -256,7 +267,9 @@ class ProductSystem:
 
     def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Every zeta in the closed upper half plane."""
-        return np.isfinite(state).all(axis=0) & ((state.imag > -1e-12) & (state.imag < np.pi + 1e-9)).all(axis=0)
+        return np.isfinite(state).all(axis=0) & ((state.imag > -1e-12) & (state.imag < np.pi + 1e-9)).all(
+            axis=0
+        )
 
     def tail(self, state: np.ndarray) -> np.ndarray:
         r"""P(lambda > z) exactly: Im of E log(1 - lambda/z) over pi, the integral of m dlog z, which is

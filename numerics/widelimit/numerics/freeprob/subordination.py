@@ -84,7 +84,10 @@ def _sampled(law: SpectralLaw) -> Slopes:
     u, w = np.polynomial.legendre.leggauss(ORDER)
     for panels in law._panels:
         edges = np.concatenate(
-            [np.linspace(a, b, _SPLIT, endpoint=False) for a, b in zip(panels.edges, panels.edges[1:], strict=False)]
+            [
+                np.linspace(a, b, _SPLIT, endpoint=False)
+                for a, b in zip(panels.edges, panels.edges[1:], strict=False)
+            ]
             + [panels.edges[-1:]]
         )
         half, middle = 0.5 * np.diff(edges)[:, None], 0.5 * (edges[1:] + edges[:-1])[:, None]
@@ -97,7 +100,10 @@ def _sampled(law: SpectralLaw) -> Slopes:
     weights.append(np.array([a for _, a in atoms]))
     components = sorted([*law.support, *((x, x) for x, _ in atoms)])
     return Slopes(
-        np.concatenate(nodes).astype(complex), np.concatenate(weights).astype(complex), atoms, tuple(components)
+        np.concatenate(nodes).astype(complex),
+        np.concatenate(weights).astype(complex),
+        atoms,
+        tuple(components),
     )
 
 

@@ -6,6 +6,7 @@ R-transform: with :math:`\omega=1/G`, :math:`z=\omega+R(1/\omega)`. Both unknown
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -74,7 +75,9 @@ class RSystem:
         """One Newton step."""
         value, slope = _evaluate(self.curve, state[0])
         move = (target - value) / slope
-        return (state[0] + move)[None, :], np.abs(move) / (self.deviation + 0.5 * np.abs(state[0] - self.mean))
+        return (state[0] + move)[None, :], np.abs(move) / (
+            self.deviation + 0.5 * np.abs(state[0] - self.mean)
+        )
 
     def transform(self, state: np.ndarray) -> np.ndarray:
         """G = 1/omega."""
@@ -119,7 +122,9 @@ def law_from_cauchy(law: theory.Law) -> SpectralLaw:
     branch = Branch(ExplicitSystem(compiled), 0.0, 1.0)
     intervals = [(float(a), float(b)) for a, b in law.support]
     atoms = [(float(x), float(a)) for x, a in law.atoms or ()]
-    return SpectralLaw(law.name, branch, intervals, atoms, lambda k: values[k - 1], coordinate="linear", known=_EXACT)
+    return SpectralLaw(
+        law.name, branch, intervals, atoms, lambda k: values[k - 1], coordinate="linear", known=_EXACT
+    )
 
 
 def law_from_s(S: Expr, name: str = "") -> SpectralLaw:
@@ -133,7 +138,8 @@ def law_from_s(S: Expr, name: str = "") -> SpectralLaw:
     spread = float(np.exp(moments(2) - 2 * moments(1)))
     if spread < 1.0 - 1e-9:
         raise DomainError(
-            f"The S-transform {S} is not that of a law: it implies a second moment of {spread:.4g} squared means, less than "
+            f"The S-transform {S} is not that of a law: it implies a second moment of {spread:.4g} "
+            f"squared means, less than "
             "one. Check that S decreases at 0."
         )
     zero = _zero_mass(curve)
@@ -160,7 +166,9 @@ def law_from_r(R: Expr, name: str = "") -> SpectralLaw:
     mean, variance = float(cumulants[0]), float(cumulants[1])
     if variance <= 0:
         if np.abs(cumulants[1:]).max() < 1e-12:
-            return SpectralLaw(name or f"R = {R}", None, [], [(mean, 1.0)], lambda k: mean**k, coordinate="linear")
+            return SpectralLaw(
+                name or f"R = {R}", None, [], [(mean, 1.0)], lambda k: mean**k, coordinate="linear"
+            )
         raise DomainError(f"The R-transform {R} is not that of a law: its variance R'(0) is {variance:.4g}.")
     deviation = float(np.sqrt(variance))
     curve = _compiled_r(R)
@@ -171,7 +179,13 @@ def law_from_r(R: Expr, name: str = "") -> SpectralLaw:
     low, high = (_outer_edge(curve, deviation, sign, mean) for sign in (-1.0, 1.0))
     intervals = _line_intervals(branch, low, high)
     return SpectralLaw(
-        name or f"R = {R}", branch, intervals, atoms, lambda k: values[k - 1], coordinate="linear", known=_EXACT
+        name or f"R = {R}",
+        branch,
+        intervals,
+        atoms,
+        lambda k: values[k - 1],
+        coordinate="linear",
+        known=_EXACT,
     )
 
 
@@ -205,14 +219,18 @@ def _compiled_r(R: Expr) -> Compiled:
 
 def _checked(name: str, expression: Expr, symbol: Symbol) -> Expr:
     if isinstance(expression, str):
-        raise ArgumentError(name, f"must be a SymPy expression in {symbol}", expression, "Text is not evaluated.")
+        raise ArgumentError(
+            name, f"must be a SymPy expression in {symbol}", expression, "Text is not evaluated."
+        )
     expression = sympify(expression)
     if not isinstance(expression, Expr):
         raise ArgumentError(name, f"must be a SymPy expression in {symbol}", expression)
     renamed = {s: symbol for s in expression.free_symbols if s.name == symbol.name}
     expression = expression.xreplace(renamed)
     if extra := expression.free_symbols - {symbol}:
-        raise ArgumentError(name, f"must have no symbol but {symbol}", expression, f"Substitute numbers for {extra}.")
+        raise ArgumentError(
+            name, f"must have no symbol but {symbol}", expression, f"Substitute numbers for {extra}."
+        )
     if expression.has(sympy.nan, sympy.oo, sympy.zoo):
         raise ArgumentError(name, "must be finite", expression)
     return expression
@@ -236,7 +254,7 @@ def _taylor(function: Callable, name: str, order: int = _EXACT) -> np.ndarray:
             results.append((np.fft.fft(values) / count)[: order + 1] / radius ** np.arange(order + 1))
         else:
             results.append(np.full(order + 1, np.nan))
-    scores = [np.abs(a - b).max() / max(np.abs(a).max(), 1e-300) for a, b in zip(results, results[1:], strict=False)]
+    scores = [np.abs(a - b).max() / max(np.abs(a).max(), 1e-300) for a, b in itertools.pairwise(results)]
     if not np.isfinite(scores).any() or np.nanmin(scores) > 1e-6:
         raise DomainError(
             f"The {name}-transform is not analytic at 0, so the law has no moments"
@@ -260,7 +278,9 @@ def _moments_of_log(coefficients: np.ndarray) -> Callable[[int], float]:
     with np.errstate(invalid="ignore", divide="ignore"):
         values = [np.log(_exp_series(k * exponent, k)[k - 1] / k) for k in range(1, _EXACT + 1)]
     if not np.isfinite(values).all():
-        raise DomainError("The S-transform implies a negative moment of a positive law, so it belongs to no law.")
+        raise DomainError(
+            "The S-transform implies a negative moment of a positive law, so it belongs to no law."
+        )
     return lambda k: k * log_mean + float(values[k - 1])
 
 

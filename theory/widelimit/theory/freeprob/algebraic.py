@@ -13,8 +13,8 @@ from sympy import (
     Expr,
     Integer,
     Poly,
-    Pow,
     PolynomialError,
+    Pow,
     Rational,
     Symbol,
     expand,
@@ -116,7 +116,11 @@ def edges(inverse: Expr, parameter: Symbol = m) -> list[tuple[Expr, Expr]]:
     poly = Poly(expand(numerator), parameter)
     roots = poly.all_roots(radicals=False) if poly.domain.is_ZZ or poly.domain.is_QQ else list(poly.nroots())
     denominator = fraction(together(inverse))[1]
-    found = {root: inverse.subs(parameter, root) for root in roots if root.is_real and denominator.subs(parameter, root) != 0}
+    found = {
+        root: inverse.subs(parameter, root)
+        for root in roots
+        if root.is_real and denominator.subs(parameter, root) != 0
+    }
     return sorted(found.items(), key=lambda pair: float(pair[1]))
 
 

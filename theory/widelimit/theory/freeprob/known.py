@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Expr, Integer, Max, Mul, Rational, exp, sqrt, sympify
+from sympy import Expr, Integer, Max, Mul, exp, sqrt, sympify
 
 from widelimit.theory.errors import ArgumentError
 from widelimit.theory.freeprob.law import Law, g, m, z
@@ -34,7 +34,12 @@ def mixture(atoms: Sequence[tuple[Expr | float, Expr | float]]) -> Law:
         raise ArgumentError("atoms", "must have masses that sum to one", atoms)
     if any(a.is_number and a < 0 for _, a in pairs):
         raise ArgumentError("atoms", "must have masses that are not negative", atoms)
-    return Law.of(M=sum((a * x / (z - x) for x, a in pairs), Integer(0)).factor(), name="mixture", atoms=pairs, support=[])
+    return Law.of(
+        M=sum((a * x / (z - x) for x, a in pairs), Integer(0)).factor(),
+        name="mixture",
+        atoms=pairs,
+        support=[],
+    )
 
 
 def bernoulli(p: Expr | float) -> Law:
@@ -124,7 +129,8 @@ def fuss_catalan(factors: Expr | int) -> Law:
 
 
 def wishart_product(ratios: Sequence[Expr | float]) -> Law:
-    """J^T J of a product J of Gaussian layers, normalised by the input width N_0; ratios N_0/N_l, fan-out variance 1/N_l.
+    """J^T J of a product J of Gaussian layers, normalised by the input width N_0; ratios N_0/N_l, fan-out
+    variance 1/N_l.
 
     >>> wishart_product([1, 1]).moments(3)
     (1, 3, 12)
@@ -150,4 +156,6 @@ def multiplicative_brownian(t: Expr | float) -> Law:
     t = sympify(t)
     points = [(-1 + sign * sqrt(1 + 4 / t)) / 2 for sign in (-1, 1)]
     edges = [(1 + y) / y * exp(t * y) for y in points]
-    return Law.of(S=exp(-t * m), name=f"multiplicative_brownian({t})", atoms=[], support=[(edges[0], edges[1])])
+    return Law.of(
+        S=exp(-t * m), name=f"multiplicative_brownian({t})", atoms=[], support=[(edges[0], edges[1])]
+    )

@@ -92,7 +92,12 @@ class Law:
         """
         given = [t for t in (S, R, M, G) if t is not None]
         if len(given) != 1:
-            raise ArgumentError("S, R, M, G", "must be given exactly once", f"{len(given)} of them", but=f"{len(given)} are given")
+            raise ArgumentError(
+                "S, R, M, G",
+                "must be given exactly once",
+                f"{len(given)} of them",
+                but=f"{len(given)} are given",
+            )
         sequence: Callable[[int], Sequence[Expr]]
         if S is not None:
             S = sympify(S)
@@ -105,10 +110,14 @@ class Law:
             sequence = _sequence_from_m(M)
         S, R, M = _close(S, R, M, sequence)
         return Law(
-            name, S, R, M, sequence,
+            name,
+            S,
+            R,
+            M,
+            sequence,
             None if atoms is None else tuple(Atom(sympify(x), sympify(a)) for x, a in atoms),
             None if support is None else tuple((sympify(a), sympify(b)) for a, b in support),
-        )  # fmt: skip
+        )
 
     # transforms -----------------------------------------------------------------------------------------------------
 
@@ -179,7 +188,9 @@ class Law:
     def edges(self) -> list[tuple[Expr, Expr]]:
         """Critical points (m, z) of z(m), in increasing z: among them are all edges of the support."""
         if self.inverse is None or not _rational(self.inverse, m):
-            raise DomainError(f"The law {self.name} has no rational z(m), whose critical points could be listed.")
+            raise DomainError(
+                f"The law {self.name} has no rational z(m), whose critical points could be listed."
+            )
         return algebraic.edges(self.inverse)
 
     def find_atoms(self) -> tuple[Atom, ...]:
@@ -191,7 +202,9 @@ class Law:
         if self.atoms is not None:
             return self.atoms
         if self.inverse is None:
-            raise DomainError(f"The atoms of {self.name} are not known: it has no S-transform in closed form.")
+            raise DomainError(
+                f"The atoms of {self.name} are not known: it has no S-transform in closed form."
+            )
         found = []
         location = limit(self.inverse, m, oo)
         if location.is_finite and location.is_positive:
@@ -215,7 +228,9 @@ class Law:
 
         R = None if self.R is None or other.R is None else cancel(self.R + other.R)
         atoms = _sum_atoms(self.atoms, other.atoms)
-        return _combined(f"({self.name} + {other.name})", None, R, sequence, atoms, self, other, algebraic.total)
+        return _combined(
+            f"({self.name} + {other.name})", None, R, sequence, atoms, self, other, algebraic.total
+        )
 
     def __mul__(self, other: Law | Expr | float) -> Law:
         """Free product with a law (law of a^(1/2) b a^(1/2)), or scaling by a number."""
@@ -223,12 +238,14 @@ class Law:
             return self.scale(other)
 
         def sequence(n: int) -> Sequence[Expr]:
-            both = [series.s_from_moments(law.moments(n), n) for law in (self, other)]
-            return series.moments_from_s(series.multiply(*both, n), n)
+            first, second = (series.s_from_moments(law.moments(n), n) for law in (self, other))
+            return series.moments_from_s(series.multiply(first, second, n), n)
 
         S = None if self.S is None or other.S is None else _tidy(self.S * other.S)
         atoms = _product_atoms(self.atoms, other.atoms)
-        return _combined(f"({self.name} * {other.name})", S, None, sequence, atoms, self, other, algebraic.product)
+        return _combined(
+            f"({self.name} * {other.name})", S, None, sequence, atoms, self, other, algebraic.product
+        )
 
     __rmul__ = __mul__
 
@@ -236,16 +253,21 @@ class Law:
         """Free multiplicative power: S to the exponent (a law for every real exponent >= 1)."""
         exponent = sympify(exponent)
         if exponent.is_number and exponent < 1:
-            raise ArgumentError("exponent", "must be at least 1", exponent, "Smaller free powers need not be laws.")
+            raise ArgumentError(
+                "exponent", "must be at least 1", exponent, "Smaller free powers need not be laws."
+            )
 
         def sequence(n: int) -> Sequence[Expr]:
-            return series.moments_from_s(series.power(series.s_from_moments(self.moments(n), n), exponent, n), n)
+            return series.moments_from_s(
+                series.power(series.s_from_moments(self.moments(n), n), exponent, n), n
+            )
 
         S = None if self.S is None else _tidy(self.S**exponent)
         atoms = None
         if self.atoms is not None:
             atoms = tuple(
-                Atom(x**exponent, _positive(a if x.is_zero else 1 - exponent * (1 - a))) for x, a in self.atoms
+                Atom(x**exponent, _positive(a if x.is_zero else 1 - exponent * (1 - a)))
+                for x, a in self.atoms
             )
         name = f"{self.name}**{exponent}"
         if S is None and exponent.is_Integer:
@@ -294,10 +316,14 @@ class Law:
         R = None if self.R is None else cancel(self.R + b)
         S, R, M = _close(None, R, M, sequence)
         return Law(
-            f"({self.name} + {b})", S, R, M, sequence,
+            f"({self.name} + {b})",
+            S,
+            R,
+            M,
+            sequence,
             None if self.atoms is None else tuple(Atom(x + b, a) for x, a in self.atoms),
             None if self.support is None else tuple((x + b, y + b) for x, y in self.support),
-        )  # fmt: skip
+        )
 
     def compress(self, fraction_kept: Expr | float) -> Law:
         """Law of the corner p a p inside p, for a free projection p of trace `fraction_kept` in (0, 1].
@@ -328,15 +354,20 @@ class Law:
             rest = [Atom(x, c * a) for x, a in self.atoms if not x.is_zero]
             left = 1 - c * (1 - zero)
             if left.is_number and left < 0:
-                raise ArgumentError("ratio", "must leave room for the rank", ratio, f"At most {1 / (1 - zero)}.")
+                raise ArgumentError(
+                    "ratio", "must leave room for the rank", ratio, f"At most {1 / (1 - zero)}."
+                )
             atoms = (Atom(Integer(0), left), *rest) if not left.is_zero else tuple(rest)
         return Law(
-            f"{self.name}^T", S, None,
+            f"{self.name}^T",
+            S,
+            None,
             None if self.M is None else cancel(c * self.M),
             lambda n: [c * mk for mk in self.moments(n)],
-            atoms, None,
+            atoms,
+            None,
             None if self._eliminated is None else lambda: _substituted(self.polynomial, z, m / c),
-        ).closed()  # fmt: skip
+        ).closed()
 
     def closed(self) -> Law:
         """The same law with every transform that has a closed form."""
@@ -375,7 +406,9 @@ def _close(
     return S, R, M
 
 
-def _branch(equation: Expr, unknown: Symbol, variable: Symbol, leading: Expr, large: bool = False) -> Expr | None:
+def _branch(
+    equation: Expr, unknown: Symbol, variable: Symbol, leading: Expr, large: bool = False
+) -> Expr | None:
     """Solve equation = 0 for `unknown` if it is of degree one or two; take the root that behaves like `leading`."""
     numerator = fraction(together(equation))[0]
     roots: list[Expr] = []
@@ -397,7 +430,10 @@ def _branch(equation: Expr, unknown: Symbol, variable: Symbol, leading: Expr, la
         return None
     if len(roots) < 2:
         return roots[0] if roots else None
-    sample = {s: Float(1.0 / (i + 3), 30) for i, s in enumerate(sorted(equation.free_symbols - {unknown, variable}, key=str))}
+    sample = {
+        s: Float(1.0 / (i + 3), 30)
+        for i, s in enumerate(sorted(equation.free_symbols - {unknown, variable}, key=str))
+    }
     point = Float(10**9 if large else 10**-9, 30)
 
     def distance(root: Expr) -> float:
@@ -518,7 +554,9 @@ def _sum_atoms(first: tuple[Atom, ...] | None, second: tuple[Atom, ...] | None) 
     return tuple(Atom(x + y, _positive(a + b - 1)) for x, a in first for y, b in second)
 
 
-def _product_atoms(first: tuple[Atom, ...] | None, second: tuple[Atom, ...] | None) -> tuple[Atom, ...] | None:
+def _product_atoms(
+    first: tuple[Atom, ...] | None, second: tuple[Atom, ...] | None
+) -> tuple[Atom, ...] | None:
     """As for sums where neither location is zero; at zero the larger of the two masses."""
     if first is None or second is None:
         return None

@@ -62,7 +62,9 @@ def s_from_moments(moments: Sequence[Expr], order: int) -> Series:
     [1, -1, 1, -1]
     """
     if sympify(moments[0]).is_zero:
-        raise DomainError("The S-transform needs a mean that is not zero. Shift the law, or use its R-transform.")
+        raise DomainError(
+            "The S-transform needs a mean that is not zero. Shift the law, or use its R-transform."
+        )
     psi = [sympify(c) for c in moments[:order]]  # psi(t) / t
     chi = [expand(power(psi, Integer(-k), k)[k - 1] / k) for k in range(1, order + 1)]  # chi(m) / m
     return multiply([Integer(1), Integer(1)], chi, order)

@@ -29,7 +29,11 @@ DOMAIN: dict[str, Interval | Integers | Choice] = {
     "depth": Integers(1, 8),
     "weights": Choice(("orthogonal", "gaussian")),
 }
-TANH: Inputs = {"activation": "tanh", "sigma_w": 1.1517, "sigma_b": 0.06911}  # on the edge of chaos at q* = 0.2
+TANH: Inputs = {
+    "activation": "tanh",
+    "sigma_w": 1.1517,
+    "sigma_b": 0.06911,
+}  # on the edge of chaos at q* = 0.2
 ERF: Inputs = {"activation": "erf_s", "sigma_w": 1.129626, "sigma_b": 0.06245}
 HARD: Inputs = {"activation": "hard_tanh", "sigma_w": 1.01292, "sigma_b": 0.063602}
 RELU: Inputs = {"activation": "relu", "sigma_w": 2**0.5, "sigma_b": 0.0}
@@ -76,16 +80,19 @@ def _levels(inputs: Inputs) -> Sequence[Inputs]:
     return tuple({"x": float(x)} for x in theory.points(inputs))
 
 
-def simulated(measure: str, first: int, last: int, inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
+def simulated(
+    measure: str, first: int, last: int, inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend
+) -> np.ndarray:
     """Columns first ... last - 1 of a measure of simulate.jacobian."""
     from widelimit.validate.simulate import jacobian
 
-    chosen = {"moments": jacobian.moments, "spread": jacobian.moments, "largest": jacobian.largest}.get(measure)
+    chosen: jacobian.Measure = jacobian.moments
     if measure == "distribution":
         chosen = jacobian.distribution(tuple(theory.points(inputs)))
     elif measure == "atom":
         chosen = jacobian.atom(float(np.exp(theory.law(inputs).log_atoms[-1][0])))
-    assert chosen is not None
+    elif measure == "largest":
+        chosen = jacobian.largest
     found = jacobian.spectrum_statistics(inputs, theory.first_length(inputs), size, seeds, backend, chosen)
     return found[:, first:last] - (1.0 if measure == "spread" else 0.0)
 
@@ -107,14 +114,23 @@ def wrong(predict: Prediction, margin: float) -> tuple:
     """The neighbouring ensemble and the law of one layer less."""
     return (
         counterfactual(
-            "neighbouring ensemble", "orthogonal weights taken for Gaussian ones, or the reverse", predict,
-            partial(changed, predict, theory.other_ensemble), margin / 2, floor=1.0,
+            "neighbouring ensemble",
+            "orthogonal weights taken for Gaussian ones, or the reverse",
+            predict,
+            partial(changed, predict, theory.other_ensemble),
+            margin / 2,
+            floor=1.0,
         ),
         counterfactual(
-            "L - 1 layers", "the power of S that belongs to one layer less", predict,
-            partial(changed, predict, theory.one_layer_less), margin / 2, floor=1.0, only=_deeper,
+            "L - 1 layers",
+            "the power of S that belongs to one layer less",
+            predict,
+            partial(changed, predict, theory.one_layer_less),
+            margin / 2,
+            floor=1.0,
+            only=_deeper,
         ),
-    )  # fmt: skip
+    )
 
 
 def _distribution_of(inputs: Inputs, change: Callable[[Inputs], Inputs]) -> np.ndarray:
@@ -151,7 +167,12 @@ MOMENTS = Claim(
     domain=DOMAIN,
     plans=plans(
         [point(RELU, 2, "gaussian"), point(TANH, 6, "orthogonal")],
-        [point(RELU, 6, "gaussian"), point(HARD, 8, "gaussian"), point(ERF, 8, "orthogonal"), point(RELU, 8, "orthogonal")],
+        [
+            point(RELU, 6, "gaussian"),
+            point(HARD, 8, "gaussian"),
+            point(ERF, 8, "orthogonal"),
+            point(RELU, 8, "orthogonal"),
+        ],
     ),
     predict=theory.ratios,
     simulate=partial(simulated, "moments", 0, 3),
@@ -168,7 +189,8 @@ MOMENTS = Claim(
 DISTRIBUTION = Claim(
     id="jacobian.distribution",
     title="Distribution of the singular values",
-    statement="The law of the squared singular values is the one whose S-transform is S_WW^L S_DD^L, on its physical branch.",
+    statement="The law of the squared singular values is the one whose S-transform is S_WW^L S_DD^L, on "
+    "its physical branch.",
     paper="arXiv:1711.04735, sections 2.4-2.5, fig. 3; arXiv:1802.09979, fig. 1",
     domain=DOMAIN,
     plans=plans(
@@ -189,27 +211,45 @@ DISTRIBUTION = Claim(
     float32=FLOAT32,
     counterfactuals=(
         counterfactual(
-            "neighbouring ensemble", "orthogonal weights taken for Gaussian ones, or the reverse", theory.distribution,
-            partial(_distribution_of, change=theory.other_ensemble), 0.02, floor=1.0,
+            "neighbouring ensemble",
+            "orthogonal weights taken for Gaussian ones, or the reverse",
+            theory.distribution,
+            partial(_distribution_of, change=theory.other_ensemble),
+            0.02,
+            floor=1.0,
         ),
         counterfactual(
-            "L - 1 layers", "the power of S that belongs to one layer less", theory.distribution,
-            partial(_distribution_of, change=theory.one_layer_less), 0.02, floor=1.0, only=_deeper,
+            "L - 1 layers",
+            "the power of S that belongs to one layer less",
+            theory.distribution,
+            partial(_distribution_of, change=theory.one_layer_less),
+            0.02,
+            floor=1.0,
+            only=_deeper,
         ),
         counterfactual(
-            "misprinted M-transform", "a published Marchenko-Pastur transform without the factor of its root",
-            theory.distribution, theory.misprinted_distribution, 0.02, floor=1.0, only=_is_misprinted,
+            "misprinted M-transform",
+            "a published Marchenko-Pastur transform without the factor of its root",
+            theory.distribution,
+            theory.misprinted_distribution,
+            0.02,
+            floor=1.0,
+            only=_is_misprinted,
         ),
     ),
-)  # fmt: skip
+)
 
 LARGEST = Claim(
     id="jacobian.largest",
     title="Largest singular value",
-    statement="The largest squared singular value tends to the top of the support, e L/p for deep Gaussian ReLU networks.",
+    statement="The largest squared singular value tends to the top of the support, e L/p for deep "
+    "Gaussian ReLU networks.",
     paper="arXiv:1711.04735, eqs. (23)-(26); arXiv:1802.09979, fig. 4",
     domain=DOMAIN,
-    plans=plans([point(RELU, 3, "gaussian"), point(TANH, 4, "orthogonal")], [point(ERF, 8, "orthogonal"), point(HARD, 8, "gaussian")]),
+    plans=plans(
+        [point(RELU, 3, "gaussian"), point(TANH, 4, "orthogonal")],
+        [point(ERF, 8, "orthogonal"), point(HARD, 8, "gaussian")],
+    ),
     predict=theory.largest,
     simulate=partial(simulated, "largest", 0, 1),
     derivation=derivation,
@@ -225,10 +265,13 @@ LARGEST = Claim(
 ATOM = Claim(
     id="jacobian.atom",
     title="An atom above the bulk",
-    statement="Orthogonal hard-tanh networks with L(1 - p) < 1 have an atom of mass 1 - L(1 - p) at p^-L above the bulk.",
+    statement="Orthogonal hard-tanh networks with L(1 - p) < 1 have an atom of mass 1 - L(1 - p) at p^-L "
+    "above the bulk.",
     paper="arXiv:1711.04735, section 2.5.2; corrected: the maximum is the atom, not the bulk edge",
     domain=DOMAIN,
-    plans=plans([point(HARD, 8, "orthogonal")], [point(HARD, 4, "orthogonal"), point(HARD, 24, "orthogonal")]),
+    plans=plans(
+        [point(HARD, 8, "orthogonal")], [point(HARD, 4, "orthogonal"), point(HARD, 24, "orthogonal")]
+    ),
     predict=theory.atom,
     simulate=partial(simulated, "atom", 0, 2),
     rows=named("mass of the atom", "log of the largest singular value"),
@@ -240,17 +283,30 @@ ATOM = Claim(
     observable="share of squared singular values within 1e-9 of sigma_w^2L",
     float32="an atom cannot be told from its neighbourhood",
     counterfactuals=(
-        counterfactual("bulk edge", "the edge of the continuous part taken for the maximum", theory.atom, theory.bulk_edge, 0.02, floor=1.0),
+        counterfactual(
+            "bulk edge",
+            "the edge of the continuous part taken for the maximum",
+            theory.atom,
+            theory.bulk_edge,
+            0.02,
+            floor=1.0,
+        ),
     ),
-)  # fmt: skip
+)
 
 RELU_NO_ISOMETRY = Claim(
     id="jacobian.relu-no-isometry",
     title="ReLU networks cannot be isometric",
-    statement="For ReLU with orthogonal weights the normalised variance of the squared singular values is L, whatever sigma_w is.",
+    statement="For ReLU with orthogonal weights the normalised variance of the squared singular values "
+    "is L, whatever sigma_w is.",
     paper="arXiv:1711.04735, section 2.5.1",
-    domain={"sigma_w": Interval(0.5, 2.0, simplest=1.0), "depth": Integers(1, 8), "activation": Choice(("relu",)),
-            "sigma_b": Interval(0.0, 0.3, simplest=0.0), "weights": Choice(("orthogonal",))},
+    domain={
+        "sigma_w": Interval(0.5, 2.0, simplest=1.0),
+        "depth": Integers(1, 8),
+        "activation": Choice(("relu",)),
+        "sigma_b": Interval(0.0, 0.3, simplest=0.0),
+        "weights": Choice(("orthogonal",)),
+    },
     plans=plans(
         [point({**RELU, "sigma_w": s}, 4, "orthogonal") for s in (1.0, 1.4142135623730951)],
         [point({**RELU, "sigma_w": s}, 8, "orthogonal") for s in (0.8, 1.6)],
@@ -264,13 +320,25 @@ RELU_NO_ISOMETRY = Claim(
     observable="tr (J^T J)^2 / (tr J^T J)^2 N - 1 of one network",
     float32=FLOAT32,
     counterfactuals=(
-        counterfactual("isometry", "variance zero, as for a linear orthogonal network", theory.spread, _no_isometry, 0.08, floor=1.0),
         counterfactual(
-            "L - 1 layers", "one layer less", theory.spread, partial(changed, theory.spread, theory.one_layer_less), 0.08,
-            floor=1.0, only=_deeper,
+            "isometry",
+            "variance zero, as for a linear orthogonal network",
+            theory.spread,
+            _no_isometry,
+            0.08,
+            floor=1.0,
+        ),
+        counterfactual(
+            "L - 1 layers",
+            "one layer less",
+            theory.spread,
+            partial(changed, theory.spread, theory.one_layer_less),
+            0.08,
+            floor=1.0,
+            only=_deeper,
         ),
     ),
-)  # fmt: skip
+)
 
 ORTHOGONAL_NEEDED = Claim(
     id="jacobian.orthogonal-needed",
@@ -278,7 +346,10 @@ ORTHOGONAL_NEEDED = Claim(
     statement="With Gaussian weights the normalised variance is L mu_2/mu_1^2, at least L for every activation.",
     paper="arXiv:1711.04735, eq. (22); arXiv:1802.09979, eq. (28)",
     domain=DOMAIN | {"weights": Choice(("gaussian",))},
-    plans=plans([point(TANH, 4, "gaussian"), point(LINEAR, 4, "gaussian")], [point(HARD, 8, "gaussian"), point(ERF, 6, "gaussian")]),
+    plans=plans(
+        [point(TANH, 4, "gaussian"), point(LINEAR, 4, "gaussian")],
+        [point(HARD, 8, "gaussian"), point(ERF, 6, "gaussian")],
+    ),
     predict=theory.spread,
     simulate=partial(simulated, "spread", 1, 2),
     derivation=derivation,
@@ -289,11 +360,15 @@ ORTHOGONAL_NEEDED = Claim(
     float32=FLOAT32,
     counterfactuals=(
         counterfactual(
-            "weights do not matter", "the variance law without the s_1 of the weights, as if they were orthogonal",
-            theory.spread, _gaussian_spread_missing, 0.08, floor=1.0,
+            "weights do not matter",
+            "the variance law without the s_1 of the weights, as if they were orthogonal",
+            theory.spread,
+            _gaussian_spread_missing,
+            0.08,
+            floor=1.0,
         ),
     ),
-)  # fmt: skip
+)
 
 RECTANGULAR = Claim(
     id="jacobian.rectangular",
@@ -303,7 +378,11 @@ RECTANGULAR = Claim(
     domain=DOMAIN | {"shape": Choice(("1 2 1", "1 0.5 1", "1 2 0.5"))},
     plans=plans(
         [point(TANH, 3, "gaussian", shape="1 0.5 1 0.5")],
-        [point(RELU, 3, "gaussian", shape="1 2 0.5 1"), point(ERF, 3, "gaussian", shape="1 1.5 1 2"), point(TANH, 3, "orthogonal", shape="1 2 1 0.5")],
+        [
+            point(RELU, 3, "gaussian", shape="1 2 0.5 1"),
+            point(ERF, 3, "gaussian", shape="1 1.5 1 2"),
+            point(TANH, 3, "orthogonal", shape="1 2 1 0.5"),
+        ],
     ),
     predict=theory.ratios,
     simulate=partial(simulated, "moments", 0, 3),
@@ -315,9 +394,16 @@ RECTANGULAR = Claim(
     observable="traces of powers of the Gram matrix of one network",
     float32=FLOAT32,
     counterfactuals=(
-        counterfactual("square layers", "all widths equal", theory.ratios, partial(changed, theory.ratios, theory.square), 0.08, floor=1.0),
+        counterfactual(
+            "square layers",
+            "all widths equal",
+            theory.ratios,
+            partial(changed, theory.ratios, theory.square),
+            0.08,
+            floor=1.0,
+        ),
     ),
-)  # fmt: skip
+)
 
 VARYING_Q = Claim(
     id="jacobian.varying-q",
@@ -337,11 +423,15 @@ VARYING_Q = Claim(
     float32=FLOAT32,
     counterfactuals=(
         counterfactual(
-            "all layers at q*", "the fixed point's slopes at every layer", theory.ratios,
-            partial(changed, theory.ratios, theory.at_fixed_point), 0.05, floor=1.0,
+            "all layers at q*",
+            "the fixed point's slopes at every layer",
+            theory.ratios,
+            partial(changed, theory.ratios, theory.at_fixed_point),
+            0.05,
+            floor=1.0,
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _ordinary_branch(inputs: Inputs) -> np.ndarray:
@@ -352,11 +442,18 @@ def _ordinary_branch(inputs: Inputs) -> np.ndarray:
 RESIDUAL = Claim(
     id="jacobian.residual",
     title="Residual networks",
-    statement="J = prod (1 + D W) with sigma_w^2 E phi'^2 = c/L has m_1 -> e^c and m_2/m_1^2 -> 1 + 2c for every activation.",
+    statement="J = prod (1 + D W) with sigma_w^2 E phi'^2 = c/L has m_1 -> e^c and m_2/m_1^2 -> 1 + 2c "
+    "for every activation.",
     paper="arXiv:1809.08848, eqs. (20)-(25); compared at finite L, where both are exact",
-    domain={"activation": Choice(("tanh", "erf_s", "relu")), "sigma_w": Interval(0.1, 0.5, simplest=0.25),
-            "sigma_b": Interval(0.0, 0.0001, simplest=0.0), "depth": Integers(2, 16), "weights": Choice(("gaussian",)),
-            "q0": Interval(0.3, 3.0, simplest=1.0), "branch": Choice((True,))},
+    domain={
+        "activation": Choice(("tanh", "erf_s", "relu")),
+        "sigma_w": Interval(0.1, 0.5, simplest=0.25),
+        "sigma_b": Interval(0.0, 0.0001, simplest=0.0),
+        "depth": Integers(2, 16),
+        "weights": Choice(("gaussian",)),
+        "q0": Interval(0.3, 3.0, simplest=1.0),
+        "branch": Choice((True,)),
+    },
     plans=plans(
         [point({"activation": "relu", "sigma_w": 0.3, "sigma_b": 0.0}, 10, "gaussian", q0=1.0, branch=True)],
         [point({"activation": "tanh", "sigma_w": 0.35, "sigma_b": 0.0}, 12, "gaussian", q0=1.0, branch=True)],
@@ -370,14 +467,23 @@ RESIDUAL = Claim(
     observable="traces of powers of the Gram matrix; slopes of each branch at fresh pre-activations of length q0",
     float32=FLOAT32,
     counterfactuals=(
-        counterfactual("isometric branches", "the variance that the branches add left out", theory.residual, _ordinary_branch, 0.03, floor=1.0),
+        counterfactual(
+            "isometric branches",
+            "the variance that the branches add left out",
+            theory.residual,
+            _ordinary_branch,
+            0.03,
+            floor=1.0,
+        ),
     ),
-)  # fmt: skip
+)
 
 _CLASS_DOMAIN = DOMAIN | {"strength": Interval(0.1, 0.5, simplest=0.25), "depth": Integers(64, 256)}
 
 
-def _class_claim(name: str, other: str, title: str, statement: str, points: Sequence[Inputs], more: Sequence[Inputs]) -> Claim:
+def _class_claim(
+    name: str, other: str, title: str, statement: str, points: Sequence[Inputs], more: Sequence[Inputs]
+) -> Claim:
     predict = partial(class_prediction, name)
     return Claim(
         id=f"jacobian.universality-{name}",
@@ -395,32 +501,48 @@ def _class_claim(name: str, other: str, title: str, statement: str, points: Sequ
         rows=named("m2/m1^2", "m3/m1^3"),
         margin=0.06,  # finite depth: the third moment at L = 64 is 2 % below its limit for smooth activations
         scale=scale,
-        valid=lambda inputs: False,  # sigma_w and sigma_b belong to one depth and strength: Hypothesis cannot draw them
+        valid=lambda inputs: (
+            False
+        ),  # sigma_w and sigma_b belong to one depth and strength: Hypothesis cannot draw them
         quantity="normalised moments",
         observable="traces of powers of the Gram matrix of one network",
         float32=FLOAT32,
         counterfactuals=(
-            counterfactual(f"{other} class", "the other universality class", predict, partial(class_prediction, other), 0.04, floor=1.0),
+            counterfactual(
+                f"{other} class",
+                "the other universality class",
+                predict,
+                partial(class_prediction, other),
+                0.04,
+                floor=1.0,
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def _doubly_scaled(activation: str, sigma_w: float, sigma_b: float) -> Inputs:
-    return point({"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b}, 64, "orthogonal", strength=0.25)
+    return point(
+        {"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b}, 64, "orthogonal", strength=0.25
+    )
 
 
 UNIVERSALITY_SMOOTH = _class_claim(
-    "smooth", "bernoulli", "Universality of smooth activations",
-    "At fixed s_0^2 = L (mu_2/mu_1^2 - 1), deep critical orthogonal networks of smooth activations share S = exp(-s_0^2 m).",
+    "smooth",
+    "bernoulli",
+    "Universality of smooth activations",
+    "At fixed s_0^2 = L (mu_2/mu_1^2 - 1), deep critical orthogonal networks of smooth activations share "
+    "S = exp(-s_0^2 m).",
     [_doubly_scaled("tanh", 1.0235568303325902, 0.0041772602159892095)],
     [_doubly_scaled("erf_s", 1.0233326040423403, 0.004669956467788098)],
-)  # fmt: skip
+)
 UNIVERSALITY_BERNOULLI = _class_claim(
-    "bernoulli", "smooth", "Universality of piecewise linear activations",
+    "bernoulli",
+    "smooth",
+    "Universality of piecewise linear activations",
     "At fixed s_0^2, deep critical orthogonal networks whose slopes are 0 or 1 share S = exp(-s_0^2 m/(1 + m)).",
     [_doubly_scaled("hard_tanh", 1.0019512213675872, 0.01985308811060775)],
     [_doubly_scaled("shifted_relu", 1.001951221367588, 0.010646915130905987)],
-)  # fmt: skip
+)
 
 CLAIMS: tuple[Claim, ...] = (
     MOMENTS,

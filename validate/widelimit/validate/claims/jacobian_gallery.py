@@ -31,13 +31,25 @@ def _sampled(inputs: Mapping, q: float, preset: str, networks: int = 4) -> np.nd
     return np.concatenate(list(singular_values(inputs, q, _WIDTH[preset], range(1, networks + 1), Backend())))
 
 
-def _law_and_sample(activation: str, q: float, depth: int, weights: str, preset: str) -> dict[str, np.ndarray]:
+def _law_and_sample(
+    activation: str, q: float, depth: int, weights: str, preset: str
+) -> dict[str, np.ndarray]:
     from widelimit.numerics import jacobian
 
-    sigma_w, sigma_b = _critical(activation, q) if activation not in ("relu", "linear") else ((2**0.5 if activation == "relu" else 1.0), 0.0)
+    sigma_w, sigma_b = (
+        _critical(activation, q)
+        if activation not in ("relu", "linear")
+        else ((2**0.5 if activation == "relu" else 1.0), 0.0)
+    )
     law = jacobian.spectrum(activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, weights=weights)
     s = np.linspace(1e-3, 1.02 * np.exp(law.log_largest / 2), 400)
-    inputs = {"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, "depth": depth, "weights": weights}
+    inputs = {
+        "activation": activation,
+        "sigma_w": sigma_w,
+        "sigma_b": sigma_b,
+        "depth": depth,
+        "weights": weights,
+    }
     return {"s": s, "density": np.asarray(law.singular(s)), "sample": _sampled(inputs, q, preset)}
 
 
@@ -56,7 +68,14 @@ def _draw_densities(arrays: Arrays, axes: Axes) -> None:
         activation, weights, depth = key.split("|")
         colour = f"C{index % 10}"
         sample, s = arrays[f"{key}|sample"], arrays[f"{key}|s"]
-        axes.hist(sample[sample > 1e-3], bins=60, range=(0, float(s[-1])), weights=np.full((sample > 1e-3).sum(), 60 / s[-1] / sample.size), alpha=0.25, color=colour)
+        axes.hist(
+            sample[sample > 1e-3],
+            bins=60,
+            range=(0, float(s[-1])),
+            weights=np.full((sample > 1e-3).sum(), 60 / s[-1] / sample.size),
+            alpha=0.25,
+            color=colour,
+        )
         axes.plot(s, arrays[f"{key}|density"], color=colour, label=f"{activation}, {weights}, L = {depth}")
     top = max(float(np.percentile(arrays[f"{key}|density"], 97)) for key in keys)
     axes.set_ylim(0, 1.3 * top)
@@ -92,16 +111,25 @@ def compute_largest(preset: str) -> Arrays:
     for activation in ("tanh", "hard_tanh", "relu"):
         for weights in ("orthogonal", "gaussian"):
             sigma_w, sigma_b = _critical(activation, 0.1) if activation != "relu" else (2**0.5, 0.0)
-            arrays[f"{activation}, {weights}"] = np.array([
-                np.exp(jacobian.spectrum(activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=int(d), weights=weights).log_largest / 2)
-                for d in depths
-            ])  # fmt: skip
+            arrays[f"{activation}, {weights}"] = np.array(
+                [
+                    np.exp(
+                        jacobian.spectrum(
+                            activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=int(d), weights=weights
+                        ).log_largest
+                        / 2
+                    )
+                    for d in depths
+                ]
+            )
     return arrays
 
 
 def _draw_largest(arrays: Arrays, axes: Axes) -> None:
     for index, (name, values) in enumerate((k, v) for k, v in arrays.items() if k != "depth"):
-        axes.loglog(arrays["depth"], values, color=f"C{index}", label=name, linestyle="-" if "orth" in name else "--")
+        axes.loglog(
+            arrays["depth"], values, color=f"C{index}", label=name, linestyle="-" if "orth" in name else "--"
+        )
     axes.set_xlabel("depth L")
     axes.set_ylabel("largest singular value")
     axes.legend()
@@ -125,12 +153,25 @@ def compute_classes(preset: str) -> Arrays:
     from widelimit.numerics import jacobian
 
     arrays: dict[str, np.ndarray] = {}
-    for activation, law in (("tanh", jacobian.smooth_class(0.25)), ("hard_tanh", jacobian.bernoulli_class(0.25))):
+    for activation, law in (
+        ("tanh", jacobian.smooth_class(0.25)),
+        ("hard_tanh", jacobian.bernoulli_class(0.25)),
+    ):
         q, sigma_w, sigma_b = _at_strength(activation, 64, 0.25)
         s = np.linspace(1e-3, 1.05 * law.largest**0.5, 400)
-        inputs = {"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, "depth": 64, "weights": "orthogonal"}
+        inputs = {
+            "activation": activation,
+            "sigma_w": sigma_w,
+            "sigma_b": sigma_b,
+            "depth": 64,
+            "weights": "orthogonal",
+        }
         key = f"{activation}|orthogonal|64"
-        arrays |= {f"{key}|s": s, f"{key}|density": np.asarray(law.singular(s)), f"{key}|sample": _sampled(inputs, q, preset, 2)}
+        arrays |= {
+            f"{key}|s": s,
+            f"{key}|density": np.asarray(law.singular(s)),
+            f"{key}|sample": _sampled(inputs, q, preset, 2),
+        }
     return arrays
 
 
@@ -157,29 +198,51 @@ def _draw_spread(arrays: Arrays, axes: Axes) -> None:
 
 GALLERY: tuple[GalleryFigure, ...] = (
     GalleryFigure(
-        "gaussian-weights", "Gaussian weights", "Singular values of linear and ReLU networks; histograms: simulated networks.",
-        "pennington2017resurrecting, fig. 2", compute_gaussian, _draw_densities,
+        "gaussian-weights",
+        "Gaussian weights",
+        "Singular values of linear and ReLU networks; histograms: simulated networks.",
+        "pennington2017resurrecting, fig. 2",
+        compute_gaussian,
+        _draw_densities,
     ),
     GalleryFigure(
-        "piecewise-linear", "Piecewise linear activations",
+        "piecewise-linear",
+        "Piecewise linear activations",
         "Orthogonal weights. Hard-tanh keeps an atom (not drawn) above its bulk while L(1 - p) < 1.",
-        "pennington2017resurrecting, fig. 2", compute_piecewise, _draw_densities,
+        "pennington2017resurrecting, fig. 2",
+        compute_piecewise,
+        _draw_densities,
     ),
     GalleryFigure(
-        "smooth", "Smooth activations", "Orthogonal tanh networks on the edge of chaos at q* = 0.2; histograms: simulated networks.",
-        "pennington2017resurrecting, fig. 3", compute_smooth, _draw_densities,
+        "smooth",
+        "Smooth activations",
+        "Orthogonal tanh networks on the edge of chaos at q* = 0.2; histograms: simulated networks.",
+        "pennington2017resurrecting, fig. 3",
+        compute_smooth,
+        _draw_densities,
     ),
     GalleryFigure(
-        "largest", "Largest singular value with depth", "On the edge of chaos at q* = 0.1. Only orthogonal weights stay bounded.",
-        "pennington2017resurrecting, fig. 1; pennington2018emergence, fig. 4", compute_largest, _draw_largest,
+        "largest",
+        "Largest singular value with depth",
+        "On the edge of chaos at q* = 0.1. Only orthogonal weights stay bounded.",
+        "pennington2017resurrecting, fig. 1; pennington2018emergence, fig. 4",
+        compute_largest,
+        _draw_largest,
     ),
     GalleryFigure(
-        "spread", "Variance on the edge of chaos", "L (mu_2/mu_1^2 - 1) at L = 20: it falls with q*, for ReLU it cannot.",
-        "pennington2017resurrecting, eq. (22)", compute_spread, _draw_spread,
+        "spread",
+        "Variance on the edge of chaos",
+        "L (mu_2/mu_1^2 - 1) at L = 20: it falls with q*, for ReLU it cannot.",
+        "pennington2017resurrecting, eq. (22)",
+        compute_spread,
+        _draw_spread,
     ),
     GalleryFigure(
-        "universality", "Two universality classes",
+        "universality",
+        "Two universality classes",
         "Lines: S = exp(-s0^2 m) and exp(-s0^2 m/(1+m)), s0^2 = 1/4; histograms: networks of depth 64.",
-        "pennington2018emergence, fig. 2", compute_classes, _draw_densities,
+        "pennington2018emergence, fig. 2",
+        compute_classes,
+        _draw_densities,
     ),
-)  # fmt: skip
+)

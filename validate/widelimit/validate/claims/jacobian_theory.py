@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from widelimit.validate.claim import Inputs
+from widelimit.validate.claim import Inputs, Scalar
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # where distribution functions are compared
 
 
 @lru_cache(maxsize=256)
-def _spectrum(activation: str, sigma_w: float, sigma_b: float, depth: int, weights: str, shape: str, q0: float):
+def _spectrum(
+    activation: str, sigma_w: float, sigma_b: float, depth: int, weights: str, shape: str, q0: float
+):
     from widelimit.numerics import jacobian
 
-    widths = [float(part) for part in shape.split()] or None
+    widths: Sequence[float] | None = [float(part) for part in shape.split()] or None
     return jacobian.spectrum(
-        activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, weights=weights, widths=widths, q0=q0 or None
+        activation,
+        sigma_w=sigma_w,
+        sigma_b=sigma_b,
+        depth=depth,
+        weights=weights,
+        widths=widths,
+        q0=q0 or None,
     )
 
 
-def law(inputs: Inputs, **changes: object):
+def law(inputs: Inputs, **changes: Scalar):
     """The law of squared singular values at a point, some of its inputs replaced."""
-    given = {**inputs, **changes}
+    given: dict[str, Scalar] = {**inputs, **changes}
     return _spectrum(
         str(given["activation"]),
         float(given["sigma_w"]),
@@ -40,7 +49,9 @@ def _fixed_point(activation: str, sigma_w: float, sigma_b: float) -> float:
     from widelimit.numerics import meanfield
 
     found = float(meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b).q_star)
-    return found if found > 0 else 1.0  # slopes of ReLU do not depend on the length; zero inputs would sit on its kink
+    return (
+        found if found > 0 else 1.0
+    )  # slopes of ReLU do not depend on the length; zero inputs would sit on its kink
 
 
 def first_length(inputs: Inputs) -> float:
@@ -86,7 +97,7 @@ def atom(inputs: Inputs) -> np.ndarray:
     return np.array([law(inputs).log_atoms[-1][1], law(inputs).log_largest / 2])
 
 
-# residual networks: exact at finite depth for Gaussian branches, since variances of free products add -------------------
+# residual networks: exact at finite depth for Gaussian branches, since variances of free products add
 
 
 def residual(inputs: Inputs) -> np.ndarray:

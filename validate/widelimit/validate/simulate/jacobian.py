@@ -9,6 +9,7 @@ counted where it is decided, as the smallest number of active units of a layer, 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -35,8 +36,9 @@ def spectrum_statistics(
     """`measure(J, active)` for one network a seed, shape (len(seeds), k).
 
     inputs: activation, sigma_w, sigma_b, depth, weights, and shape for rectangular layers; with `branch` true every
-    layer is a residual branch 1 + D W. q1: second moment of the first layer's pre-activations; the input has exactly the
-    length that gives it. J is (R, N_L, N_0); `active` (R,) the smallest share of units of non-zero slope, times N_l/N_0.
+    layer is a residual branch 1 + D W. q1: second moment of the first layer's pre-activations; the input has
+    exactly the length that gives it. J is (R, N_L, N_0); `active` (R,) the smallest share of units of non-zero
+    slope, times N_l/N_0.
     """
     widths = widths_of(inputs, size)
     bytes_each = 8 * 6 * max(widths) ** 2
@@ -53,13 +55,25 @@ def jacobians(
     """Jacobians (R, N_L, N_0) of the networks of these seeds, and the smallest share of active units."""
     draws = Draws(seeds, backend)
     sigma_w, sigma_b = float(inputs["sigma_w"]), float(inputs["sigma_b"])
-    phi, slope = activation_function(str(inputs["activation"])), derivative_function(str(inputs["activation"]))
+    phi, slope = (
+        activation_function(str(inputs["activation"])),
+        derivative_function(str(inputs["activation"])),
+    )
     x = draws.normal(widths[0], 1)
-    x = x * (max(q1 - sigma_b**2, 0.0) ** 0.5 / sigma_w * widths[0] ** 0.5 / torch.linalg.vector_norm(x, dim=1, keepdim=True))
-    product = torch.eye(widths[0], dtype=backend.dtype, device=backend.device).expand(len(seeds), -1, -1).contiguous()
+    x = x * (
+        max(q1 - sigma_b**2, 0.0) ** 0.5
+        / sigma_w
+        * widths[0] ** 0.5
+        / torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    )
+    product = (
+        torch.eye(widths[0], dtype=backend.dtype, device=backend.device)
+        .expand(len(seeds), -1, -1)
+        .contiguous()
+    )
     branch = bool(inputs.get("branch", False))
     active = torch.ones(len(seeds), dtype=backend.dtype, device=backend.device)
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in itertools.pairwise(widths):
         w = weights(str(inputs["weights"]), draws, after, before, sigma_w)
         both = w.apply(torch.cat([product, x], dim=2))
         h = both[..., -1:]
@@ -67,7 +81,9 @@ def jacobians(
             h = h + sigma_b * draws.normal(after, 1)
         d = slope(h).to(both.dtype)
         active = torch.minimum(active, (d != 0).to(both.dtype).sum(dim=(1, 2)) / widths[0])
-        if branch:  # lengths stay those of the first layer: each branch sees fresh pre-activations of length q1
+        if (
+            branch
+        ):  # lengths stay those of the first layer: each branch sees fresh pre-activations of length q1
             fresh = slope(draws.normal(after, 1) * q1**0.5).to(both.dtype)
             product = product + fresh * both[..., :-1]
         else:

@@ -60,7 +60,9 @@ def steps_to_loss(starts: Sequence[Start], race: Race, seeds: Sequence[int], bac
         reached = torch.full((each,), race.steps, dtype=torch.float64, device=images.device)
         smooth = torch.ones(each, device=images.device)
         for step in range(race.steps):
-            rows = torch.stack([torch.randint(len(images), (race.batch,), generator=chooser) for chooser in choosers])
+            rows = torch.stack(
+                [torch.randint(len(images), (race.batch,), generator=chooser) for chooser in choosers]
+            )
             chosen = rows.repeat_interleave(len(race.rates), dim=0).to(images.device)
             h = torch.bmm(base, images[chosen].mT) + parameters[0]
             for weight, bias in zip(parameters[1::2], parameters[2::2], strict=True):
@@ -94,5 +96,8 @@ def _initial(
         b = draws.normal(race.width, 1) * start.sigma_b
         parameters += [w.repeat_interleave(repeat, dim=0), b.repeat_interleave(repeat, dim=0)]
     readout = draws.normal(CLASSES, race.width) / race.width**0.5
-    parameters += [readout.repeat_interleave(repeat, dim=0), torch.zeros(len(seeds) * repeat, CLASSES, 1, device=base.device)]
+    parameters += [
+        readout.repeat_interleave(repeat, dim=0),
+        torch.zeros(len(seeds) * repeat, CLASSES, 1, device=base.device),
+    ]
     return [parameter.contiguous().requires_grad_() for parameter in parameters], base
