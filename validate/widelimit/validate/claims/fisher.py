@@ -103,7 +103,7 @@ def learning_rate(inputs: Inputs) -> np.ndarray:
 
 
 def simulate_learning_rate(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """The rate at which training beside a minimum begins to diverge, times half the network's own largest eigenvalue."""
+    """The rate at which training beside a minimum begins to diverge, times half the largest eigenvalue."""
     return np.array([[simulate.critical_rate(inputs, size, seed, backend)] for seed in seeds])
 
 

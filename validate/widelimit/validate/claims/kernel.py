@@ -9,6 +9,7 @@ import numpy as np
 
 from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan, Preset
 from widelimit.validate.claims.compositions import CONV, RESIDUAL
+from widelimit.validate.claims.kernel_digits import DIGITS, IMPROVEMENT, VELOCITY
 from widelimit.validate.simulate import kernel as simulate
 
 if TYPE_CHECKING:
@@ -389,4 +390,16 @@ LINEARISATION = Claim(
     counterfactuals=(Counterfactual("square root", _ROOT, _half),),
 )
 
-CLAIMS = (NNGP, NTK, FLUCTUATION, TRAINING, DRIFT, LINEARISATION, CONV, RESIDUAL)
+CLAIMS = (
+    NNGP,
+    NTK,
+    FLUCTUATION,
+    TRAINING,
+    DRIFT,
+    LINEARISATION,
+    CONV,
+    RESIDUAL,
+    DIGITS,
+    VELOCITY,
+    IMPROVEMENT,
+)
