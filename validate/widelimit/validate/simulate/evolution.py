@@ -26,7 +26,7 @@ _CLASSES, _BATCH, _RATE, _MOMENTUM = 10, 32, 0.02, 0.9
 
 @dataclass(frozen=True)
 class Evolution:
-    """Per epoch, from birth on: cosine distance of the kernel to that at birth and to the previous epoch's (velocity), and
+    """Per epoch: cosine distance of the kernel to that at birth and to that one epoch before (velocity), and
     the test errors of the network and of its linearisation.
     """
 
