@@ -25,9 +25,9 @@ from sympy import (
     Symbol,
     assoc_laguerre,
     binomial,
-    cancel,
     exp,
     expand,
+    factor,
     factorial,
     lambdify,
     log,
@@ -115,7 +115,7 @@ def s_transform(activation: Kind | None, weights: str = "orthogonal", layers: Ex
             f"S of {activation} has no closed form. Use `curve`, which parametrises it by zeta, or `law`."
         )
     slopes = (1 + m) / (m + prob)
-    return cancel(weight_transform(weights) * slopes) ** layers
+    return factor(weight_transform(weights) * slopes) ** layers
 
 
 def curve(weights: str = "orthogonal") -> Expr:

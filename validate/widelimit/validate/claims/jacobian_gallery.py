@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Arrays = Mapping[str, np.ndarray]
-_WIDTH = {"quick": 200, "reference": 400, "deep": 1000}
+_WIDTH = {"quick": 120, "reference": 400, "deep": 1000}
 _DEPTHS = (2, 8, 32)
 
 
