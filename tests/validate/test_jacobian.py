@@ -29,14 +29,10 @@ def test_the_jacobian_is_the_derivative_of_the_network(simulate):
     x = draws.normal(width, 1)
     scale = (q1 - 0.1**2) ** 0.5 / 1.2
     x = x * scale * width**0.5 / torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    layers = []
-    for _ in range(3):
-        layers.append(
-            (
-                weights("orthogonal", draws, width, width, 1.2).matrix()[0],
-                0.1 * draws.normal(width, 1)[0, :, 0],
-            )
-        )
+    layers = [
+        (weights("orthogonal", draws, width, width, 1.2).matrix()[0], 0.1 * draws.normal(width, 1)[0, :, 0])
+        for _ in range(3)
+    ]
 
     def network(v):
         for w, b in layers:
@@ -83,7 +79,7 @@ def test_an_atom_is_there_exactly(simulate):
 def test_rank_is_counted_as_rank(simulate):
     inputs = {**claims.RELU, "depth": 3, "weights": "gaussian"}
     product, active = simulate.jacobians(inputs, 1.0, [40] * 4, [1, 2], Backend())
-    assert [int(round(a * 40)) for a in active.tolist()] == [
+    assert [round(a * 40) for a in active.tolist()] == [
         np.linalg.matrix_rank(p, tol=1e-12) for p in product.numpy()
     ]
 

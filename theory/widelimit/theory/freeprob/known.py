@@ -25,6 +25,7 @@ def point_mass(location: Expr | float = 1) -> Law:
 def mixture(atoms: Sequence[tuple[Expr | float, Expr | float]]) -> Law:
     """Finitely many atoms, given as (location, mass); the masses sum to one.
 
+    >>> from sympy import Rational
     >>> mixture([(0, Rational(1, 2)), (1, Rational(1, 2))]).M
     1/(2*(z - 1))
     """

@@ -1,0 +1,55 @@
+"""The law of a deep tanh network beside one Monte Carlo draw of it."""
+
+import numpy as np
+import pytest
+
+from widelimit.numerics import jacobian
+
+TANH = {"sigma_w": 1.3264126276927**0.5, "sigma_b": 0.00477617868801**0.5}
+
+
+def density(depth, weights="orthogonal"):
+    law = jacobian.spectrum("tanh", **TANH, depth=depth, weights=weights)
+    return law, law.density(np.linspace(0.01, 0.99, 1000) * law.largest)
+
+
+@pytest.mark.benchmark(group="tanh, orthogonal, L = 32: 1,000 density points")
+def test_ours(benchmark):
+    law, values = benchmark(density, 32)
+    assert law.error < 1e-9 and np.isfinite(values).all()
+
+
+@pytest.mark.benchmark(group="tanh, orthogonal, L = 32: 1,000 density points")
+def test_one_monte_carlo_draw(benchmark):
+    """Width 1,000 in torch, float64 with our reflections."""
+    from widelimit.validate.backend import Backend
+    from widelimit.validate.simulate.jacobian import singular_values
+
+    inputs = {"activation": "tanh", **TANH, "depth": 32, "weights": "orthogonal"}
+    benchmark.pedantic(lambda: list(singular_values(inputs, 0.2, 1000, [1], Backend())), rounds=1)
+
+
+@pytest.mark.benchmark(group="tanh, orthogonal, L = 32: 1,000 density points")
+def test_one_monte_carlo_draw_by_hand(benchmark):
+    """What one writes today: QR of a Gaussian matrix for each layer, float32, then svdvals."""
+    import torch
+
+    def draw():
+        torch.manual_seed(1)
+        x, product = torch.randn(1000) * 0.2**0.5, torch.eye(1000)
+        for _ in range(32):
+            q, r = torch.linalg.qr(torch.randn(1000, 1000))
+            w = TANH["sigma_w"] * q * torch.sign(torch.diagonal(r))
+            h = w @ torch.tanh(x) + TANH["sigma_b"] * torch.randn(1000)
+            product = (1 - torch.tanh(h) ** 2)[:, None] * (w @ product)
+            x = h
+        return torch.linalg.svdvals(product)
+
+    benchmark.pedantic(draw, rounds=1)
+
+
+@pytest.mark.benchmark(group="cost against depth")
+@pytest.mark.parametrize("depth", [10, 1000, 10**5, 10**6])
+def test_depth(benchmark, depth):
+    law = benchmark(lambda: jacobian.spectrum("tanh", **TANH, depth=depth, weights="gaussian"))
+    assert law.error < 1e-8
