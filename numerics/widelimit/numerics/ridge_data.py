@@ -80,8 +80,9 @@ class DataTheory:
 
     @property
     def signal_standard_error(self) -> float:
-        """Standard error of the total signal variance."""
-        return float(self._draws[0].sum(1).std(ddof=1))
+        """Standard error of the total signal variance: of the variance of y (Gaussian) and of `noise`."""
+        total = float(self.signal.sum()) + self.noise
+        return float(np.hypot(total * np.sqrt(2 / self.sample.samples), self.noise_standard_error))
 
     @property
     def test_error_standard_error(self) -> float:
@@ -121,8 +122,8 @@ class DataTheory:
         """Predict errors on a grid of training-set sizes and penalties (default: this data set's, the best).
 
         A dataset over `samples` and `penalty` with `test_error`, its standard error, `training_error`, `unexplained`,
-        `effective_ridge`, `bias`, `variance` and `resolved`: whether the data resolve the effective ridge
-        reached there; where they do not (more samples and less penalty than they can speak about) errors are extrapolated.
+        `effective_ridge`, `bias`, `variance` and `resolved`: whether the data resolve the effective ridge reached
+        there; where they do not (more samples and less penalty than they can speak about) errors are extrapolated.
         """
         import xarray
 

@@ -44,9 +44,9 @@ def feature_moments(activation: Any) -> tuple[float, float]:
 
     `activation` is a catalogue name, an expression in x, or an `Activation`.
 
-    >>> zeta, cost = feature_moments("erf")
-    >>> abs(zeta - 4 / (3 * np.pi)) < 1e-12, abs(zeta + cost - 2 / np.pi * np.arcsin(2 / 3)) < 1e-12
-    (True, True)
+    >>> zeta, cost = feature_moments("erf")  # 4/(3 pi) and (2/pi) asin(2/3) less that
+    >>> round(zeta, 6), round(cost, 6)
+    (0.424413, 0.040146)
     """
     from widelimit.theory.activation import Activation, x
     from widelimit.theory.expectation import Expectation

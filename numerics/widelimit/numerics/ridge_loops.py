@@ -378,23 +378,28 @@ def complex_sums(s, p, kappa):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def density(s, p, alpha, x, out):
-    """Fill out with alpha Im(1/kappa)/pi at lambda = -x - i0, followed down from far below the real axis."""
-    scale = 0.0
+def descend(s, p, alpha, x, floor):
+    """Kappa at lambda = -x - i floor, by Newton's method along a path from far below the real axis."""
+    scale = x
     for i in range(s.size):
         scale += p[i] * s[i] * (1.0 + 1.0 / alpha)
-    for k in range(x.size):
-        height = 100.0 * (scale + x[k])
-        kappa = complex(-x[k] + scale / (1.0 + alpha), -height)
-        while True:
-            target = complex(-x[k], -height)
-            for _ in range(60):
-                f, g = complex_sums(s, p, kappa)
-                move = (kappa * (1.0 - f / alpha) - target) / (1.0 - g / alpha)
-                kappa -= move
-                if abs(move) <= 4.0 * EPS * abs(kappa):
-                    break
-            if height == 0.0:
+    height = 100.0 * scale
+    kappa = complex(-x, -height)
+    while True:
+        target = complex(-x, -height)
+        for _ in range(60):
+            f, g = complex_sums(s, p, kappa)
+            move = (kappa * (1.0 - f / alpha) - target) / (1.0 - g / alpha)
+            kappa -= move
+            if abs(move) <= 4.0 * EPS * abs(kappa):
                 break
-            height = height / 2.0 if height > 1e-13 * x[k] else 0.0
-        out[k] = max(0.0, alpha * (1.0 / kappa).imag / math.pi)
+        if height <= floor:
+            return kappa
+        height = max(floor, height / 2.0) if height > 1e-13 * x else floor
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def density(s, p, alpha, x, out):
+    """Fill out with alpha Im(1/kappa)/pi at lambda = -x - i0."""
+    for k in range(x.size):
+        out[k] = max(0.0, alpha * (1.0 / descend(s, p, alpha, x[k], 0.0)).imag / math.pi)

@@ -99,7 +99,7 @@ def minima(
     """All local minima of the test error in the penalty, in increasing penalty; arguments as for `optimal_penalty`.
 
     >>> [round(m.penalty, 4) for m in minima([1, 0.01], [0.1, 0.9], [0.5, 0.49], 0.01, sample_ratio=0.25)]
-    [0.0083, 0.2312]
+    [0.0082, 0.231]
     """
     spectrum = with_signal(eigenvalues, weights, signal)
     sigma2 = float(arguments.non_negative("noise", noise))
