@@ -156,7 +156,7 @@ TRAINING_ERROR = Claim(
     ),
     paper=f"{PAPER}, section 3",
     domain={**TWO_SCALES, "sample_ratio": SAMPLES},
-    plans=presets(_ERROR_POINTS, _MORE_POINTS, most=(768, 512, 768)),
+    plans=presets(_ERROR_POINTS, _MORE_POINTS, most=(768, 1024, 1024)),
     predict=predict_training,
     simulate=simulate_training,
     rows=training_rows,
@@ -392,7 +392,7 @@ ALIGNMENT = Claim(
     plans=presets(
         (point(0.25, 0.01, 1.0, 0.1),),
         (point(0.1, 0.02, 1.0, 0.05), point(0.1, 0.005, 1.0, 0.3)),
-        most=(512, 384, 512),
+        most=(512, 1536, 1024),
     ),
     predict=predict_alignment,
     simulate=simulate_alignment,

@@ -85,7 +85,7 @@ POWER_LAW = Claim(
         ({"exponent": 2.0, "signal_exponent": 2.5, "noise": 0.2, "level": 1.0},),
         ({"exponent": 2.0, "signal_exponent": 1.6, "noise": 0.1, "level": 1.0},),
         sizes=((16, 32, 64), (32, 64, 128), (64, 128, 256, 512)),
-        most=(96, 192, 256),
+        most=(96, 128, 192),
     ),
     predict=predict_exponents,
     simulate=simulate_exponents,
