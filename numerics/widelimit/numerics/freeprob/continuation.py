@@ -117,6 +117,7 @@ class Branch:
         self.system = system
         self.height = height
         self.reach = reach
+        self._step = height / 2
         self._right: list[float] = []
         self._states: list[np.ndarray] = []
         top = np.array([reach + 1j * height])
@@ -128,7 +129,7 @@ class Branch:
 
     def backbone(self, coordinate: float) -> None:
         """Extend the chain down to `coordinate` with steps that the test accepts."""
-        step = self.height / 2
+        step = self._step
         while self._right[-1] > coordinate:
             here = self._right[-1]
             while True:
@@ -148,6 +149,7 @@ class Branch:
             self._right.append(goal)
             self._states.append(moved[:, 0])
             step *= 1.5
+            self._step = max(step, self._step) if goal == coordinate else step
 
     def above(self, coordinate: np.ndarray) -> np.ndarray:
         """Return states at coordinate + i height."""
