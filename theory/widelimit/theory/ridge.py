@@ -202,7 +202,13 @@ RESULTS: tuple[str, ...] = (
 
 
 def derive(result: str = "test-error") -> Derivation:
-    """Derive one of `RESULTS` from the Marchenko-Pastur equation of the sample covariance.
+    """Derive a result from the Marchenko-Pastur equation of the sample covariance.
+
+    Parameters
+    ----------
+    result
+        effective-ridge, test-error, training-error, bias-variance, isotropic, separated-scales, hessian-gap,
+        optimal-penalty, isotropic-target, penalty-jump, alignment, power-law or random-features.
 
     >>> derive("effective-ridge").result.lhs
     lambda
