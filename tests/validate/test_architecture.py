@@ -134,6 +134,8 @@ def test_recursion_is_symbolic():
         "Dense",
     ]
     assert str(rules[3].ntk.rhs) == "Theta_1(a, b) + Theta_3(a, b)"
+    (recurrent, _) = recursion(Architecture((Recurrent(Activation.of("erf"), 2.0, 3.0, 1.0), Dense())))
+    assert str(recurrent.where[1].rhs).startswith("H(t + 1)") and "9*S(t + 1)" in str(recurrent.where[0].rhs)
     assert "Sum" in str(recursion(NETWORKS["circular"][0])[0].nngp.rhs)
 
 

@@ -64,17 +64,7 @@ def nngp_band(
     >>> float(band.deviation[0].round(6))  # a mean of 100 squares of variance 1/2: sqrt(2 / 100) / 2
     0.070711
     """
-    phi = Activation.of(activation)
-    first, second = (arguments.vector(name, value) for name, value in (("x1", x1), ("x2", x2)))
-    if first.size != second.size:
-        raise ArgumentError(
-            "x2", f"must have as many features as `x1`, {first.size}", but=f"has {second.size}"
-        )
-    sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
-    sb2 = float(arguments.non_negative("sigma_b", sigma_b)) ** 2
-    widths = arguments.positive("widths", arguments.vector("widths", widths))
-    gram = np.array([first @ first, second @ second, first @ second])
-    limit = sw2 * gram / first.size + sb2
+    phi, limit, sw2, sb2, widths = _checked(activation, x1, x2, sigma_w, sigma_b, widths)
     shift, spread = np.zeros(3), np.zeros((3, 3))
     for width in widths:
         step = functools.partial(_map, phi, sw2, sb2)
@@ -85,15 +75,100 @@ def nngp_band(
     return Band(limit, limit + shift, np.sqrt(np.diagonal(spread)))
 
 
-def _map(phi: Activation, sw2: float, sb2: float, k: np.ndarray) -> np.ndarray:
-    """F: (K11, K22, K12) of the next layer."""
+@dataclass(frozen=True)
+class TangentBand:
+    """The tangent kernel of two inputs in networks of finite width; each array holds (Theta11, Theta22, Theta12).
+
+    `limit`: infinite width; `deviation`: the standard deviation from network to network, to order 1/sqrt(width).
+    """
+
+    limit: np.ndarray
+    deviation: np.ndarray
+
+
+_INDEX = ((0, 0), (1, 1), (0, 1))  # the two inputs of each of the three entries
+
+
+def ntk_band(
+    x1: Any,
+    x2: Any,
+    *,
+    activation: str | Activation = "relu",
+    sigma_w: float,
+    sigma_b: float = 0.0,
+    widths: Any,
+) -> TangentBand:
+    """Standard deviation of the tangent kernel over networks with hidden layers of `widths`, to first order in 1/width.
+
+    Theta_ab = sum_l Q^l_ab B^l_ab, forward covariances times products of backpropagated gradients. Given what lies
+    below and above, layer l adds noise of its own units: phi_a phi_b to Q^(l+1), phi'_a phi'_b g_a g_b to B^l, with g of
+    covariance B^(l+1). To first order Theta responds linearly: by Theta^l_ab to noise in B^l, by an adjoint recursion
+    to noise in Q^(l+1). The weights of both passes count as independent, which matters at the next order only.
+
+    >>> band = ntk_band([1.0, 0.2], [0.0, 1.0], activation="relu", sigma_w=1.4, widths=[300])
+    >>> float((300 * (band.deviation[0] / band.limit[0]) ** 2).round(6))  # 3, whatever the scale
+    3.0
+    """
+    phi, q, sw2, sb2, widths = _checked(activation, x1, x2, sigma_w, sigma_b, widths)
+    forward, slopes, jacobians, slope_jacobians = [q], [], [], []
+    for _ in widths:
+        both = functools.partial(_maps, phi, sw2, sb2)
+        jacobian, _ = _derivatives(both, forward[-1])
+        jacobians.append(jacobian[:3])
+        slope_jacobians.append(jacobian[3:])
+        values = both(forward[-1])
+        forward.append(values[:3])
+        slopes.append(values[3:])
+    backward = [np.ones(3)]
+    for slope in reversed(slopes):
+        backward.insert(0, slope * backward[0])
+    theta = [forward[0]]
+    for k, slope in zip(forward[1:], slopes, strict=True):
+        theta.append(k + slope * theta[-1])
+    variance = np.zeros(3)
+    for entry, (a, b) in enumerate(_INDEX):
+        adjoint = np.eye(3)[entry]
+        for layer in range(len(widths) - 1, -1, -1):
+            above, response = backward[layer + 1], theta[layer][entry]
+            fresh = _noise(phi, forward[layer], a, b, above) * sw2**2 / widths[layer]
+            direction = np.append(adjoint, response)
+            variance[entry] += direction @ fresh @ direction
+            adjoint = (
+                jacobians[layer].T @ adjoint
+                + backward[layer][entry] * np.eye(3)[entry]
+                + response * above[entry] * slope_jacobians[layer][entry]
+            )
+    return TangentBand(theta[-1], np.sqrt(variance))
+
+
+def _checked(
+    activation: str | Activation, x1: Any, x2: Any, sigma_w: float, sigma_b: float, widths: Any
+) -> tuple[Activation, np.ndarray, float, float, np.ndarray]:
+    first, second = (arguments.vector(name, value) for name, value in (("x1", x1), ("x2", x2)))
+    if first.size != second.size:
+        raise ArgumentError(
+            "x2", f"must have as many features as `x1`, {first.size}", but=f"has {second.size}"
+        )
+    sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
+    sb2 = float(arguments.non_negative("sigma_b", sigma_b)) ** 2
+    widths = arguments.positive("widths", arguments.vector("widths", widths))
+    gram = np.array([first @ first, second @ second, first @ second])
+    return Activation.of(activation), sw2 * gram / first.size + sb2, sw2, sb2, widths
+
+
+def _maps(phi: Activation, sw2: float, sb2: float, k: np.ndarray) -> np.ndarray:
+    """(K11, K22, K12) of the next layer, then sigma_w^2 E phi'_a phi'_b of the same pairs."""
     c, slope = np.array([[k[0], k[2]], [k[2], k[1]]]), np.ones((2, 2))
     pair_map(phi).at(k[:2].copy(), None).advance(c, slope, slice(0, 2), slice(0, 2), sw2, sb2, 0.0)
-    return np.array([c[0, 0], c[1, 1], c[0, 1]])
+    return np.array([c[0, 0], c[1, 1], c[0, 1], slope[0, 0], slope[1, 1], slope[0, 1]])
+
+
+def _map(phi: Activation, sw2: float, sb2: float, k: np.ndarray) -> np.ndarray:
+    return _maps(phi, sw2, sb2, k)[:3]
 
 
 def _derivatives(f: Callable[[np.ndarray], np.ndarray], k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and second derivatives by central differences of fourth order; F has 12 digits, these about 8 and 5."""
+    """First and second derivatives by central differences of fourth and second order."""
     if k[2] ** 2 >= (1 - 1e-3) * k[0] * k[1]:
         raise DomainError(
             "The inputs are (almost) parallel: derivatives of the covariance map need two different ones."
@@ -101,37 +176,59 @@ def _derivatives(f: Callable[[np.ndarray], np.ndarray], k: np.ndarray) -> tuple[
     step = 5e-3 * min(math.sqrt(k[0] * k[1]) - abs(k[2]), k[0], k[1])
     unit = np.eye(3) * step
     first = [(8 * (f(k + e) - f(k - e)) - (f(k + 2 * e) - f(k - 2 * e))) / (12 * step) for e in unit]
-    hessian = np.empty((3, 3, 3))
+    hessian = np.empty((len(first[0]), 3, 3))
     for a in range(3):
         for b in range(a + 1):
-            corners = (
-                f(k + unit[a] + unit[b])
-                - f(k + unit[a] - unit[b])
-                - f(k - unit[a] + unit[b])
-                + f(k - unit[a] - unit[b])
-            )
+            one, two = unit[a], unit[b]
+            corners = f(k + one + two) - f(k + one - two) - f(k - one + two) + f(k - one - two)
             hessian[:, a, b] = hessian[:, b, a] = corners / (4 * step**2)
     return np.array(first).T, hessian
 
 
 def _products(phi: Activation, k: np.ndarray) -> np.ndarray:
     """Covariance of (phi1^2, phi2^2, phi1 phi2) over (u, v) ~ N(0, K)."""
-    fourth = {}
-    for i, j in ((4, 0), (0, 4), (2, 2), (3, 1), (1, 3), (2, 0), (0, 2), (1, 1)):
-        rho = k[2] / math.sqrt(k[0] * k[1])
-        fourth[i, j] = float(_mixed(phi, i, j)(k[0], k[1], rho))
-    powers = ((2, 0), (0, 2), (1, 1))
-    return np.array(
-        [[fourth[a[0] + b[0], a[1] + b[1]] - fourth[a] * fourth[b] for b in powers] for a in powers]
-    )
+    mean = [_mixed(phi, k, *_powers(a, b)) for a, b in _INDEX]
+    square = [[_mixed(phi, k, *np.add(_powers(*one), _powers(*two))) for two in _INDEX] for one in _INDEX]
+    return np.array(square) - np.outer(mean, mean)
 
 
-@functools.lru_cache(maxsize=256)
-def _mixed(phi: Activation, i: int, j: int) -> Callable[..., Any]:
-    if j == 0 or i == 0:
-        q = theory.Q1 if j == 0 else theory.Q2
-        return compile(Expectation(phi.expr ** (i + j), X, q).doit(), theory.PAIR_SYMBOLS, name="power")
-    return compile(theory.expectation(phi.expr**i, phi.expr**j).doit(), theory.PAIR_SYMBOLS, name="mixed")
+def _noise(phi: Activation, k: np.ndarray, a: int, b: int, above: np.ndarray) -> np.ndarray:
+    """Covariance of (phi1^2, phi2^2, phi1 phi2, phi'_a phi'_b g_a g_b), g ~ N(0, above)."""
+    steep = _powers(a, b)
+    entry = _INDEX.index((a, b))
+    gg = above[entry]
+    mean = [_mixed(phi, k, *_powers(*one)) for one in _INDEX]
+    slope = _mixed(phi, k, 0, 0, *steep)
+    out = np.empty((4, 4))
+    out[:3, :3] = _products(phi, k)
+    cross = [_mixed(phi, k, *_powers(*one), *steep) for one in _INDEX]
+    out[3, :3] = out[:3, 3] = gg * (np.array(cross) - slope * np.array(mean))
+    fourth = above[a] * above[b] + 2 * gg**2  # E (g_a g_b)^2; above[0], above[1] are the two inputs' own
+    out[3, 3] = _mixed(phi, k, 0, 0, *np.multiply(2, steep)) * fourth - (slope * gg) ** 2
+    return out
+
+
+def _powers(a: int, b: int) -> tuple[int, int]:
+    """How often the first and the second input stand in the product of inputs a and b."""
+    return (a == 0) + (b == 0), (a == 1) + (b == 1)
+
+
+def _mixed(phi: Activation, k: np.ndarray, i: int, j: int, n: int = 0, m: int = 0) -> float:
+    """E phi1^i phi2^j phi1'^n phi2'^m."""
+    return float(_compiled(phi, int(i), int(j), int(n), int(m))(k[0], k[1], k[2] / math.sqrt(k[0] * k[1])))
+
+
+@functools.lru_cache(maxsize=512)
+def _compiled(phi: Activation, i: int, j: int, n: int, m: int) -> Callable[..., Any]:
+    prime = theory.slope(phi)
+    left, right = phi.expr**i * prime**n, phi.expr**j * prime**m
+    if j == m == 0:
+        node = Expectation(left, X, theory.Q1)
+    elif i == n == 0:
+        node = Expectation(right, X, theory.Q2)
+    else:
+        node = theory.expectation(left, right)
+    return compile(node.doit(), theory.PAIR_SYMBOLS, name="mixed")
 
 
 def single_layer_fluctuation(

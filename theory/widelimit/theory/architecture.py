@@ -187,11 +187,15 @@ def mlp(
 
 @dataclass(frozen=True)
 class Rule:
-    """What one layer does: `nngp` and `ntk` are equations for K and Theta behind it."""
+    """What one layer does: `nngp` and `ntk` are equations for K and Theta behind it.
+
+    `where`: the recursion in time of a recurrent layer, whose kernels are H and G at the last step, S(t) = x_t.x'_t / n.
+    """
 
     layer: Layer
     nngp: Eq
     ntk: Eq
+    where: tuple[Eq, ...] = ()
 
     def __str__(self) -> str:
         return (
@@ -240,6 +244,7 @@ def _extend(rules: list[Rule], layers: tuple[Layer, ...], before: int) -> int:
                 layer,
                 Eq(_kernel("K", after), k, evaluate=False),
                 Eq(_kernel("Theta", after), theta, evaluate=False),
+                _in_time(layer) if isinstance(layer, Recurrent) else (),
             )
         )
         before = after
@@ -296,13 +301,28 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
             for n in ("K", "Theta")
         )
     if isinstance(layer, Recurrent):
-        h, q_h, q_h2 = Function("H")(_TIME), Function("Q")(_TIME), Function("Q'")(_TIME)
-        t, tdot = (
-            _at(f, q_h, q_h2, h / sqrt(q_h * q_h2))
-            for f in (expectation(layer.activation.expr), expectation(slope(layer.activation)))
-        )
-        return t, tdot * Function("G")(_TIME)
+        t, tdot, _, g = _step(layer)
+        return t, tdot * g
     raise ArgumentError("layer", "must be a layer of widelimit.theory.architecture", layer)
+
+
+def _step(layer: Recurrent) -> tuple[Expr, Expr, Expr, Expr]:
+    """T, Tdot, H and G at time t, H and G the kernels of the pre-activations."""
+    h, g, q, q2 = (Function(name)(_TIME) for name in ("H", "G", "Q", "Q'"))
+    nodes = (expectation(layer.activation.expr), expectation(slope(layer.activation)))
+    t, tdot = (_at(node, q, q2, h / sqrt(q * q2)) for node in nodes)
+    return t, tdot, h, g
+
+
+def _in_time(layer: Recurrent) -> tuple[Eq, ...]:
+    t, tdot, h, g = _step(layer)
+    sw2, sv2, sb2 = (_number(value) ** 2 for value in (layer.sigma_w, layer.sigma_v, layer.sigma_b))
+    after_h, after_g = h.subs(_TIME, _TIME + 1), g.subs(_TIME, _TIME + 1)
+    first = sv2 * Function("S")(_TIME + 1) + sb2
+    return (
+        Eq(after_h, sw2 * t + first, evaluate=False),
+        Eq(after_g, after_h + sw2 * tdot * g, evaluate=False),
+    )
 
 
 def _at(node: Expr, q: Expr, q2: Expr, rho: Expr) -> Expr:

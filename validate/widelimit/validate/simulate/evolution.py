@@ -62,11 +62,11 @@ def evolve(inputs: Any, seed: int, backend: Backend) -> Evolution:
 def tangent_kernel(net: StandardNet, x: torch.Tensor) -> torch.Tensor:
     """Products of weight gradients, summed over outputs, (p, p)."""
     _, hidden, inputs = net.forward(x)
-    total = 0.0
+    total = torch.zeros((), dtype=x.dtype, device=x.device)
     for z, d in zip(inputs, net.backward(hidden), strict=True):
         flat = d.permute(1, 0, 2).reshape(d.shape[1], -1)
         total = total + (flat @ flat.T) * (z @ z.T)
-    return total  # type: ignore[return-value]
+    return total
 
 
 def _digits(
