@@ -14,7 +14,7 @@ import numpy as np
 
 from widelimit.numerics.freeprob.continuation import Branch
 from widelimit.numerics.freeprob.law import SpectralLaw
-from widelimit.numerics.freeprob.products import Factor, ProductSystem, averages
+from widelimit.numerics.freeprob.products import Factor, ProductSystem, _log, averages
 from widelimit.theory.errors import ConvergenceError
 
 ORDER = 8
@@ -43,7 +43,10 @@ def product_law(
             branch, system.tail, log_mean, sum(a for x, a in atoms if x == -np.inf), _hard(factors)
         )
     unbounded = any(f.slopes.unbounded for f in factors)
-    return SpectralLaw(name, branch, intervals, atoms, moments, unbounded=unbounded)
+    reaches_zero = intervals[0][0] == -np.inf
+    if len(system.factors) == 1 and reaches_zero and not any(x == -np.inf for x, _ in atoms):
+        intervals[0] = (_visible_low(system), intervals[0][1])
+    return SpectralLaw(name, branch, intervals, atoms, moments, unbounded=unbounded, reaches_zero=reaches_zero)
 
 
 def log_moments(factors: Sequence[Factor]) -> Callable[[int], float]:
@@ -224,6 +227,27 @@ def _real_curve(system: ProductSystem, zeta: np.ndarray) -> tuple[np.ndarray, np
         turns = (1 - orthogonal) * (one < 0) + (n - 1) * (w < 0)
         slope = (1 - orthogonal) * v / one + (n - 1) * v / w + n
     return log_z, np.isfinite(log_z) & (slope > 0) & (np.abs(turns) < 1e-9)
+
+
+def _visible_low(system: ProductSystem) -> float:
+    """Where the density falls below rounding, if it does so as at an edge (deep orthogonal networks), else -oo.
+
+    The support reaches zero since slopes do, but at real zeta below nearly all slopes log z is real to rounding; where it
+    turns there, the bulk ends.
+    """
+    factor = system.factors[0]
+    zeta = factor.slopes.largest * np.geomspace(1e-40, 1.0, 1200)
+    with np.errstate(all="ignore"):
+        one, w, v = averages(zeta.astype(complex), factor)
+        n, orthogonal = factor.count, 0.0 if factor.gaussian else factor.count
+        log_z = (1 - orthogonal) * _log(one) - _log(w) + n * (factor.log_scale + _log(w * zeta))
+        slope = ((1 - orthogonal) * v / one + (n - 1) * v / w + n).real
+    invisible = np.abs(log_z.imag) < max(1e-14, system.noise)
+    rising = slope > 0
+    last = int(np.argmin(invisible & rising))
+    if last == 0 or not invisible[last]:
+        return -np.inf
+    return _turn(system, zeta[last], zeta[last - 1])
 
 
 def _turn(system: ProductSystem, outside: float, inside: float) -> float:

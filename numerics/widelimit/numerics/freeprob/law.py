@@ -39,6 +39,7 @@ class SpectralLaw:
         *,
         coordinate: str = "log",
         unbounded: bool = False,
+        reaches_zero: bool = False,
         tolerance: float = 1e-6,
         known: int = 4,
     ) -> None:
@@ -49,6 +50,7 @@ class SpectralLaw:
         self._atoms = tuple(sorted((float(x), float(a)) for x, a in atoms if a > 0))
         self._moments = moments
         self._unbounded = unbounded
+        self._reaches_zero = reaches_zero
         self._noise = 0.1 * branch.system.noise if branch else 0.0
         continuous = 1.0 - sum(a for _, a in self._atoms)
         self._panels: list[Panels] = []
@@ -114,7 +116,7 @@ class SpectralLaw:
     @property
     def support(self) -> tuple[tuple[float, float], ...]:
         """Intervals of the continuous part."""
-        ends = [(self._plain(p.interval.low), self._plain(p.interval.high)) for p in self._panels]
+        ends = [(self._plain(self._low(p)), self._plain(p.interval.high)) for p in self._panels]
         if self._unbounded and ends:
             ends[-1] = (ends[-1][0], float("inf"))
         return tuple(ends)
@@ -132,7 +134,7 @@ class SpectralLaw:
     @property
     def smallest(self) -> float:
         """Bottom of the support, atoms included."""
-        return self._plain(min([p.interval.low for p in self._panels] + [x for x, _ in self._atoms]))
+        return self._plain(min([self._low(p) for p in self._panels] + [x for x, _ in self._atoms]))
 
     @property
     def log_largest(self) -> float:
@@ -144,13 +146,17 @@ class SpectralLaw:
     def log_support(self) -> tuple[tuple[float, float], ...]:
         """Intervals of the continuous part of log x."""
         self._need_log("log_support")
-        return tuple((p.interval.low, p.interval.high) for p in self._panels)
+        return tuple((self._low(p), p.interval.high) for p in self._panels)
 
     @property
     def log_atoms(self) -> tuple[tuple[float, float], ...]:
         """Pairs (log location, mass)."""
         self._need_log("log_atoms")
         return self._atoms
+
+    def _low(self, panels: Panels) -> float:
+        """Low end of an interval; -oo where the support reaches zero with a density that no float shows."""
+        return -np.inf if self._reaches_zero and panels is self._panels[0] else panels.interval.low
 
     @property
     def _top(self) -> float:
@@ -239,7 +245,7 @@ class SpectralLaw:
         return arguments.scalar(np.asarray(2 * inside * np.asarray(self.density(inside**2))))
 
     def __repr__(self) -> str:
-        ends = ", ".join(f"[{p.interval.low:.6g}, {p.interval.high:.6g}]" for p in self._panels)
+        ends = ", ".join(f"[{self._low(p):.6g}, {p.interval.high:.6g}]" for p in self._panels)
         place = "log support" if self._log else "support"
         atoms = ", ".join(f"{a:.6g} at {'exp ' if self._log else ''}{x:.6g}" for x, a in self._atoms)
         return f"<SpectralLaw {self.name}: {place} {ends or 'none'}; atoms {atoms or 'none'}; error {self.error:.1e}>"
@@ -290,7 +296,7 @@ class SpectralLaw:
         pieces += [(q.interval.low, q.interval.high, q.mass, q) for q in self._panels]  # type: ignore[misc]
         cuts = sorted({x for x, _ in self._atoms})
         flat = np.atleast_1d(p).ravel()
-        result = np.full(flat.shape, min(piece[0] for piece in pieces))
+        result = np.full(flat.shape, min([-np.inf] * self._reaches_zero + [piece[0] for piece in pieces]))
         low = np.full(flat.shape, -np.inf)
         total = 0.0
         for panels in self._panels:
