@@ -101,7 +101,7 @@ def ntk_band(
     """Standard deviation of the tangent kernel over networks with hidden layers of `widths`, to first order in 1/width.
 
     Theta_ab = sum_l Q^l_ab B^l_ab, forward covariances times products of backpropagated gradients. Given what lies
-    below and above, layer l adds noise of its own units: phi_a phi_b to Q^(l+1), phi'_a phi'_b g_a g_b to B^l, with g of
+    below and above, layer l adds noise of its units: phi_a phi_b to Q^(l+1), phi'_a phi'_b g_a g_b to B^l, with g of
     covariance B^(l+1). To first order Theta responds linearly: by Theta^l_ab to noise in B^l, by an adjoint recursion
     to noise in Q^(l+1). The weights of both passes count as independent, which matters at the next order only.
 

@@ -189,7 +189,7 @@ def mlp(
 class Rule:
     """What one layer does: `nngp` and `ntk` are equations for K and Theta behind it.
 
-    `where`: the recursion in time of a recurrent layer, whose kernels are H and G at the last step, S(t) = x_t.x'_t / n.
+    `where`: the recursion in time of a recurrent layer; H and G are its kernels at a step, S(t) = x_t.x'_t / n.
     """
 
     layer: Layer
@@ -256,8 +256,7 @@ def _kernel(name: str, number: int, a: Expr = A, b: Expr = B) -> Expr:
 
 
 def _number(value: float) -> Expr:
-    exact = sympify(value)
-    return Integer(exact) if exact == int(exact) else exact
+    return Integer(int(value)) if float(value).is_integer() else sympify(value)
 
 
 def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:

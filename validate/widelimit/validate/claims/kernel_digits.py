@@ -174,7 +174,7 @@ VELOCITY = Claim(
     title="Velocity of the kernel in training",
     statement="The tangent kernel turns fast at first; within five epochs its velocity falls to a plateau.",
     paper="arXiv:2010.15110, section 3 (there: ResNets on CIFAR)",
-    domain=_LEARNING_DOMAIN,  # type: ignore[arg-type]
+    domain=_LEARNING_DOMAIN,
     plans={"deep": Plan(_LEARNING, (), pilot=8, most=24, block=2)},
     predict=_one,
     simulate=velocity_fell,
@@ -190,7 +190,7 @@ IMPROVEMENT = Claim(
     title="The learned kernel against the one at birth",
     statement="Linearised after four epochs a network makes a third of the errors of one linearised at birth.",
     paper="arXiv:2010.15110, section 4 (there: ResNets on CIFAR)",
-    domain=_LEARNING_DOMAIN,  # type: ignore[arg-type]
+    domain=_LEARNING_DOMAIN,
     plans={"deep": Plan(_LEARNING, (), pilot=8, most=24, block=2)},
     predict=_three,
     simulate=improvement,

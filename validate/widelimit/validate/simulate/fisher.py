@@ -125,7 +125,7 @@ def critical_rate(inputs: Any, size: int, seed: int, backend: Backend, bisection
 
     net, x = draw(inputs, size, seed, backend, 1)
     f, _, _ = net.forward(x)
-    values, vectors = torch.linalg.eigh(sum(net.blocks(x)))  # type: ignore[arg-type]
+    values, vectors = torch.linalg.eigh(sum(net.blocks(x)))
     targets, start = f + 1e-4 * vectors[:, -1:], [weight.clone() for weight in net.weights]
     low, high = 0.5, 2.0
     for _ in range(bisections):
