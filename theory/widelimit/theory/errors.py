@@ -22,7 +22,9 @@ class ArgumentError(InputError):
     'Argument `sigma_w` must be positive, but is -1.0. Pass a standard deviation.'
     """
 
-    def __init__(self, argument: str, must: str, value: object = None, help: str = "", *, but: str = "") -> None:
+    def __init__(
+        self, argument: str, must: str, value: object = None, help: str = "", *, but: str = ""
+    ) -> None:
         what = but or f"is {shown(value)}"
         super().__init__(f"Argument `{argument}` {must}, but {what}." + (f" {help}" if help else ""))
         self.argument = argument
@@ -74,7 +76,7 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def _rebuild(cls: type, args: tuple, state: dict) -> Exception:
-    error = cls.__new__(cls)
+    error: Exception = cls.__new__(cls)  # type: ignore[call-overload]
     error.args = args
     error.__dict__.update(state)
     return error

@@ -77,7 +77,7 @@ def _draw_depth_scales(arrays: Arrays, axes: Axes) -> None:
     axes.legend()
 
 
-def _simulated(sigma_w: float, preset: str, **start: float) -> tuple[np.ndarray, np.ndarray]:
+def _simulated(sigma_w: float, preset: str, q0: float, gap: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Mean q and c over a few networks, layers 1 to `_DEPTH`."""
     from widelimit.validate.backend import Backend
     from widelimit.validate.simulate.meanfield import forward_statistics
@@ -85,7 +85,7 @@ def _simulated(sigma_w: float, preset: str, **start: float) -> tuple[np.ndarray,
 
     width, replicates = (500, 4) if preset == "quick" else (1000, 8)
     spec = Architecture("tanh", sigma_w=sigma_w, sigma_b=_SIGMA_B, depth=_DEPTH)
-    found = forward_statistics(spec, width, range(replicates), Backend(), **start)
+    found = forward_statistics(spec, width, range(replicates), Backend(), q0=q0, one_minus_c0=gap)
     return found.q.mean(axis=0), found.c.mean(axis=0)
 
 
@@ -99,7 +99,7 @@ def _lengths(preset: str) -> Arrays:
         for q0 in (0.1, 8.0):
             line = meanfield.propagate("tanh", sigma_w=sigma_w, sigma_b=_SIGMA_B, q0=q0, c0=0.0, depth=_DEPTH)
             out[f"theory-{index}-{q0}"] = np.asarray(line.q)
-            out[f"dots-{index}-{q0}"] = _simulated(sigma_w, preset, q0=q0)[0]
+            out[f"dots-{index}-{q0}"] = _simulated(sigma_w, preset, q0)[0]
     return out
 
 
@@ -116,7 +116,7 @@ def _correlations(preset: str) -> Arrays:
                 "tanh", sigma_w=sigma_w, sigma_b=_SIGMA_B, q0=q_star, c0=1 - gap, depth=_DEPTH
             )
             out[f"theory-{index}-{gap}"] = np.asarray(line.c)
-            out[f"dots-{index}-{gap}"] = _simulated(sigma_w, preset, q0=q_star, one_minus_c0=gap)[1]
+            out[f"dots-{index}-{gap}"] = _simulated(sigma_w, preset, q_star, gap)[1]
     return out
 
 
@@ -177,7 +177,7 @@ GALLERY = (
     GalleryFigure(
         "correlations",
         "Order draws two signals together, chaos apart",
-        "tanh, sigma_b = 0.3, starting at q*. Lines: the correlation map from four starts, colours as before. Dots: networks.",
+        "tanh, sigma_b = 0.3, starting at q*; colours as before. Lines: the correlation map. Dots: networks.",
         "poole2016exponential",
         _correlations,
         _draw_correlations,
