@@ -193,3 +193,13 @@ def test_bad_input():
         freeprob.add([(0.0, 0.5)], [(1.0, 1.0)])
     with pytest.raises(ArgumentError, match="`log_largest`"):
         _ = freeprob.law(R=g).log_largest
+
+
+def test_predict_reads_text():
+    found = freeprob.predict("1/(1 + m/5)**2")
+    assert found.error < 1e-12 and found.mean == pytest.approx(1.0)
+    assert freeprob.predict(r_transform="g").support == ((-2.0, 2.0),)
+    with pytest.raises(InputError):
+        freeprob.predict("__import__('os')")
+    with pytest.raises(ArgumentError, match="r_transform"):
+        freeprob.predict("1/(1+m)", "g")

@@ -7,7 +7,7 @@ from sympy import Rational, Symbol, binomial, exp, expand, simplify, sqrt, symbo
 
 from widelimit.theory import freeprob
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.theory.freeprob import Law, g, m, noncrossing_partitions, z
+from widelimit.theory.freeprob import Law, derivations, g, m, noncrossing_partitions, z
 from widelimit.theory.freeprob.series import cumulants_from_moments, moments_from_cumulants
 
 HALF = Rational(1, 2)
@@ -133,6 +133,11 @@ def test_brownian_motion_has_laguerre_moments():
 
 def _factorial(j):
     return 1 if j < 2 else j * _factorial(j - 1)
+
+
+@pytest.mark.parametrize("name", sorted(derivations.LAWS))
+def test_derivations_check_themselves(name):
+    assert all(step.passed for step in derivations.derive(name).check(dps=20, points=2))
 
 
 def test_refusals():

@@ -114,17 +114,21 @@ def residual(strength: float) -> SpectralLaw:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What ``widelimit predict jacobian`` prints: the law of squared singular values in a few numbers."""
+    """What ``widelimit predict jacobian`` prints: the law of squared singular values; None where no float holds it."""
 
     q_star: float
     chi_1: float
-    log_mean: float
-    log_largest: float
+    mean: float | None
+    variance: float | None
+    median: float | None
+    largest: float | None
     largest_singular_value: float | None
+    support: tuple[tuple[float, float], ...] | None
+    atoms: tuple[tuple[float, float], ...] | None
     variance_over_squared_mean: float
+    log_mean: float
     log_median: float
-    atoms: tuple[tuple[float, float], ...]
-    log_support: tuple[tuple[float, float], ...]
+    log_largest: float
     error: float
 
 
@@ -134,8 +138,10 @@ def predict(
     sigma_b: float = 0.0,
     depth: int = 10,
     weights: str = "orthogonal",
+    widths: list[float] | None = None,
+    q0: float = 0.0,
 ) -> Spectrum:
-    """Predict the spectrum of the input-output Jacobian of a wide network at its length fixed point.
+    """Predict the spectrum of the input-output Jacobian of a wide network.
 
     Parameters
     ----------
@@ -144,21 +150,37 @@ def predict(
     sigma_b: standard deviation of the biases
     depth: number of layers
     weights: orthogonal or gaussian
+    widths: depth + 1 layer widths, the input's first (default: all equal)
+    q0: second moment of the first pre-activations; 0 for the fixed point
     """
-    law = spectrum(activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, weights=weights)
+    law = spectrum(
+        activation,
+        sigma_w=sigma_w,
+        sigma_b=sigma_b,
+        depth=depth,
+        weights=weights,
+        widths=widths or None,
+        q0=q0 or None,
+    )
     state = meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b)
-    top = law.log_largest
-    mean = law.log_moment(1)
+    log_mean = law.log_moment(1)
+    ratio = float(np.expm1(law.log_moment(2) - 2 * log_mean))
+    fits = max(abs(law.log_largest), abs(2 * log_mean)) < 700.0
+    median = float(law.log_quantile(0.5))
     return Spectrum(
         state.q_star,
         state.chi_1,
-        mean,
-        top,
-        float(np.exp(top / 2)) if abs(top) < 1400 else None,
-        float(np.expm1(law.log_moment(2) - 2 * mean)),
-        float(law.log_quantile(0.5)),
-        law.log_atoms,
-        law.log_support,
+        float(np.exp(log_mean)) if fits else None,
+        ratio * float(np.exp(2 * log_mean)) if fits else None,
+        float(np.exp(median)) if fits else None,
+        law.largest if fits else None,
+        float(np.exp(law.log_largest / 2)) if abs(law.log_largest) < 1400 else None,
+        law.support if fits else None,
+        law.atoms if fits else None,
+        ratio,
+        log_mean,
+        median,
+        law.log_largest,
         law.error,
     )
 

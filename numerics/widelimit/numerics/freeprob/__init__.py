@@ -9,6 +9,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 from sympy import Expr, Float
 
 from widelimit.numerics.freeprob.law import SpectralLaw
@@ -16,8 +19,9 @@ from widelimit.numerics.freeprob.subordination import add, multiply
 from widelimit.numerics.freeprob.transforms import law_from_cauchy, law_from_r, law_from_s
 from widelimit.theory import freeprob as theory
 from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.theory.parsing import parse, x
 
-__all__ = ["SpectralLaw", "add", "law", "multiply"]
+__all__ = ["LawSummary", "SpectralLaw", "add", "law", "multiply", "predict"]
 
 
 def law(
@@ -57,3 +61,55 @@ def law(
     if given.R is not None:
         return law_from_r(given.R, name or given.name)
     raise DomainError(f"The law {given.name} has neither an S- nor an R-transform in closed form.")
+
+
+@dataclass(frozen=True)
+class LawSummary:
+    """What ``widelimit predict freeprob`` prints."""
+
+    mean: float
+    variance: float
+    median: float
+    smallest: float
+    largest: float
+    support: tuple[tuple[float, float], ...]
+    atoms: tuple[tuple[float, float], ...]
+    moments: tuple[float, ...]
+    error: float
+
+
+def predict(s_transform: str = "", r_transform: str = "") -> LawSummary:
+    """Predict the law that belongs to an S- or an R-transform.
+
+    Parameters
+    ----------
+    s_transform: expression in m, such as "1/(1 + m)**2" (Marchenko-Pastur if neither is given)
+    r_transform: expression in g, such as "g" (the semicircle)
+
+    >>> round(predict("1/(1 + m)**2").largest, 9)
+    6.75
+    """
+    if s_transform and r_transform:
+        raise ArgumentError("r_transform", "must not be given beside s_transform", r_transform)
+    if r_transform:
+        found = law_from_r(_read(r_transform, "g").subs(x, theory.g))
+    else:
+        found = law_from_s(_read(s_transform or "1/(1 + m)", "m").subs(x, theory.m))
+    return LawSummary(
+        found.mean,
+        found.variance,
+        found.quantile(0.5),
+        found.smallest,
+        found.largest,
+        found.support,
+        found.atoms,
+        tuple(found.moment(k) for k in (1, 2, 3, 4)),
+        found.error,
+    )
+
+
+def _read(text: str, symbol: str) -> Expr:
+    """Read an expression by the whitelist that activations are read by, which calls its variable x."""
+    if re.search(r"\bx\b", text):
+        raise ArgumentError("transform", f"must be an expression in {symbol}", text)
+    return parse(re.sub(rf"\b{symbol}\b", "x", text))

@@ -46,7 +46,9 @@ def product_law(
     reaches_zero = intervals[0][0] == -np.inf
     if len(system.factors) == 1 and reaches_zero and not any(x == -np.inf for x, _ in atoms):
         intervals[0] = (_visible_low(system), intervals[0][1])
-    return SpectralLaw(name, branch, intervals, atoms, moments, unbounded=unbounded, reaches_zero=reaches_zero)
+    return SpectralLaw(
+        name, branch, intervals, atoms, moments, unbounded=unbounded, reaches_zero=reaches_zero
+    )
 
 
 def log_moments(factors: Sequence[Factor]) -> Callable[[int], float]:
@@ -232,8 +234,8 @@ def _real_curve(system: ProductSystem, zeta: np.ndarray) -> tuple[np.ndarray, np
 def _visible_low(system: ProductSystem) -> float:
     """Where the density falls below rounding, if it does so as at an edge (deep orthogonal networks), else -oo.
 
-    The support reaches zero since slopes do, but at real zeta below nearly all slopes log z is real to rounding; where it
-    turns there, the bulk ends.
+    The support reaches zero since slopes do, but at real zeta below nearly all slopes log z is real to
+    rounding; where it turns there, the bulk ends.
     """
     factor = system.factors[0]
     zeta = factor.slopes.largest * np.geomspace(1e-40, 1.0, 1200)

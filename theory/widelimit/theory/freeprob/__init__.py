@@ -5,6 +5,7 @@
 m**3 + 3*m**2 - m*z + 3*m + 1
 """
 
+from widelimit.theory.freeprob.derivations import derive
 from widelimit.theory.freeprob.known import (
     arcsine,
     bernoulli,
@@ -26,6 +27,7 @@ __all__ = [
     "Law",
     "arcsine",
     "bernoulli",
+    "derive",
     "free_poisson",
     "fuss_catalan",
     "g",
