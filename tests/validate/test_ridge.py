@@ -174,3 +174,13 @@ def test_theory_meets_simulation_where_it_is_cheap():
         [1, 0.3], signal=[0.6, 0.4], noise=0.25, sample_ratio=0.75, penalty=0.05
     ).test_error
     assert abs(errors.mean() - theory) < 3 * errors.std() / 200**0.5 + 2 * theory / 90
+
+
+def test_a_wrong_theory_without_an_answer_does_not_apply():
+    # the best penalty -0.026 of this target lies below the edge of the isotropic theory, -0.0246
+    claim = BY_ID["ridge.negative-penalty"]
+    isotropic = next(wrong for wrong in claim.counterfactuals if wrong.name == "isotropic")
+    point = {"fraction": 0.1, "separation": 0.05, "share": 1.0, "noise": 0.0, "sample_ratio": 0.5}
+    assert isotropic.applies(claim.plans["quick"].points[0])
+    for separation in np.linspace(0.03, 0.3, 28):
+        isotropic.applies(point | {"separation": float(separation)})  # an answer, whatever it is

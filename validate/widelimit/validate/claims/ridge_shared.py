@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.theory.errors import InputError
 from widelimit.validate.claim import Choice, Counterfactual, Inputs, Interval, Plan, Preset
 
 if TYPE_CHECKING:
@@ -104,7 +105,11 @@ def wrong(
         return other(change(inputs))
 
     def applies(inputs: Inputs) -> bool:
-        truth, said = right(inputs), prediction(inputs)
+        truth = right(inputs)
+        try:
+            said = prediction(inputs)
+        except InputError:  # the wrong theory has nothing to say here: a penalty below its edge
+            return False
         return bool(np.max(np.abs(said - truth) / np.maximum(np.abs(truth), floor)) > 3 * margin)
 
     return Counterfactual(name, explanation, prediction, applies)
