@@ -146,11 +146,11 @@ _ALL = (
 
 
 def _plans(most: int, sizes: tuple[int, ...] = (100, 200, 400)) -> dict:
-    larger = tuple(2 * size for size in sizes)
+    larger = tuple(3 * size // 2 for size in sizes)
     return {
         "quick": Plan(_QUICK, sizes, pilot=8, most=most, block=8),
-        "reference": Plan(_ALL, larger, pilot=16, most=4 * most, block=8),
-        "deep": Plan(_ALL, (*larger, 4 * sizes[-1]), pilot=16, most=8 * most, block=16),
+        "reference": Plan(_ALL, larger, pilot=16, most=max(48, most), block=8),
+        "deep": Plan(_ALL, (*larger, 4 * sizes[-1]), pilot=16, most=4 * most, block=16),
     }
 
 

@@ -134,10 +134,10 @@ _QUICK, _MORE = (point("tanh", 2.0, 0.3, 2),), (point("erf", 2.5, 0.2, 3), point
 
 
 def _plans(quick: tuple[Inputs, ...], more: tuple[Inputs, ...], sizes: tuple[int, ...]) -> dict:
-    larger = tuple(2 * size for size in sizes)
+    larger = tuple(3 * size // 2 for size in sizes)
     return {
         "quick": Plan(quick, sizes, pilot=12, most=96, block=12),
-        "reference": Plan(quick + more, larger, pilot=24, most=192, block=24),
+        "reference": Plan(quick + more, larger, pilot=12, most=96, block=12),
         "deep": Plan(quick + more, (*larger, 8 * sizes[-1]), pilot=24, most=384, block=32),
     }
 

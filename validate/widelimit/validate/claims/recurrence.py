@@ -119,7 +119,7 @@ GATED = Claim(
     },
     plans={
         "quick": Plan(_GATED_QUICK, (64, 128, 256), pilot=8, most=24, block=8),
-        "reference": Plan(_GATED_ALL, (128, 256, 512), pilot=16, most=96, block=8),
+        "reference": Plan(_GATED_ALL, (96, 192, 384), pilot=12, most=48, block=8),
         "deep": Plan(_GATED_ALL, (256, 512, 1024), pilot=16, most=192, block=16),
     },
     predict=gated,
