@@ -50,7 +50,7 @@ def plans(quick: Sequence[Inputs], more: Sequence[Inputs] = (), pilot: int = 24,
     every = (*quick, *more)
     return {
         "quick": Plan(tuple(quick), (48, 96, 160), pilot=pilot, most=most, block=16),
-        "reference": Plan(every, (100, 200, 400), pilot=2 * pilot, most=2 * most, block=16),
+        "reference": Plan(every, (100, 200, 400), pilot=32, most=192, block=16),
         "deep": Plan(every, (500, 1000, 2000, 4000), pilot=pilot, most=most, block=16),
     }
 
@@ -205,7 +205,7 @@ DISTRIBUTION = Claim(
     derivation=derivation,
     margin=0.02,
     scale=scale,
-    valid=lambda inputs: len(theory.law(inputs).log_atoms) == 0,
+    valid=theory.smooth_above_zero,
     quantity="P(lambda <= x)",
     observable="share of squared singular values of one network at or below x",
     float32=FLOAT32,

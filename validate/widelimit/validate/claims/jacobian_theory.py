@@ -78,8 +78,15 @@ def spread(inputs: Inputs) -> np.ndarray:
 
 
 def points(inputs: Inputs) -> np.ndarray:
-    """Squared singular values at which distribution functions are compared: quantiles of the theory."""
-    return np.asarray(law(inputs).quantile(np.array(LEVELS)))
+    """Squared singular values at which distribution functions are compared: quantiles of the part above zero."""
+    found = law(inputs)
+    zero = float(found.cdf(0.0))
+    return np.asarray(found.quantile(zero + (1.0 - zero) * np.array(LEVELS)))
+
+
+def smooth_above_zero(inputs: Inputs) -> bool:
+    """Whether no atom lies above zero, at which a distribution function would jump."""
+    return all(location == -np.inf for location, _ in law(inputs).log_atoms)
 
 
 def distribution(inputs: Inputs) -> np.ndarray:
