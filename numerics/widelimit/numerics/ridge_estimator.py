@@ -67,7 +67,9 @@ class AsymptoticRidge(RegressorMixin, BaseEstimator):
             best = optimal_penalty(spectrum, noise=self.noise_, sample_ratio=samples / dimensions)
             penalty = best.penalty
             self.test_error_ = best.test_error * (1 + (number - samples) / number)
-        lowest = -0.5 * sample.squares[-1] if self.negative and sample.rank == min(samples, x.shape[1]) else 0.0
+        lowest = (
+            -0.5 * sample.squares[-1] if self.negative and sample.rank == min(samples, x.shape[1]) else 0.0
+        )
         penalty = max(penalty, lowest)
         if np.isfinite(penalty):
             self.coef_ = sample.weights(x, penalty)
