@@ -57,8 +57,9 @@ def gallery(topics: Iterable[str], preset: str, folder: Path) -> list[tuple[Gall
                     figure.title,
                     figure.caption,
                 )
-            except Exception:  # a picture that fails must not cost the verdicts
-                log.warning("Gallery figure %s.%s failed and is left out.", topic, figure.name, exc_info=True)
+            except Exception as error:  # a picture that fails must not cost the verdicts
+                log.warning("Gallery figure %s.%s failed and is left out: %s", topic, figure.name, error)
+                log.debug("It failed here.", exc_info=True)
             else:
                 out.append((figure, panel))
     return out
