@@ -24,7 +24,7 @@ from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.products import Factor, Slopes
 from widelimit.numerics.jacobian_slopes import slope_law, slope_pieces
 from widelimit.theory.activation import Activation
-from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointError
 
 __all__ = ["Spectrum", "bernoulli_class", "predict", "residual", "slopes", "smooth_class", "spectrum"]
 
@@ -162,14 +162,20 @@ def predict(
         widths=widths or None,
         q0=q0 or None,
     )
-    state = meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b)
+    try:
+        state = meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b)
+        q_star, chi_1 = state.q_star, state.chi_1
+    except (
+        NoFixedPointError
+    ):  # slopes that do not depend on the length, such as those of ReLU, need no fixed point
+        q_star, chi_1 = float("inf"), sigma_w**2 * slopes(activation, 1.0).moment(1)
     log_mean = law.log_moment(1)
     ratio = float(np.expm1(law.log_moment(2) - 2 * log_mean))
     fits = max(abs(law.log_largest), abs(2 * log_mean)) < 700.0
     median = float(law.log_quantile(0.5))
     return Spectrum(
-        state.q_star,
-        state.chi_1,
+        q_star,
+        chi_1,
         float(np.exp(log_mean)) if fits else None,
         ratio * float(np.exp(2 * log_mean)) if fits else None,
         float(np.exp(median)) if fits else None,

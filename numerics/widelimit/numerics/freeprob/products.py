@@ -135,7 +135,7 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
     zr, zi = np.empty(1), np.empty(1)
     shift, gain = np.empty(groups, dtype=np.complex128), np.empty(groups, dtype=np.complex128)
     for i in range(columns):
-        m = dm = drift = 0j
+        m = dm = drift = top = 0j
         log_z = slope = offset = 0j
         lost = False
         for g in range(groups):
@@ -149,7 +149,7 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
                 lost = True
                 break
             if g == 0:
-                m, dm = w, v
+                m, dm, top = w, v, one
                 drift = (
                     dm / one - dm / m
                 )  # of log((1 + m)/m), the scale of zeta where all slopes are nearly equal
@@ -157,7 +157,10 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
                 slope = dm / one - dm / m
                 shift[0], gain[0] = 0j, 1.0 + 0j
             else:
-                shift[g], gain[g] = (ratio[g] * m - w) / v, ratio[g] * dm / v
+                gap = ratio[g] * m - w
+                if ratio[g] == 1.0 and abs(top) < 0.5:  # both near -1: 1 + w keeps the digits that w has lost
+                    gap = top - one
+                shift[g], gain[g] = gap / v, ratio[g] * dm / v
             n = count[g]
             if n == 0.0:
                 continue

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from widelimit.theory.errors import NoFixedPointError
 from widelimit.validate.claim import Inputs, Scalar
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # where distribution functions are compared
@@ -48,7 +49,10 @@ def law(inputs: Inputs, **changes: Scalar):
 def _fixed_point(activation: str, sigma_w: float, sigma_b: float) -> float:
     from widelimit.numerics import meanfield
 
-    found = float(meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b).q_star)
+    try:
+        found = float(meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b).q_star)
+    except NoFixedPointError:
+        found = 0.0
     return (
         found if found > 0 else 1.0
     )  # slopes of ReLU do not depend on the length; zero inputs would sit on its kink
