@@ -51,7 +51,7 @@ def plans(quick: Sequence[Inputs], more: Sequence[Inputs] = (), pilot: int = 24,
     return {
         "quick": Plan(tuple(quick), (48, 96, 160), pilot=pilot, most=most, block=16),
         "reference": Plan(every, (100, 200, 400), pilot=32, most=192, block=16),
-        "deep": Plan(every, (500, 1000, 2000, 4000), pilot=pilot, most=most, block=16),
+        "deep": Plan(every, (500, 1000, 2000, 4000), pilot=8, most=24, block=4),
     }
 
 
@@ -494,7 +494,7 @@ def _class_claim(
         plans={
             "quick": Plan(tuple(points), (32, 64, 96), pilot=24, most=128, block=16),
             "reference": Plan((*points, *more), (64, 128, 256), pilot=16, most=96, block=16),
-            "deep": Plan((*points, *more), (256, 512, 1024, 2048), pilot=16, most=64, block=16),
+            "deep": Plan((*points, *more), (256, 512, 1024, 2048), pilot=8, most=24, block=4),
         },
         predict=predict,
         simulate=partial(simulated, "moments", 1, 3),
