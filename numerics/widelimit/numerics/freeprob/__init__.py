@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sympy import Expr, Float
 
-from widelimit.numerics.freeprob.law import SpectralLaw
+from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.numerics.freeprob.subordination import add, multiply
 from widelimit.numerics.freeprob.transforms import law_from_cauchy, law_from_r, law_from_s
 from widelimit.theory import freeprob as theory

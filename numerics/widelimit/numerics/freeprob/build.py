@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from widelimit.numerics.freeprob.continuation import Branch
-from widelimit.numerics.freeprob.law import SpectralLaw
 from widelimit.numerics.freeprob.products import Factor, ProductSystem, _log, averages
+from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.theory.errors import ConvergenceError
 
 ORDER = 8

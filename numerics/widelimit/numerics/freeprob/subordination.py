@@ -15,9 +15,9 @@ from numba import njit
 from widelimit.numerics import threads
 from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.continuation import Branch
-from widelimit.numerics.freeprob.law import SpectralLaw
 from widelimit.numerics.freeprob.panels import ORDER
 from widelimit.numerics.freeprob.products import Factor, Slopes
+from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.numerics.freeprob.transforms import _line_intervals
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob.series import cumulants_from_moments, moments_from_cumulants

@@ -17,7 +17,7 @@ from sympy import Expr, Symbol, cancel, diff, expand_log, log, sympify
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.freeprob.build import detect_intervals
 from widelimit.numerics.freeprob.continuation import Branch
-from widelimit.numerics.freeprob.law import SpectralLaw
+from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.theory import freeprob as theory
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
