@@ -203,3 +203,15 @@ def test_predict_reads_text():
         freeprob.predict("__import__('os')")
     with pytest.raises(ArgumentError, match="r_transform"):
         freeprob.predict("1/(1+m)", "g")
+
+
+def test_sum_of_two_projections_with_atoms():
+    """a = 2P - 1, b = 2Q - 1: atoms where the projections meet, elsewhere (a + b)^2/4 has the law of P Q P."""
+    law = freeprob.add([(-1.0, 0.5), (1.0, 0.5)], [(-1.0, 0.2), (1.0, 0.8)])
+    assert np.array(law.atoms) == pytest.approx(np.array([(0.0, 0.3), (2.0, 0.3)]), abs=1e-12)
+    edges = 2 * np.sqrt([0.1, 0.9])
+    assert np.abs(law.support) == pytest.approx(np.array([edges[::-1], edges]), rel=1e-9)
+    x = np.linspace(*edges, 9)[1:-1]
+    t = x**2 / 4  # density of PQP at t is sqrt((t - 0.1)(0.9 - t))/(2 pi t (1 - t)), shared by both signs
+    exact = np.sqrt((t - 0.1) * (0.9 - t)) / (2 * np.pi * t * (1 - t)) * x / 2
+    assert np.abs(law.density(x) - exact).max() < 1e-9

@@ -158,11 +158,11 @@ class SumSystem:
     def _step(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         g1, d1 = self._cauchy(0, state[0])
         g2, d2 = self._cauchy(1, state[1])
-        mismatch = g2 - g1  # d1 x1 - d2 x2 = mismatch
-        residual = target - (state[0] + state[1] - 1.0 / g1)  # (1 + d1/g1^2) x1 + x2 = residual
-        gain = d1 / d2
-        x1 = (residual + mismatch / d2) / (1.0 + d1 / g1**2 + gain)
-        x2 = gain * x1 - mismatch / d2
+        f1, f2, s1, s2 = 1.0 / g1, 1.0 / g2, -d1 / g1**2, -d2 / g2**2  # 1/G is nearly linear next to an atom
+        mismatch = f2 - f1  # s1 x1 - s2 x2 = mismatch
+        residual = target - (state[0] + state[1] - f1)  # x1 + x2 - s1 x1 = residual
+        x1 = (residual + mismatch / s2) / (1.0 - s1 + s1 / s2)
+        x2 = (s1 * x1 - mismatch) / s2
         scale = self.deviation + 0.5 * np.abs(state - self.mean).min(axis=0)
         return state + np.array([x1, x2]), np.maximum(np.abs(x1), np.abs(x2)) / scale
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from widelimit.validate.simulate.fisher import StandardNet
 from widelimit.validate.simulate.kernel import functions
 
 if TYPE_CHECKING:
-    import torch
-
     from widelimit.validate.backend import Backend
 
 _CLASSES, _BATCH, _RATE, _MOMENTUM = 10, 32, 0.02, 0.9
@@ -38,8 +37,6 @@ class Evolution:
 
 def evolve(inputs: Any, seed: int, backend: Backend) -> Evolution:
     """Train one network of width ``inputs["width"]`` for ``inputs["epochs"]`` epochs on ``inputs["train"]`` digits."""
-    import torch
-
     generator = backend.generator(seed)
     x, labels, train = _digits(inputs, generator, backend)
     net = _draw(int(inputs["width"]), int(inputs["depth"]), x.shape[1], generator, backend)
@@ -72,7 +69,6 @@ def tangent_kernel(net: StandardNet, x: torch.Tensor) -> torch.Tensor:
 def _digits(
     inputs: Any, generator: torch.Generator, backend: Backend
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
-    import torch
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -87,8 +83,6 @@ def _digits(
 
 
 def _draw(width: int, depth: int, features: int, generator: torch.Generator, backend: Backend) -> StandardNet:
-    import torch
-
     sizes = [features, *[width] * depth, _CLASSES]
 
     def normal(after: int, before: int) -> torch.Tensor:
@@ -106,8 +100,6 @@ def _epoch(
     targets: torch.Tensor,
     generator: torch.Generator,
 ) -> None:
-    import torch
-
     order = torch.randperm(len(x), generator=generator, device=x.device)
     for start in range(0, len(x), _BATCH):
         batch = order[start : start + _BATCH]
@@ -130,8 +122,6 @@ def _linearised_error(
     theta: torch.Tensor, f: torch.Tensor, targets: torch.Tensor, labels: torch.Tensor, train: int
 ) -> float:
     """Error of f + Theta(x, X) Theta^-1 (y - f(X)): the linearised network trained to the end on squares."""
-    import torch
-
     inside = theta[:train, :train]
     ridge = 1e-6 * inside.diagonal().mean() * torch.eye(train, dtype=theta.dtype, device=theta.device)
     move = torch.linalg.solve(inside + ridge, targets[:train] - f[:train])
