@@ -8,7 +8,7 @@ Panels are split until the Legendre coefficients of density * dy/dvariable have 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -116,12 +116,21 @@ class Panels:
 
 
 Solver = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Remaining = Callable[[np.ndarray], np.ndarray]
 
 
 def integrate(
-    interval: Interval, solve: Solver, expected: float | None = None, tolerance: float = TOLERANCE
+    interval: Interval,
+    solve: Solver,
+    expected: float | None = None,
+    tolerance: float = TOLERANCE,
+    remaining: Remaining | None = None,
 ) -> Panels:
-    """Cover an interval by panels; `solve(y)` returns density and states. `expected`: the mass where it is known."""
+    """Cover an interval by panels; `solve(y)` returns density and states. `expected`: the mass where it is known.
+
+    `remaining(states)`: the mass of the interval below each state, where a formula tells. It ends a low tail at the
+    right place: further down a density is rounding, which over a long enough stretch would add up.
+    """
     if not interval.decreasing:
         kept, error = _refine(
             [(k * np.pi / 4, (k + 1) * np.pi / 4) for k in range(4)], interval, solve, tolerance
@@ -129,12 +138,18 @@ def integrate(
         return _assembled(interval, kept, error)
     far = 2.8
     kept, error = _refine([(0.0, 0.7), (0.7, 1.4), (1.4, far)], interval, solve, tolerance)
+    last = kept
     growth = 2.0
     while far < 1e8:
-        mass, outer = (sum(float(p.density @ p.weights) for p in group) for group in (kept, kept[-1:]))
+        mass, outer = (sum(float(p.density @ p.weights) for p in group) for group in (kept, last))
         missing = outer if expected is None else abs(expected - mass)
         if (outer < 1e-15 and missing < 1e-3) or missing < 2e-15:
             break
+        if remaining is not None:
+            below = abs(float(remaining(kept[-1].states[:, -1:])[0]))
+            if below < 0.1 * tolerance:
+                break
+            growth = min(growth, 2.0 if below > 1e-3 else 1.25)
         try:
             more, worst = _refine([(far, growth * far)], interval, solve, tolerance)
         except ConvergenceError:
@@ -144,10 +159,19 @@ def integrate(
             if missing > max(1e-8, 1e3 * tolerance):
                 raise
             break  # nothing is left this far down, and the transform has lost its digits
+        if _is_rounding(more):
+            break
         kept += more
+        last = more
         error = max(error, worst)
         far *= growth
     return _assembled(interval, kept, error)
+
+
+def _is_rounding(stretch: Sequence[_Panel]) -> bool:
+    """Whether a density no longer falls, far below the rounding of the transform that it is the imaginary part of."""
+    level = max(float(p.density.max()) for p in stretch)
+    return 0.0 < level < 1e-17 and min(float(p.density.min()) for p in stretch) > 0.3 * level
 
 
 class _Panel(NamedTuple):

@@ -15,7 +15,7 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.freeprob.continuation import Branch
-from widelimit.numerics.freeprob.panels import TOLERANCE, Interval, Panels, integrate
+from widelimit.numerics.freeprob.panels import TOLERANCE, Interval, Panels, Remaining, integrate
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
 _LARGEST_LOG = 709.7
@@ -57,7 +57,9 @@ class SpectralLaw:
         for low, high in sorted(intervals):
             expected = continuous if len(intervals) == 1 else None
             self._panels.append(
-                integrate(Interval(low, high), self._solve, expected, max(TOLERANCE, self._noise))
+                integrate(
+                    Interval(low, high), self._solve, expected, max(TOLERANCE, self._noise), self._remaining()
+                )
             )
         self._known = known
         self.error = self._verify()
@@ -79,6 +81,14 @@ class SpectralLaw:
                 f"The transform of {self.name} gives a negative density, so it belongs to no law."
             )
         return np.maximum(density, 0.0), states  # rounding at an edge may be of either sign
+
+    def _remaining(self) -> Remaining | None:
+        """The exact mass between zero and states on the axis, where the system knows it."""
+        tail = getattr(self._branch.system, "tail", None) if self._branch else None
+        if tail is None:
+            return None
+        zero = sum(a for x, a in self._atoms if x == -np.inf)
+        return lambda states: 1.0 - zero - tail(states)
 
     def _density_of(self, states: np.ndarray) -> np.ndarray:
         assert self._branch is not None
