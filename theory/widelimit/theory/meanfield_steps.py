@@ -207,7 +207,6 @@ def _backward(a: Activation) -> list[Step]:
 
 def _edge(a: Activation) -> list[Step]:
     line = m.critical_line(a)
-    at_edge = {m.sigma_w**2: line.sigma_w_squared, m.sigma_b**2: line.sigma_b_squared}
     nodes = m.nodes(a)
     found = [
         Step(
@@ -220,11 +219,13 @@ def _edge(a: Activation) -> list[Step]:
         ),
         Step(
             "critical-line-biases",
-            equal((m.sigma_w**2 * nodes["V"] + m.sigma_b**2).subs(at_edge), m.q),
-            f"With sigma_b^2 = q - V/P = {line.sigma_b_squared} the length map has the fixed point q.",
+            equal(m.sigma_b**2, line.sigma_b_squared),
+            "q = sigma_w^2 V + sigma_b^2 with that weight variance: q is a fixed point of the length map. The check "
+            "puts both variances into the map.",
             f"{SELECTION}, edge of chaos",
             ("sigma_b^2 is not negative",),
             _Q,
+            evaluate=_Returned(line, nodes["V"]),
         ),
         Step(
             "stability",
@@ -278,6 +279,18 @@ def _decay(a: Activation, weights: Expr) -> list[Step]:
             kind="definition",
         ),
     ]
+
+
+class _Returned:
+    """Evaluate what the length map makes of q on the edge of chaos, and q; in an equation SymPy would cancel it."""
+
+    def __init__(self, line: m.CriticalLine, v: Expr) -> None:
+        self.parts = (line.sigma_w_squared, v, line.sigma_b_squared)
+
+    def __call__(self, values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
+        weights, v, biases, q = (evaluate(part, values, dps + 5) for part in (*self.parts, m.q))
+        with mpmath.workdps(dps + 5):
+            return weights * v + biases, q
 
 
 class _Derivatives:
