@@ -308,3 +308,27 @@ def test_power_law_prefactors_of_the_notes():
     inner = float(mpmath.gamma(q) * mpmath.gamma(2 - q)) / a
     assert got.effective_ridge == pytest.approx((c / N) ** a, rel=1e-4)
     assert got.test_error == pytest.approx(a * inner * (c / N) ** (b - 1), rel=1e-3)
+
+
+def test_variance_keeps_its_digits_where_penalties_are_large():
+    # one eigenvalue, kappa from the quadratic formula in 50 digits; rho is 4e-6
+    with mpmath.workdps(50):
+        ratio, penalty, noise = mpmath.mpf(100), mpmath.mpf(50), mpmath.mpf("0.25")
+        b = 1 - 1 / ratio - penalty
+        kappa = (-b + mpmath.sqrt(b**2 + 4 * penalty)) / 2
+        rho = 1 / (1 + kappa) ** 2 / ratio
+        inputs, noisy = (float(x * rho / (1 - rho)) for x in ((kappa / (1 + kappa)) ** 2, noise))
+    got = ridge.solve(1.0, signal=1.0, noise=0.25, sample_ratio=100, penalty=50)
+    assert got.variance_of_inputs == pytest.approx(inputs, rel=1e-14)
+    assert got.variance_of_noise == pytest.approx(noisy, rel=1e-14)
+    assert got.rho == pytest.approx(float(rho), rel=1e-14)
+
+
+def test_no_nan_in_silence_where_floating_point_ends():
+    with pytest.raises(ConvergenceError, match=r"at sample_ratio 0\.6, penalty 0; eigenvalues may span more"):
+        ridge.solve([1, 1e-300], signal=[1, 0], noise=0.1, sample_ratio=0.6, penalty=0)
+
+
+def test_the_edge_is_zero_at_threshold():
+    with pytest.raises(ArgumentError, match="above the spectral edge 0 at sample_ratio 1"):
+        ridge.solve([1, 0.3], [0.3, 0.7], signal=[1, 0], noise=0.1, sample_ratio=1, penalty=-1e-20)

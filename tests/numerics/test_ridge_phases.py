@@ -191,3 +191,41 @@ def test_bad_requests():
         ridge.optimal_penalty(1, signal=1, sample_ratio=-1)
     with pytest.raises(ArgumentError, match="`x` must be positive"):
         ridge.hessian_density([0.0], 1.0, sample_ratio=2)
+
+
+def test_gaps_on_a_list_of_sample_ratios():
+    # edges are where lambda(kappa) is stationary: found by a scan over real kappa between the poles
+    s, p, ratios = np.array([3.0, 0.4, 0.03, 0.0]), np.array([0.1, 0.2, 0.3, 0.4]), [0.4, 1.0, 3.0]
+    grid = ridge.hessian_gaps(s, p, sample_ratio=ratios)
+    assert dict(grid.sizes) == {"sample_ratio": 3, "gap": 2}
+    assert grid.above.values == pytest.approx([1 / 6, 1 / 2])
+    for ratio in ratios:
+        one = ridge.hessian_gaps(s, p, sample_ratio=ratio)
+        row = grid.sel(sample_ratio=ratio)
+        assert int(row.open.sum()) == one.lower.size - 1
+        assert float(row.largest) == one.upper[0]
+        assert float(row.smallest) == one.lower[-1]
+        for gap in (1, 2):
+            kappa = np.linspace(-s[gap - 1], -s[gap], 200_001)[1:-1, None]
+            slope = 1 - (p * (s / (s + kappa)) ** 2).sum(1) / ratio
+            x = -kappa[:, 0] * (1 - (p * s / (s + kappa)).sum(1) / ratio)
+            assert bool(row.open.sel(gap=gap)) == bool((slope > 0).any())
+            if (slope > 0).any():
+                # the gap is what x covers where lambda increases
+                edges = x[slope > 0].min(), x[slope > 0].max()
+                assert edges == pytest.approx(
+                    [float(row.lower.sel(gap=gap)), float(row.upper.sel(gap=gap))], rel=1e-4
+                )
+            else:
+                assert np.isnan(row.lower.sel(gap=gap))
+
+
+def test_lists_are_refused_where_one_number_is_meant():
+    for call in (
+        lambda: ridge.peaks([1, 0.1], signal=[1, 1], noise=[0.1, 0.2]),
+        lambda: ridge.minima([1, 0.1], signal=[1, 1], noise=0.1, sample_ratio=[0.5, 1]),
+        lambda: ridge.phase_transitions([1, 0.1], signal=[1, 1], low=[0.1, 0.2]),
+        lambda: ridge.hessian_density(1.0, [1, 0.1], sample_ratio=[0.5, 1]),
+    ):
+        with pytest.raises(ArgumentError, match=r"must be a single number here, but has shape \(2,\)"):
+            call()

@@ -73,6 +73,17 @@ def correlation(name: str, value: Any, help: str = "") -> Array:
     return within(name, value, -1.0, 1.0, help)
 
 
+def single(name: str, array: Array) -> float:
+    """Return the one number of a checked array; more of them are an `ArgumentError`.
+
+    >>> single("penalty", finite("penalty", 0.1))
+    0.1
+    """
+    if array.ndim != 0:
+        raise ArgumentError(name, "must be a single number here", but=f"has shape {array.shape}")
+    return float(array)
+
+
 def count(name: str, value: Any, least: int = 1, help: str = "") -> int:
     """Return `value` as an integer of at least `least`: a depth, a number of terms.
 

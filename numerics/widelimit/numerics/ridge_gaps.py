@@ -9,8 +9,9 @@ the bulk above it then holds exactly the fraction ``p_1 + ... + p_d`` of the dim
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,9 @@ from numpy.typing import ArrayLike
 from widelimit.numerics import arguments, ridge_kernel
 from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.numerics.ridge_terms import GAP
+
+if TYPE_CHECKING:
+    import xarray
 
 Array = np.ndarray
 
@@ -58,25 +62,73 @@ def gap_thresholds(
     return found * spectrum.rank_fraction
 
 
+@overload
 def hessian_gaps(
     eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None = None, *, sample_ratio: float
-) -> HessianGaps:
+) -> HessianGaps: ...
+
+
+@overload
+def hessian_gaps(
+    eigenvalues: ArrayLike | Spectrum,
+    weights: ArrayLike | None = None,
+    *,
+    sample_ratio: Sequence[float] | Array,
+) -> xarray.Dataset: ...
+
+
+def hessian_gaps(
+    eigenvalues: ArrayLike | Spectrum, weights: ArrayLike | None = None, *, sample_ratio: Any
+) -> HessianGaps | xarray.Dataset:
     """Edges and exact eigenvalue counts of every bulk of ``X^T X/N`` at this sample ratio.
+
+    A list of sample ratios gives a dataset over `sample_ratio` and `gap` (number d lies below the d-th scale from the
+    top): whether it is `open`, its edges `lower` and `upper` (NaN where it is closed), the fraction of dimensions
+    `above` it, and the `smallest` and `largest` edge of the whole spectrum.
 
     >>> gaps = hessian_gaps([1, 0.1], [0.5, 0.5], sample_ratio=2.0)
     >>> gaps.fractions, gaps.lower.round(4)
     (array([0.5, 0.5]), array([0.2813, 0.0129]))
+    >>> hessian_gaps([1, 0.1], [0.5, 0.5], sample_ratio=[1.0, 2.0]).open.values
+    array([[False],
+           [ True]])
     """
     spectrum = Spectrum.of(eigenvalues, weights)
+    ratio = arguments.positive("sample_ratio", sample_ratio)
+    if ratio.ndim == 0:
+        return _bulks(spectrum, float(ratio), gap_thresholds(spectrum, below=float(ratio)))
+    import xarray
+
+    arguments.vector("sample_ratio", ratio)
+    thresholds = gap_thresholds(spectrum, below=float(ratio.max()))
+    bulks = [_bulks(spectrum, one, thresholds) for one in ratio]
+    is_open = thresholds < ratio[:, None]
+    lower, upper = np.full(is_open.shape, np.nan), np.full(is_open.shape, np.nan)
+    for row, bulk in enumerate(bulks):
+        lower[row, is_open[row]], upper[row, is_open[row]] = bulk.upper[1:], bulk.lower[:-1]
+    axes = ("sample_ratio", "gap")
+    return xarray.Dataset(
+        {
+            "open": (axes, is_open),
+            "lower": (axes, lower),
+            "upper": (axes, upper),
+            "above": ("gap", np.cumsum(spectrum.weights)[:-1]),
+            "threshold": ("gap", thresholds),
+            "smallest": ("sample_ratio", [bulk.lower[-1] for bulk in bulks]),
+            "largest": ("sample_ratio", [bulk.upper[0] for bulk in bulks]),
+        },
+        coords={"sample_ratio": ratio, "gap": np.arange(1, spectrum.eigenvalues.size)},
+    )
+
+
+def _bulks(spectrum: Spectrum, ratio: float, thresholds: Array) -> HessianGaps:
     s, p = spectrum.eigenvalues, spectrum.weights
-    alpha = float(arguments.positive("sample_ratio", sample_ratio)) / spectrum.rank_fraction
-    thresholds = gap_thresholds(spectrum, below=alpha * spectrum.rank_fraction) / spectrum.rank_fraction
-    open_ = np.flatnonzero(thresholds < alpha)
+    alpha = ratio / spectrum.rank_fraction
+    open_ = np.flatnonzero(thresholds < ratio)
     loops = ridge_kernel.loops()
+    # rows: the lower edge of the bulk above, the upper edge of the bulk below
     inner = np.empty((2, open_.size))
-    loops.gap_edges(
-        s, p, alpha, open_, inner
-    )  # rows: the lower edge of the bulk above, the upper edge of the bulk below
+    loops.gap_edges(s, p, alpha, open_, inner)
     top = loops.top_edge(s, p, alpha)
     bottom = -ridge_kernel.edges(s, p, np.array([alpha]))[1][0]
     above = np.concatenate([np.cumsum(p)[open_], [min(1.0, alpha)]])
@@ -99,7 +151,8 @@ def hessian_density(
     """
     spectrum = Spectrum.of(eigenvalues, weights)
     points = arguments.positive("x", x)
-    alpha = float(arguments.positive("sample_ratio", sample_ratio)) / spectrum.rank_fraction
+    alpha = arguments.single("sample_ratio", arguments.positive("sample_ratio", sample_ratio))
+    alpha /= spectrum.rank_fraction
     out = np.empty(points.size)
     ridge_kernel.loops().density(spectrum.eigenvalues, spectrum.weights, alpha, points.ravel(), out)
     return arguments.scalar(out.reshape(points.shape))

@@ -12,7 +12,7 @@ from widelimit.numerics import cache, ridge_terms, threads
 
 FIELDS = (
     "effective_ridge", "test_error", "training_error", "bias", "variance_of_inputs", "variance_of_noise", "fitted",
-    "spare", "steps",
+    "rho", "steps",
 )  # fmt: skip
 
 

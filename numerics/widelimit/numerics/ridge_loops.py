@@ -150,6 +150,8 @@ def root(s, p, alpha, penalty, low, high):
 @njit(cache=True, nogil=True, error_model="numpy")
 def edge(s, p, alpha):
     """Return kappa_c where rho = 1 above all poles, and the penalty lambda_c there (minus the lowest edge)."""
+    if alpha == 1.0:
+        return 0.0, 0.0
     smallest, second, heaviest = s[0], 0.0, 0.0
     for i in range(s.size):
         smallest = min(smallest, s[i])
@@ -204,19 +206,23 @@ def solve(s, p, alpha, penalty):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve_all(s, p, u, alpha, penalty, noise, out, status):
-    """Fill out[:, i]: kappa, test and training error, bias, variances of inputs and noise, df1/P, 1 - rho, steps."""
+    """Fill out[:, i]: kappa, test and training error, bias, variances of inputs and noise, df1/P, rho, steps."""
     for i in range(alpha.size):
         kappa, steps, status[i] = solve(s, p, alpha[i], penalty[i])
         f, f_rest, g, g_rest, missed = observable_sums(s, p, u, kappa)
         # lambda/kappa is exact to rounding once kappa is known, also where 1 - df1/N cancels
         ratio = penalty[i] / kappa if kappa != 0.0 else slack(alpha[i], f, f_rest)[0]
         free = spare(alpha[i], g, g_rest)
-        test, train, inputs, noisy = observed(missed, noise[i], ratio, free)
+        test, train, inputs, noisy = observed(missed, noise[i], ratio, free, g / alpha[i])
         if free == 0.0:  # the peak itself, alpha = 1 at penalty 0: limits from above
             test = noisy = math.inf if noise[i] > 0.0 else 0.0
             train = inputs = 0.0
+        if math.isnan(
+            test + train + inputs + noisy
+        ):  # powers of an eigenvalue that floating point does not hold
+            status[i] = UNFINISHED
         out[0, i], out[1, i], out[2, i], out[3, i] = kappa, test, train, missed
-        out[4, i], out[5, i], out[6, i], out[7, i], out[8, i] = inputs, noisy, f, free, steps
+        out[4, i], out[5, i], out[6, i], out[7, i], out[8, i] = inputs, noisy, f, g / alpha[i], steps
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -298,7 +304,7 @@ def at_kappa(s, p, u, alpha, noise, kappa):
     """Penalty and test error of an effective ridge."""
     f, f_rest, g, g_rest, missed = observable_sums(s, p, u, kappa)
     ratio = slack(alpha, f, f_rest)[0]
-    return kappa * ratio, observed(missed, noise, ratio, spare(alpha, g, g_rest))[0]
+    return kappa * ratio, observed(missed, noise, ratio, spare(alpha, g, g_rest), g / alpha)[0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -102,12 +102,9 @@ def minima(
     [0.0082, 0.231]
     """
     spectrum = with_signal(eigenvalues, weights, signal)
-    sigma2 = float(arguments.non_negative("noise", noise))
-    return tuple(
-        _minima(
-            spectrum, float(arguments.positive("sample_ratio", sample_ratio)) / spectrum.rank_fraction, sigma2
-        )
-    )
+    sigma2 = arguments.single("noise", arguments.non_negative("noise", noise))
+    ratio = arguments.single("sample_ratio", arguments.positive("sample_ratio", sample_ratio))
+    return tuple(_minima(spectrum, ratio / spectrum.rank_fraction, sigma2))
 
 
 def _minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minimum]:

@@ -109,12 +109,11 @@ def solved(
     out, status = ridge_kernel.solve_all(spectrum.eigenvalues, spectrum.weights, spectrum.signal, *flat)
     _refuse(spectrum, status, flat[0], flat[1])
     got = {name: row.reshape(shape) for name, row in zip(ridge_kernel.FIELDS, out, strict=True)}
-    fitted, spare, steps = got.pop("fitted"), got.pop("spare"), got.pop("steps")
+    fitted, steps = got.pop("fitted"), got.pop("steps")
     return got | {
         "unexplained": got["test_error"] / total,
         "variance": got["variance_of_inputs"] + got["variance_of_noise"],
         "degrees_of_freedom": fitted,
-        "rho": 1 - spare,
         "interpolates": (penalty == 0) & (ratio < spectrum.rank_fraction),
         "overdetermined": ratio > spectrum.rank_fraction,
         "steps": steps.astype(int),
@@ -132,7 +131,7 @@ def _refuse(spectrum: Spectrum, status: np.ndarray, ratio: np.ndarray, penalty: 
     if (status != _CERTIFIED).any():
         first = int(np.flatnonzero(status != _CERTIFIED)[0])
         raise ConvergenceError(
-            f"No certified effective ridge at sample_ratio {ratio[first]!r}, penalty {penalty[first]!r}; "
+            f"No certified effective ridge at sample_ratio {ratio[first]:g}, penalty {penalty[first]:g}; "
             "eigenvalues may span more than floating point holds."
         )
 
@@ -161,7 +160,7 @@ def learning_curve(
     lam = np.atleast_1d(arguments.finite("penalty", penalty))
     if ratio.ndim != 1 or lam.ndim != 1:
         raise ArgumentError("sample_ratio", "must be a list, as must `penalty`", but="has more dimensions")
-    sigma2 = float(arguments.non_negative("noise", noise))
+    sigma2 = arguments.single("noise", arguments.non_negative("noise", noise))
     grid = np.broadcast_arrays(ratio[:, None], lam[None, :])
     values = solved(spectrum, np.full(grid[0].shape, sigma2), *grid)
     axes = ("sample_ratio", "penalty")

@@ -62,7 +62,7 @@ SPARE_FORMS = compile(
 ISOTROPIC = compile(ridge.isotropic_ridge(), (s, margin, penalty_symbol), name="ridge_isotropic")
 OBSERVED = compile(
     [ridge.expected_error(), ridge.training_error(), ridge.variance_of_inputs(), ridge.variance_of_noise()],
-    (SUMS["missed"], noise, SLACK, SPARE),
+    (SUMS["missed"], noise, SLACK, SPARE, ridge.RHO),
     name="ridge_observed",
 )
 _SUMS_OF_TILT = (*(SUMS[name] for name in _TILTING), ridge.MISSED_BEND, ridge.FITTED_BEND)

@@ -101,6 +101,7 @@ def spare_few_samples() -> Expr:
 
 
 SLACK, SPARE = symbols("slack spare", real=True)  # lambda/kappa and 1 - rho, by whichever form
+RHO = Symbol("rho", nonnegative=True)  # df2/N; one symbol more than 1 - SPARE, which has no digits where rho is tiny
 MISSED_BEND, FITTED_BEND = symbols("missed_bend fitted_bend", real=True)
 
 
@@ -139,12 +140,12 @@ def bias() -> Expr:
 
 def variance_of_inputs() -> Expr:
     """Variance over the training inputs with the noise switched off, ``B rho/(1 - rho)``."""
-    return SUMS["missed"] * (1 - SPARE) / SPARE
+    return SUMS["missed"] * RHO / SPARE
 
 
 def variance_of_noise() -> Expr:
     """Variance over the training noise, ``sigma^2 rho/(1 - rho)``."""
-    return noise * (1 - SPARE) / SPARE
+    return noise * RHO / SPARE
 
 
 def stationarity() -> Expr:
