@@ -7,7 +7,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.utils.estimator_checks import check_estimator
 
-from widelimit.numerics import ridge, ridge_sample
+from widelimit.numerics import ridge, ridge_sample, ridge_tables
 from widelimit.theory.errors import ArgumentError, InputError
 
 
@@ -156,6 +156,9 @@ def test_complaints_about_tables(tmp_path):
     frame = pd.DataFrame(X, columns=list("abcd"))
     (tmp_path / "text.csv").write_text("a,b,y\n1,red,2\n2,blue,3\n3,red,4\n")
     (tmp_path / "hole.csv").write_text("a,b,y\n1,2,2\n2,,3\n3,1,4\n")
+    (tmp_path / "last.csv").write_text("a,b,city\n1,2,Ulm\n2,2,Rom\n4,2,Bern\n")
+    (tmp_path / "empty.csv").write_text("a,b,y\n")
+    (tmp_path / "alone.csv").write_text("y\n1\n2\n")
     (tmp_path / "torn.npy").write_bytes(b"not an array")
     cases = [
         ((X[:2], y[:2]), {}, "`X` must have at least three samples, but has 2"),
@@ -165,7 +168,7 @@ def test_complaints_about_tables(tmp_path):
         ((X, np.stack([y, y], 1)), {}, "`y` must be one column"),
         ((y, y), {}, "`X` must be a table of samples x features"),
         ((np.where(X[0, 1] == X, np.nan, X), y), {}, "`X` must be finite, but is missing in row 0, column 1"),
-        ((tmp_path / "text.csv",), {"target": "y"}, "`X` must have numeric columns, but holds text in b"),
+        ((tmp_path / "text.csv",), {"target": "y"}, "`X` must be numeric, but holds text or dates in b"),
         ((tmp_path / "hole.csv",), {"target": "y"}, "is missing in row 1, column b"),
         (
             (tmp_path / "hole.csv",),
@@ -175,6 +178,13 @@ def test_complaints_about_tables(tmp_path):
         ((tmp_path / "none.csv",), {}, "`X` must be a file that exists"),
         ((tmp_path / "torn.npy",), {}, "`X` must be a readable .npy file"),
         ((tmp_path / "data.txt",), {}, "`X` must be a .npy, .csv or .parquet file"),
+        ((tmp_path / "last.csv",), {}, "`target` must be numeric, but holds text or dates in city"),
+        ((tmp_path / "empty.csv",), {}, "`X` must have rows, but has none"),
+        (
+            (tmp_path / "alone.csv",),
+            {},
+            "must be a table of samples x features, but has shape (2, 0). One column",
+        ),
         ((X,), {"target": 9}, "`target` must be the number of a column"),
         ((frame, y), {"target": "a"}, "`target` must be left out"),
     ]
@@ -182,6 +192,40 @@ def test_complaints_about_tables(tmp_path):
         with pytest.raises(InputError) as caught:
             ridge.from_data(*arguments, **more)
         assert message in str(caught.value)
+
+
+def test_csv_dialects_give_the_same_table(tmp_path):
+    X, y, *_ = gaussian(40, 3, 0)
+    frame = pd.DataFrame(np.column_stack([X, y]), columns=["größe", "b", "c", "y"])
+    expected = ridge_tables.table(X, y)
+    plain = {"index": False}
+    for number, (more, target) in enumerate(
+        [
+            (plain, "y"),
+            ({}, "y"),  # with the row numbers that pandas writes
+            (plain | {"sep": ";"}, None),
+            (plain | {"sep": ";", "decimal": ","}, "y"),
+            (plain | {"sep": "\t"}, "y"),
+            (plain | {"header": False}, None),
+            (plain | {"header": False, "sep": ";", "decimal": ","}, "3"),
+            (plain | {"encoding": "utf-8-sig"}, "y"),
+        ]
+    ):
+        frame.to_csv(path := tmp_path / f"{number}.CSV", **more)
+        for got, want in zip(ridge_tables.table(path, target=target), expected, strict=True):
+            assert got == pytest.approx(want, rel=1e-12), more
+
+
+def test_the_command_line_calls_the_file_data(tmp_path):
+    (tmp_path / "one.csv").write_text("a,b,y\n1,2,3\n")
+    for text, message in (
+        ("a,b,y\n1,2,3\n", "`data` must have at least three samples, but has 1"),
+        ("a,y\n1,2\n3,2\n4,2\n", "`target` must vary"),
+        ("a,y\n1,2\n,2\n4,2\n", "`data` must be finite, but is missing in row 1, column a"),
+    ):
+        (tmp_path / "bad.csv").write_text(text)
+        with pytest.raises(ArgumentError, match=message):
+            ridge.predict(data=str(tmp_path / "bad.csv"))
 
 
 def test_a_gram_matrix_beyond_memory_is_refused_with_its_size(monkeypatch):

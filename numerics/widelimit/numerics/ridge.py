@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
-from widelimit.numerics.ridge_data import DataTheory, from_data
+from widelimit.numerics.ridge_data import DataTheory, from_data, from_file
 from widelimit.numerics.ridge_features import FeatureSolution, feature_moments, random_features
 from widelimit.numerics.ridge_gaps import HessianGaps, gap_thresholds, hessian_density, hessian_gaps
 from widelimit.numerics.ridge_penalty import BestPenalty, Minimum, minima, optimal_penalty
@@ -86,8 +86,9 @@ def predict(
     ----------
     data
         A .csv, .parquet or .npy file: one row a sample. Predicts its learning curve and its best penalty.
+        A .csv file may have a first line of names or not, and be separated by commas, semicolons or tabs.
     target
-        The column to be predicted: its name, or its number in a .npy file. The last one if left out.
+        The column to be predicted: its name, or its number (from 0) where columns have none. The last if left out.
     eigenvalues
         Without data: the distinct covariance eigenvalues.
     weights
@@ -125,12 +126,7 @@ def predict(
 def _predict_data(
     data: str, target: str | None, penalty: float | None, samples: list[int] | None, standardize: bool
 ) -> DataPrediction:
-    place: Any = (
-        int(target)
-        if data.endswith(".npy") and target is not None and target.lstrip("-").isdigit()
-        else target
-    )
-    theory = from_data(data, target=place, standardize=standardize)
+    theory = from_file(data, target, standardize)
     lowest = min(theory.samples, max(4, theory.samples // 64))
     default = np.unique(np.geomspace(lowest, theory.samples, _CURVE_POINTS).round().astype(int))
     sizes = default if samples is None else np.atleast_1d(arguments.real("samples", samples))

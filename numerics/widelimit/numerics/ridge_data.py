@@ -185,25 +185,31 @@ def from_data(
     True
     """
     inputs, targets = table(X, y, target)
+    draws = arguments.count("redrawn", redrawn, 2), arguments.count("seed", seed, 0)
     sample, constant = _decomposed(inputs, targets, intercept, standardize)
-    return _theory(
-        sample, intercept, constant, arguments.count("redrawn", redrawn, 2), arguments.count("seed", seed, 0)
-    )
+    return _theory(sample, intercept, constant, *draws)
+
+
+def from_file(path: str, target: str | None, standardize: bool) -> DataTheory:
+    """`from_data` for the command line, where the file is called `data`."""
+    inputs, targets = table(path, None, target, "data")
+    sample, constant = _decomposed(inputs, targets, True, standardize, ("data", "target"))
+    return _theory(sample, True, constant, 64, 0)
 
 
 def _decomposed(
-    x: Array, y: Array, intercept: bool, standardize: bool = False
+    x: Array, y: Array, intercept: bool, standardize: bool, names: tuple[str, str] = ("X", "y")
 ) -> tuple[Sample, tuple[int, ...]]:
     """Centre, drop constant features and eigendecompose."""
     if x.shape[0] < 3:
-        raise ArgumentError("X", "must have at least three samples", but=f"has {x.shape[0]}")
+        raise ArgumentError(names[0], "must have at least three samples", but=f"has {x.shape[0]}")
     x, y = (x - x.mean(0), y - y.mean()) if intercept else (x.copy(), y)
     spread = np.sqrt((x**2).mean(0))
     varies = spread > 1e-13 * max(1e-300, float(spread.max(initial=0.0)))
     if not varies.any() or spread.max() == 0:
-        raise ArgumentError("X", "must have a feature that varies", but="has constant features only")
+        raise ArgumentError(names[0], "must have a feature that varies", but="has constant features only")
     if not y.any() or float(np.abs(y).max()) == 0.0:
-        raise ArgumentError("y", "must vary", but="is constant")
+        raise ArgumentError(names[1], "must vary", but="is constant")
     if standardize:
         x = x / np.where(varies, spread, 1.0)
     return decompose(x, y, x.shape[0] - intercept), tuple(np.flatnonzero(~varies).tolist())

@@ -1,4 +1,9 @@
-"""Inputs and targets from arrays, pandas frames and .npy, .csv and .parquet files, or one clear complaint."""
+"""Inputs and targets from arrays, pandas frames and .npy, .csv and .parquet files, or one clear complaint.
+
+A .csv file may be separated by commas, semicolons or tabs (with the decimal comma that goes with the latter two). A
+first line of numbers is data, not names (unless it counts the columns, 0, 1, 2 ...); columns are then numbered. A
+leading column without a name that counts the rows, as pandas writes it, is left out.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +15,25 @@ import numpy as np
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
-_FORMATS = ".npy, .csv or .parquet"
+_FORMATS = (".npy", ".csv", ".parquet")
 
 
-def table(X: Any, y: Any = None, target: str | int | None = None) -> tuple[Array, Array]:
-    """Return inputs (samples x features) and targets as float arrays; see `ridge_data.from_data`."""
+def table(X: Any, y: Any = None, target: str | int | None = None, name: str = "X") -> tuple[Array, Array]:
+    """Return inputs (samples x features) and targets as float arrays; see `ridge_data.from_data`.
+
+    `name` is what complaints call `X`.
+    """
     if y is not None and target is not None:
         raise ArgumentError("target", "must be left out where `y` is given", target)
-    inputs = _load("X", X)
-    if y is None:
-        inputs, targets = _split(inputs, target)
-    else:
-        targets = _load("y", y)
-    x, values = _numbers("X", inputs), _numbers("y", targets)
+    inputs, targets = _load(name, X), None if y is None else _load("y", y)
+    if targets is None:
+        inputs, targets = _split(name, inputs, target)
+    x, values = _numbers(name, inputs), _numbers("target" if y is None else "y", targets)
     if x.ndim != 2 or x.shape[1] == 0:
-        raise ArgumentError("X", "must be a table of samples x features", but=f"has shape {x.shape}")
+        help = "" if y is not None else "One column is the target: there must be another one."
+        raise ArgumentError(
+            name, "must be a table of samples x features", but=f"has shape {x.shape}", help=help
+        )
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if values.ndim != 1:
         raise ArgumentError("y", "must be one column of targets", but=f"has shape {values.shape}")
@@ -39,18 +48,17 @@ def _load(name: str, source: Any) -> Any:
     if not isinstance(source, str | Path):
         return source
     path = Path(source)
-    if path.suffix not in (".npy", ".csv", ".parquet"):
-        raise ArgumentError(name, f"must be a {_FORMATS} file", str(source))
+    kind = path.suffix.lower()
+    if kind not in _FORMATS:
+        raise ArgumentError(name, f"must be a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} file", str(source))
     try:
-        if path.suffix == ".npy":
+        if kind == ".npy":
             return np.load(path, allow_pickle=False)
+        if kind == ".csv":
+            return _csv(path)
         import pandas
 
-        return (
-            pandas.read_csv(path, skipinitialspace=True)
-            if path.suffix == ".csv"
-            else pandas.read_parquet(path)
-        )
+        return pandas.read_parquet(path)
     except FileNotFoundError:
         raise ArgumentError(name, "must be a file that exists", str(source)) from None
     except ImportError as error:
@@ -59,25 +67,57 @@ def _load(name: str, source: Any) -> Any:
         ) from None
     except Exception as error:  # the parsers raise many kinds
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArgumentError(
-            name, f"must be a readable {path.suffix} file", help=first, but=f"is {source}"
-        ) from None
+        raise ArgumentError(name, f"must be a readable {kind} file", help=first, but=f"is {source}") from None
 
 
-def _split(inputs: Any, target: str | int | None) -> tuple[Any, Any]:
+def _csv(path: Path) -> Any:
+    import pandas
+
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        first, second = lines.readline().rstrip("\r\n"), lines.readline()
+    separator = next((c for c in ";\t" if first.count(c) == second.count(c) > 0), ",")
+    decimal = "," if separator != "," and "," in second and "." not in second else "."
+    header = None if _is_data(first.replace(decimal, ".").split(separator)) else "infer"
+    read = pandas.read_csv(
+        path,
+        sep=separator,
+        decimal=decimal,
+        header=header,
+        skipinitialspace=True,
+        encoding="utf-8-sig",
+    )
+    leading = read.columns[0]
+    if str(leading).startswith("Unnamed: 0") and np.array_equal(read[leading], np.arange(len(read))):
+        return read.drop(columns=[leading])
+    return read
+
+
+def _is_data(cells: list[str]) -> bool:
+    """Tell a first line of numbers from a line of names; the names 0, 1, 2 ... are names."""
+    try:
+        numbers = [float(cell.strip().strip('"')) for cell in cells]
+    except ValueError:
+        return False
+    return numbers != list(range(len(numbers)))
+
+
+def _split(name: str, inputs: Any, target: str | int | None) -> tuple[Any, Any]:
     """Take the target's column out of a table."""
     columns = getattr(inputs, "columns", None)
     if columns is not None:
         if target is None:
             target = columns[-1]
+        elif target not in columns and isinstance(target, str) and target.isdigit():
+            target = int(target)  # columns without names
         if target not in columns:
             names = ", ".join(map(str, list(columns)[:20])) + (" ..." if len(columns) > 20 else "")
             raise ArgumentError("target", "must be a column of the data", target, f"The columns are {names}.")
         return inputs.drop(columns=[target]), inputs[target]
     array = np.asarray(inputs)
     if array.ndim != 2 or array.shape[1] < 2:
+        must = "must hold the target in one of its columns"
         raise ArgumentError(
-            "X", "must hold the target in one of its columns, or `y` be given", but=f"has shape {array.shape}"
+            name, must + (", or `y` be given" if name == "X" else ""), but=f"has shape {array.shape}"
         )
     try:
         place = -1 if target is None else int(target)
@@ -89,14 +129,20 @@ def _split(inputs: Any, target: str | int | None) -> tuple[Any, Any]:
 
 def _numbers(name: str, values: Any) -> Array:
     """Make floats, naming the columns that are text, missing or infinite."""
+    frame = hasattr(values, "dtype") and hasattr(values, "to_frame")  # a column of a table
+    values = values.to_frame() if frame else values
     columns = getattr(values, "columns", None)
     if columns is not None:
-        texts = [str(c) for c in columns if values[c].dtype.kind not in "iufb"]
-        if texts:
-            help = "Drop them or encode them as numbers."
+        if len(values) == 0:
+            raise ArgumentError(name, "must have rows", but="has none")
+        if texts := [str(c) for c, kind in values.dtypes.items() if kind.kind not in "iufb"]:
+            help = "Drop such columns or encode them as numbers."
+            if name == "target":
+                help = "Name another column, or encode it as numbers."
             raise ArgumentError(
-                name, "must have numeric columns", help=help, but=f"holds text in {', '.join(texts[:8])}"
+                name, "must be numeric", help=help, but=f"holds text or dates in {', '.join(texts[:8])}"
             )
+        values = values.to_numpy(dtype=float, na_value=np.nan)
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "iufbO":
