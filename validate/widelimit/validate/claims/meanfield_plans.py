@@ -153,7 +153,7 @@ CRITICAL_DECAY = presets(
         {"activation": "sin", "sigma_b": 0.2, "depth": 12, "one_minus_c0": 0.5, "weights": "orthogonal"},
         {"activation": "relu", "sigma_b": 0.0, "depth": 24, "one_minus_c0": 1.0},
     ),
-    # 1 - c of one network fluctuates like sqrt(depth/N) and hardly shifts in the mean: replicates count more than width.
+    # 1 - c of one network fluctuates like sqrt(depth/N) and hardly shifts in the mean: replicates before width.
     most=(160, 1024, 256),
     sizes=((200, 400, 800), (250, 500, 1000), DEEP),
 )

@@ -73,13 +73,20 @@ TRAINABILITY = Claim(
     paper="arXiv:1611.01232, section 5 (an empirical rule, not derived)",
     domain={"rate": Interval(0.02, 0.1, simplest=0.05), "steps": Integers(300, 1000)},
     plans={
+        "reference": Plan(
+            (point("tanh", 1.0, neurons=100, steps=300, batch=128, rate=0.05, deepest=68),),
+            sizes=(),
+            pilot=4,
+            most=8,
+            block=2,
+        ),
         "deep": Plan(
             (point("tanh", 1.0, neurons=256, steps=1000, batch=128, rate=0.05, deepest=100),),
             sizes=(),
             pilot=4,
             most=8,
             block=4,
-        )
+        ),
     },
     predict=trainability,
     simulate=simulate_trainability,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from widelimit.validate.outcome import ClaimOutcome, FalsifyOutcome, RunOutcome
+from widelimit.validate.report.machine import strict
 from widelimit.validate.report.numbers import count, duration, measured, number, p_value, percent
 
 _SHOWN = 8  # numbers of an array in a table
@@ -60,19 +60,6 @@ def plain(value: Any) -> Any:
     if is_dataclass(value):
         return attributes(value)
     return str(value)
-
-
-def strict(value: Any) -> Any:
-    """Make plain values fit for strict JSON: infinity becomes "inf" or "-inf", what is not a number null.
-
-    >>> strict({"xi_c": float("inf"), "c": [float("nan"), 1.0]})
-    {'xi_c': 'inf', 'c': [None, 1.0]}
-    """
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
-    if isinstance(value, dict):
-        return {name: strict(part) for name, part in value.items()}
-    return [strict(part) for part in value] if isinstance(value, list) else value
 
 
 def json_text(value: Any) -> str:

@@ -70,6 +70,19 @@ def parse(text: str) -> RunOutcome:
     return RunOutcome(claims, run, run["preset"], _number(run["level"]))
 
 
+def strict(value: Any) -> Any:
+    """Make plain values fit for strict JSON: infinity becomes "inf" or "-inf", what is not a number null.
+
+    >>> strict({"xi_c": float("inf"), "c": (float("nan"), 1.0)})
+    {'xi_c': 'inf', 'c': [None, 1.0]}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, Mapping):
+        return {str(name): strict(part) for name, part in value.items()}
+    return [strict(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
 def _damaged(path: Path, why: str) -> StoreError:
     return StoreError(
         f"File {path} cannot be read: {why}. Run `widelimit validate` into this folder again: stored cells are used."
@@ -125,7 +138,7 @@ def _read_row(found: Mapping[str, Any]) -> RowOutcome:
 
 
 def _number(value: Any) -> Any:
-    """Undo what `_strict` does to a number; names and texts pass."""
+    """Undo what `strict` does to a number; names and texts pass."""
     if value in ("inf", "-inf"):
         return float(value)
     return value
@@ -136,12 +149,4 @@ def _rounded(value: float) -> float:
 
 
 def _text(content: Any) -> str:
-    return json.dumps(_strict(content), ensure_ascii=False, allow_nan=False)
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
-    if isinstance(value, Mapping):
-        return {str(name): _strict(part) for name, part in value.items()}
-    return [_strict(part) for part in value] if isinstance(value, (list, tuple)) else value
+    return json.dumps(strict(content), ensure_ascii=False, allow_nan=False)
