@@ -61,7 +61,7 @@ class DataTheory:
 
     @cached_property
     def _draws(self) -> tuple[Array, Array]:
-        return resampled(self.sample, self.resolved, self.eigenvalues, self.redrawn, self.seed)
+        return resampled(self.resolved, self.eigenvalues, self.redrawn, self.seed)
 
     @property
     def spectrum(self) -> Spectrum:

@@ -72,7 +72,7 @@ class AsymptoticRidge(RegressorMixin, BaseEstimator):
         )
         penalty = max(penalty, lowest)
         if np.isfinite(penalty):
-            self.coef_ = sample.weights(x, penalty)
+            self.coef_ = sample.weights(penalty)
         self.alpha_ = samples * penalty
         self.penalty_ = self.alpha_ / number
 

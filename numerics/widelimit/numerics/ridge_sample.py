@@ -2,13 +2,17 @@
 
 One eigendecomposition of the Gram matrix ``K = X X^T/n`` gives, at every penalty,
 
-    kappa = 1/(tr(K + lambda)^-1/n)            effective ridge                     (Marchenko-Pastur)
-    df1   = n (1 - lambda/kappa)               population degrees of freedom at kappa
-    B + sigma^2 = sum c_i/(l_i + lambda)^2 / sum 1/(l_i + lambda)^2, c_i = (v_i.y)^2   (cross-validation times 1 - rho)
+    kappa = 1/(tr(K + lambda)^-1/n)              effective ridge (Marchenko-Pastur)
+    df1   = n (1 - lambda/kappa)                 population degrees of freedom at kappa
+    E     = mean over rows of (r_i/(1 - h_i))^2  squared error on each row of the fit to the others
+    B + sigma^2 = (1 - rho) E
 
-for the population, not the sample, down to the kappa that n samples resolve. A covariance spectrum is then the
-non-negative measure whose df1 agrees at all kappa (a convex problem), the signal on it and the noise the non-negative
-numbers whose B + sigma^2 agree. Signal on eigenvalues far below the resolved kappa acts as noise and is counted there.
+with residuals r and leverages h, for the population, not the sample, down to the kappa that n samples resolve. For
+Gaussian inputs 1 - h_i is lambda/kappa for all rows and E the generalised cross-validation score of `theory.ridge`;
+inputs of heavy tails (images, products of features) have rows of much larger leverage, and with their own it stays
+right. A covariance spectrum is then the non-negative measure whose df1 agrees at all kappa (a convex problem), the
+signal on it and the noise the non-negative numbers whose B + sigma^2 agree. Signal on eigenvalues far below the
+resolved kappa acts as noise and is counted there.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ Array = np.ndarray
 _NEGLIGIBLE = 1e-11  # of the largest sample eigenvalue: rounding of a zero
 _ROWS_PER_E = 6  # fitted effective ridges per factor e
 _ATOMS_PER_E = 8  # candidate eigenvalues per factor e
+_BLOCKS = 512  # of rows, whose mean errors are told apart
+_ROWS = 4096  # at a time
 _SPIKES = 24  # largest sample eigenvalues that get a candidate of their own
 
 
@@ -34,18 +40,16 @@ _SPIKES = 24  # largest sample eigenvalues that get a candidate of their own
 class Sample:
     """Centred data in the eigenbasis of its Gram matrix: all that ridge regression and its theory use of it.
 
-    `squares` l_i > 0: eigenvalues of ``X^T X/n``, decreasing. `powers` c_i: squared components of y on the
-    left singular
-    vectors. `samples` n: degrees of freedom left by the intercept. `rest`: squared norm of y outside the span of X.
+    `squares` l_i > 0: eigenvalues of ``X^T X/n``, decreasing. `samples` n: degrees of freedom, one fewer than rows
+    where the data were centred. `projections` u_i.y: components of y on the left singular vectors.
     """
 
+    inputs: Array
+    target: Array
     squares: Array
-    powers: Array
     samples: int
-    features: int
-    rest: float
     directions: Array  # right singular vectors as columns, or left ones where `dual`
-    projections: Array  # u_i.y, with sign
+    projections: Array
     dual: bool
 
     @property
@@ -53,11 +57,47 @@ class Sample:
         """Number of non-zero sample eigenvalues."""
         return self.squares.size
 
-    def weights(self, x: Array, penalty: float) -> Array:
-        """Ridge weights of the centred features `x` at this penalty."""
+    @property
+    def features(self) -> int:
+        """Columns of the data."""
+        return self.inputs.shape[1]
+
+    def weights(self, penalty: float) -> Array:
+        """Ridge weights at this penalty."""
         root = np.sqrt(self.samples * self.squares)
         gain = self.projections * root / (self.samples * (self.squares + penalty))
-        return x.T @ (self.directions @ (gain / root)) if self.dual else self.directions @ gain
+        return self.inputs.T @ (self.directions @ (gain / root)) if self.dual else self.directions @ gain
+
+    def left_out(self, penalties: Array) -> Array:
+        """Squared error at each penalty on each row of the fit to all other rows, averaged over at most 512 blocks.
+
+        ``(r_i/(1 - h_i))^2`` with residuals r and leverages h (Allen 1974): exact, and no fit but the one. Rows of the
+        result belong to penalties; the intercept is fitted to the other rows too.
+        """
+        rows = self.target.size
+        shrunk = penalties / (self.squares[:, None] + penalties)
+        complete = self.rank == self.samples  # every row is fitted without a penalty
+        sums, count = np.zeros((_BLOCKS, penalties.size)), np.zeros(_BLOCKS)
+        for start in range(0, rows, _ROWS):
+            part = slice(start, start + _ROWS)
+            left = self._left(part)
+            leverage = left**2
+            residual = (left * self.projections) @ shrunk
+            kept = leverage @ shrunk  # 1 - h
+            if not complete:
+                residual += (self.target[part] - left @ self.projections)[:, None]
+                kept += np.maximum(0.0, self.samples / rows - leverage.sum(1))[:, None]
+            block = np.arange(start, start + left.shape[0]) % _BLOCKS
+            np.add.at(sums, block, (residual / kept) ** 2)
+            np.add.at(count, block, 1.0)
+        used = count > 0
+        return (sums[used] / count[used, None]).T * (count[used] / count[used].mean())
+
+    def _left(self, part: slice) -> Array:
+        """Rows of the left singular vectors."""
+        if self.dual:
+            return self.directions[part]
+        return self.inputs[part] @ (self.directions / np.sqrt(self.samples * self.squares))
 
 
 def decompose(x: Array, y: Array, samples: int) -> Sample:
@@ -72,9 +112,7 @@ def decompose(x: Array, y: Array, samples: int) -> Sample:
     components = vectors.T @ (y if dual else x.T @ y)
     if not dual:
         components = components / np.sqrt(samples * squares)
-    powers = components**2
-    rest = max(0.0, float(y @ y - powers.sum())) if squares.size < samples else 0.0
-    return Sample(squares, powers, samples, features, rest, vectors, components, dual)
+    return Sample(x, y, squares, samples, vectors, components, dual)
 
 
 def _check_memory(size: int, n: int, features: int) -> None:
@@ -102,8 +140,8 @@ class Resolved:
     fitted: Array  # df1
     spare: Array  # 1 - rho at n samples
     residual: Array  # B + sigma^2
-    residual_error: Array  # its standard error, from Gaussian components of y
-    mixing: Array  # residual = mixing @ (powers, rest/zeros): rows add up to 1
+    residual_error: Array  # its standard error
+    blocks: Array  # the residual of each block of rows; their mean is `residual`
 
 
 def resolve(sample: Sample) -> Resolved:
@@ -114,19 +152,19 @@ def resolve(sample: Sample) -> Resolved:
     inverse = 1 / (sample.squares + penalty[:, None])
     kappa = sample.samples / (inverse.sum(1) + zeros / penalty)
     second = (inverse**2).sum(1) + zeros / penalty**2
-    mixing = np.column_stack([inverse**2, zeros / penalty**2]) / second[:, None]
-    powers = np.append(sample.powers, sample.rest / zeros if zeros else 0.0)
-    # the powers are m chi^2_1, of variance 2 m^2 = (2/3) E c^2; the zeros share one power of many degrees of freedom
-    spread = 2 / 3 * powers**2
-    spread[-1] = 2 * powers[-1] ** 2 / zeros if zeros else 0.0
+    spare = sample.samples / (kappa**2 * second)
+    # errors on new data, less what the error of the intercept adds to them
+    rows = sample.target.size
+    blocks = sample.left_out(penalty) * spare[:, None] / (1 + (rows - sample.samples) / rows)
+    residual = blocks.mean(1)
     return Resolved(
         penalty,
         kappa,
         sample.samples * (1 - penalty / kappa) if zeros == 0 else _fitted(sample, penalty, kappa),
-        sample.samples / (kappa**2 * second),
-        mixing @ powers,
-        np.sqrt(mixing**2 @ spread),
-        mixing,
+        spare,
+        residual,
+        blocks.std(1, ddof=1) / np.sqrt(blocks.shape[1]),
+        blocks,
     )
 
 
@@ -168,10 +206,12 @@ def _candidates(sample: Sample, kappa: Array) -> Array:
 def signal_of(atoms: Array, resolved: Resolved, residual: Array) -> tuple[Array, float]:
     """Signal on each eigenvalue and noise, by non-negative least squares on B + sigma^2.
 
-    Maximum likelihood of the single powers does better on Gaussian data with fewer samples than dimensions, and much
-    worse on images, whose powers have other tails: averages over many of them do not care.
+    Penalties of small test error count most, so that where no such population fits (inputs with heavy tails) the best
+    penalty is still that of the data. Maximum likelihood of the components of y would do better on Gaussian data with
+    fewer samples than dimensions, and much worse on images, whose components have other tails.
     """
-    weight = 1 / np.maximum(resolved.residual_error, 1e-12 * resolved.residual.max())
+    error = resolved.residual / resolved.spare  # what a fit at this penalty costs, at n samples
+    weight = (error.min() / error) ** 2 / np.maximum(resolved.residual_error, 1e-12 * resolved.residual.max())
     columns = (resolved.kappa[:, None] / (atoms + resolved.kappa[:, None])) ** 2
     rows = np.column_stack([columns, np.ones(residual.size)]) * weight[:, None]
     found = _non_negative(rows, residual * weight)
@@ -196,19 +236,12 @@ def population(sample: Sample) -> tuple[Spectrum, float, float, Resolved]:
     return Spectrum(atoms, count / count.sum(), signal), float(count.sum()), noise, resolved
 
 
-def resampled(sample: Sample, resolved: Resolved, atoms: Array, times: int, seed: int) -> tuple[Array, Array]:
-    """Signals (one row each) and noises refitted to redrawn components of y.
-
-    Each power c_i is multiplied by a gamma variable of mean 1 and variance 2/3, so that it varies as a Gaussian
-    component of unknown variance does: E c^2 = 3 m^2 makes that 2 m^2 on average.
-    """
+def resampled(resolved: Resolved, atoms: Array, times: int, seed: int) -> tuple[Array, Array]:
+    """Signals (one row each) and noises refitted to reweighted rows: the Bayesian bootstrap (Rubin 1981)."""
     random = np.random.default_rng(seed)
-    zeros = sample.samples - sample.rank
-    powers = np.append(sample.powers, sample.rest / zeros if zeros else 0.0)
-    draws = random.gamma(1.5, 2 / 3, (times, powers.size))
-    if zeros:
-        draws[:, -1] = random.chisquare(zeros, times) / zeros
-    found = [signal_of(atoms, resolved, resolved.mixing @ (powers * draw)) for draw in draws]
+    weights = random.exponential(1.0, (times, resolved.blocks.shape[1]))
+    weights /= weights.sum(1, keepdims=True)
+    found = [signal_of(atoms, resolved, resolved.blocks @ weight) for weight in weights]
     return np.array([signal for signal, _ in found]).reshape(times, atoms.size), np.array(
         [noise for _, noise in found]
     )
