@@ -141,7 +141,7 @@ class Resolved:
     spare: Array  # 1 - rho at n samples
     residual: Array  # B + sigma^2
     residual_error: Array  # its standard error
-    blocks: Array  # the residual of each block of rows; their mean is `residual`
+    blocks: Array  # as many stand-ins for independent measurements of it
 
 
 def resolve(sample: Sample) -> Resolved:
@@ -157,6 +157,11 @@ def resolve(sample: Sample) -> Resolved:
     rows = sample.target.size
     blocks = sample.left_out(penalty) * spare[:, None] / (1 + (rows - sample.samples) / rows)
     residual = blocks.mean(1)
+    # rows share a fit, so that their errors are not independent: for Gaussian data the variance of their mean is that
+    # of sum c/(l + lambda)^2, c the squared components of y, larger than 1/n by what unequal summands cost
+    fourth = (inverse**4).sum(1) + zeros / penalty**4
+    shared = np.sqrt(sample.samples * fourth) / second
+    blocks = residual[:, None] + shared[:, None] * (blocks - residual[:, None])
     return Resolved(
         penalty,
         kappa,
