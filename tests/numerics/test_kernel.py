@@ -124,23 +124,64 @@ def test_small_and_large_variances(variance):
     assert abs(c[0, 1] / t - 1) < 1e-8 and abs(theta[0, 1] / tdot - 1) < 1e-8
 
 
-def test_kinked_activation_without_a_closed_form():
-    """max(x, 0) * tanh(x) at equal norms, by the angle map, against quadrature split at the kinks."""
-    pairs = pair_map(Activation.of("max(x, 0)*tanh(x)"))
+SOFT = {
+    "max(x, 0)*tanh(x)": (lambda u: u * np.tanh(u), lambda u: np.tanh(u) + u / np.cosh(u) ** 2, False),
+    "x/(1 + abs(x))": (lambda u: u / (1 + np.abs(u)), lambda u: (1 + np.abs(u)) ** -2.0, True),
+}
+
+
+@pytest.mark.parametrize(("name", "q1", "q2"), [(n, *q) for n in SOFT for q in ((0.8, 0.8), (0.3, 5.0))])
+def test_kinked_activation_without_a_closed_form(name, q1, q2):
+    """At equal and at different norms, against quadrature in polar coordinates, whose rays are the kinks at 0."""
+    phi, slope, both_sides = SOFT[name]
+    pairs = pair_map(Activation.of(name))
     assert pairs.method == "angle"
-    q, rho = 0.8, 0.3
-    layer = pairs.at(np.array([q, q]), None)
-    c, theta = np.array([[q, rho * q], [rho * q, q]]), np.ones((2, 2))
+    rho = 0.3
+    layer = pairs.at(np.array([q1, q2]), None)
+    c = np.array([[q1, rho * math.sqrt(q1 * q2)], [rho * math.sqrt(q1 * q2), q2]])
+    theta = np.ones((2, 2))
     layer.advance(c, theta, slice(0, 2), slice(0, 2), 1.0, 0.0, 0.0)
-    angle = math.acos(rho)  # in polar coordinates both are positive between the rays angle - pi/2 and pi/2
+    angle = math.acos(
+        rho
+    )  # both are positive between the rays angle - pi/2 and pi/2, of opposite sign beyond
     nodes, weights = np.polynomial.legendre.leggauss(60)
-    a, wide = angle / 2 + 0.5 * (math.pi - angle) * nodes, 0.5 * (math.pi - angle) * weights
     r, far = 5.5 * (1 + nodes), 5.5 * weights
-    u, v = (math.sqrt(q) * np.outer(np.cos(b), r) for b in (a, a - angle))
-    density = np.outer(wide, far * r * np.exp(-(r**2) / 2) / (2 * math.pi))
-    t = np.sum(density * u * np.tanh(u) * v * np.tanh(v))
-    tdot = np.sum(density * (np.tanh(u) + u / np.cosh(u) ** 2) * (np.tanh(v) + v / np.cosh(v) ** 2))
+    t = tdot = 0.0
+    for low, high in ((angle - math.pi / 2, math.pi / 2), (math.pi / 2, angle + math.pi / 2))[
+        : 1 + both_sides
+    ]:
+        a, wide = (low + high) / 2 + 0.5 * (high - low) * nodes, 0.5 * (high - low) * weights
+        u, v = (math.sqrt(q) * np.outer(np.cos(b), r) for q, b in ((q1, a), (q2, a - angle)))
+        density = (1 + both_sides) * np.outer(wide, far * r * np.exp(-(r**2) / 2) / (2 * math.pi))
+        t += np.sum(density * phi(u) * phi(v))
+        tdot += np.sum(density * slope(u) * slope(v))
     assert abs(c[0, 1] / t - 1) < 1e-8 and abs(theta[0, 1] / tdot - 1) < 1e-8
+
+
+def test_many_norms_are_interpolated():
+    """Each pair as if it were alone: norms as nodes against norms between nodes."""
+    q = np.geomspace(0.5, 0.7, 60)
+    c = 0.4 * np.sqrt(np.outer(q, q))
+    np.fill_diagonal(c, q)
+    theta, few, few_theta = np.ones_like(c), c[:2, :2].copy(), np.ones((2, 2))
+    at = pair_map(Activation.of("max(x, 0)*tanh(x)")).at
+    at(q, None).advance(c, theta, slice(0, 60), slice(0, 60), 1.0, 0.0, 0.0)
+    at(q[:2], None).advance(few, few_theta, slice(0, 2), slice(0, 2), 1.0, 0.0, 0.0)
+    assert np.allclose(c[:2, :2], few, rtol=1e-9) and np.allclose(theta[:2, :2], few_theta, rtol=1e-9)
+
+
+def test_large_variances_of_a_smooth_activation():
+    """tanh at variance 10^4 is almost the sign: T = (2/pi) arcsin(rho) to order 1/q; the diagonal by quadrature."""
+    q, rho = 1e4, 0.4
+    layer = pair_map(Activation.of("tanh")).at(np.array([q]), np.array([q]))
+    c, theta = np.array([[rho * q]]), np.ones((1, 1))
+    layer.advance(c, theta, slice(0, 1), slice(0, 1), 1.0, 0.0, 0.0)
+    z = np.arange(-9, 9, 2e-3)
+    weight = 2e-3 * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    assert abs(layer.v1[0] / (weight @ np.tanh(100 * z) ** 2) - 1) < 1e-8
+    assert abs(c[0, 0] - 2 / math.pi * math.asin(rho)) < 2 / q
+    # E sech^2 sech^2: the density at 0 times the area 2 x 2
+    assert abs(theta[0, 0] * 2 * math.pi * q * math.sqrt(1 - rho**2) / 4 - 1) < 10 / q
 
 
 @pytest.mark.parametrize("activation", ["relu", "hard_tanh", "tanh", "erf", "elu"])
@@ -179,6 +220,13 @@ def test_blocks_on_disk_equal_memory(tmp_path):
     assert np.array_equal(np.load(tmp_path / "kernels" / "nngp.npy"), here.nngp)
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "cos(x)"])
+def test_zero_inputs_of_an_activation_that_is_not_zero_at_zero(activation):
+    """Without biases one hidden layer gives phi(0)^2, and phi'(0)^2 times a tangent kernel of zero."""
+    nngp, ntk = kernel.nngp_ntk(np.zeros((2, 3)), activation=activation, sigma_w=2.0, depth=1)
+    assert np.allclose(nngp, {"sigmoid": 1.0, "cos(x)": 4.0}[activation]) and np.allclose(ntk, nngp)
+
+
 def test_bad_input():
     x = np.ones((2, 3))
     with pytest.raises(ArgumentError, match="`x2` must have as many columns as `x1`, 3, but has 4"):
@@ -189,6 +237,12 @@ def test_bad_input():
         kernel.nngp_ntk(np.ones(3), sigma_w=1.0)
     with pytest.raises(ArgumentError, match="`sigma_w` must be positive"):
         kernel.nngp_ntk(x, sigma_w=0.0)
+    with pytest.raises(ArgumentError, match=r"`sigma_w` must be a single number here, but has shape \(2,\)"):
+        kernel.nngp_ntk(x, sigma_w=[1.0, 2.0])
+    with pytest.raises(ArgumentError, match="`out` must be a folder that can be written"):
+        kernel.nngp_ntk(x, out=__file__)
+    with pytest.raises(DomainError, match="overflow"):
+        kernel.nngp_ntk(x, sigma_w=1e100, depth=4)
     with pytest.raises(ArgumentError, match="holds NaN"):
         kernel.nngp_ntk([[1.0, math.nan]], sigma_w=1.0)
     with pytest.raises(InfiniteMomentError, match="jumps"):

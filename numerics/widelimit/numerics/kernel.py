@@ -84,13 +84,14 @@ def nngp_ntk(
         raise ArgumentError(
             "x2", f"must have as many columns as `x1`, {x1.shape[1]}", but=f"has {x2.shape[1]}"
         )
-    sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
-    sb2 = float(arguments.non_negative("sigma_b", sigma_b)) ** 2
+    sw2 = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2
+    sb2 = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b)) ** 2
     depth = arguments.count("depth", depth, least=0)
     pairs = pair_map(Activation.of(activation))
     nngp, ntk = _allocate(x1.shape[0], x2.shape[0], out, memory)
 
-    s1 = np.einsum("ij,ij->i", x1, x1) / x1.shape[1]
+    with np.errstate(over="ignore"):  # an overflow is told below
+        s1 = np.einsum("ij,ij->i", x1, x1) / x1.shape[1]
     q1 = sw2 * s1 + sb2
     q2 = q1 if symmetric else sw2 * np.einsum("ij,ij->i", x2, x2) / x2.shape[1] + sb2
     layers: list[Layer] = []
@@ -98,7 +99,8 @@ def nngp_ntk(
     for _ in range(depth):
         layer = pairs.at(v1, None if symmetric else v2)
         layers.append(layer)
-        v1, v2 = sw2 * layer.v1 + sb2, sw2 * layer.v2 + sb2
+        with np.errstate(over="ignore"):
+            v1, v2 = sw2 * layer.v1 + sb2, sw2 * layer.v2 + sb2
         if not (np.isfinite(v1).all() and np.isfinite(v2).all()):
             raise DomainError(
                 f"The variances overflow in layer {len(layers)}: this activation amplifies without bound at sigma_w = "
@@ -175,7 +177,12 @@ def _allocate(
 ) -> tuple[np.ndarray, np.ndarray]:
     if out is not None:
         folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArgumentError(
+                "out", "must be a folder that can be written", but=f"is {folder}: {error.strerror}"
+            ) from None
         nngp, ntk = (
             np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.float64, shape=(n1, n2))
             for name in ("nngp", "ntk")

@@ -1,101 +1,68 @@
-"""Kernels of a kinked activation without a closed form, by interpolation in (sqrt q1, sqrt q2, angle).
+"""Kernels of a kinked activation without a closed form, by interpolation in the angle arccos(rho).
 
 Seen as a function of rho, T has a branch point at rho = 1 ((1 - rho)^(3/2) at a kink), so that Hermite series
 converge slowly. In the angle arccos(rho) it is smooth up to both ends: a Chebyshev interpolant converges fast. Its
-nodes are the only points where a two-dimensional quadrature runs; their number does not depend on the data.
+nodes, `kernel_angle_table`, are the only points where a quadrature runs; their number does not depend on the data.
+The scales sqrt(q) are nodes themselves where the inputs have few norms; many norms are interpolated as well, in
+asinh(sqrt(q)), which is linear below 1 and a logarithm above.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable
 
 import numpy as np
 from numba import njit, types
 from scipy import fft
 
-from widelimit.numerics.compile import compile
+from widelimit.numerics.kernel_angle_table import Table
 from widelimit.numerics.kernel_maps import SMALLEST, Layer, correlation
-from widelimit.theory import kernel as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ConvergenceError
 
+TINY = 1e-300
 ACCURACY = 1e-10  # of the interpolant, relative to its largest value
-_ANGLES = (24, 48, 96, 192)
-_SCALES = (1, 6, 10, 16, 24)  # nodes in sqrt(q); 1 serves inputs of one norm
-
-Pair = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+_ANGLES = (24, 48, 96, 192, 384, 768)
+_SCALES = (12, 20, 32, 48)  # nodes in sqrt(q), where there are more norms than the last of them
+_SAME = 1e-13  # scales this close are one norm, seen through rounding
 
 
 @functools.lru_cache(maxsize=64)
 def prepare(activation: Activation) -> Callable[[np.ndarray, np.ndarray | None], Layer]:
-    """Compile the two-dimensional quadrature and return what builds an `AngleLayer` from variances."""
-    return functools.partial(AngleLayer, compile(theory.pair(activation), theory.PAIR_SYMBOLS, name="pair"))
+    """Compile the quadrature and return what builds an `AngleLayer` from variances."""
+    return functools.partial(AngleLayer, Table(activation))
 
 
 class AngleLayer:
-    """T and Tdot by Chebyshev interpolation; `_one` and `_two` hold each input's Chebyshev polynomials of sqrt(q)."""
+    """T and Tdot by Chebyshev interpolation; `_one` and `_two` hold each input's weights of the scale nodes."""
 
-    def __init__(self, pair: Pair, q1: np.ndarray, q2: np.ndarray | None = None) -> None:
+    def __init__(self, table: Table, q1: np.ndarray, q2: np.ndarray | None = None) -> None:
         self._q1 = np.maximum(q1, SMALLEST)
         self._q2 = self._q1 if q2 is None else np.maximum(q2, SMALLEST)
-        scales = np.sqrt(np.concatenate([self._q1, self._q2]))
-        self._low, self._high = float(scales.min()), float(scales.max())
-        self._t, self._tdot, self.error = self._interpolate(pair)
-        self._one, self._two = self._polynomials(self._q1), self._polynomials(self._q2)
+        s1, s2 = np.sqrt(self._q1), np.sqrt(self._q2)
+        norms = _distinct(np.concatenate([s1, s2]))
+        if norms.size <= _SCALES[-1]:
+            self._one, self._two = (_nearest(norms, s) for s in (s1, s2))
+            self._t, self._tdot, self.error = _in_angle(table, norms)
+        else:
+            low, high = np.arcsinh(norms[[0, -1]])
+            self._t, self._tdot, self.error = _in_both(table, float(low), float(high))
+            count = self._t.shape[0]
+            self._one, self._two = (
+                np.ascontiguousarray(
+                    np.polynomial.chebyshev.chebvander(
+                        np.clip((2 * np.arcsinh(s) - low - high) / (high - low), -1, 1), count - 1
+                    )
+                )
+                for s in (s1, s2)
+            )
         self.v1 = self._variance(self._one)
         self.v2 = self.v1 if q2 is None else self._variance(self._two)
 
-    def _interpolate(self, pair: Pair) -> tuple[np.ndarray, np.ndarray, float]:
-        """Refine until the last quarter of the coefficients is small in each direction."""
-        one_norm = self._high - self._low <= 1e-12 * self._high
-        sizes = itertools.product((1,) if one_norm else _SCALES[1:], _ANGLES)
-        scale_nodes, angle_nodes = next(sizes)
-        while True:
-            coefficients = self._coefficients(pair, scale_nodes, angle_nodes)
-            largest = [np.abs(c).max() for c in coefficients]
-            cut_scale, cut_angle = (max(2, 3 * k // 4) for k in (scale_nodes, angle_nodes))
-            rest_scale = (
-                0.0
-                if one_norm
-                else max(np.abs(c[cut_scale:]).max() / m for c, m in zip(coefficients, largest, strict=True))
-            )
-            rest_angle = max(
-                np.abs(c[:, :, cut_angle:]).max() / m for c, m in zip(coefficients, largest, strict=True)
-            )
-            if max(rest_scale, rest_angle) < ACCURACY:
-                return coefficients[0], coefficients[1], max(rest_scale, rest_angle)
-            if rest_angle >= ACCURACY and angle_nodes < _ANGLES[-1]:
-                angle_nodes = next(k for k in _ANGLES if k > angle_nodes)
-            elif rest_scale >= ACCURACY and scale_nodes < _SCALES[-1]:
-                scale_nodes = next(k for k in _SCALES if k > scale_nodes)
-            else:
-                raise ConvergenceError(
-                    f"The kernel of this activation needs more than {scale_nodes} x {scale_nodes} x "
-                    f"{angle_nodes} nodes "
-                    f"between the variances {self._low**2:.3g} and {self._high**2:.3g} (reached "
-                    f"{max(rest_scale, rest_angle):.1e}). Bring the inputs to similar norms."
-                )
-
-    def _coefficients(self, pair: Pair, scale_nodes: int, angle_nodes: int) -> tuple[np.ndarray, np.ndarray]:
-        nodes = np.cos(np.pi * (np.arange(scale_nodes) + 0.5) / scale_nodes)
-        q = (0.5 * (self._low + self._high) + 0.5 * (self._high - self._low) * nodes) ** 2
-        angle = 0.5 * np.pi * (1 + np.cos(np.pi * (np.arange(angle_nodes) + 0.5) / angle_nodes))
-        row, column = np.triu_indices(scale_nodes)
-        values = pair(q[row][:, None], q[column][:, None], np.cos(angle)[None, :])
-        return tuple(_chebyshev(value, row, column, scale_nodes) for value in values)  # type: ignore[return-value]
-
-    def _polynomials(self, q: np.ndarray) -> np.ndarray:
-        """T_a at each input's sqrt(q), (inputs, scale nodes)."""
-        width = self._high - self._low
-        count = self._t.shape[0]
-        s = np.zeros_like(q) if count == 1 else (2 * np.sqrt(q) - self._low - self._high) / width
-        return np.ascontiguousarray(np.polynomial.chebyshev.chebvander(np.clip(s, -1, 1), count - 1))
-
-    def _variance(self, polynomials: np.ndarray) -> np.ndarray:
-        at_zero_angle = self._t @ np.ones(self._t.shape[2])
-        return np.einsum("na,ab,nb->n", polynomials, at_zero_angle, polynomials)
+    def _variance(self, weights: np.ndarray) -> np.ndarray:
+        at_zero_angle = self._t @ (-1.0) ** np.arange(self._t.shape[2])
+        return np.einsum("na,ab,nb->n", weights, at_zero_angle, weights)
 
     def advance(
         self,
@@ -117,17 +84,64 @@ class AngleLayer:
             _advance(c[local], theta[local], t, tdot, self._q1[i], self._q2[columns], sw2, sb2, train)
 
 
-def _chebyshev(values: np.ndarray, row: np.ndarray, column: np.ndarray, n: int) -> np.ndarray:
-    """Chebyshev coefficients of values at the nodes, symmetric in the first two directions."""
-    full = np.empty((n, n, values.shape[1]))
-    full[row, column] = values
-    full[column, row] = values
-    for axis in range(3):
-        full = fft.dct(full, type=2, axis=axis) / full.shape[axis]
+def _distinct(scales: np.ndarray) -> np.ndarray:
+    ordered = np.unique(scales)
+    return ordered[np.append(True, np.diff(ordered) > _SAME * ordered[1:])]
+
+
+def _nearest(norms: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """One-hot rows: which of `norms` each scale is."""
+    index = np.clip(np.searchsorted(norms, scales * (1 + _SAME), side="right") - 1, 0, norms.size - 1)
+    return np.eye(norms.size)[index]
+
+
+def _in_angle(table: Table, scales: np.ndarray, least: int = 0) -> tuple[np.ndarray, np.ndarray, float]:
+    """Chebyshev coefficients in the angle of each pair of `scales`, refined until the last quarter is small."""
+    for count in (k for k in _ANGLES if k >= least):
+        t, tdot = (_chebyshev(value, (2,)) for value in table.at(scales, _angles(count)))
+        # judged pair by pair: norms can differ by orders of magnitude
+        rest = max(
+            float(np.max(np.abs(c[:, :, 3 * count // 4 :]).max(axis=2) / np.abs(c).max(axis=2, initial=TINY)))
+            for c in (t, tdot)
+        )
+        if rest < ACCURACY:
+            return t, tdot, rest
+    raise ConvergenceError(
+        f"The kernel of this activation needs more than {_ANGLES[-1]} angles at the variance {scales[-1] ** 2:.3g} "
+        f"(reached {rest:.1e}). Reduce sigma_w, sigma_b or the norms of the inputs."
+    )
+
+
+def _in_both(table: Table, low: float, high: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """The same for all scales between sinh(low) and sinh(high)."""
+    angles = 0
+    for count in _SCALES:
+        nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+        scales = np.sinh(0.5 * (low + high) + 0.5 * (high - low) * nodes)
+        t, tdot, error = _in_angle(table, scales, angles)
+        angles = t.shape[2]
+        t, tdot = (_chebyshev(c, (0, 1)) for c in (t, tdot))
+        rest = max(float(np.abs(c[3 * count // 4 :]).max() / np.abs(c).max()) for c in (t, tdot))
+        if rest < ACCURACY:
+            return t, tdot, max(error, rest)
+    raise ConvergenceError(
+        f"The kernel of this activation needs more than {_SCALES[-1]} norms between the variances "
+        f"{np.sinh(low) ** 2:.3g} and {np.sinh(high) ** 2:.3g} (reached {rest:.1e}). Bring the inputs to similar norms."
+    )
+
+
+def _angles(count: int) -> np.ndarray:
+    return 0.5 * np.pi * (1 + np.cos(np.pi * (np.arange(count) + 0.5) / count))
+
+
+def _chebyshev(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Chebyshev coefficients of values at the nodes along `axes`."""
+    for axis in axes:
+        values = fft.dct(values, type=2, axis=axis) / values.shape[axis]
         index: list[slice | int] = [slice(None)] * 3
         index[axis] = 0
-        full[tuple(index)] *= 0.5
-    return full
+        values[tuple(index)] *= 0.5
+    return values
 
 
 _R1 = types.Array(types.float64, 1, "A")

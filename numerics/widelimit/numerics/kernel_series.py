@@ -171,7 +171,7 @@ def _hermite(order: int, z: np.ndarray) -> np.ndarray:
 
 def _parity(a1: np.ndarray, a2: np.ndarray) -> int:
     """Return 1 if only odd coefficients are there (odd phi), 2 if only even ones, else 0."""
-    odd, even = (max(np.abs(a1[k::2]).max(), np.abs(a2[k::2]).max()) for k in (1, 0))
+    odd, even = (max(np.abs(a[k::2]).max(initial=0.0) for a in (a1, a2)) for k in (1, 0))
     if even <= 1e-15 * odd:
         return 1
     return 2 if odd <= 1e-15 * even else 0
