@@ -2,8 +2,8 @@
 
 With c = cos(angle), u = s (sqrt|c| t + sqrt(1-|c|) z) and v = s' (+-sqrt|c| t + sqrt(1-|c|) z'), where t, z, z' are
 independent standard normal. Given t, u and v are independent: T = E_t F(t, s) F(+-t, s') with the activation smoothed
-over z, F(t, s) = E_z phi(s (sqrt|c| t + sqrt(1-|c|) z)). So each scale is smoothed once for each angle, and all pairs of
-scales are one matrix product; the angle pi - angle has the same F with t reversed.
+over z, F(t, s) = E_z phi(s (sqrt|c| t + sqrt(1-|c|) z)). So each scale is smoothed once for each angle, and all
+pairs of scales are one matrix product; the angle pi - angle has the same F with t reversed.
 """
 
 from __future__ import annotations
