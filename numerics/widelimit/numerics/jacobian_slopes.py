@@ -22,8 +22,8 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtr
-from sympy import Expr, Integer, Symbol, cosh, factor, tanh
+from scipy.special import ndtr as normal_cdf
+from sympy import Add, Expr, Function, Integer, Symbol, cosh, erf, exp, factor, pi, sign, sqrt, tanh
 
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.freeprob.products import Slopes
@@ -31,6 +31,7 @@ from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ConvergenceError, InfiniteMomentError
 
 REACH = 13.0  # standard deviations: the mass beyond is 1e-38, so that E 1/(zeta - d) has its digits at small zeta too
+REST = 60.0  # of tau: paths come within exp(-60) of their ends
 ANGLES = (0.8, 0.5, 0.3, 0.15, 0.08)
 AGREEMENT = 3e-12
 PROBES = np.array([0.03, 0.2, 0.5, 0.9, 1.05, 1.5, 0.1, 0.001]) * np.exp(
@@ -68,30 +69,45 @@ def slope_pieces(activation: Activation) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
+class ndtr(Function):
+    """The normal distribution function under the name that compiled code has for it; SymPy turns erfc(-u) into 2 - erfc(u)."""
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """The normal density."""
+        return exp(-(self.args[0] ** 2) / 2) / sqrt(2 * pi)
+
+
 def _relative(expr: Expr) -> Expr:
-    """Write 1 - tanh^2 as 1/cosh^2, which keeps its digits where it is small."""
+    """Rewrite a slope so that it keeps its digits where it is small.
+
+    1 - tanh^2 becomes 1/cosh^2, 1 +- tanh(u) becomes 2/(1 + exp(-+2u)), 1 +- erf(u) becomes 2 ndtr(+-sqrt(2) u).
+    """
     for node in expr.atoms(tanh):
         symbol = Symbol("u")
-        inner = factor(expr.xreplace({node: symbol}))
-        product = Integer(1)
-        plus, minus = 0, 0
-        for part in inner.as_ordered_factors():
+        argument = node.args[0]
+        product, plus, minus = Integer(1), 0, 0
+        for part in factor(expr.xreplace({node: symbol})).as_ordered_factors():
             base, exponent = part.as_base_exp()
             if base in (symbol + 1, symbol - 1, 1 - symbol) and exponent.is_Integer:
-                if base == symbol + 1:
-                    plus += int(exponent)
-                else:
-                    minus += int(exponent)
-                    product *= 1 if base == 1 - symbol else (-1) ** exponent
+                plus += int(exponent) if base == symbol + 1 else 0
+                minus += 0 if base == symbol + 1 else int(exponent)
+                product *= (-1) ** exponent if base == symbol - 1 else 1
             else:
                 product *= part
         pairs = min(plus, minus)
-        argument = node.args[0]
-        expr = (product * (1 + symbol) ** (plus - pairs) * (1 - symbol) ** (minus - pairs)).xreplace(
-            {symbol: node}
-        )
-        expr = expr * cosh(argument) ** (-2 * pairs)
-    return expr
+        expr = product.xreplace({symbol: node}) * cosh(argument) ** (-2 * pairs)
+        expr *= (2 / (1 + exp(-2 * argument))) ** (plus - pairs)
+        expr *= (2 / (1 + exp(2 * argument))) ** (minus - pairs)
+    return expr.replace(lambda e: isinstance(e, Add) and e.has(erf), _complementary)
+
+
+def _complementary(total: Expr) -> Expr:
+    constant, rest = total.as_coeff_Add()
+    for term in Add.make_args(rest):
+        weight, function = term.as_coeff_Mul()
+        if isinstance(function, erf) and constant and abs(weight) == abs(constant):
+            return 2 * constant * ndtr(sign(weight * constant) * sqrt(2) * function.args[0]) + rest - term
+    return total
 
 
 @lru_cache(maxsize=512)
@@ -117,7 +133,7 @@ def slope_law(activation: Activation, q: float) -> Slopes:
             continue
         double = 2.0 if even else 1.0
         if piece.curve is None:
-            mass = double * float(ndtr(high / scale) - ndtr(low / scale))
+            mass = double * float(normal_cdf(high / scale) - normal_cdf(low / scale))
             if mass > 0.0:
                 atoms[piece.constant] = atoms.get(piece.constant, 0.0) + mass
             continue
@@ -250,32 +266,35 @@ def _contour(
     return best[1][0], best[1][1], best[0]
 
 
-Path = tuple[Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], float, float, float]
+Path = tuple[Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]], float, float, float]
 
 
 def _paths(left: float, right: float, scale: float) -> list[Path]:
-    """Maps (x and dx/dtau of tau, first t, last t, direction of x in t) to try, the cheapest first."""
+    """Maps (end, x - end and dx/dtau of tau, first t, last t, direction of x in t) to try, the cheapest first."""
     cut = REACH * scale
     if abs(left) < cut and abs(right) < cut:
         width = right - left
 
-        def lens(tau: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def lens(tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             below, above = _logistic(tau), _logistic(-tau)
-            x = np.where(tau.real < 0, left + width * below, right - width * above)
-            return x, width * below * above
+            first = tau.real < 0
+            return np.where(first, left, right), width * np.where(first, below, -above), width * below * above
 
-        return [(lens, -40.0, 40.0, 1.0)]
+        return [(lens, -REST, REST, 1.0)]
     direction, end, length = (1.0, left, right - left) if right >= cut else (-1.0, right, right - left)
     paths: list[Path] = []
     for halving in range(9):
         for power in (1, 2):
             c = (0.5 * scale) ** power * 0.5**halving
 
-            def path(tau: np.ndarray, c: float = c, power: int = power) -> tuple[np.ndarray, np.ndarray]:
+            def path(
+                tau: np.ndarray, c: float = c, power: int = power
+            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 root = (c * _softplus(tau)) ** (1.0 / power)
-                return end + direction * root, direction * c / power * _logistic(tau) / root ** (power - 1)
+                rate = direction * c / power * _logistic(tau) / root ** (power - 1)
+                return np.full(tau.shape, end), direction * root, rate
 
-            paths.append((path, -40.0 * power, length**power / c, direction))
+            paths.append((path, -REST * power, length**power / c, direction))
     return paths
 
 
@@ -301,9 +320,10 @@ def _follow(
     tau = np.arange(np.ceil(begin / step), np.floor(end / step) + 1) * step + 1j * direction * angle
     if tau.size > MOST:
         return None
-    x, rate = function(tau)
+    ends, offset, rate = function(tau)
+    x = ends + offset
     with np.errstate(all="ignore"):
-        d = curve(x)[0]
+        d = _near_zeros(curve(x)[0], curve, ends, offset, top)
         weights = step * direction * rate * _gauss(x, scale)
     keep = np.abs(weights) * top > 1e-18 * np.abs(d)  # small d matter where zeta is small
     if not (np.isfinite(d[keep]).all() and np.isfinite(weights).all()) or np.abs(weights).max() > 10:
@@ -312,6 +332,21 @@ def _follow(
     if (d.imag > 1e-13 * np.abs(d) + 1e-15 * top).any() or (d.real < -0.2 * np.abs(d)).any():
         return None
     return d.real + 1j * np.minimum(d.imag, 0.0), weights
+
+
+def _near_zeros(
+    d: np.ndarray, curve: Compiled, ends: np.ndarray, offset: np.ndarray, top: float
+) -> np.ndarray:
+    """Next to an end where the slope vanishes d = (K + K' offset) offset^2: there x itself has lost the offset."""
+    reach = 1e-6 * max(1.0, float(np.abs(ends).max()))
+    for end in np.unique(ends):
+        if float(np.abs(curve(complex(end))[0])) > 1e-25 * top:
+            continue
+        here = (ends == end) & (np.abs(offset) < reach)
+        steps = reach * np.array([-1.0, 1.0])
+        sides = curve((end + steps).astype(complex))[0].real / steps**2
+        d[here] = (sides.mean() + np.diff(sides) / (2 * reach) * offset[here]) * offset[here] ** 2
+    return d
 
 
 def _cauchy(zeta: np.ndarray, nodes: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -335,20 +370,22 @@ def _real_line(curve: Compiled, left: float, right: float, scale: float) -> tupl
 
 
 def _far(piece: Piece, ends: list[float], left: float, right: float, cut: float) -> tuple[list[float], bool]:
-    """Extend the component of a piece that was cut off to the limit of d at infinity."""
+    """Extend the component of a piece that was cut off to the limit of d at infinity, if d tends to one monotonically."""
     assert piece.curve is not None
     side = 1.0 if right == cut else -1.0
     if not np.isfinite(piece.high if side > 0 else piece.low):
+        points = side * max(cut, 1.0) * np.linspace(1.0, 8.0, 200)
         with np.errstate(all="ignore"):
-            values = [
-                float(piece.curve(complex(side * s * max(cut, 1.0)))[0].real) for s in (1.0, 1.25, 2.0, 8.0)
-            ]
-        here, far = values[0], [v for v in values if np.isfinite(v)][-1]
+            values = np.array([float(piece.curve(complex(point))[0].real) for point in points])
+        values = values[np.isfinite(values)]
+        steps = np.diff(values) * np.sign(values[-1] - values[0])
+        if (steps < -1e-12 * np.abs(values[1:])).any():  # it turns: what lies beyond has no weight
+            return ends, False
+        here, far = float(values[0]), float(values[-1])
         if far > 1.05 * here and far > ends[1]:
             return ends, True
         limit = 0.0 if far < 0.95 * here else far
-        if np.isfinite(limit):
-            return [min(ends[0], limit), max(ends[1], limit)], False
+        return [min(ends[0], limit), max(ends[1], limit)], False
     return ends, False
 
 

@@ -19,7 +19,7 @@ from sympy.printing.pycode import PythonCodePrinter
 from widelimit.numerics import special
 from widelimit.theory.errors import InputError
 
-_INERT = {name: Function(name) for name in ("log1pexp", "expit", "bvn", "arctan2")}
+_INERT = {name: Function(name) for name in ("log1pexp", "expit", "bvn", "arctan2", "ndtr")}
 _BOTH = (
     "exp",
     "log",
@@ -57,6 +57,7 @@ REAL = {
 }
 COMPLEX = {name: f"cmath.{name}" for name in _BOTH} | {
     "erf": "special.erf_complex",
+    "ndtr": "special.ndtr_complex",
     "conjugate": "numpy.conj",
     "re": "numpy.real",
     "im": "numpy.imag",
@@ -102,7 +103,12 @@ def _sum(add: Add) -> Expr:
         if isinstance(factor, sympy.exp) and weight == -constant:
             return weight * expm1(factor.args[0]) + others
         if isinstance(factor, sympy.erf) and abs(weight) == abs(constant):
-            return constant * sympy.erfc(-sympy.sign(weight * constant) * factor.args[0]) + others
+            u = sympy.sign(weight * constant) * factor.args[0]
+            if u.could_extract_minus_sign():
+                return constant * sympy.erfc(-u) + others
+            return (
+                2 * constant * _INERT["ndtr"](sympy.sqrt(2) * u) + others
+            )  # SymPy makes erfc(-u) 2 - erfc(u)
         if isinstance(factor, sympy.erfc) and weight == -constant:
             return constant * sympy.erf(factor.args[0]) + others
     return add

@@ -224,17 +224,35 @@ _FADDEEVA_SCALE, _FADDEEVA = _weideman(48)
 def erf_complex(z):
     """Error function on the complex plane: its series near 0, 1 - exp(-z^2) w(iz) elsewhere (error 1e-15)."""
     if abs(z) < 1.0:
-        term, total = z, z
-        for n in range(1, 40):
-            term *= -z * z / n
-            total += term / (2 * n + 1)
-        return 2.0 / math.sqrt(math.pi) * total
+        return _erf_series(z)
     sign = 1.0 if z.real >= 0 else -1.0
-    y = sign * z
+    return sign * (1.0 - _erfc_right(sign * z))
+
+
+@njit
+def ndtr_complex(z):
+    """Normal distribution function on the complex plane, with relative accuracy where it is small."""
+    y = -z / math.sqrt(2.0)
+    if abs(y) < 1.0:
+        return 0.5 - 0.5 * _erf_series(y)
+    return 0.5 * _erfc_right(y) if y.real >= 0 else 1.0 - 0.5 * _erfc_right(-y)
+
+
+@njit
+def _erf_series(z):
+    term, total = z, z
+    for n in range(1, 40):
+        term *= -z * z / n
+        total += term / (2 * n + 1)
+    return 2.0 / math.sqrt(math.pi) * total
+
+
+@njit
+def _erfc_right(y):
+    """exp(-y^2) w(iy), for Re y >= 0."""
     below = _FADDEEVA_SCALE + y  # scale - i (i y)
     ratio = (_FADDEEVA_SCALE - y) / below
     series = 0j
     for coefficient in _FADDEEVA:
         series = series * ratio + coefficient
-    w = 2.0 * series / (below * below) + (1.0 / math.sqrt(math.pi)) / below
-    return sign * (1.0 - cmath.exp(-y * y) * w)
+    return cmath.exp(-y * y) * (2.0 * series / (below * below) + (1.0 / math.sqrt(math.pi)) / below)

@@ -47,7 +47,14 @@ def product_law(
     if len(system.factors) == 1 and reaches_zero and not any(x == -np.inf for x, _ in atoms):
         intervals[0] = (_visible_low(system), intervals[0][1])
     return SpectralLaw(
-        name, branch, intervals, atoms, moments, unbounded=unbounded, reaches_zero=reaches_zero
+        name,
+        branch,
+        intervals,
+        atoms,
+        moments,
+        unbounded=unbounded,
+        reaches_zero=reaches_zero,
+        inherited=max(f.slopes.error for f in factors),
     )
 
 
@@ -235,10 +242,13 @@ def _visible_low(system: ProductSystem) -> float:
     """Where the density falls below rounding, if it does so as at an edge (deep orthogonal networks), else -oo.
 
     The support reaches zero since slopes do, but at real zeta below nearly all slopes log z is real to
-    rounding; where it turns there, the bulk ends.
+    rounding; where it turns there, the bulk ends. Below the nodes nothing is known.
     """
     factor = system.factors[0]
-    zeta = factor.slopes.largest * np.geomspace(1e-40, 1.0, 1200)
+    known = 10.0 * float(np.abs(factor.slopes.nodes).min()) / factor.slopes.largest
+    if known >= 1.0:
+        return -np.inf
+    zeta = factor.slopes.largest * np.geomspace(max(1e-40, known), 1.0, 1200)
     with np.errstate(all="ignore"):
         one, w, v = averages(zeta.astype(complex), factor)
         n, orthogonal = factor.count, 0.0 if factor.gaussian else factor.count

@@ -22,6 +22,7 @@ LARGEST = 0.6  # a first correction above this is a failed step ...
 LINEAR = 1e-6  # ... unless the second is smaller by so much: then the equation is linear over the step
 SETTLED = 1e-9  # corrections below this are rounding, whose ratio means nothing
 SHORTEST = 2.0**-52
+MOST = 1000  # steps of one stretch: they double while all goes well, so more means that rounding rules
 _EPS = float(np.finfo(float).eps)
 
 
@@ -90,7 +91,7 @@ def track(
     count = begin.size
     done = np.zeros(count)
     step = np.ones(count)
-    for _ in range(4000):
+    for _ in range(MOST):
         active = np.flatnonzero((done < 1.0) & (step > SHORTEST))
         if active.size == 0:
             break
@@ -129,7 +130,7 @@ class Branch:
 
     def backbone(self, coordinate: float) -> None:
         """Extend the chain down to `coordinate` with steps that the test accepts."""
-        step = self._step
+        step, first = self._step, len(self._right)
         while self._right[-1] > coordinate:
             here = self._right[-1]
             while True:
@@ -140,7 +141,7 @@ class Branch:
                 if good[0]:
                     break
                 step /= 2
-                if step < 1e-9 * max(1.0, abs(here)):
+                if step < 1e-9 * max(1.0, abs(here)) or len(self._right) - first > MOST:
                     raise ConvergenceError(
                         f"The physical branch could not be continued beyond {self.system.coordinate} "
                         f"coordinate {here}: "

@@ -146,7 +146,9 @@ def integrate(
         if (outer < 1e-15 and missing < 1e-3) or missing < 2e-15:
             break
         if remaining is not None:
-            below = abs(float(remaining(kept[-1].states[:, -1:])[0]))
+            end = kept[-1]
+            falling = float(end.density[-1] * (interval.high - end.coordinate[-1]))
+            below = min(abs(float(remaining(end.states[:, -1:])[0])), falling)
             if below < 0.1 * tolerance:
                 break
             growth = min(growth, 2.0 if below > 1e-3 else 1.25)

@@ -265,8 +265,9 @@ class ProductSystem:
         return moved, size
 
     def transform(self, state: np.ndarray) -> np.ndarray:
-        """Return M."""
-        return averages(_exp(state[0]), self.factors[0])[1]
+        """Return M; near zero, where M is near -1, its imaginary part from 1 + M, which keeps its digits."""
+        one, w, _ = averages(_exp(state[0]), self.factors[0])
+        return np.where(np.abs(one) < 0.5, w.real + 1j * one.imag, w)
 
     def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Every zeta in the closed upper half plane."""

@@ -25,8 +25,8 @@ class SpectralLaw:
     """A probability law on the line: a continuous part on `support` and `atoms`.
 
     Arguments may be scalars or arrays in any order. `error` bounds what was achieved: the largest of the defect of the
-    total mass, the relative defects of the first moments against exact ones, and the disagreement of the integrated
-    density with the exact distribution function where one exists.
+    total mass, the relative defects of the first moments against exact ones, the disagreement of the integrated
+    density with the exact distribution function where one exists, and the error of what the law was made from.
     """
 
     def __init__(
@@ -42,8 +42,12 @@ class SpectralLaw:
         reaches_zero: bool = False,
         tolerance: float = 1e-6,
         known: int = 4,
+        inherited: float = 0.0,
     ) -> None:
-        """`intervals` and atom locations in the coordinate; `moments(k)` is exact, log of it in log coordinates."""
+        """`intervals` and atom locations in the coordinate; `moments(k)` is exact, log of it in log coordinates.
+
+        `inherited`: the error of what the law was made from.
+        """
         self.name = name
         self._branch = branch
         self._log = coordinate == "log"
@@ -62,7 +66,7 @@ class SpectralLaw:
                 )
             )
         self._known = known
-        self.error = self._verify()
+        self.error = max(self._verify(), inherited)
         if self.error > tolerance:
             raise ConvergenceError(
                 f"The law {name} was found only to {self.error:.1e}: total mass {self.mass:.6g}, "
