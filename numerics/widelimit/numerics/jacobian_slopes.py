@@ -70,7 +70,7 @@ def slope_pieces(activation: Activation) -> tuple[Piece, ...]:
 
 
 class ndtr(Function):
-    """The normal distribution function under the name that compiled code has for it; SymPy turns erfc(-u) into 2 - erfc(u)."""
+    """The normal distribution function, under the name of compiled code; SymPy would turn erfc(-u) into 2 - erfc(u)."""
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """The normal density."""
@@ -370,7 +370,7 @@ def _real_line(curve: Compiled, left: float, right: float, scale: float) -> tupl
 
 
 def _far(piece: Piece, ends: list[float], left: float, right: float, cut: float) -> tuple[list[float], bool]:
-    """Extend the component of a piece that was cut off to the limit of d at infinity, if d tends to one monotonically."""
+    """Extend the component of a piece that was cut off to the limit of d at infinity, if d tends there steadily."""
     assert piece.curve is not None
     side = 1.0 if right == cut else -1.0
     if not np.isfinite(piece.high if side > 0 else piece.low):

@@ -246,7 +246,7 @@ def _visible_low(system: ProductSystem) -> float:
     """
     factor = system.factors[0]
     known = 10.0 * float(np.abs(factor.slopes.nodes).min()) / factor.slopes.largest
-    if known >= 1.0:
+    if known >= 1.0 or factor.slopes.components[0][0] > 0.0:
         return -np.inf
     zeta = factor.slopes.largest * np.geomspace(max(1e-40, known), 1.0, 1200)
     with np.errstate(all="ignore"):
