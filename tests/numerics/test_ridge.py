@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+import scipy.optimize
 
 from widelimit.numerics import ridge, ridge_kernel
 from widelimit.theory.errors import ArgumentError, ConvergenceError, InputError
@@ -332,3 +333,19 @@ def test_no_nan_in_silence_where_floating_point_ends():
 def test_the_edge_is_zero_at_threshold():
     with pytest.raises(ArgumentError, match="above the spectral edge 0 at sample_ratio 1"):
         ridge.solve([1, 0.3], [0.3, 0.7], signal=[1, 0], noise=0.1, sample_ratio=1, penalty=-1e-20)
+
+
+@pytest.mark.parametrize(("level", "exponent"), [(None, 1.0), (1.2, 1 / (1.2 / 1.5 + 1.2 / 1.5 - 1))])
+def test_noise_takes_over_a_power_law_at_the_crossover(level, exponent):
+    # s = k^-1.5, u = k^-2, mu = 1: noise equals bias at N ~ (sigma^2)^-exponent, penalty none or N^-level
+    spectrum = ridge.Spectrum.power_law(1e16, 1.5, 2.0)
+
+    def excess(log_n, noise):
+        n = np.exp(log_n)
+        got = ridge.solve(
+            spectrum, noise=noise, sample_ratio=n / 1e16, penalty=0.0 if level is None else n**-level
+        )
+        return np.log((got.bias + got.variance_of_inputs) / got.variance_of_noise)
+
+    meet = [scipy.optimize.brentq(excess, np.log(10), np.log(1e14), args=(noise,)) for noise in (1e-6, 1e-7)]
+    assert (meet[1] - meet[0]) / np.log(10) == pytest.approx(exponent, rel=0.02)

@@ -22,6 +22,7 @@ from sympy import (
     pi,
     sin,
     symbols,
+    zeta,
 )
 
 from widelimit.theory.derivation import Derivation, Step
@@ -42,6 +43,7 @@ BOX = {
     noise: (0.05, 0.5),
     mu: (0.5, 3.0),
 }
+_STEEP = {a: (1.2, 1.4), b: (5.2, 5.6), ridge: (0.001, 0.01)}  # b > 3a + 1
 
 
 def prefactor() -> Expr:
@@ -53,6 +55,19 @@ def bias_prefactor() -> Expr:
     """``I = Gamma(q) Gamma(2 - q)/a``, ``q = 2 - (b - 1)/a``: squared bias ``I kappa^((b-1)/a)`` for b < 2a + 1."""
     q = 2 - (b - 1) / a
     return gamma(q) * gamma(2 - q) / a
+
+
+def steep_bias() -> Expr:
+    """Squared bias for b > 2a + 1: the leading modes are missed alike, ``zeta(b - 2a) kappa^2``."""
+    return zeta(b - 2 * a) * ridge**2
+
+
+def crossover() -> Expr:
+    """Samples from which noise outweighs bias, penalties ``N^-ell`` with ``a/(1 + mu) < ell <= a``.
+
+    ``sigma^(-2/(ell mu/a + ell/a - 1))``; without a penalty that is ell = a, ``sigma^(-2/mu)``.
+    """
+    return noise ** (-1 / (ell * mu / a + ell / a - 1))
 
 
 def plateau() -> Expr:
@@ -76,14 +91,22 @@ def _numeric(
     return evaluate
 
 
-def _step(name: str, lhs: Expr, rhs: Expr, because: str, source: str, **more: Any) -> Step:
-    used = (lhs.free_symbols | rhs.free_symbols) & set(BOX)
+def _step(
+    name: str,
+    lhs: Expr,
+    rhs: Expr,
+    because: str,
+    source: str,
+    box: Mapping[Symbol, tuple[float, float]] = BOX,
+    **more: Any,
+) -> Step:
+    used = (lhs.free_symbols | rhs.free_symbols) & set(box)
     return Step(
         name,
         Eq(lhs, rhs, evaluate=False),
         because,
         source,
-        domain={v: BOX[v] for v in sorted(used, key=str)},
+        domain={v: box[v] for v in sorted(used, key=str)},
         **more,
     )
 
@@ -94,6 +117,18 @@ def _degrees(exponent: mpmath.mpf, penalty: mpmath.mpf) -> mpmath.mpf:
     return mpmath.fsum(1 / (1 + penalty * mpmath.mpf(n) ** exponent) for n in range(1, head)) + mpmath.sumem(
         lambda n: 1 / (1 + penalty * n**exponent), [head, mpmath.inf], tol=mpmath.mpf(10) ** -15
     )
+
+
+def _missed(exponent: mpmath.mpf, other: mpmath.mpf, penalty: mpmath.mpf) -> mpmath.mpf:
+    def term(n: mpmath.mpf) -> mpmath.mpf:
+        power = mpmath.mpf(n) ** exponent
+        return power**2 * mpmath.mpf(n) ** -other * penalty**2 / (1 + penalty * power) ** 2
+
+    head = 300
+    tail = mpmath.quad(lambda y: term(mpmath.e**y) * mpmath.e**y, [mpmath.log(head), 8, 12, 20, 40])
+    last = term(mpmath.mpf(head))  # Euler and Maclaurin, first two corrections
+    slope = mpmath.diff(term, head)
+    return mpmath.fsum(term(mpmath.mpf(n)) for n in range(1, head)) + tail + last / 2 - slope / 12
 
 
 def _derivation() -> Derivation:
@@ -139,9 +174,7 @@ def _derivation() -> Derivation:
                 "bias",
                 Integral(q_integrand, (k, 0, oo)),
                 bias_prefactor() * ridge ** ((b - 1) / a),
-                "The squared bias for b < 2a + 1 (for b > 2a + 1 the leading modes dominate: zeta(b "
-                "- 2a) kappa^2), so that "
-                "B ~ kappa^(mu/a) with mu = min(b - 1, 2a).",
+                "The squared bias for b < 2a + 1.",
                 f"{BORDELON}; {CUI}",
                 evaluate=_numeric(
                     lambda s, t, c: mpmath.quad(
@@ -155,6 +188,21 @@ def _derivation() -> Derivation:
                 ),
             ),
             _step(
+                "steep-bias",
+                Sum(k ** (2 * a - b) * ridge**2 / (1 + ridge * k**a) ** 2, (k, 1, oo)),
+                steep_bias(),
+                "For b > 2a + 1 the leading modes carry the bias, so that B ~ kappa^(mu/a) with mu = min(b - 1, 2a).",
+                f"{BORDELON}; {CUI}",
+                kind="limit",
+                limit=(
+                    ridge,
+                    Integer(0),
+                    0.5,
+                ),  # the next order is kappa, or kappa^((b - 1)/a - 2), above 0.5 here
+                evaluate=_numeric(_missed, steep_bias(), (a, b, ridge)),
+                box=_STEEP,
+            ),
+            _step(
                 "ridgeless",
                 fitted.subs(ridge, law),
                 N,
@@ -166,17 +214,26 @@ def _derivation() -> Derivation:
                 "plateau",
                 noise * (1 - 1 / a) / (1 - (1 - 1 / a)),
                 plateau(),
-                "Noise is fitted by sigma2 rho/(1 - rho): a plateau that more samples do not lower, "
-                "reached at N ~ sigma^(-2/mu).",
+                "Noise is fitted by sigma2 rho/(1 - rho): a plateau that more samples do not lower.",
                 CUI,
                 evaluate=both(noise * (1 - 1 / a) / (1 - (1 - 1 / a)), plateau()),
+            ),
+            _step(
+                "crossover",
+                crossover() ** (-ell * mu / a),
+                noise * crossover() ** (ell / a - 1),
+                "With lambda ~ N^-ell, ell < a, kappa ~ lambda: bias falls as N^(-ell mu/a), noise only as "
+                "sigma2 N^(ell/a - 1). They meet at N ~ sigma^(-2/(ell mu/a + ell/a - 1)), without a penalty (as "
+                "ell = a) at sigma^(-2/mu); for ell below a/(1 + mu) never.",
+                CUI,
+                evaluate=both(crossover() ** (-ell * mu / a), noise * crossover() ** (ell / a - 1)),
+                box=BOX | {ell: (1.9, 2.2)},
             ),
             _step(
                 "best-exponent",
                 1 - best_exponent() / a,
                 best_exponent() * mu / a,
-                "With lambda ~ N^-ell, ell < a, kappa ~ lambda: bias N^(-ell mu/a) and noise N^(ell/a - 1) balance at "
-                "ell = a/(1 + mu), where the excess falls as N^(-mu/(1 + mu)).",
+                "Both fall alike at ell = a/(1 + mu), where the excess falls as N^(-mu/(1 + mu)).",
                 CUI,
                 evaluate=both(1 - best_exponent() / a, best_exponent() * mu / a),
             ),

@@ -125,6 +125,8 @@ def draw_descent(arrays: Arrays, axes: Axes) -> None:
     for ratio in arrays["peaks"]:
         axes.axvline(ratio, color=SOFT, lw=0.6, ls=":")
     axes.set_ylim(0.1, 5)
+    axes.set_yticks([0.1, 0.3, 1, 3], ["0.1", "0.3", "1", "3"])
+    _ticks(axes, (0.03, 0.1, 0.3, 1, 3))
     axes.set_xlabel("samples per dimension N/P")
     axes.set_ylabel("fraction of variance unexplained")
     axes.legend()
