@@ -93,6 +93,31 @@ def test_tangent_band_against_monte_carlo(name, phi, slope):
     assert np.allclose(theta.mean(axis=0), band.limit, rtol=0, atol=0.06 * band.limit.max())
 
 
+@pytest.mark.parametrize(
+    ("name", "phi", "slope", "sigma_w", "width", "entry"),
+    [
+        ("relu", lambda x: np.maximum(x, 0), lambda x: 1.0 * (x > 0), 1.4, 16, 2),
+        ("x + x**2/5", lambda x: x + x**2 / 5, lambda x: 1 + 0.4 * x, 1.1, 32, 0),
+    ],
+)
+def test_shift_of_the_tangent_kernel_against_monte_carlo(name, phi, slope, sigma_w, width, entry):
+    """Off the diagonal for ReLU, which has no shift on it (hanin2020finite); on it for a quadratic activation."""
+    theta = tangent(width, 12000, 3, sigma_w, 0.0, phi, slope)
+    band = ntk_band(X1, X2, activation=name, sigma_w=sigma_w, sigma_b=0.0, widths=[width] * 3)
+    error, shift = theta.std(axis=0) / math.sqrt(len(theta)), theta.mean(axis=0) - band.limit
+    # four standard errors, and the next order in 1/width, a few times 1/width of the shift
+    assert (np.abs(shift - band.shift) < 4 * error + 0.25 * np.abs(band.shift)).all()
+    assert abs(shift[entry]) > 5 * error[entry]  # the correction is seen
+    if name == "relu":
+        assert np.abs(band.shift[:2]).max() < 1e-9 * band.limit.max()
+
+
+def test_shift_of_the_tangent_kernel_falls_like_one_over_width():
+    assert np.abs(ntk_band(X1, X2, activation="tanh", sigma_w=1.5, widths=[40]).shift).max() == 0.0
+    some, half = (ntk_band(X1, X2, activation="tanh", sigma_w=1.5, widths=[n, 2 * n]).shift for n in (40, 80))
+    assert np.abs(some).max() > 1e-4 and np.allclose(some, 2 * half)
+
+
 def test_tangent_band_of_one_layer_is_exact():
     for name in ("relu", "erf"):
         band = ntk_band(X1, X2, activation=name, sigma_w=1.4, sigma_b=0.3, widths=[200])

@@ -79,11 +79,18 @@ def nngp_band(
 class TangentBand:
     """The tangent kernel of two inputs in networks of finite width; each array holds (Theta11, Theta22, Theta12).
 
-    `limit`: infinite width; `deviation`: the standard deviation from network to network, to order 1/sqrt(width).
+    `limit`: infinite width; `mean` = limit + shift, `shift` of order 1/width; `deviation`: the standard deviation from
+    network to network, to order 1/sqrt(width).
     """
 
     limit: np.ndarray
+    mean: np.ndarray
     deviation: np.ndarray
+
+    @property
+    def shift(self) -> np.ndarray:
+        """The correction of the mean."""
+        return self.mean - self.limit
 
 
 _INDEX = ((0, 0), (1, 1), (0, 1))  # the two inputs of each of the three entries
@@ -98,22 +105,25 @@ def ntk_band(
     sigma_b: float = 0.0,
     widths: Any,
 ) -> TangentBand:
-    """Standard deviation of the tangent kernel over networks with hidden layers of `widths`, to first order in 1/width.
+    """Mean and standard deviation of the tangent kernel over networks whose hidden layers have `widths`.
 
     Theta_ab = sum_l Q^l_ab B^l_ab, forward covariances times products of backpropagated gradients. Given what lies
     below and above, layer l adds noise of its units: phi_a phi_b to Q^(l+1), phi'_a phi'_b g_a g_b to B^l, with g of
     covariance B^(l+1). To first order Theta responds linearly: by Theta^l_ab to noise in B^l, by an adjoint recursion
-    to noise in Q^(l+1). The weights of both passes count as independent, which matters at the next order only.
+    to noise in Q^(l+1). The weights of both passes count as independent, which matters to the mean only: its shift, of
+    order 1/width, follows `_tangent_shift`. One hidden layer has none, nor has the diagonal for ReLU without biases
+    (hanin2020finite, theorem 1).
 
     >>> band = ntk_band([1.0, 0.2], [0.0, 1.0], activation="relu", sigma_w=1.4, widths=[300])
     >>> float((300 * (band.deviation[0] / band.limit[0]) ** 2).round(6))  # 3, whatever the scale
     3.0
     """
     phi, q, sw2, sb2, widths = _checked(activation, x1, x2, sigma_w, sigma_b, widths)
-    forward, slopes, jacobians, slope_jacobians = [q], [], [], []
+    forward, slopes, jacobians, slope_jacobians, hessians = [q], [], [], [], []
     for _ in widths:
         both = functools.partial(_maps, phi, sw2, sb2)
-        jacobian, _ = _derivatives(both, forward[-1])
+        jacobian, hessian = _derivatives(both, forward[-1])
+        hessians.append(hessian)
         jacobians.append(jacobian[:3])
         slope_jacobians.append(jacobian[3:])
         values = both(forward[-1])
@@ -138,7 +148,71 @@ def ntk_band(
                 + backward[layer][entry] * np.eye(3)[entry]
                 + response * above[entry] * slope_jacobians[layer][entry]
             )
-    return TangentBand(theta[-1], np.sqrt(variance))
+    derivatives = [
+        (np.concatenate([jacobian, slope_jacobian]), hessian)
+        for jacobian, slope_jacobian, hessian in zip(jacobians, slope_jacobians, hessians, strict=True)
+    ]
+    shift = _tangent_shift(phi, sw2, widths, forward, slopes, theta, derivatives)
+    return TangentBand(theta[-1], theta[-1] + shift, np.sqrt(variance))
+
+
+def _tangent_shift(
+    phi: Activation,
+    sw2: float,
+    widths: np.ndarray,
+    forward: list[np.ndarray],
+    slopes: list[np.ndarray],
+    theta: list[np.ndarray],
+    derivatives: list[tuple[np.ndarray, np.ndarray]],
+) -> np.ndarray:
+    """E Theta - limit to order 1/width, layer by layer upwards (roberts2022principles, chapter 8).
+
+    A layer gives E Theta' = E K' + sigma_w^2 E[phi'_a phi'_b Theta_kk]. Beside the shifts of K and Theta the last mean
+    feels that Theta_kk is correlated with its unit's pre-activations, Cov(z_c z_d, Theta_ab) = D_cd + F_cd + F_dc:
+    D = Cov(K_cd, Theta_ab) is what all units share, and F_cd = E[z_kc z_jd Theta_kj,ab], k != j, stems from the
+    weights that both passes use. With S = Cov(K, K), J and J_slope the derivatives of K' and of sigma_w^2 E phi'phi':
+    D' = sigma_w^4/n Cov(phi_c phi_d, phi_a phi_b + phi'_a phi'_b Theta) + J S (J + Theta J_slope)' + J D slope,
+    F' = sigma_w^4 [E phi_c phi_d phi'_a phi'_b Theta / n + M_a F M_b'], M_a[c, e] = E d/dz_e (phi_c phi'_a).
+    """
+    k_shift, shift, spread = np.zeros(3), np.zeros(3), np.zeros((3, 3))
+    shared, woven = np.zeros((3, 3)), np.zeros((3, 2, 2))  # D and F of the three entries of Theta
+    for layer, width in enumerate(widths):
+        k, slope, (both, hessian) = forward[layer], slopes[layer], derivatives[layer]
+        jacobian, steep = both[:3], both[3:]
+        curved = 0.5 * np.einsum("kab,ab->k", hessian, spread)
+        k_shift, shift = (
+            jacobian @ k_shift + curved[:3],
+            slope * shift + theta[layer] * (steep @ k_shift + curved[3:]),
+        )
+        shift += k_shift + np.einsum("ab,ab->a", steep, shared)
+        # Price: d/dK_cc is half of two derivatives by z_c
+        shift += 2 * steep[:, 0] * woven[:, 0, 0] + 2 * steep[:, 1] * woven[:, 1, 1]
+        shift += steep[:, 2] * (woven[:, 0, 1] + woven[:, 1, 0])
+        new_shared = np.empty_like(shared)
+        for entry, (a, b) in enumerate(_INDEX):
+            noise = _noise(phi, k, a, b, np.array([1.0, 1.0, 1.0])) * sw2**2 / width
+            fresh = noise[:3, entry] + theta[layer][entry] * noise[3, :3]
+            carried = (
+                spread @ (jacobian[entry] + theta[layer][entry] * steep[entry]) + shared[entry] * slope[entry]
+            )
+            new_shared[entry] = fresh + jacobian @ carried
+            product = np.empty((2, 2))
+            for c, d in np.ndindex(2, 2):
+                product[c, d] = _mixed(phi, k, (c == 0) + (d == 0), c + d, *_powers(a, b))
+            left, right = _crossed(jacobian, slope, a), _crossed(jacobian, slope, b)
+            woven[entry] = sw2**2 / width * product * theta[layer][entry] + left @ woven[entry] @ right.T
+        shared = new_shared
+        spread = jacobian @ spread @ jacobian.T + sw2**2 / width * _products(phi, k)
+    return shift
+
+
+def _crossed(jacobian: np.ndarray, slope: np.ndarray, a: int) -> np.ndarray:
+    """sigma_w^2 E d/dz_e (phi_c phi'_a), (c, e), read off the derivatives of the map of K."""
+    out = np.zeros((2, 2))
+    out[a, a] = jacobian[a, a]  # d/dK_aa E phi_a^2 = E (phi'^2 + phi phi'')
+    out[1 - a, 1 - a] = slope[2]
+    out[1 - a, a] = 2 * jacobian[2, a]  # d/dK_aa E phi_a phi_c = E phi''_a phi_c / 2
+    return out
 
 
 def _checked(
