@@ -18,7 +18,7 @@ from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.numerics.freeprob.subordination import add, multiply
 from widelimit.numerics.freeprob.transforms import law_from_cauchy, law_from_r, law_from_s
 from widelimit.theory import freeprob as theory
-from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 from widelimit.theory.parsing import parse, x
 
 __all__ = ["LawSummary", "SpectralLaw", "add", "law", "multiply", "predict"]
@@ -57,7 +57,12 @@ def law(
     if given.S is not None and (
         given.support is None or all(a.is_nonnegative is not False for a, _ in given.support)
     ):
-        return law_from_s(given.S.evalf(30) if given.S.has(Float) else given.S, name or given.name)
+        try:
+            return law_from_s(given.S.evalf(30) if given.S.has(Float) else given.S, name or given.name)
+        except (ConvergenceError, DomainError):  # densities that are infinite at their edges
+            if given.G is None or not given.support:
+                raise
+            return law_from_cauchy(given)
     if given.R is not None:
         return law_from_r(given.R, name or given.name)
     raise DomainError(f"The law {given.name} has neither an S- nor an R-transform in closed form.")

@@ -7,7 +7,7 @@ R-transform: with :math:`\omega=1/G`, :math:`z=\omega+R(1/\omega)`. Both unknown
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -369,12 +369,16 @@ def _intervals(curve: Compiled, branch: Branch) -> list[tuple[float, float]]:
     forbidden = []
     grid = np.concatenate((np.geomspace(1e-30, 0.5, 300), 1 - np.geomspace(0.5, 1e-12, 240)[1:]))
     negative = -np.geomspace(1e6, 1e-30, 900)
+    segments = []
     for points, outer in ((negative, False), (grid, False), (1 + np.geomspace(1e-12, 1e12, 480), True)):
         value, fine = good(points)
         runs = np.flatnonzero(np.diff(np.concatenate(([False], fine, [False])).astype(int)))
-        for first, last in zip(runs[::2], runs[1::2] - 1, strict=True):
-            if not _on_branch(branch, points[first : last + 1], value[first : last + 1]):
-                continue
+        segments += [
+            (points, value, outer, first, last) for first, last in zip(runs[::2], runs[1::2] - 1, strict=True)
+        ]
+    on_branch = _on_branch(branch, [(p[a : b + 1], v[a : b + 1]) for p, v, _, a, b in segments])
+    for (points, value, outer, first, last), physical in zip(segments, on_branch, strict=True):
+        if physical:
             bottom = value[first] if first else (value[0] if outer or points is negative else -np.inf)
             top = value[last] if last < points.size - 1 else (np.inf if outer else value[last])
             if first:
@@ -394,25 +398,37 @@ def _intervals(curve: Compiled, branch: Branch) -> list[tuple[float, float]]:
     return [interval for interval in intervals if np.isfinite(interval[1])]
 
 
-def _on_branch(branch: Branch, points: np.ndarray, value: np.ndarray) -> bool:
-    """Whether the physical branch takes these real t at these log z."""
-    inside = np.flatnonzero((value < branch.reach) & (value > branch.reach - 500.0))
-    if inside.size == 0:
-        return bool(points[-1] > 1.0)
-    pick = inside[[inside.size // 4, inside.size // 2, (3 * inside.size) // 4]]
-    states, _ = branch.descend(value[pick])
-    return bool(np.median(np.abs(np.exp(states[0]) - points[pick]) / np.abs(points[pick])) < 1e-6)
+def _on_branch(branch: Branch, segments: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[bool]:
+    """Whether the physical branch takes these real t at these log z, segment by segment, at three points of each."""
+    picks = []
+    for _, value in segments:
+        inside = np.flatnonzero((value < branch.reach) & (value > branch.reach - 500.0))
+        near = inside[value[inside] > branch.reach - 50.0]
+        inside = near if near.size else inside
+        picks.append(
+            inside[[inside.size // 4, inside.size // 2, (3 * inside.size) // 4]] if inside.size else inside
+        )
+    values = np.concatenate([value[pick] for (_, value), pick in zip(segments, picks, strict=True)])
+    taken = np.exp(branch.descend(values)[0][0]) if values.size else values
+    found, begin = [], 0
+    for (points, _), pick in zip(segments, picks, strict=True):
+        t = points[pick]
+        near = np.abs(taken[begin : begin + t.size] - t) < 1e-6 * np.abs(t)
+        found.append(bool(near.sum() > 1) if t.size else bool(points[-1] > 1.0))
+        begin += t.size
+    return found
 
 
 def _turn(good: Callable, outside: float, inside: float) -> float:
-    for _ in range(200):
-        middle = 0.5 * (outside + inside)
-        if middle in (outside, inside):
+    """Value at the end of a run, between a point outside it and one inside, cut into 32 parts at a time."""
+    for _ in range(40):
+        points = np.linspace(outside, inside, 33)[1:-1]
+        fine = good(points)[1]
+        first = int(np.argmax(fine)) if fine.any() else points.size
+        closer = (points[first - 1] if first else outside, points[first] if fine.any() else inside)
+        if closer == (outside, inside) or closer[0] == closer[1]:
             break
-        if good(np.array([middle]))[1][0]:
-            inside = middle
-        else:
-            outside = middle
+        outside, inside = closer
     return float(good(np.array([inside]))[0][0])
 
 
