@@ -41,6 +41,14 @@ def test_cancelling_sums_keep_their_digits():
     assert np.isfinite(f(800.0)[3:5]).all() and np.isfinite(f(-800.0)[3:5]).all()
 
 
+@pytest.mark.parametrize(("sign", "point"), [(1, -8.0), (-1, 8.0), (1, -30.0)])
+def test_the_far_tail_of_an_error_function(sign, point):
+    x = Symbol("x")
+    assert compile(1 + sign * erf(x / sqrt(2)), [x])(point) == pytest.approx(
+        float(2 * mpmath.ncdf(sign * mpmath.mpf(point))), rel=1e-12
+    )
+
+
 def test_broadcasting_names_and_single_results():
     f = compile(lam * q + eps, [lam, q, eps])  # `lambda` is no name for Python
     out = f(np.ones((3, 1)), np.arange(4.0), 0.5)

@@ -195,6 +195,14 @@ def test_bad_input():
         _ = freeprob.law(R=g).log_largest
 
 
+def test_a_shifted_arcsine_keeps_its_infinite_edges():
+    law = freeprob.law(symbolic.arcsine().shift(3))
+    assert law.quantile(0.25) == pytest.approx(3 - 2**0.5, abs=1e-11) and law.error < 1e-11
+    product = freeprob.multiply(freeprob.law(S=1 / (1 + m / 5)), law)
+    exact = (symbolic.marchenko_pastur(Rational(1, 5)) * symbolic.arcsine().shift(3)).moments(3)
+    assert [product.moment(k) for k in (1, 2, 3)] == pytest.approx([float(v) for v in exact], rel=1e-11)
+
+
 def test_predict_reads_text():
     found = freeprob.predict("1/(1 + m/5)**2")
     assert found.error < 1e-12 and found.mean == pytest.approx(1.0)

@@ -224,3 +224,63 @@ def test_bad_input():
         jacobian.slopes("x*exp(x**2/16)", 8.0)
     with pytest.raises((InfiniteMomentError, NoFixedPointError)):
         jacobian.spectrum("x*exp(x**2/16)", sigma_w=1.0, sigma_b=2.0, depth=2)
+
+
+@pytest.mark.parametrize(
+    ("activation", "depth", "weights"),
+    [
+        ("tanh", 1000, "gaussian"),  # a tail over 10^4 in log x, where rounding must not add up
+        ("erf", 10**5, "orthogonal"),
+        ("erf", 8, "gaussian"),
+        ("sin", 64, "orthogonal"),  # slopes through zero
+        ("gelu", 10**5, "orthogonal"),
+        ("gelu", 8, "gaussian"),
+        ("leaky_relu(0.1)", 1, "gaussian"),  # two intervals
+    ],
+)
+def test_tails_down_to_zero(activation, depth, weights):
+    scales = critical("tanh", 0.1) if activation == "tanh" else {"sigma_w": 1.1, "sigma_b": 0.3}
+    law = jacobian.spectrum(activation, **scales, depth=depth, weights=weights)
+    assert law.error < max(2e-12, 1e-13 * depth) and abs(law.mass - 1) < max(1e-13, 1e-15 * depth)
+    assert len(law.log_support) == (2 if activation.startswith("leaky") else 1)
+
+
+def test_an_oscillating_slope_is_bounded():
+    law = jacobian.spectrum("sin", sigma_w=1.1, sigma_b=0.3, depth=1)
+    assert law.largest == pytest.approx(1.21, rel=1e-12)  # cos^2 <= 1
+    q = meanfield.solve("sin", sigma_w=1.1, sigma_b=0.3).q_star
+    s = np.arccos(
+        np.sqrt(0.3 / 1.21)
+    )  # P(1.21 cos(x)^2 <= 0.3): x within pi/2 - s of an odd multiple of pi/2
+    edges = np.array([[k * np.pi + s, (k + 1) * np.pi - s] for k in range(-4, 4)]) / np.sqrt(2 * q)
+    assert law.cdf(0.3) == pytest.approx(float(np.diff(erf(edges)).sum()) / 2, abs=1e-9)
+
+
+@pytest.mark.parametrize(("activation", "q"), [("gelu", 0.1426), ("swish", 50.0), ("sin", 3.0)])
+def test_slopes_close_to_zero_keep_their_digits(activation, q):
+    """1 + M(zeta) of the slopes at zeta far below them, in units of its size, against quadrature in mpmath."""
+    functions = {
+        "gelu": lambda x: mpmath.ncdf(x) + x * mpmath.npdf(x),
+        "swish": lambda x: (1 + mpmath.exp(-x) * (1 + x)) / (1 + mpmath.exp(-x)) ** 2,
+        "sin": mpmath.cos,
+    }
+    found, f = jacobian.slopes(activation, q), functions[activation]
+    zeta = mpmath.mpc(
+        -1e-9, 1e-10
+    )  # off the positive axis the integrand is smooth on the scale of sqrt(|zeta|)
+    with mpmath.workdps(25):
+        reach = 13 * mpmath.sqrt(q)
+        zeros = [
+            mpmath.findroot(f, start) for start in {"gelu": [-0.75], "swish": [-1.28]}.get(activation, [])
+        ]
+        if activation == "sin":
+            zeros = [(k + 0.5) * mpmath.pi for k in range(-8, 8) if abs((k + 0.5) * mpmath.pi) < reach]
+        cuts = {-reach, reach, *(k * reach / 12 for k in range(-11, 12))}
+        for zero in zeros:
+            cuts |= {zero, *(zero + sign * mpmath.mpf(10) ** -k for sign in (-1, 1) for k in range(6))}
+        exact = mpmath.quad(
+            lambda x: zeta / (zeta - f(x) ** 2) * mpmath.exp(-(x**2) / (2 * q)),
+            sorted(c for c in cuts if abs(c) <= reach),
+        ) / mpmath.sqrt(2 * mpmath.pi * q)
+    value = (found.weights / (complex(zeta) - found.nodes)).sum() * complex(zeta)
+    assert abs(value / complex(exact) - 1) < 1e-10

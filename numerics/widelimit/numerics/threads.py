@@ -31,7 +31,9 @@ def chunks(size: int, smallest: int = SMALLEST, largest: int | None = None) -> l
     >>> chunks(10)
     [slice(0, 10, None)]
     """
-    count = max(1, min(size // max(1, smallest), 4 * workers() if workers() > 1 else 1))
+    count = max(1, size // max(1, smallest))
+    if count > 1:  # asking for the number of workers costs more than a small array
+        count = min(count, 4 * workers() if workers() > 1 else 1)
     if largest is not None:
         count = max(count, -(-size // largest))
     edges = [size * k // count for k in range(count + 1)]

@@ -301,7 +301,7 @@ def _evaluate(curve: Compiled, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values and slopes, NaN at a pole (where compiled complex division raises)."""
     with np.errstate(all="ignore"):
         try:
-            value, slope = curve(t)
+            value, slope = curve.evaluate(np.ascontiguousarray(t, dtype=complex))[0]
         except ZeroDivisionError:
             pairs = [_single(curve, point) for point in t]
             value, slope = np.array(pairs).T
