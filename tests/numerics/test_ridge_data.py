@@ -149,6 +149,31 @@ def test_target_outside_the_span_is_noise():
     assert theory.unexplained == pytest.approx(1.0, abs=0.02)
 
 
+def test_data_without_signal_are_best_not_fitted(tmp_path):
+    random = np.random.default_rng(2)
+    table = random.standard_normal((300, 4))
+    pd.DataFrame(table).to_csv(tmp_path / "noise.csv")
+    got = ridge.predict(data=str(tmp_path / "noise.csv"))
+    assert got.penalty == np.inf
+    assert got.signal == 0.0
+    # the mean of y is all that is fitted
+    assert got.test_error == pytest.approx(table[:, 3].var(ddof=1) * (1 + 1 / 300), rel=0.01)
+    theory = ridge.from_data(table[:, :3], table[:, 3])
+    assert theory.learning_curve(penalty=[1e9, np.inf]).test_error.values[0] == pytest.approx(got.test_error)
+    assert theory.penalty_interval[1] == np.inf
+
+
+def test_equal_eigenvalues_and_extreme_units():
+    y = np.random.default_rng(0).standard_normal(12)
+    assert np.isfinite(ridge.from_data(np.eye(12), y).test_error)  # eleven sample eigenvalues, all the same
+    assert np.isfinite(ridge.AsymptoticRidge().fit(np.eye(12), y).test_error_)
+    X, y, *_ = gaussian(40, 5, 0)
+    plain = ridge.from_data(X, y)
+    assert ridge.from_data(1e25 * X, 1e-25 * y).penalty == pytest.approx(1e50 * plain.penalty, rel=1e-6)
+    with pytest.raises(ArgumentError, match=r"`X` must have a spread between 1e-30 and 1e\+30"):
+        ridge.from_data(1e150 * X, y)
+
+
 def test_standardize_makes_units_irrelevant():
     X, y, *_ = gaussian(300, 20, 2)
     one = ridge.from_data(X, y, standardize=True)

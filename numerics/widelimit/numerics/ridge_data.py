@@ -11,6 +11,7 @@ and target matter (Gaussian equivalence): on digits it is within a few per cent 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import xarray
 
 Array = np.ndarray
+_NO_FIT = 1e12  # of the largest eigenvalue: the penalty that stands for an infinite one
+_EXTREME = 1e30  # terms of the theory hold up to eighth powers of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,8 @@ class DataTheory:
     samples, features, rank: of the data (rank after centring). eigenvalues, multiplicities, signal: of the population
     covariance, decreasing. noise: label-noise variance, with everything that is not linear in the inputs or not
     resolved by so few samples. penalty: the best lambda for this many samples (scikit-learn's `alpha` is samples times
-    this); test_error, unexplained: predicted with it. Standard errors come from redrawn targets.
+    this); infinite where the data show no signal and the best fit is none. test_error, unexplained: predicted with it.
+    Standard errors come from reweighted rows (Bayesian bootstrap).
     """
 
     samples: int
@@ -91,16 +95,18 @@ class DataTheory:
 
     @property
     def penalty_interval(self) -> tuple[float, float]:
-        """Interval of best penalties between the 16th and the 84th percentile of redrawn targets."""
+        """Interval of best penalties between the 16th and the 84th percentile of reweighted rows."""
         found = []
         for signal, noise in zip(*self._draws, strict=True):
             spectrum = Spectrum(self.eigenvalues, self.spectrum.weights, signal)
             found.append(
                 optimal_penalty(spectrum, noise=noise, sample_ratio=self.ratio(self.samples)).penalty
             )
-        best = np.array(found) * self.sample.samples / self.samples
-        low, high = np.quantile(best, [0.16, 0.84])
-        return float(low), float(high)
+        best = (
+            np.sort(found) * self.sample.samples / self.samples
+        )  # infinite ones are not interpolated between
+        last = best.size - 1
+        return float(best[math.floor(0.16 * last)]), float(best[math.ceil(0.84 * last)])
 
     def best_penalty(self, samples: ArrayLike) -> Any:
         """Best penalty for training sets of these sizes."""
@@ -128,15 +134,19 @@ class DataTheory:
         import xarray
 
         number = np.atleast_1d(arguments.real("samples", self.samples if samples is None else samples))
-        lam = np.atleast_1d(arguments.finite("penalty", self.penalty if penalty is None else penalty))
+        given = self.penalty if penalty is None else penalty
+        lam = np.atleast_1d(arguments.real("penalty", given, infinite=True))
         inside = np.atleast_1d(self.ratio(number))
         # the intercept leaves N - 1 samples, in whose normalisation the same loss has the penalty lambda N/(N - 1)
         effective = lam[None, :] * (number / (number - self.intercept))[:, None]
-        ratio, grid = np.broadcast_arrays(inside[:, None], effective)
+        none = np.isposinf(effective)  # no fit at all, to rounding
+        effective = np.where(none, _NO_FIT * self.eigenvalues[0] * (1 + 1 / inside[:, None]), effective)
+        ratio, grid = np.broadcast_arrays(inside[:, None], arguments.finite("penalty", effective))
         values = solved(self.spectrum, np.full(ratio.shape, self.noise), ratio, grid)
         # the mean of N samples adds E/N: for Gaussian data it is independent of the fit
         own = (1 + self.intercept / number)[:, None]
         kappa = values["effective_ridge"]
+        values["effective_ridge"] = np.where(none, np.inf, kappa)
         missing = (kappa[..., None] / (self.eigenvalues + kappa[..., None])) ** 2
         draws = (missing @ self._draws[0].T + self._draws[1]) / (1 - values["rho"])[..., None]
         floor = self.resolved.kappa[0] if self.rank >= self.sample.samples else -np.inf
@@ -168,11 +178,10 @@ def from_data(
 ) -> DataTheory:
     """Estimate the population behind inputs `X` (samples x features) and targets `y`; predict its learning curve.
 
-    `X`: an array, a pandas frame, or the path of a ``.npy``, ``.csv`` or ``.parquet`` file. `y`: targets, or
-    the path of
-    their file; without it, `target` names the column of `X` that holds them (default: the last). `standardize` divides
-    features by their standard deviation first; penalties and eigenvalues then refer to the divided ones. `redrawn`
-    targets (random seed `seed`) give the standard errors.
+    `X`: an array, a pandas frame, or the path of a ``.npy``, ``.csv`` or ``.parquet`` file. `y`: targets, or the path
+    of their file; without it, `target` names the column of `X` that holds them (default: the last). `standardize`
+    divides features by their standard deviation first; penalties and eigenvalues then refer to the divided ones.
+    `redrawn` random weights of the rows (seed `seed`) give the standard errors.
 
     Raises `ArgumentError` for fewer than three samples, X and y of different length, text, missing or infinite
     entries, a constant target, features that are all constant (single constant ones are set aside and listed), and for
@@ -205,10 +214,16 @@ def _decomposed(
         raise ArgumentError(names[0], "must have at least three samples", but=f"has {x.shape[0]}")
     x, y = (x - x.mean(0), y - y.mean()) if intercept else (x.copy(), y)
     spread = np.sqrt((x**2).mean(0))
-    varies = spread > 1e-13 * max(1e-300, float(spread.max(initial=0.0)))
-    if not varies.any() or spread.max() == 0:
+    size = float(spread.max(initial=0.0))
+    for name, largest in zip(names, (size, float(np.abs(y).max())), strict=True):
+        if largest > _EXTREME or 0 < largest < 1 / _EXTREME:
+            raise ArgumentError(
+                name, f"must have a spread between {1 / _EXTREME:g} and {_EXTREME:g}", largest, "Rescale it."
+            )
+    varies = spread > 1e-13 * size
+    if not varies.any():
         raise ArgumentError(names[0], "must have a feature that varies", but="has constant features only")
-    if not y.any() or float(np.abs(y).max()) == 0.0:
+    if not y.any():
         raise ArgumentError(names[1], "must vary", but="is constant")
     if standardize:
         x = x / np.where(varies, spread, 1.0)

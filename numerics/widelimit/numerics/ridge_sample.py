@@ -151,15 +151,16 @@ def resolve(sample: Sample) -> Resolved:
     zeros = sample.samples - sample.rank
     inverse = 1 / (sample.squares + penalty[:, None])
     kappa = sample.samples / (inverse.sum(1) + zeros / penalty)
-    second = (inverse**2).sum(1) + zeros / penalty**2
-    spare = sample.samples / (kappa**2 * second)
+    shares, rest = kappa[:, None] * inverse, kappa / penalty  # no units, whose powers could overflow
+    second = (shares**2).sum(1) + zeros * rest**2
+    spare = sample.samples / second
     # errors on new data, less what the error of the intercept adds to them
     rows = sample.target.size
     blocks = sample.left_out(penalty) * spare[:, None] / (1 + (rows - sample.samples) / rows)
     residual = blocks.mean(1)
     # rows share a fit, so that their errors are not independent: for Gaussian data the variance of their mean is that
     # of sum c/(l + lambda)^2, c the squared components of y, larger than 1/n by what unequal summands cost
-    fourth = (inverse**4).sum(1) + zeros / penalty**4
+    fourth = (shares**4).sum(1) + zeros * rest**4
     shared = np.sqrt(sample.samples * fourth) / second
     blocks = residual[:, None] + shared[:, None] * (blocks - residual[:, None])
     return Resolved(
@@ -200,9 +201,9 @@ def _candidates(sample: Sample, kappa: Array) -> Array:
     for k in range(min(_SPIKES, sample.rank - 1)):
         others = np.delete(sample.squares, k)
         own = sample.squares[k]
-        shifted = (
-            (1 / (own - others)).sum() + zeros / own
-        ) / sample.samples  # 1/kappa at penalty -l_k without l_k
+        with np.errstate(divide="ignore"):  # equal eigenvalues are no spikes
+            # 1/kappa at penalty -l_k without l_k
+            shifted = ((1 / (own - others)).sum() + zeros / own) / sample.samples
         if shifted * own > 0.5 and np.isfinite(shifted):
             spikes.append(1 / shifted)
     return np.unique(np.concatenate([grid, spikes]))[::-1]
