@@ -26,7 +26,7 @@ from widelimit.theory.architecture import (
     recursion,
 )  # fmt: skip
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.validate.modules import Shortcut, build
+from widelimit.validate.modules import LastStep, Shortcut, build
 from widelimit.validate.network import from_torch
 from widelimit.validate.simulate.fisher import largest_eigenvalue
 
@@ -37,6 +37,10 @@ NETWORKS = {
     "dropout": (Architecture((Dense(1.5, 0.3), TANH, Dropout(0.7), Dense(1.5, 0.3), TANH, Dense(1.2, 0.1))), (6,)),
     "layer norm": (
         Architecture((Dense(1.5, 0.3), LayerNorm(), RELU, LayerNorm(True), Dense(1.5, 0.3), RELU, Dense(1.2, 0.1))),
+        (6,),
+    ),
+    "gain before an activation": (
+        Architecture((Dense(1.5, 0.3), LayerNorm(True), TANH, Dense(1.5, 0.3), LayerNorm(True), RELU, Dense(1.2, 0.1))),
         (6,),
     ),
     "residual": (Architecture((Dense(1.5, 0.3), Residual((TANH, Dense(1.5, 0.3))), TANH, Dense(1.2, 0.1))), (6,)),
@@ -109,9 +113,10 @@ def test_pooling_against_a_second_set_is_a_block_of_one_set():
     assert np.allclose(part.ntk, both.ntk[:1, 1:], rtol=1e-12)
 
 
-def test_batch_norm_of_a_large_batch():
+@pytest.mark.parametrize("affine", [False, True])
+def test_batch_norm_of_a_large_batch(affine):
     """Against modules; the rule is for large batches, here 60 of independent inputs."""
-    architecture = Architecture((Dense(1.0, 0.0), BatchNorm(), TANH, Dense(1.2, 0.1)))
+    architecture = Architecture((Dense(1.0, 0.0), BatchNorm(affine), TANH, Dense(1.2, 0.1)))
     x = np.random.default_rng(5).standard_normal((60, 80))
     theory = kernels(architecture, x)
     k, theta = (values.mean(axis=0) for values in drawn(architecture, x, 200, 4))
@@ -121,6 +126,23 @@ def test_batch_norm_of_a_large_batch():
     )
     with pytest.raises(DomainError, match="fluctuates by"):
         kernels(architecture, x[:5])
+
+
+def test_a_trained_gain_meets_the_slope_of_its_own_unit():
+    """Theta' = K' + sigma_w^2 (Tdot (Theta/q + 1) + E u phi'(u) v phi'(v)), the last by quadrature, not Tdot k."""
+    x = np.array([[1.0, 0.5, -0.3], [0.2, -1.0, 0.8]])
+    got = kernels(Architecture((Dense(1.5, 0.0), LayerNorm(True), TANH, Dense(1.2, 0.0))), x)
+    k = 1.5**2 * x @ x.T / 3
+    q, rho = np.diag(k), k[0, 1] / math.sqrt(k[0, 0] * k[1, 1])
+    z = np.arange(-9, 9, 0.05)
+    weight = 0.05 * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    u, v = z[:, None], rho * z[:, None] + math.sqrt(1 - rho**2) * z[None, :]
+    steep, t = 1 / (np.cosh(u) * np.cosh(v)) ** 2, weight @ (np.tanh(u) * np.tanh(v)) @ weight
+    tdot, gain = weight @ steep @ weight, weight @ (u * v * steep) @ weight
+    expected = 1.2**2 * (t + tdot * (k[0, 1] / math.sqrt(q[0] * q[1]) + 1) + gain)
+    assert math.isclose(got.ntk[0, 1], expected, rel_tol=1e-8)
+    with pytest.raises(DomainError, match="hard_tanh has a kink away from 0"):
+        kernels(Architecture((Dense(), LayerNorm(True), Act.of("hard_tanh"), Dense())), x)
 
 
 def test_recursion_is_symbolic():
@@ -180,9 +202,58 @@ def test_layers_that_are_read():
     assert np.isfinite(from_torch(module.eval()).kernels(x).ntk).all()
 
 
+def test_a_recurrent_module_is_read():
+    """Scales drawn into ``nn.RNN``, with its two biases, against the recursion at those scales."""
+    torch.manual_seed(1)
+    cell = nn.RNN(5, 300, batch_first=True)
+    for weight, std in (
+        (cell.weight_hh_l0, 1.2 / math.sqrt(300)), (cell.weight_ih_l0, 0.9 / math.sqrt(5)), (cell.bias_ih_l0, 0.3),
+        (cell.bias_hh_l0, 0.4),
+    ):  # fmt: skip
+        nn.init.normal_(weight, std=std)
+    module = nn.Sequential(LastStep(cell), nn.Linear(300, 1, bias=False)).double()
+    net = from_torch(module)
+    layer = net.architecture.layers[0]
+    assert isinstance(layer, Recurrent) and net.widths == (300,)
+    assert np.allclose([layer.sigma_w, layer.sigma_v, layer.sigma_b], [1.2, 0.9, 0.5], rtol=0.06)
+    x = np.random.default_rng(8).standard_normal((3, 4, 5))
+    hidden = module[0](torch.tensor(x)).detach().numpy()
+    readout = float(module[1].weight.detach().pow(2).sum())
+    # one network of width 300: entries fluctuate by some 1/sqrt(300)
+    assert np.allclose(net.kernels(x).nngp, readout * hidden @ hidden.T / 300, rtol=0, atol=0.15 * readout)
+
+
+@pytest.mark.parametrize(
+    ("activation", "phi"),
+    [
+        (nn.SELU(), nn.functional.selu), (nn.ELU(0.5), lambda x: nn.functional.elu(x, 0.5)),
+        (nn.Softplus(2.0), lambda x: nn.functional.softplus(x, 2.0)),
+    ],
+)  # fmt: skip
+def test_activations_are_those_of_torch(activation, phi):
+    """The variance behind the activation by quadrature of torch's own function."""
+    module = nn.Sequential(nn.Linear(4, 64), activation, nn.Linear(64, 1))
+    net = from_torch(module, sigma_w=1.0, sigma_b=0.0)
+    z = torch.arange(-10, 10, 1e-3, dtype=torch.float64)
+    density = 1e-3 * torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    assert math.isclose(net.kernels(np.ones((1, 4))).nngp[0, 0], float((phi(z) ** 2) @ density), rel_tol=1e-6)
+
+
+def test_images_may_come_flat_or_not_and_must_fit():
+    x, net = np.random.default_rng(9).standard_normal((3, 3, 4)), from_torch(user_module())
+    assert np.array_equal(net.kernels(x).ntk, net.kernels(x.reshape(3, 12)).ntk)
+    with pytest.raises(ArgumentError, match=r"`x1` must have the 12 features or channels .* but has 5"):
+        net.kernels(x.reshape(3, 12)[:, :5])
+    with pytest.raises(ArgumentError, match="`x1` must hold one input a row"):
+        net.kernels(np.ones(12))
+
+
 @pytest.mark.parametrize(
     ("layers", "match"),
     [
+        ([nn.RNN(8, 64), nn.Linear(64, 1)], r"Layer '0' \(RNN\) .* put it into widelimit's LastStep"),
+        ([LastStep(nn.RNN(8, 64)), nn.Linear(64, 1)], r"only with batch_first=True"),
+        ([LastStep(nn.LSTM(8, 64)), nn.Linear(64, 1)], r"Layer '0' \(LSTM\)"),
         ([nn.Linear(8, 64), nn.ReLU(), nn.MaxPool1d(2), nn.Linear(32, 1)], r"Layer '2' \(MaxPool1d\)"),
         ([nn.Sequential(nn.Linear(8, 64), nn.Softmax(1)), nn.Linear(64, 1)], r"Layer '0.1' \(Softmax\)"),
         ([nn.Conv1d(1, 64, 3, stride=2), nn.Flatten(), nn.Linear(64, 1)], r"stride \(2,\) is not 1"),

@@ -25,7 +25,7 @@ from widelimit.numerics.kernel_maps import pair_map
 from widelimit.theory import architecture as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
-from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.theory.errors import ArgumentError, DomainError, InfiniteMomentError
 from widelimit.theory.expectation import Expectation
 
 _FLUCTUATION = 0.3  # of a batch's variance over units, relative, above which the large-batch rule is refused
@@ -37,7 +37,8 @@ class State:
 
     `k`, `theta`: (P, n1, n2) in the diagonal layout, (1, n1 P, n2 P) in the full one. `q1`, `m1`: (n1, P) variances and
     means of units; `q2`, `m2` the same of the second inputs. `positions`: the spatial shape, () for vectors.
-    `gaussian`: whether units are Gaussian, so that an activation may follow.
+    `gaussian`: whether units are Gaussian, so that an activation may follow. `gain`: whether theta still lacks the
+    trained gain of a normalisation, u v for each unit: k on average, but an activation has the same unit's slope.
     """
 
     k: np.ndarray
@@ -51,6 +52,7 @@ class State:
     symmetric: bool
     gaussian: bool
     error: float = 0.0
+    gain: bool = False
 
 
 def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kernels:
@@ -71,7 +73,7 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
     if x2 is not None and any(isinstance(layer, theory.GlobalAveragePool) for layer in architecture.walk()):
         return _slice_of_all(architecture, x1, x2)  # variances behind pooling need each set's own kernel
     state = _start(architecture, x1, x2)
-    state = _apply_all(architecture.layers, state, ())
+    state = _settled(_apply_all(architecture.layers, state, ()))
     if state.positions:
         raise DomainError(
             f"The network ends with positions {state.positions}: add Flatten or GlobalAveragePool and a dense layer."
@@ -109,6 +111,8 @@ def _start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
             (layer for layer in architecture.walk() if isinstance(layer, theory.Convolution)), None
         )
         spatial = 0 if convolution is None else convolution.dimensions
+        if isinstance(first, theory.Flatten) and convolution is None:
+            a, b = (z.reshape(len(z), -1) if z.ndim > 2 and len(z) else z for z in (a, b))
         shape = ("(n, features)", "(n, channels, length)", "(n, channels, height, width)")[spatial]
         _dimensions("x1", a, 2 + spatial, shape)
         _dimensions("x2", b, 2 + spatial, shape)
@@ -150,8 +154,15 @@ def _same_width(one: int, two: int) -> None:
 def _apply_all(layers: tuple[theory.Layer, ...], state: State, path: tuple[int, ...]) -> State:
     for number, layer in enumerate(layers):
         where = ".".join(map(str, (*path, number)))
+        if not isinstance(layer, theory.Act | theory.Residual):
+            state = _settled(state)
         state = _RULES[type(layer)](layer, state, f"Layer {where} ({type(layer).__name__})", (*path, number))
     return state
+
+
+def _settled(s: State) -> State:
+    """Add the trained gain where units are averaged: E u v = k."""
+    return replace(s, theta=s.theta + s.k, gain=False) if s.gain else s
 
 
 def _dense(layer: theory.Dense, s: State, name: str, path: tuple[int, ...]) -> State:
@@ -237,7 +248,17 @@ def _mean(activation: Activation) -> Callable[[np.ndarray], np.ndarray]:
 def _activation(layer: theory.Act, s: State, name: str, path: tuple[int, ...]) -> State:
     if not s.gaussian:
         raise DomainError(f"{name} must follow a dense or convolution layer: its inputs are not Gaussian.")
-    return _pointwise(layer.activation, s)
+    after = _pointwise(layer.activation, s)
+    if not s.gain:
+        return after
+    try:  # the gain of a unit: E u phi'(u) v phi'(v)
+        gained = _pointwise(Activation.of(X * theory.slope(layer.activation)), s).k
+    except InfiniteMomentError:
+        raise DomainError(
+            f"{name}: {layer.activation.name} has a kink away from 0, where the tangent kernel behind a normalisation "
+            "with a trained gain is not known. Use the normalisation without gain and shift."
+        ) from None
+    return replace(after, theta=after.theta + gained, gain=False)
 
 
 def _pointwise(activation: Activation, s: State) -> State:
@@ -295,7 +316,7 @@ def _layer_norm(layer: theory.LayerNorm, s: State, name: str, path: tuple[int, .
         )
     scale = np.sqrt(np.outer(left, right))[None]
     k = (s.k - np.multiply.outer(s.m1[:, 0], s.m2[:, 0])) / scale
-    theta = s.theta / scale + (k + 1.0 if layer.affine else 0.0)
+    theta = s.theta / scale + (1.0 if layer.affine else 0.0)  # the shift; the gain waits for what follows
     return replace(
         s,
         k=k,
@@ -304,6 +325,7 @@ def _layer_norm(layer: theory.LayerNorm, s: State, name: str, path: tuple[int, .
         q2=np.ones_like(s.q2),
         m1=np.zeros_like(s.m1),
         m2=np.zeros_like(s.m2),
+        gain=layer.affine,
     )
 
 
@@ -323,7 +345,8 @@ def _batch_norm(layer: theory.BatchNorm, s: State, name: str, path: tuple[int, .
         )
     v = trace / len(k)
     q = (np.diagonal(k) / v).reshape(s.q1.shape)
-    return replace(s, k=(k / v)[None], theta=(theta / v)[None], q1=q, q2=q)
+    theta = theta / v + (1.0 if layer.affine else 0.0)
+    return replace(s, k=(k / v)[None], theta=theta[None], q1=q, q2=q, gain=layer.affine)
 
 
 def _centre(m: np.ndarray) -> np.ndarray:
@@ -331,7 +354,8 @@ def _centre(m: np.ndarray) -> np.ndarray:
 
 
 def _residual(layer: theory.Residual, s: State, name: str, path: tuple[int, ...]) -> State:
-    branch = _apply_all(layer.branch, s, path)
+    branch = _settled(_apply_all(layer.branch, s, path))
+    s = _settled(s)
     if branch.positions != s.positions:
         raise DomainError(f"{name}: the branch turns positions {s.positions} into {branch.positions}.")
     return replace(

@@ -19,6 +19,7 @@ from typing import Literal, Union
 from sympy import Eq, Expr, Function, Integer, Rational, Sum, Symbol, Tuple, sqrt, sympify
 
 from widelimit.theory.activation import Activation
+from widelimit.theory.activation import x as X
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.kernel import expectation, slope
 
@@ -92,7 +93,12 @@ class LayerNorm:
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """Normalise each unit over the batch, the inputs that the kernel is asked for; rule of the large-batch limit."""
+    """Normalise each unit over the batch, the inputs that the kernel is asked for; rule of the large-batch limit.
+
+    `affine` trains a gain and a shift as well.
+    """
+
+    affine: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,7 +234,7 @@ _BATCH = Symbol("B", integer=True, positive=True)
 
 def _extend(rules: list[Rule], layers: tuple[Layer, ...], before: int) -> int:
     """Append the rules of `layers`, which read the kernels numbered `before`; return the last number."""
-    for layer in layers:
+    for layer, previous in zip(layers, (None, *layers), strict=False):
         if isinstance(layer, Residual):
             last = _extend(rules, layer.branch, before)
             after = last + 1
@@ -239,6 +245,9 @@ def _extend(rules: list[Rule], layers: tuple[Layer, ...], before: int) -> int:
         else:
             after = max((int(str(rule.nngp.lhs.func).split("_")[1]) for rule in rules), default=0) + 1
             k, theta = _rule(layer, before, after)
+            gained = isinstance(previous, LayerNorm | BatchNorm) and previous.affine
+            if gained and isinstance(layer, Act):
+                theta += _gain(layer, before)
         rules.append(
             Rule(
                 layer,
@@ -249,6 +258,13 @@ def _extend(rules: list[Rule], layers: tuple[Layer, ...], before: int) -> int:
         )
         before = after
     return before
+
+
+def _gain(layer: Act, before: int) -> Expr:
+    """What the trained gain of a normalisation adds to its mean k where an activation has the same unit's slope."""
+    k, q, q2 = _kernel("K", before), Function(f"q_{before}")(A), Function(f"q'_{before}")(B)
+    steep, rho = slope(layer.activation), k / sqrt(q * q2)
+    return _at(expectation(X * steep), q, q2, rho) - _at(expectation(steep), q, q2, rho) * k
 
 
 def _kernel(name: str, number: int, a: Expr = A, b: Expr = B) -> Expr:
@@ -291,7 +307,8 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
         return (k - m * m2) / scale, theta / scale + (new + 1 if layer.affine else 0)
     if isinstance(layer, BatchNorm):
         centred, trace = Function("centred"), Function("trace")
-        return centred(k) / (trace(centred(k)) / _BATCH), centred(theta) / (trace(centred(k)) / _BATCH)
+        variance = trace(centred(k)) / _BATCH
+        return centred(k) / variance, centred(theta) / variance + (new + 1 if layer.affine else 0)
     if isinstance(layer, Flatten):
         return tuple(Sum(_kernel(n, before, A, A), (A, 1, _POSITIONS)) / _POSITIONS for n in ("K", "Theta"))
     if isinstance(layer, GlobalAveragePool):

@@ -33,6 +33,24 @@ class Shortcut(nn.Module):
         return x + self.branch(x)
 
 
+class LastStep(nn.Module):
+    """The last output (n, width) of a recurrent module over sequences (n, time, features).
+
+    ``nn.RNN`` returns its history and its state; in an ``nn.Sequential`` this takes what the next layer reads.
+
+    >>> LastStep(nn.RNN(3, 8, batch_first=True))(torch.zeros(2, 5, 3)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, recurrent: nn.Module) -> None:
+        super().__init__()
+        self.recurrent = recurrent
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run over the sequence."""
+        return self.recurrent(x)[0][:, -1]
+
+
 class Weighted(nn.Module):
     """A dense layer (dimensions 0) or convolution; `gain_w` and `gain_b` multiply the parameters on use."""
 
@@ -191,7 +209,7 @@ class _Builder:
         if isinstance(layer, arch.LayerNorm):
             return Normalise(1, channels, layer.affine), channels, positions
         if isinstance(layer, arch.BatchNorm):
-            return Normalise(0), channels, positions
+            return Normalise(0, channels, layer.affine), channels, positions
         if isinstance(layer, arch.Flatten):
             return nn.Flatten(), channels * positions, 1
         if isinstance(layer, arch.GlobalAveragePool):

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
+from widelimit.numerics import arguments
 from widelimit.theory import architecture as arch
 from widelimit.theory.activation import Activation
 from widelimit.theory.architecture import Architecture
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.validate.modules import Shortcut
+from widelimit.validate.modules import LastStep, Shortcut
 
 if TYPE_CHECKING:
     from widelimit.numerics.fisher import JacobianBound, Statistics
@@ -34,7 +35,7 @@ class Network:
 
     `architecture`: its layers with the scales of its weights, declared or estimated from the weights as they are now.
     `sigma_w`, `sigma_b`: the scales pooled over hidden layers; `sigma_w_error` the relative standard error of an
-    estimate (0 if declared). `widths`: units or channels of the hidden layers.
+    estimate (0 if declared). `widths`: units or channels of the hidden layers; `features`: of an input.
     """
 
     architecture: Architecture
@@ -42,12 +43,31 @@ class Network:
     sigma_b: float
     sigma_w_error: float
     widths: tuple[int, ...]
+    features: int
 
     def kernels(self, x1: Any, x2: Any = None) -> Kernels:
         """NNGP and tangent kernel of the infinitely wide network on data (shapes as the module takes them)."""
         from widelimit.numerics.architecture import kernels
 
-        return kernels(self.architecture, _array(x1), None if x2 is None else _array(x2))
+        return kernels(self.architecture, self._data("x1", x1), None if x2 is None else self._data("x2", x2))
+
+    def _data(self, name: str, value: Any) -> np.ndarray:
+        """Inputs as an array, checked against the module's first layer."""
+        array = arguments.finite(name, value.detach().cpu().double() if hasattr(value, "detach") else value)
+        first = self.architecture.layers[0]
+        if array.ndim < 2:
+            raise ArgumentError(name, "must hold one input a row", but=f"has shape {array.shape}")
+        if isinstance(first, arch.Flatten):
+            found = int(np.prod(array.shape[1:]))
+        else:
+            found = array.shape[-1 if isinstance(first, arch.Recurrent) else 1]
+        if found != self.features:
+            raise ArgumentError(
+                name,
+                f"must have the {self.features} features or channels that the module reads",
+                but=f"has {found}",
+            )
+        return array
 
     @property
     def activation(self) -> Activation:
@@ -105,7 +125,7 @@ class Network:
                 raise DomainError(
                     f"Fisher statistics are for fully connected networks; this one has {type(layer).__name__}."
                 )
-        values = _array(x)
+        values = self._data("x", x)
         return values.reshape(len(values), -1), sum(
             isinstance(layer, arch.Act) for layer in self.architecture
         )
@@ -131,23 +151,31 @@ def from_torch(module: nn.Module, *, sigma_w: float | None = None, sigma_b: floa
         raise ArgumentError("module", "must be a torch module", module)
     layers: list[arch.Layer] = []
     weights: list[tuple[int, float, float]] = []
+    features = 0
     for name, layer in _leaves(module, ""):
         read = _read(name, layer, sigma_w, sigma_b)
         if read is not None:
             layers.append(read)
             if isinstance(read, arch.Dense | arch.Convolution):
                 weights.append((layer.weight.numel(), read.sigma_w, read.sigma_b))
+                features = features or (
+                    layer.in_features if isinstance(read, arch.Dense) else layer.in_channels
+                )
+            elif isinstance(read, arch.Recurrent):
+                weights.append((layer.recurrent.weight_hh_l0.numel(), read.sigma_w, read.sigma_b))
+                features = features or layer.recurrent.input_size
     if not weights:
         raise DomainError("The module has no dense or convolution layer: there is nothing random in it.")
     architecture = Architecture(tuple(layers))
-    widths = tuple(w.width for w in architecture.walk() if isinstance(w, arch.Dense | arch.Convolution))[:-1]
+    weighted = arch.Dense | arch.Convolution | arch.Recurrent
+    widths = tuple(w.width for w in architecture.walk() if isinstance(w, weighted))[:-1]
     _wide_enough(module, widths)
     count = np.array([w[0] for w in weights], float)
     share = count / count.sum()
     pooled_w = math.sqrt(float(share @ np.square([w[1] for w in weights])))
     pooled_b = math.sqrt(float(np.mean(np.square([w[2] for w in weights]))))
     error = 0.0 if sigma_w is not None else 1.0 / math.sqrt(2.0 * count.sum())
-    return Network(architecture, pooled_w, pooled_b, error, tuple(int(w or 0) for w in widths))
+    return Network(architecture, pooled_w, pooled_b, error, tuple(int(w or 0) for w in widths), features)
 
 
 def _wide_enough(module: nn.Module, widths: tuple[int | None, ...]) -> None:
@@ -178,6 +206,10 @@ def _read(name: str, layer: Any, sigma_w: float | None, sigma_b: float | None) -
             if (read := _read(n, child, sigma_w, sigma_b)) is not None
         )
         return arch.Residual(branch)
+    if isinstance(layer, LastStep):
+        return _read_recurrent(name, layer.recurrent, sigma_w, sigma_b)
+    if isinstance(layer, nn.RNNBase):
+        raise _unknown(name, layer, "it returns its history and its state; put it into widelimit's LastStep")
     if isinstance(layer, nn.Linear):
         return arch.Dense(*_scales(layer, layer.in_features, sigma_w, sigma_b), width=layer.out_features)
     if isinstance(layer, nn.Conv1d | nn.Conv2d):
@@ -187,9 +219,7 @@ def _read(name: str, layer: Any, sigma_w: float | None, sigma_b: float | None) -
     if isinstance(layer, nn.LayerNorm):
         return arch.LayerNorm(affine=layer.elementwise_affine)
     if isinstance(layer, nn.BatchNorm1d):
-        if layer.affine:
-            raise _unknown(name, layer, "only without gain and shift (affine=False)")
-        return arch.BatchNorm()
+        return arch.BatchNorm(affine=layer.affine)
     if isinstance(layer, nn.Flatten):
         return arch.Flatten()
     if isinstance(layer, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d):
@@ -205,9 +235,30 @@ def _unknown(name: str, layer: Any, why: str) -> DomainError:
     return DomainError(
         f"Layer '{name}' ({type(layer).__name__}) is not known to the theory: {why}. Known are Linear, Conv1d, Conv2d, "
         "Dropout, LayerNorm, BatchNorm1d, Flatten, AdaptiveAvgPool, Identity, pointwise activations, nested "
-        "Sequential and "
-        "widelimit's Shortcut."
+        "Sequential and, from widelimit.validate.modules, Shortcut(branch) and LastStep(nn.RNN)."
     )
+
+
+def _read_recurrent(
+    name: str, layer: nn.Module, sigma_w: float | None, sigma_b: float | None
+) -> arch.Recurrent:
+    if not isinstance(layer, nn.RNN):
+        raise _unknown(name, layer, "of recurrent modules only nn.RNN")
+    for setting, plain in (("num_layers", 1), ("bidirectional", False), ("batch_first", True)):
+        if getattr(layer, setting) != plain:
+            raise _unknown(name, layer, f"only with {setting}={plain}")
+    parameters = {key: value.detach().double() for key, value in layer.named_parameters()}
+    read, kept = parameters["weight_ih_l0"], parameters["weight_hh_l0"]
+    sigma_v = sigma_w
+    if sigma_w is None or sigma_v is None:
+        sigma_w = math.sqrt(layer.hidden_size * float(kept.pow(2).mean()))
+        sigma_v = math.sqrt(layer.input_size * float(read.pow(2).mean()))
+    if not layer.bias:
+        sigma_b = 0.0
+    elif sigma_b is None:  # torch has two biases, which add
+        biases = (parameters["bias_ih_l0"], parameters["bias_hh_l0"])
+        sigma_b = math.sqrt(sum(float(b.pow(2).mean()) for b in biases))
+    return arch.Recurrent(Activation.of(layer.nonlinearity), sigma_w, sigma_v, sigma_b, layer.hidden_size)
 
 
 def _read_convolution(
@@ -246,7 +297,8 @@ def _scales(layer: Any, fan_in: int, sigma_w: float | None, sigma_b: float | Non
 def _read_activation(name: str, layer: Any) -> Activation:
     plain = {
         nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SiLU: "swish", nn.ReLU6: "min(max(x, 0), 6)",
-        nn.Softsign: "x/(1 + abs(x))", nn.Tanhshrink: "x - tanh(x)",
+        nn.Softsign: "x/(1 + abs(x))", nn.Tanhshrink: "x - tanh(x)", nn.Mish: "x*tanh(log(1 + exp(x)))",
+        nn.SELU: "1.0507009873554805*(max(x, 0) + 1.6732632423543773*(exp(min(x, 0)) - 1))",
     }  # fmt: skip
     if type(layer) in plain:
         return Activation.of(plain[type(layer)])
@@ -256,14 +308,14 @@ def _read_activation(name: str, layer: Any) -> Activation:
         if layer.approximate != "none":
             return Activation.of("x/2*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))")
         return Activation.of("gelu")
-    if isinstance(layer, nn.ELU) and layer.alpha == 1.0:
-        return Activation.of("elu")
-    if isinstance(layer, nn.Softplus) and layer.beta == 1.0:
-        return Activation.of("softplus")
+    if isinstance(layer, nn.ELU):
+        return Activation.of(
+            "elu" if layer.alpha == 1.0 else f"max(x, 0) + {layer.alpha!r}*(exp(min(x, 0)) - 1)"
+        )
+    if isinstance(layer, nn.Softplus):
+        return Activation.of(
+            "softplus" if layer.beta == 1.0 else f"log(1 + exp({layer.beta!r}*x))/{layer.beta!r}"
+        )
     if isinstance(layer, nn.Hardtanh):
         return Activation.of(f"min(max(x, {layer.min_val!r}), {layer.max_val!r})")
     raise _unknown(name, layer, "no rule for its kernels")
-
-
-def _array(x: Any) -> np.ndarray:
-    return np.asarray(x.detach().cpu().double() if hasattr(x, "detach") else x)
