@@ -326,9 +326,9 @@ def test_asymptotic_ridge_passes_the_checks_of_scikit_learn():
         assert not [r["check_name"] for r in results if r["status"] not in ("passed", "skipped")]
 
 
-@pytest.mark.parametrize(("n", "P", "within"), [(600, 100, 1.01), (200, 300, 1.04)])
+@pytest.mark.parametrize(("n", "P", "within"), [(600, 100, 1.01), (200, 300, 1.02)])
 def test_asymptotic_ridge_against_cross_validation(n, P, within):
-    # with fewer samples than dimensions noise and unresolved signal are hard to tell apart: a few per cent
+    # with fewer samples than dimensions noise and unresolved signal are hard to tell apart
     ratios = []
     for seed in range(4):
         X, y, s, _, w = gaussian(n, P, seed)

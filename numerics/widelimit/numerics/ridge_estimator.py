@@ -21,7 +21,8 @@ class AsymptoticRidge(RegressorMixin, BaseEstimator):
     """Ridge regression with the penalty of least test error in high dimension.
 
     One eigendecomposition estimates the population covariance, the signal and the noise (`ridge_data.from_data`),
-    gives the best penalty (Mel & Ganguli 2021) and the fit itself. The penalty is that of the loss
+    gives the best penalty (Mel & Ganguli 2021) and the fit itself; nothing is fitted twice, and rows of large leverage
+    (inputs of heavy tails) count as what they are. The penalty is that of the loss
     ``(1/N) sum of squares + penalty_ |w|^2``; ``alpha_ = N penalty_`` is what `sklearn.linear_model.Ridge` calls alpha.
 
     Parameters: `fit_intercept`; `negative`, whether penalties below zero may be used where the theory finds them best

@@ -180,7 +180,9 @@ def training_error_steps() -> tuple[Step, ...]:
             error(),
             "Generalised cross-validation divides the training error by (lambda tr(K + "
             "lambda)^-1/N)^2 = (lambda/kappa)^2: "
-            "it estimates the test error without a test set, for every lambda above the edge.",
+            "it estimates the test error without a test set, for every lambda above the edge. lambda/kappa is what "
+            "1 - h_i, h_i the leverage of a row, concentrates on; with each row's own, the mean of (r_i/(1 - h_i))^2 "
+            "is the leave-one-out error, also for inputs whose leverages do not concentrate.",
             source=f"{MEL}; golub1979gcv",
             where={
                 E_cv: (noise * by_penalty(-1 / kappa) + by_penalty(residual)) / (1 / kappa) ** 2,

@@ -193,7 +193,8 @@ FROM_DATA = Claim(
     observable="log of measured over predicted error, and over that of 5-fold cross-validation",
     notes=(
         "Replicates are random halves of one data set: the error bars are about the split, not about "
-        "other data sets."
+        "other data sets. The estimated population takes each row's own leverage, so that heavy tails cost it "
+        "little; how the error changes with the number of samples is Gaussian theory."
     ),
     counterfactuals=(
         Counterfactual(
