@@ -102,7 +102,7 @@ def test_the_misprinted_transform_is_no_distribution():
     assert np.abs(right - theory.LEVELS).max() < 1e-10 and np.abs(wrong - right).max() > 0.1
 
 
-@pytest.mark.parametrize("name", ["spread", "piecewise-linear", "universality"])
+@pytest.mark.parametrize("name", ["spread", "piecewise-linear", "approach"])
 def test_gallery_draws(name):
     from matplotlib.figure import Figure
 

@@ -12,9 +12,13 @@ from widelimit.validate.report.gallery import GalleryFigure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from widelimit.numerics.freeprob import SpectralLaw
+
 Arrays = Mapping[str, np.ndarray]
 _WIDTH = {"quick": 120, "reference": 400, "deep": 1000}
 _DEPTHS = (2, 8, 32)
+_APPROACH = (4, 32, 256, 2048)
+_SIMULATED = (1, 3, 10, 30)  # depths at which the largest singular value is also simulated
 
 
 def _critical(activation: str, q: float) -> tuple[float, float]:
@@ -24,7 +28,7 @@ def _critical(activation: str, q: float) -> tuple[float, float]:
     return float(line.sigma_w), float(line.sigma_b)
 
 
-def _sampled(inputs: Mapping, q: float, preset: str, networks: int = 4) -> np.ndarray:
+def _sampled(inputs: Mapping, q: float, preset: str, networks: int = 6) -> np.ndarray:
     from widelimit.validate.backend import Backend
     from widelimit.validate.simulate.jacobian import singular_values
 
@@ -50,7 +54,17 @@ def _law_and_sample(
         "depth": depth,
         "weights": weights,
     }
-    return {"s": s, "density": np.asarray(law.singular(s)), "sample": _sampled(inputs, q, preset)}
+    return {
+        "s": s,
+        "density": np.asarray(law.singular(s)),
+        "sample": _sampled(inputs, q, preset),
+        "atoms": _atoms(law),
+    }
+
+
+def _atoms(law: SpectralLaw) -> np.ndarray:
+    """Singular values at which the law has atoms above zero."""
+    return np.exp([location / 2 for location, _ in law.log_atoms if location > -np.inf])
 
 
 def _densities(preset: str, cases: tuple, depths: tuple[int, ...]) -> Arrays:
@@ -63,25 +77,32 @@ def _densities(preset: str, cases: tuple, depths: tuple[int, ...]) -> Arrays:
 
 
 def _draw_densities(arrays: Arrays, axes: Axes) -> None:
+    """Lines: density of the continuous part; dotted: atoms; filled steps: simulated networks."""
     keys = [key.rsplit("|", 1)[0] for key in arrays if key.endswith("|s")]
+    ends, tops = [], []
     for index, key in enumerate(keys):
         activation, weights, depth = key.split("|")
         colour = f"C{index % 10}"
         sample, s = arrays[f"{key}|sample"], arrays[f"{key}|s"]
-        axes.hist(
-            sample[sample > 1e-3],
-            bins=60,
-            range=(0, float(s[-1])),
-            weights=np.full((sample > 1e-3).sum(), 60 / s[-1] / sample.size),
-            alpha=0.25,
-            color=colour,
-        )
-        axes.plot(s, arrays[f"{key}|density"], color=colour, label=f"{activation}, {weights}, L = {depth}")
-    top = max(float(np.percentile(arrays[f"{key}|density"], 97)) for key in keys)
-    axes.set_ylim(0, 1.3 * top)
+        density = arrays[f"{key}|density"]
+        bins = np.linspace(1e-3, float(s[-1]), 51)
+        heights = np.histogram(sample, bins)[0] / (sample.size * (bins[1] - bins[0]))
+        axes.stairs(heights, bins, fill=True, alpha=0.25, color=colour)
+        axes.plot(s, density, color=colour, label=f"{activation}, {weights}, L = {depth}")
+        for location in arrays[f"{key}|atoms"]:
+            axes.axvline(location, color=colour, linestyle=":")
+        tops.append(float(np.percentile(density, 90)))
+        ends.append(max(float(s[_visible_end(density)]), *arrays[f"{key}|atoms"], 0.0))
+    axes.set_ylim(0, 1.6 * max(tops))
+    axes.set_xlim(0, 1.05 * max(ends))
     axes.set_xlabel("singular value s")
     axes.set_ylabel("density")
     axes.legend()
+
+
+def _visible_end(density: np.ndarray) -> int:
+    """Index up to which a density can be told from zero in a picture."""
+    return int(np.flatnonzero(density > 0.004 * np.median(density[density > 0]))[-1])
 
 
 _BY_ACTIVATION = (("relu", 1.0, "orthogonal"), ("hard_tanh", 0.2, "orthogonal"))
@@ -122,14 +143,22 @@ def compute_largest(preset: str) -> Arrays:
                     for d in depths
                 ]
             )
+            inputs = {"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, "weights": weights}
+            arrays[f"{activation}, {weights}|simulated"] = np.array(
+                [
+                    np.mean(_sampled({**inputs, "depth": d}, 0.1, preset, 2).reshape(2, -1).max(axis=1))
+                    for d in _SIMULATED
+                ]
+            )
     return arrays
 
 
 def _draw_largest(arrays: Arrays, axes: Axes) -> None:
-    for index, (name, values) in enumerate((k, v) for k, v in arrays.items() if k != "depth"):
-        axes.loglog(
-            arrays["depth"], values, color=f"C{index}", label=name, linestyle="-" if "orth" in name else "--"
-        )
+    names = [name for name in arrays if name != "depth" and not name.endswith("|simulated")]
+    for index, name in enumerate(names):
+        line = "-" if "orth" in name else "--"
+        axes.loglog(arrays["depth"], arrays[name], color=f"C{index}", label=name, linestyle=line)
+        axes.loglog(_SIMULATED, arrays[f"{name}|simulated"], "o", color=f"C{index}", markersize=4)
     axes.set_xlabel("depth L")
     axes.set_ylabel("largest singular value")
     axes.legend()
@@ -170,9 +199,49 @@ def compute_classes(preset: str) -> Arrays:
         arrays |= {
             f"{key}|s": s,
             f"{key}|density": np.asarray(law.singular(s)),
-            f"{key}|sample": _sampled(inputs, q, preset, 2),
+            f"{key}|sample": _sampled(inputs, q, preset, 4),
+            f"{key}|atoms": _atoms(law),
         }
     return arrays
+
+
+def compute_approach(preset: str) -> Arrays:
+    """1802.09979, fig. 3: laws at finite depth and fixed s_0^2 = 1/4 tend to those of their class."""
+    from widelimit.numerics import jacobian
+
+    s = np.linspace(1e-3, 1.7, 500)
+    arrays: dict[str, np.ndarray] = {"s": s}
+    for activation, limit in (
+        ("erf_s", jacobian.smooth_class(0.25)),
+        ("shifted_relu", jacobian.bernoulli_class(0.25)),
+    ):
+        for depth in _APPROACH:
+            _, sigma_w, sigma_b = _at_strength(activation, depth, 0.25)
+            law = jacobian.spectrum(activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth)
+            arrays[f"{activation}, L = {depth}"] = np.asarray(law.singular(s))
+        arrays[f"{activation}, limit"] = np.asarray(limit.singular(s))
+    return arrays
+
+
+def _draw_approach(arrays: Arrays, axes: Axes) -> None:
+    names = [name for name in arrays if name != "s"]
+    for index, name in enumerate(names):
+        colour = "C0" if name.startswith("erf") else "C1"
+        place = index % (len(_APPROACH) + 1)
+        limit = name.endswith("limit")
+        axes.plot(
+            arrays["s"],
+            arrays[name],
+            color=colour,
+            alpha=1.0 if limit else 0.3 + 0.15 * place,
+            linestyle="-" if limit else ("--", "-.", ":", "--")[place % 4],
+            label=name,
+        )
+    axes.set_ylim(0, 2.0)
+    axes.set_xlim(0, 2.5)  # room for the legend
+    axes.set_xlabel("singular value s")
+    axes.set_ylabel("density of the continuous part")
+    axes.legend(loc="right")
 
 
 def compute_spread(preset: str) -> Arrays:
@@ -224,7 +293,7 @@ GALLERY: tuple[GalleryFigure, ...] = (
     GalleryFigure(
         "largest",
         "Largest singular value with depth",
-        "On the edge of chaos at q* = 0.1. Only orthogonal weights stay bounded.",
+        "On the edge of chaos at q* = 0.1; points: simulated networks. Only orthogonal weights stay near one.",
         "pennington2017resurrecting, fig. 1; pennington2018emergence, fig. 4",
         compute_largest,
         _draw_largest,
@@ -244,5 +313,13 @@ GALLERY: tuple[GalleryFigure, ...] = (
         "pennington2018emergence, fig. 2",
         compute_classes,
         _draw_densities,
+    ),
+    GalleryFigure(
+        "approach",
+        "Approach to the universality classes",
+        "Exact laws at finite depth, s0^2 = 1/4, and their limits: corrections fall as L^-1/2 for smooth slopes.",
+        "pennington2018emergence, fig. 3",
+        compute_approach,
+        _draw_approach,
     ),
 )
