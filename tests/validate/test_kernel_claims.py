@@ -38,6 +38,20 @@ def test_each_counterfactual_differs_by_more_than_the_margin_somewhere(claim):
         assert max(gaps) > 1.3
 
 
+def test_share_of_networks_that_decide_for_a_digit():
+    """A claim without a quick plan: shares of 80 networks of width 64 beside the Gaussian process, image by image."""
+    (claim,) = claims.load(["kernel.digits-classes"])
+    inputs = claim.plans["reference"].points[1]
+    shares = claim.simulate(inputs, 64, range(5), Backend())
+    predicted = claim.predict(inputs)
+    assert np.array_equal(shares[1:2], claim.simulate(inputs, 64, [1], Backend()))
+    # binomial errors of 80 networks, four of them, and 1/64 of bias
+    error = 4 * np.sqrt(predicted * (1 - predicted) / 80) + 0.05
+    assert (np.abs(shares.mean(axis=0) - predicted) < error).all()
+    for counterfactual in claim.counterfactuals:
+        assert np.max(np.abs(counterfactual.predict(inputs) - predicted)) > 1.3 * claim.margin
+
+
 def test_a_kernel_learns_and_slows_down():
     """One small network on digits: its errors fall, its kernel turns most in the first epoch (fort2020deep)."""
     from widelimit.validate.simulate.evolution import evolve

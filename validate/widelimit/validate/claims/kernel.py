@@ -9,7 +9,7 @@ import numpy as np
 
 from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan, Preset
 from widelimit.validate.claims.compositions import CONV, RESIDUAL
-from widelimit.validate.claims.kernel_digits import DIGITS, IMPROVEMENT, VELOCITY
+from widelimit.validate.claims.kernel_digits import CLASSES, DIGITS, IMPROVEMENT, VELOCITY
 from widelimit.validate.simulate import kernel as simulate
 
 if TYPE_CHECKING:
@@ -400,6 +400,7 @@ CLAIMS = (
     CONV,
     RESIDUAL,
     DIGITS,
+    CLASSES,
     VELOCITY,
     IMPROVEMENT,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -123,6 +123,86 @@ DIGITS = Claim(
     quantity="output at a test image",
     observable="f_k(x) - f_0(x) after 4 steps on 24 images",
     counterfactuals=(Counterfactual("NNGP", "the kernel of a network whose readout alone learns", by_nngp),),
+)
+
+# --- class decisions ----------------------------------------------------------------------------------------------
+
+_ENSEMBLE = 16  # networks a replicate
+
+
+def _share(inputs: Inputs, kind: Literal["ntk", "nngp"]) -> np.ndarray:
+    """P(f > 0) of the Gaussian process that an ensemble of trained networks is."""
+    from scipy.special import ndtr
+
+    from widelimit.numerics.kernel import predict
+
+    activation, sigma_w, sigma_b, depth = _network(inputs)
+    x, y = images(str(inputs["digits"]))
+    got = predict(
+        x[:_TRAIN], y[:_TRAIN], x[_TRAIN:], activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth,
+        learning_rate=_rate(inputs), steps=_STEPS, kernel=kind,
+    )  # fmt: skip
+    return np.asarray(ndtr(got.mean[:, 0] / got.deviation))
+
+
+def share_by_ntk(inputs: Inputs) -> np.ndarray:
+    """The share of networks that call an image the first digit, all layers trained."""
+    return _share(inputs, "ntk")
+
+
+def _share_by_nngp(inputs: Inputs) -> np.ndarray:
+    return _share(inputs, "nngp")
+
+
+def _unanimous(inputs: Inputs) -> np.ndarray:
+    return np.where(share_by_ntk(inputs) > 0.5, 1.0, 0.0)
+
+
+def _absolute(predicted: np.ndarray) -> np.ndarray:
+    return np.ones_like(predicted)
+
+
+def share_of_networks(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
+    """The same of 16 trained networks a replicate, each drawn from its own child of the seed."""
+    x, y = images(str(inputs["digits"]))
+    rate, out = _rate(inputs), []
+    for seed in seeds:
+        children = np.random.SeedSequence(seed).generate_state(_ENSEMBLE, np.uint32).tolist()
+        outputs = [
+            kernel.trained_outputs(
+                x, y[:_TRAIN], _network(inputs), size, child, backend, rate=rate, steps=_STEPS
+            )[_TRAIN:]
+            for child in children
+        ]
+        out.append(np.mean(np.array(outputs) > 0, axis=0))
+    return np.array(out)
+
+
+def _is_tanh(inputs: Inputs) -> bool:
+    return inputs["activation"] == "tanh"  # for the ReLU network both kernels decide alike within the margin
+
+
+CLASSES = Claim(
+    id="kernel.digits-classes",
+    title="Digits, decision by decision",
+    statement="The share of trained networks that call an image one digit is P(f > 0) of their Gaussian process.",
+    paper="arXiv:1902.06720, eqs. (14) to (16), on real images",
+    domain=DIGITS.domain,
+    plans={
+        "reference": Plan((_RELU, _TANH), (48, 96, 192), pilot=48, most=128, block=16),
+        "deep": Plan((_RELU, _TANH), (128, 256, 512, 1024), pilot=64, most=256, block=16),
+    },
+    predict=share_by_ntk,
+    simulate=share_of_networks,
+    rows=examples,
+    margin=0.1,
+    scale=_absolute,
+    quantity="share of networks for the first digit",
+    observable="networks whose output after 4 steps on 24 images is positive",
+    counterfactuals=(
+        Counterfactual("NNGP", "networks whose readout alone learns", _share_by_nngp, _is_tanh),
+        Counterfactual("one classifier", "all networks decide as their mean does", _unanimous),
+    ),
 )
 
 # --- arXiv:2010.15110 ---------------------------------------------------------------------------------------------

@@ -128,6 +128,19 @@ def kernels_at_birth(
     return tuple(np.array([pair[k].cpu().numpy() for pair in pairs]) for k in (0, 1))  # type: ignore[return-value]
 
 
+def trained_outputs(
+    x: np.ndarray, y: np.ndarray, network: tuple[str, float, float, int], size: int, seed: int, backend: Backend,
+    *, rate: float, steps: int,
+) -> np.ndarray:  # fmt: skip
+    """Outputs at all rows of `x` of one network trained on the first len(y) of them, outputs at birth included."""
+    activation, sigma_w, sigma_b, depth = network
+    net = draw(activation, sigma_w, sigma_b, depth, x.shape[1], size, seed, backend)
+    points, targets = tensor(x, backend), tensor(y, backend)
+    for _ in range(steps):
+        net.step(points[: len(y)], targets, rate)
+    return np.asarray(net.forward(points)[0].cpu().numpy())
+
+
 @dataclass(frozen=True)
 class Trained:
     """A network after training: outputs less those at the start on all inputs, the same of its linearisation, and
