@@ -293,6 +293,16 @@ def test_too_few_samples_in_a_curve():
         ridge.from_data(X, y).learning_curve(samples=1)
 
 
+def test_penalties_below_the_edge_of_a_data_set():
+    X, y, *_ = gaussian(50, 80, 0)
+    theory = ridge.from_data(X, y)
+    with pytest.raises(
+        ArgumentError, match=r"`penalty` must be above the spectral edge -0.* of 20 samples, but is -1"
+    ):
+        theory.learning_curve(samples=20, penalty=[-1.0, 0.1])
+    assert theory.learning_curve(samples=20, penalty=-1e-4).test_error.item() > 0
+
+
 def test_predict_from_a_file(tmp_path):
     X, y, *_ = gaussian(300, 30, 0)
     pd.DataFrame(np.column_stack([y, X])).to_csv(tmp_path / "mine.csv", index=False)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, ridge_kernel
 from widelimit.numerics.ridge_penalty import optimal_penalty
 from widelimit.numerics.ridge_sample import Resolved, Sample, decompose, population, resampled
 from widelimit.numerics.ridge_solve import solved
@@ -123,6 +123,20 @@ class DataTheory:
             raise ArgumentError("samples", f"must be at least {least}", float(number.min()))
         return arguments.scalar((number - self.intercept) / self.multiplicities.sum())
 
+    def _above_the_edge(self, number: Array, penalty: Array) -> None:
+        """Refuse penalties below the edge in the caller's terms: his samples and his penalty."""
+        least = float(penalty.min())
+        if least >= 0:
+            return
+        spectrum = self.spectrum
+        inside = np.atleast_1d(self.ratio(number)) / spectrum.rank_fraction
+        edge = ridge_kernel.edges(spectrum.eigenvalues, spectrum.weights, inside)[1]
+        edge = edge * (number - self.intercept) / number
+        if least <= edge.max():
+            worst = int(edge.argmax())
+            where = f"must be above the spectral edge {edge[worst]:.9g} of {number[worst]:g} samples"
+            raise ArgumentError("penalty", where, least)
+
     def learning_curve(
         self, *, samples: ArrayLike | None = None, penalty: ArrayLike | None = None
     ) -> xarray.Dataset:
@@ -143,6 +157,7 @@ class DataTheory:
         none = np.isposinf(effective)  # no fit at all, to rounding
         effective = np.where(none, _NO_FIT * self.eigenvalues[0] * (1 + 1 / inside[:, None]), effective)
         ratio, grid = np.broadcast_arrays(inside[:, None], arguments.finite("penalty", effective))
+        self._above_the_edge(number, lam)
         values = solved(self.spectrum, np.full(ratio.shape, self.noise), ratio, grid)
         # the mean of N samples adds E/N: for Gaussian data it is independent of the fit
         own = (1 + self.intercept / number)[:, None]
