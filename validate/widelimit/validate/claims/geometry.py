@@ -137,7 +137,7 @@ def _plans(quick: tuple[Inputs, ...], more: tuple[Inputs, ...], sizes: tuple[int
     larger = tuple(3 * size // 2 for size in sizes)
     return {
         "quick": Plan(quick, sizes, pilot=12, most=96, block=12),
-        "reference": Plan(quick + more, larger, pilot=12, most=96, block=12),
+        "reference": Plan(quick + more, larger, pilot=36, most=240, block=12),
         "deep": Plan(quick + more, (*larger, 8 * sizes[-1]), pilot=24, most=384, block=32),
     }
 
