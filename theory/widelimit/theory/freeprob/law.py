@@ -14,34 +14,32 @@ from typing import NamedTuple
 from sympy import (
     Eq,
     Expr,
-    Float,
     Integer,
     Max,
-    Poly,
-    PolynomialError,
-    Pow,
-    Symbol,
     cancel,
-    expand,
-    factor,
-    factor_list,
     fraction,
     limit,
     oo,
-    powsimp,
     simplify,
     solve,
-    sqrt,
     sympify,
     together,
 )
 
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.theory.freeprob import algebraic, series
+from widelimit.theory.freeprob import algebraic, conversion, series
+from widelimit.theory.freeprob.conversion import (
+    close,
+    rational,
+    sequence_from_m,
+    sequence_from_r,
+    sequence_from_s,
+    tidy,
+)
 
 m = algebraic.m
 z = algebraic.z
-g = Symbol("g")
+g = conversion.g
 
 
 class Atom(NamedTuple):
@@ -101,14 +99,14 @@ class Law:
         sequence: Callable[[int], Sequence[Expr]]
         if S is not None:
             S = sympify(S)
-            sequence = _sequence_from_s(S)
+            sequence = sequence_from_s(S)
         elif R is not None:
             R = sympify(R)
-            sequence = _sequence_from_r(R)
+            sequence = sequence_from_r(R)
         else:
             M = sympify(M) if M is not None else cancel(z * sympify(G) - 1)
-            sequence = _sequence_from_m(M)
-        S, R, M = _close(S, R, M, sequence)
+            sequence = sequence_from_m(M)
+        S, R, M = close(S, R, M, sequence)
         return Law(
             name,
             S,
@@ -187,7 +185,7 @@ class Law:
 
     def edges(self) -> list[tuple[Expr, Expr]]:
         """Critical points (m, z) of z(m), in increasing z: among them are all edges of the support."""
-        if self.inverse is None or not _rational(self.inverse, m):
+        if self.inverse is None or not rational(self.inverse, m):
             raise DomainError(
                 f"The law {self.name} has no rational z(m), whose critical points could be listed."
             )
@@ -241,7 +239,7 @@ class Law:
             first, second = (series.s_from_moments(law.moments(n), n) for law in (self, other))
             return series.moments_from_s(series.multiply(first, second, n), n)
 
-        S = None if self.S is None or other.S is None else _tidy(self.S * other.S)
+        S = None if self.S is None or other.S is None else tidy(self.S * other.S)
         atoms = _product_atoms(self.atoms, other.atoms)
         return _combined(
             f"({self.name} * {other.name})", S, None, sequence, atoms, self, other, algebraic.product
@@ -262,7 +260,7 @@ class Law:
                 series.power(series.s_from_moments(self.moments(n), n), exponent, n), n
             )
 
-        S = None if self.S is None else _tidy(self.S**exponent)
+        S = None if self.S is None else tidy(self.S**exponent)
         atoms = None
         if self.atoms is not None:
             atoms = tuple(
@@ -293,7 +291,7 @@ class Law:
             raise ArgumentError("factor", "must not be zero", factor)
         return Law(
             f"{c}*{self.name}",
-            None if self.S is None else _tidy(self.S / c),
+            None if self.S is None else tidy(self.S / c),
             None if self.R is None else cancel(c * self.R.subs(g, c * g)),
             None if self.M is None else self.M.subs(z, z / c),
             lambda n: [c ** (k + 1) * mk for k, mk in enumerate(self.moments(n))],
@@ -314,7 +312,7 @@ class Law:
         if self.M is not None:  # G(z) of a + b is G(z - b)
             M = together(z * ((1 + self.M) / z).subs(z, z - b) - 1)
         R = None if self.R is None else cancel(self.R + b)
-        S, R, M = _close(None, R, M, sequence)
+        S, R, M = close(None, R, M, sequence)
         return Law(
             f"({self.name} + {b})",
             S,
@@ -340,14 +338,14 @@ class Law:
         atoms = None
         if self.atoms is not None:
             atoms = tuple(Atom(x, _positive((a - (1 - t)) / t)) for x, a in self.atoms)
-        S = None if self.S is None else _tidy(self.S.subs(m, t * m))
+        S = None if self.S is None else tidy(self.S.subs(m, t * m))
         R = None if self.R is None else cancel(self.R.subs(g, t * g))
         return _combined(f"{self.name}|{t}", S, R, sequence, atoms)
 
     def transpose(self, ratio: Expr | float) -> Law:
         """From A A^T to A^T A, `ratio` = (rows of A)/(columns of A): moments times ratio, zeros added or removed."""
         c = sympify(ratio)
-        S = None if self.S is None else _tidy((1 + m) * self.S.subs(m, m / c) / (c + m))
+        S = None if self.S is None else tidy((1 + m) * self.S.subs(m, m / c) / (c + m))
         atoms = None
         if self.atoms is not None:
             zero = sum((a for x, a in self.atoms if x.is_zero), Integer(0))
@@ -371,114 +369,11 @@ class Law:
 
     def closed(self) -> Law:
         """The same law with every transform that has a closed form."""
-        S, R, M = _close(self.S, self.R, self.M, self.sequence)
+        S, R, M = close(self.S, self.R, self.M, self.sequence)
         return Law(self.name, S, R, M, self.sequence, self.atoms, self.support, self._eliminated)
 
 
-# from one transform to the others -----------------------------------------------------------------------------------
-
-
-def _close(
-    S: Expr | None, R: Expr | None, M: Expr | None, sequence: Callable[[int], Sequence[Expr]]
-) -> tuple[Expr | None, Expr | None, Expr | None]:
-    """Fill in the transforms that follow in closed form: C(g) = g R(g) and m S(m) invert each other."""
-    mean_is_zero = bool(sequence(1)[0].is_zero) if S is None else False
-    if S is None and R is not None and not mean_is_zero:
-        root = _branch(g * R - m, g, m, m / sequence(1)[0])
-        S = None if root is None else _tidy(root / m)
-    curve = None if M is None else M - m
-    if M is not None and not _rational(M, z):
-        curve = algebraic.of_equation(M - m, list(sequence(6)))
-    if S is None and curve is not None and not mean_is_zero:
-        root = _branch(curve, z, m, sequence(1)[0] / m)
-        S = None if root is None else _tidy((1 + m) / (m * root))
-    if R is None and S is not None:
-        root = _branch(m * S - g, m, g, g * sequence(1)[0])
-        R = None if root is None else _tidy(root / g)
-    if R is None and curve is not None:
-        root = _branch(curve.subs(m, z * g - 1), z, g, 1 / g)
-        R = None if root is None else _tidy(root - 1 / g)
-    if M is None and S is not None:
-        M = _branch(z * m * S - (1 + m), m, z, sequence(1)[0] / z, large=True)
-    if M is None and R is not None and S is None:
-        root = _branch(R + 1 / g - z, g, z, 1 / z, large=True)
-        M = None if root is None else together(z * root - 1)
-    return S, R, M
-
-
-def _branch(
-    equation: Expr, unknown: Symbol, variable: Symbol, leading: Expr, large: bool = False
-) -> Expr | None:
-    """Solve equation = 0 for `unknown` if it is of degree one or two; take the root that behaves like `leading`."""
-    numerator = fraction(together(equation))[0]
-    roots: list[Expr] = []
-    try:
-        factors = factor_list(numerator)[1] if numerator.is_polynomial() else [(numerator, 1)]
-        for part, _ in factors:
-            poly = Poly(expand(part), unknown)
-            if poly.degree() == 1:
-                a, b = poly.all_coeffs()
-                roots.append(cancel(-b / a))
-            elif poly.degree() == 2:
-                a, b, c = (cancel(coefficient) for coefficient in poly.all_coeffs())
-                square = cancel(b**2 - 4 * a * c)
-                discriminant = _root(square, variable) if large else _analytic_root(square)
-                roots += [together((-b + sign * discriminant) / (2 * a)) for sign in (1, -1)]
-            elif poly.degree() > 2:
-                return None
-    except PolynomialError:
-        return None
-    if len(roots) < 2:
-        return roots[0] if roots else None
-    sample = {
-        s: Float(1.0 / (i + 3), 30)
-        for i, s in enumerate(sorted(equation.free_symbols - {unknown, variable}, key=str))
-    }
-    point = Float(10**9 if large else 10**-9, 30)
-
-    def distance(root: Expr) -> float:
-        values = {**sample, variable: point}
-        return abs(complex((root - leading).subs(values).evalf(30)) / complex(leading.subs(values).evalf(30)))
-
-    return min(roots, key=distance)
-
-
-def _analytic_root(square: Expr) -> Expr:
-    """Square root with the even powers taken out, so that it is analytic at zero."""
-    if not square.is_polynomial():
-        return sqrt(factor(square))
-    number, factors = factor_list(square)
-    outside, inside = Integer(1), number
-    for base, exponent in factors:
-        outside *= base ** (exponent // 2)
-        inside *= base ** (exponent % 2)
-    return outside * sqrt(inside)
-
-
-def _root(discriminant: Expr, variable: Symbol) -> Expr:
-    """Square root of a polynomial; of a quadratic by its linear factors, which is analytic off the segment between."""
-    try:
-        poly = Poly(discriminant, variable)
-    except PolynomialError:
-        return sqrt(discriminant)
-    if poly.degree() != 2:
-        return sqrt(factor(discriminant))
-    a, b, c = poly.all_coeffs()
-    middle, half = -b / (2 * a), sqrt(factor(b**2 - 4 * a * c)) / (2 * a)
-    return sqrt(a) * sqrt(variable - simplify(middle - half)) * sqrt(variable - simplify(middle + half))
-
-
-def _rational(expression: Expr, variable: Symbol) -> bool:
-    return bool(expression.is_rational_function(variable))
-
-
-def _tidy(expression: Expr) -> Expr:
-    """Factor what is rational of low degree; leave a high power as it stands."""
-    expression = powsimp(expression)
-    if not expression.is_rational_function():
-        return expression
-    high = any(node.exp.is_Integer and abs(node.exp) > 12 for node in expression.atoms(Pow))
-    return together(expression) if high else factor(expression)
+# combining laws ----------------------------------------------------------------------------------------------------
 
 
 def _combined(
@@ -491,7 +386,7 @@ def _combined(
     second: Law | None = None,
     rule: Callable[[Expr, Expr, Sequence[Expr]], Expr | None] | None = None,
 ) -> Law:
-    S, R, M = _close(S, R, None, sequence)
+    S, R, M = close(S, R, None, sequence)
     if atoms is not None:
         atoms = tuple(atom for atom in atoms if not atom.mass.is_zero)
 
@@ -508,36 +403,6 @@ def _substituted(polynomial: Expr | None, argument: Expr, value: Expr = m) -> Ex
     if polynomial is None:
         return None
     return fraction(together(polynomial.subs({z: argument, m: value}, simultaneous=True)))[0]
-
-
-# moments from a transform -------------------------------------------------------------------------------------------
-
-
-def _taylor(expression: Expr, variable: Symbol, order: int) -> list[Expr]:
-    """Taylor coefficients at zero, `order` of them."""
-    expansion = expression.series(variable, 0, order).removeO()
-    if expansion.has(oo) or not expansion.is_polynomial(variable):
-        raise DomainError(f"The transform {expression} has no Taylor series at {variable} = 0.")
-    return [expand(expansion).coeff(variable, k) for k in range(order)]
-
-
-def _sequence_from_s(S: Expr) -> Callable[[int], Sequence[Expr]]:
-    at_zero = limit(S, m, 0) if S.subs(m, 0).has(oo) or not S.subs(m, 0).is_finite else S.subs(m, 0)
-    if at_zero.is_number and not (at_zero.is_finite and at_zero.is_positive):
-        raise DomainError(
-            f"The S-transform is {at_zero} at m = 0, but S(0) = 1/(first moment) must be positive and finite. "
-            "A law of mean zero has no S-transform here: give its R-transform."
-        )
-    return lambda n: series.moments_from_s(_taylor(S, m, n), n)
-
-
-def _sequence_from_r(R: Expr) -> Callable[[int], Sequence[Expr]]:
-    return lambda n: series.moments_from_cumulants(_taylor(R, g, n), n)
-
-
-def _sequence_from_m(M: Expr) -> Callable[[int], Sequence[Expr]]:
-    t = Symbol("t", positive=True)
-    return lambda n: _taylor(simplify(M.subs(z, 1 / t)), t, n + 1)[1:]
 
 
 # atoms --------------------------------------------------------------------------------------------------------------
