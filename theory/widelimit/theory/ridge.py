@@ -101,7 +101,9 @@ def spare_few_samples() -> Expr:
 
 
 SLACK, SPARE = symbols("slack spare", real=True)  # lambda/kappa and 1 - rho, by whichever form
-RHO = Symbol("rho", nonnegative=True)  # df2/N; one symbol more than 1 - SPARE, which has no digits where rho is tiny
+RHO = Symbol(
+    "rho", nonnegative=True
+)  # df2/N; one symbol more than 1 - SPARE, which has no digits where rho is tiny
 MISSED_BEND, FITTED_BEND = symbols("missed_bend fitted_bend", real=True)
 
 
