@@ -1,5 +1,8 @@
 """Claims of kernels and what follows: shapes, repeatability, and a wrong theory that a short run tells apart."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -36,6 +39,12 @@ def test_each_counterfactual_differs_by_more_than_the_margin_somewhere(claim):
                 )
             )
         assert max(gaps) > 1.3
+
+
+def test_listing_claims_does_not_import_torch():
+    topics = ", ".join(f"'{topic}.*'" for topic in TOPICS)
+    code = f"import sys; from widelimit.validate import claims; claims.load([{topics}]); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_share_of_networks_that_decide_for_a_digit():

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan
-from widelimit.validate.simulate import evolution, kernel
+from widelimit.validate.simulate import kernel
 
 if TYPE_CHECKING:
     from widelimit.validate.backend import Backend
+    from widelimit.validate.simulate import evolution
 
 _TRAIN, _TEST, _STEPS = 24, 8, 4
 
@@ -211,6 +212,8 @@ _LATE = 4  # the epoch that is compared with birth
 
 
 def _evolutions(inputs: Inputs, seeds: Sequence[int], backend: Backend) -> list[evolution.Evolution]:
+    from widelimit.validate.simulate import evolution  # it imports torch, which listing claims need not
+
     return [evolution.evolve(inputs, seed, backend) for seed in seeds]
 
 
