@@ -7,7 +7,13 @@ from scipy.integrate import quad
 from scipy.special import erf
 
 from widelimit.numerics import jacobian, meanfield
-from widelimit.theory.errors import ArgumentError, DomainError, InfiniteMomentError, NoFixedPointError
+from widelimit.theory.errors import (
+    ArgumentError,
+    ConvergenceError,
+    DomainError,
+    InfiniteMomentError,
+    NoFixedPointError,
+)
 
 TANH = {"sigma_w": 1.3264126276927**0.5, "sigma_b": 0.00477617868801**0.5}  # critical at q* = 0.2
 
@@ -243,6 +249,12 @@ def test_tails_down_to_zero(activation, depth, weights):
     law = jacobian.spectrum(activation, **scales, depth=depth, weights=weights)
     assert law.error < max(2e-12, 1e-13 * depth) and abs(law.mass - 1) < max(1e-13, 1e-15 * depth)
     assert len(law.log_support) == (2 if activation.startswith("leaky") else 1)
+
+
+def test_an_edge_where_an_atom_just_vanishes_is_refused_by_name():
+    """ELU, L = 2: an atom of slopes of mass 1/2, so 1 - L/2 = 0 and the density grows like a power near -2/3."""
+    with pytest.raises(ConvergenceError, match="edge of its support"):
+        jacobian.spectrum("elu", sigma_w=1.1, sigma_b=0.3, depth=2)
 
 
 def test_an_oscillating_slope_is_bounded():

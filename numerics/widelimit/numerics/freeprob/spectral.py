@@ -81,6 +81,13 @@ class SpectralLaw:
         states, _ = self._branch.descend(y)
         density = self._density_of(states)
         if density.min(initial=0.0) < -max(1e-9, 100 * np.sqrt(self._noise)):
+            if hasattr(
+                self._branch.system, "tail"
+            ):  # made of laws, so it is one: a float cannot tell y from the edge
+                raise ConvergenceError(
+                    f"The density of {self.name} grows too fast at an edge of its support to be resolved in floating "
+                    f"point (the mass of an atom there just vanishes). Change the depth or the scales a little."
+                )
             raise DomainError(
                 f"The transform of {self.name} gives a negative density, so it belongs to no law."
             )
