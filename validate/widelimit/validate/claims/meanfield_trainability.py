@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from widelimit.validate.backend import Backend
 
 PHASES = ("ordered", "chaotic")
-VARIANCES = {"ordered": (0.8, 1.0, 1.2), "chaotic": (2.5, 3.2, 4.0)}  # sigma_w^2, xi_c from 2 to 12
+VARIANCES = {"ordered": (0.8, 1.0, 1.2), "chaotic": (2.5, 4.0, 8.0)}  # sigma_w^2, xi_c from 2 to 12
 DEPTHS = (6, 9, 13, 20, 30, 45, 68, 100)
 RULE = 6.0
 
