@@ -204,8 +204,8 @@ def jacobian_bound(
     (sokol2018information; the sum is needed, the largest block alone bounds only the block-diagonal matrix).
     J_l is the derivative of the outputs by the pre-activations of layer l: with few outputs
     sigma_max^2 is the backward variance; `square=True` takes `width` outputs and the edge of the Jacobian's spectrum
-    (``jacobian.spectrum``, at the fixed point of the variance: inputs of another length settle there first), for `weights`
-    gaussian or orthogonal.
+    (``jacobian.spectrum``, at the fixed point of the variance, which inputs of another length reach layer by layer),
+    for `weights` gaussian or orthogonal.
     """
     depth = arguments.count("depth", depth)
     samples = arguments.count("samples", samples)
