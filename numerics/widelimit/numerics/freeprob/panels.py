@@ -151,7 +151,7 @@ def integrate(
             below = min(abs(float(remaining(end.states[:, -1:])[0])), falling)
             if below < 0.1 * tolerance:
                 break
-            growth = min(growth, 2.0 if below > 1e-5 else 1.5)
+            growth = min(growth, 2.0 if below > 1e-5 else 1.25)
         try:
             more, worst = _refine([(far, growth * far)], interval, solve, tolerance)
         except ConvergenceError:
