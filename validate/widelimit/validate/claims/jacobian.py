@@ -90,7 +90,7 @@ DISTRIBUTION = Claim(
     title="Distribution of the singular values",
     statement="The law of the squared singular values is the one whose S-transform is S_WW^L S_DD^L, on "
     "its physical branch.",
-    paper="arXiv:1711.04735, sections 2.4-2.5, fig. 3; arXiv:1802.09979, fig. 1",
+    paper="arXiv:1711.04735, sections 2.4-2.5; arXiv:1802.09979, section 2",
     domain=DOMAIN,
     plans=plans(
         [point(TANH, 4, "orthogonal"), point(LINEAR, 1, "gaussian")],
@@ -144,7 +144,7 @@ LARGEST = Claim(
     title="Largest singular value",
     statement="The largest squared singular value tends to the top of the support, e L/p for deep "
     "Gaussian ReLU networks.",
-    paper="arXiv:1711.04735, eqs. (23)-(26); arXiv:1802.09979, fig. 4",
+    paper="arXiv:1711.04735, eqs. (23)-(26)",
     domain=DOMAIN,
     plans=plans(
         [point(RELU, 3, "gaussian"), point(TANH, 4, "orthogonal")],

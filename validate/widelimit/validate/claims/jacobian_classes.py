@@ -36,7 +36,7 @@ def _class_claim(
         id=f"jacobian.universality-{name}",
         title=title,
         statement=statement,
-        paper="arXiv:1802.09979, section 4, fig. 2",
+        paper="arXiv:1802.09979, section 4",
         domain=_CLASS_DOMAIN,
         plans={
             "quick": Plan(tuple(points), (32, 64, 96), pilot=24, most=128, block=16),

@@ -109,22 +109,22 @@ _BY_ACTIVATION = (("relu", 1.0, "orthogonal"), ("hard_tanh", 0.2, "orthogonal"))
 
 
 def compute_piecewise(preset: str) -> Arrays:
-    """1711.04735, fig. 2: ReLU and hard-tanh, orthogonal weights."""
+    """Spectra of 1711.04735: ReLU and hard-tanh, orthogonal weights."""
     return _densities(preset, _BY_ACTIVATION, (2, 8))
 
 
 def compute_gaussian(preset: str) -> Arrays:
-    """1711.04735, fig. 2: Gaussian weights."""
+    """Spectra of 1711.04735: Gaussian weights."""
     return _densities(preset, (("linear", 1.0, "gaussian"), ("relu", 1.0, "gaussian")), (2, 8))
 
 
 def compute_smooth(preset: str) -> Arrays:
-    """1711.04735, fig. 3: tanh and erf at several depths."""
+    """Spectra of 1711.04735: tanh at several depths."""
     return _densities(preset, (("tanh", 0.2, "orthogonal"),), _DEPTHS)
 
 
 def compute_largest(preset: str) -> Arrays:
-    """1711.04735, fig. 1 and 1802.09979, fig. 4: s_max over depth on the critical line."""
+    """s_max of 1711.04735 over depth on the critical line."""
     from widelimit.numerics import jacobian
 
     depths = np.unique(np.round(np.geomspace(1, 1000, 25)).astype(int))
@@ -178,7 +178,7 @@ def _at_strength(activation: str, depth: int, strength: float) -> tuple[float, f
 
 
 def compute_classes(preset: str) -> Arrays:
-    """1802.09979, fig. 2: the two universality classes over networks of depth 64."""
+    """The two universality classes of 1802.09979 over networks of depth 64."""
     from widelimit.numerics import jacobian
 
     arrays: dict[str, np.ndarray] = {}
@@ -206,7 +206,7 @@ def compute_classes(preset: str) -> Arrays:
 
 
 def compute_approach(preset: str) -> Arrays:
-    """1802.09979, fig. 3: laws at finite depth and fixed s_0^2 = 1/4 tend to those of their class."""
+    """Laws at finite depth and fixed s_0^2 = 1/4 tend to those of their class."""
     from widelimit.numerics import jacobian
 
     s = np.linspace(1e-3, 1.7, 500)
@@ -270,15 +270,15 @@ GALLERY: tuple[GalleryFigure, ...] = (
         "gaussian-weights",
         "Gaussian weights",
         "Singular values of linear and ReLU networks; histograms: simulated networks.",
-        "pennington2017resurrecting, fig. 2",
+        "pennington2017resurrecting, deep spectra at criticality",
         compute_gaussian,
         _draw_densities,
     ),
     GalleryFigure(
         "piecewise-linear",
         "Piecewise linear activations",
-        "Orthogonal weights. Hard-tanh keeps an atom (not drawn) above its bulk while L(1 - p) < 1.",
-        "pennington2017resurrecting, fig. 2",
+        "Orthogonal weights. Hard-tanh keeps an atom (dotted) above its bulk while L(1 - p) < 1.",
+        "pennington2017resurrecting, deep spectra at criticality",
         compute_piecewise,
         _draw_densities,
     ),
@@ -286,7 +286,7 @@ GALLERY: tuple[GalleryFigure, ...] = (
         "smooth",
         "Smooth activations",
         "Orthogonal tanh networks on the edge of chaos at q* = 0.2; histograms: simulated networks.",
-        "pennington2017resurrecting, fig. 3",
+        "pennington2017resurrecting, deep spectra at criticality",
         compute_smooth,
         _draw_densities,
     ),
@@ -294,7 +294,7 @@ GALLERY: tuple[GalleryFigure, ...] = (
         "largest",
         "Largest singular value with depth",
         "On the edge of chaos at q* = 0.1; points: simulated networks. Only orthogonal weights stay near one.",
-        "pennington2017resurrecting, fig. 1; pennington2018emergence, fig. 4",
+        "pennington2017resurrecting, on the largest singular value",
         compute_largest,
         _draw_largest,
     ),
@@ -310,7 +310,7 @@ GALLERY: tuple[GalleryFigure, ...] = (
         "universality",
         "Two universality classes",
         "Lines: S = exp(-s0^2 m) and exp(-s0^2 m/(1+m)), s0^2 = 1/4; histograms: networks of depth 64.",
-        "pennington2018emergence, fig. 2",
+        "pennington2018emergence, section 4",
         compute_classes,
         _draw_densities,
     ),
@@ -318,7 +318,7 @@ GALLERY: tuple[GalleryFigure, ...] = (
         "approach",
         "Approach to the universality classes",
         "Exact laws at finite depth, s0^2 = 1/4, and their limits: corrections fall as L^-1/2 for smooth slopes.",
-        "pennington2018emergence, fig. 3",
+        "pennington2018emergence, section 4",
         compute_approach,
         _draw_approach,
     ),

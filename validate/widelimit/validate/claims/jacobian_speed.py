@@ -59,7 +59,7 @@ LEARNING_SPEED = Claim(
     statement="On digits, deep tanh networks with orthogonal critical weights reach half the initial "
     "loss in a tenth of the "
     "steps, or fewer, of Gaussian critical and of ReLU networks, each at its best learning rate.",
-    paper="arXiv:1711.04735, section 3, fig. 4 and 5 (CIFAR-10 there, digits here)",
+    paper="arXiv:1711.04735, section 3 (CIFAR-10 there, digits here)",
     domain={"depth": Integers(100, 200), "width": Integers(100, 400), "steps": Integers(500, 3000)},
     plans={"deep": Plan(_POINTS, (), pilot=6, most=6, block=6)},
     predict=predict,
