@@ -84,3 +84,18 @@ def test_both_methods_agree():
     slow, _ = conditioned(tanhs, tanhs, (2.0, 3.0), 0.7, (shape, shape), 0, 0.3)
     fast, _ = pair(tanhs, tanhs, np.array([2.0]), np.array([3.0]), np.array([0.7]), (shape, shape))
     assert slow == pytest.approx(fast[0], rel=1e-13)
+
+
+def test_function_that_cancels_is_not_refined_into_its_rounding():
+    """phi = x - tanh(x), E phi'^2 = 3 q^2 - ...: at q = 1e-12 floats know three digits of it, and the error says so."""
+    evaluated = 0
+
+    def f(x, rows):
+        nonlocal evaluated
+        evaluated += x.size
+        return (1 - (1 - np.tanh(x) ** 2))[None] ** 2
+
+    q = 1e-12
+    values, errors = gaussian(f, np.array([q]), Features(spots=((0.0, 1.0),)))
+    assert abs(values[0, 0] - 3 * q**2) <= errors[0, 0] <= 1e-2 * 3 * q**2
+    assert evaluated < 1_000_000

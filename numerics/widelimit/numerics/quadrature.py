@@ -33,6 +33,7 @@ REACH = (
     27.0,
     38.0,
 )  # |z| up to which the weight is followed, as far as f makes it necessary
+CROWD = 512  # so many panels of one integral unfinished at once: more than kinks or spots account for
 NODES = 4096  # more trapezoid nodes than this: use panels
 ELEMENTS = 1 << 16  # function values held at once: stays in the cache of a core
 
@@ -214,6 +215,7 @@ def _panels(
     total = error = size = tail = np.empty((0, 0))
     cut: Array = np.zeros(q.size, bool)
     parent: Array | float = math.inf
+    before: Array | float = math.inf
     for attempt in range(60):
         kept: list[tuple[Array, ...]] = []
         block = max(1, ELEMENTS // 21)
@@ -247,6 +249,11 @@ def _panels(
         noise = (rough <= NOISE * size[:, owner]) & (rough >= 0.25 * parent)
         fine |= (noise | (rough <= 0.1 * EPS * size[:, owner])).all(axis=0)
         fine |= (high - low < 4 * EPS * np.maximum(np.abs(low), np.abs(high))) | cut[owner]
+        # or when a row's panels doubled and doubled again and their errors stay: f itself has no more digits there
+        left = np.stack([np.bincount(owner[~fine], r[~fine], q.size) for r in rough])
+        crowded = np.bincount(owner[~fine], minlength=q.size) > CROWD
+        fine |= (crowded & (left > 0.5 * before).any(axis=0))[owner]
+        before = left
         for k in range(len(whole)):
             total[k] += np.bincount(owner[fine], whole[k, fine], q.size)
             error[k] += np.bincount(owner[fine], rough[k, fine], q.size)
