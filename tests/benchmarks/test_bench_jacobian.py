@@ -49,7 +49,8 @@ def test_one_monte_carlo_draw_by_hand(benchmark):
 
 
 @pytest.mark.benchmark(group="cost against depth")
+@pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
 @pytest.mark.parametrize("depth", [10, 1000, 10**5, 10**6])
-def test_depth(benchmark, depth):
-    law = benchmark(lambda: jacobian.spectrum("tanh", **TANH, depth=depth, weights="gaussian"))
+def test_depth(benchmark, depth, weights):
+    law = benchmark(lambda: jacobian.spectrum("tanh", **TANH, depth=depth, weights=weights))
     assert law.error < 1e-8
