@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = {"agrees": INK, "disagrees": VERMILLION, "inconclusive": ORANGE}
-_WIDTH, _ROW = 760, 34
+_WIDTH, _ROW, _DENSE_ROW, _MANY = 760, 34, 20, 20  # pixels; rows are dense from so many claims on
 _REACH = 100.0  # margins; what lies beyond is drawn at the edge
 
 
 def draw(outcome: RunOutcome) -> str:
     """Draw each measured number in units of its margin, a line a claim, with the wrong theories as crosses."""
     with style():
-        figure, axes = blank(_WIDTH, 74 + _ROW * max(1, len(outcome.claims)))
+        row = _ROW if len(outcome.claims) < _MANY else _DENSE_ROW
+        figure, axes = blank(_WIDTH, 74 + row * max(1, len(outcome.claims)))
         _draw(axes, outcome)
     alt = f"Measured minus predicted, in margins, of {len(outcome.claims)} claims; crosses are rejected wrong theories"
     return standalone(fragment(figure, "overview", alt))
