@@ -238,7 +238,7 @@ def _draw_approach(arrays: Arrays, axes: Axes) -> None:
             label=name,
         )
     axes.set_ylim(0, 2.0)
-    axes.set_xlim(0, 2.5)  # room for the legend
+    axes.set_xlim(0, 3.3)  # room for the legend
     axes.set_xlabel("singular value s")
     axes.set_ylabel("density of the continuous part")
     axes.legend(loc="right")
@@ -317,7 +317,7 @@ GALLERY: tuple[GalleryFigure, ...] = (
     GalleryFigure(
         "approach",
         "Approach to the universality classes",
-        "Exact laws at finite depth, s0^2 = 1/4, and their limits: corrections fall as L^-1/2 for smooth slopes.",
+        "Exact laws at finite depth, s0^2 = 1/4, and their limits: corrections fall as 1/sqrt(L) for smooth slopes.",
         "pennington2018emergence, section 4",
         compute_approach,
         _draw_approach,
