@@ -75,22 +75,8 @@ def nngp_band(
     return Band(limit, limit + shift, np.sqrt(np.diagonal(spread)))
 
 
-@dataclass(frozen=True)
-class TangentBand:
-    """The tangent kernel of two inputs in networks of finite width; each array holds (Theta11, Theta22, Theta12).
-
-    `limit`: infinite width; `mean` = limit + shift, `shift` of order 1/width; `deviation`: the standard deviation from
-    network to network, to order 1/sqrt(width).
-    """
-
-    limit: np.ndarray
-    mean: np.ndarray
-    deviation: np.ndarray
-
-    @property
-    def shift(self) -> np.ndarray:
-        """The correction of the mean."""
-        return self.mean - self.limit
+class TangentBand(Band):
+    """The tangent kernel of two inputs in networks of finite width; each array holds (Theta11, Theta22, Theta12)."""
 
 
 _INDEX = ((0, 0), (1, 1), (0, 1))  # the two inputs of each of the three entries

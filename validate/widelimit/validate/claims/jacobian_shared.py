@@ -105,14 +105,15 @@ def deeper(inputs: Inputs) -> bool:
     return int(inputs["depth"]) > 1
 
 
-def wrong(predict: Prediction, margin: float) -> tuple:
-    """The neighbouring ensemble and the law of one layer less."""
+def wrong(predict: Prediction, margin: float, at: Callable[..., np.ndarray] | None = None) -> tuple:
+    """The neighbouring ensemble and the law of one layer less; `at(change, inputs)` predicts at altered inputs."""
+    at = at or partial(changed, predict)
     return (
         counterfactual(
             "neighbouring ensemble",
             "orthogonal weights taken for Gaussian ones, or the reverse",
             predict,
-            partial(changed, predict, theory.other_ensemble),
+            partial(at, theory.other_ensemble),
             margin / 2,
             floor=1.0,
         ),
@@ -120,7 +121,7 @@ def wrong(predict: Prediction, margin: float) -> tuple:
             "L - 1 layers",
             "the power of S that belongs to one layer less",
             predict,
-            partial(changed, predict, theory.one_layer_less),
+            partial(at, theory.one_layer_less),
             margin / 2,
             floor=1.0,
             only=deeper,
