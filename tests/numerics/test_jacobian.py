@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.special import erf
+from scipy.special import erf, lambertw
 
 from widelimit.numerics import jacobian, meanfield
 from widelimit.theory.errors import (
@@ -114,9 +114,10 @@ def _slope_moment(activation, q, k):
 
 
 def test_tanh_law_is_accurate_and_cheap_at_any_depth():
-    for depth, tolerance in ((1, 1e-10), (32, 1e-12), (1000, 1e-9), (10**5, 1e-7), (10**6, 1e-6)):
+    for depth, tolerance in ((1, 1e-10), (32, 1e-12), (1000, 1e-11), (10**5, 1e-9), (10**6, 1e-8)):
         law = jacobian.spectrum("tanh", **TANH, depth=depth)
         assert law.error < tolerance
+        assert law._panels[0].coordinate.size < 600  # the cost: nodes at which the equation is solved
         assert law.log_moment(1) == pytest.approx(0.0, abs=1e-9 * depth)
     # the law of one layer is the law of the slopes themselves: d = sech^4, density by change of variables
     law = jacobian.spectrum("tanh", **TANH, depth=1)
@@ -128,6 +129,37 @@ def test_tanh_law_is_accurate_and_cheap_at_any_depth():
         2 * np.exp(-(u**2) / (2 * q)) / np.sqrt(2 * np.pi * q) / (4 * d * np.tanh(u)) / TANH["sigma_w"] ** 2
     )
     assert np.abs(law.density(x) / exact - 1).max() < 1e-11
+
+
+def test_the_knee_of_a_deep_law():
+    """Next to zeta = 0 log z = log u - u + const, u = L kappa zeta E 1/d: nearly a square-root edge at u = 1.
+
+    The density just above it, by Newton from that approximation (Lambert's W) on sums over Gaussian slopes.
+    """
+    depth, q = 10**5, meanfield.solve("tanh", **TANH).q_star
+    u = np.arange(-14, 14, 0.01)
+    weights, d = 0.01 * np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi), np.cosh(np.sqrt(q) * u) ** -4
+    first, second = (weights / d).sum(), (weights / d**2).sum()
+    kappa, log_scale = second / first**2, 2 * np.log(TANH["sigma_w"])
+    edge = depth * (log_scale - np.log(first)) - np.log(depth * kappa) - 1
+
+    def curve(zeta):
+        one, w = (weights * zeta / (zeta - d)).sum(), (weights * d / (zeta - d)).sum()
+        rate = -(weights * d * zeta / (zeta - d) ** 2).sum()
+        log_z = (1 - depth) * np.log(one / w) + depth * (log_scale + np.log(zeta))
+        return log_z, (1 - depth) * (rate / one - rate / w) + depth, w
+
+    law = jacobian.spectrum("tanh", **TANH, depth=depth)
+    for above in (1.0, 3.0, 30.0):
+        start = -lambertw(-np.exp(above - 1.0), -1)
+        zeta = complex(start.real, abs(start.imag)) / (depth * kappa * first)
+        for _ in range(60):
+            log_z, slope, w = curve(zeta)
+            move = (edge + above - log_z) / slope
+            zeta *= np.exp(move / max(1.0, abs(move)))
+        assert abs(move) < 1e-9 and zeta.imag > 0
+        assert law.log_density(edge + above) == pytest.approx(-w.imag / np.pi, rel=1e-8)
+    assert law.log_cdf(edge - 1.0) < 1e-9 < law.log_cdf(edge + 1.0)
 
 
 @pytest.mark.parametrize(

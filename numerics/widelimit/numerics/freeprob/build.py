@@ -44,8 +44,9 @@ def product_law(
         )
     unbounded = any(f.slopes.unbounded for f in factors)
     reaches_zero = intervals[0][0] == -np.inf
+    knee = -np.inf
     if len(system.factors) == 1 and reaches_zero and not any(x == -np.inf for x, _ in atoms):
-        intervals[0] = (_visible_low(system), intervals[0][1])
+        knee = find_knee(system)
     return SpectralLaw(
         name,
         branch,
@@ -54,6 +55,7 @@ def product_law(
         moments,
         unbounded=unbounded,
         reaches_zero=reaches_zero,
+        knee=knee,
         inherited=max(f.slopes.error for f in factors),
     )
 
@@ -238,28 +240,33 @@ def _real_curve(system: ProductSystem, zeta: np.ndarray) -> tuple[np.ndarray, np
     return log_z, np.isfinite(log_z) & (slope > 0) & (np.abs(turns) < 1e-9)
 
 
-def _visible_low(system: ProductSystem) -> float:
-    """Where the density falls below rounding, if it does so as at an edge (deep orthogonal networks), else -oo.
+def find_knee(system: ProductSystem) -> float:
+    """Where the density of deep products falls as at an edge although the support goes on, else -oo.
 
-    The support reaches zero since slopes do, but at real zeta below nearly all slopes log z is real to
-    rounding; where it turns there, the bulk ends. Below the nodes nothing is known.
+    Slopes reach zero, but few do: at real zeta below nearly all of them log z is nearly real, and where it turns
+    the bulk ends. With kappa = E d^-2 / (E d^-1)^2 of orthogonal weights that is next to zeta E d^-1 = 1/(n kappa).
     """
     factor = system.factors[0]
-    known = 10.0 * float(np.abs(factor.slopes.nodes).min()) / factor.slopes.largest
-    if known >= 1.0 or factor.slopes.components[0][0] > 0.0:
+    top, smallest = factor.slopes.largest, float(np.abs(factor.slopes.nodes).min())
+    if factor.slopes.components[0][0] > 0.0:
         return -np.inf
-    zeta = factor.slopes.largest * np.geomspace(max(1e-40, known), 1.0, 1200)
+    zeta = np.geomspace(max(1e-40 * top, 1e-6 * smallest), top, 400)
+    log_z, slope = _curve(system, zeta)
+    with np.errstate(invalid="ignore"):
+        turns = np.flatnonzero(
+            (slope.real[:-1] > 0) & (slope.real[1:] <= 0) & (np.abs(log_z.imag[:-1]) < 1.0)
+        )
+    return float(log_z.real[turns[0]]) if turns.size else -np.inf
+
+
+def _curve(system: ProductSystem, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return log z and its slope in log zeta."""
+    factor = system.factors[0]
     with np.errstate(all="ignore"):
         one, w, v = averages(zeta.astype(complex), factor)
         n, orthogonal = factor.count, 0.0 if factor.gaussian else factor.count
         log_z = (1 - orthogonal) * _log(one) - _log(w) + n * (factor.log_scale + _log(w * zeta))
-        slope = ((1 - orthogonal) * v / one + (n - 1) * v / w + n).real
-    invisible = np.abs(log_z.imag) < max(1e-14, system.noise)
-    rising = slope > 0
-    last = int(np.argmin(invisible & rising))
-    if last == 0 or not invisible[last]:
-        return -np.inf
-    return _turn(system, zeta[last], zeta[last - 1])
+        return log_z, (1 - orthogonal) * v / one + (n - 1) * v / w + n
 
 
 def _turn(system: ProductSystem, outside: float, inside: float) -> float:

@@ -1,13 +1,16 @@
 """Integrals of a density over an interval of support: Gauss-Legendre panels in a variable that tames the edges.
 
-    both ends finite    y = low + (high - low) sin(theta/2)^2, 0 < theta < pi: square-root edges become analytic
-    low end at -oo      y = high - tau^2, tau > 0: an edge at zero in log coordinates, with panels that double
+    both ends finite    y = low + (high - low) sin(t/2)^2, 0 < t < pi: square-root edges become analytic
+    low end at -oo      y = high - t^2, t > 0: an edge at zero in log coordinates, with panels that double
+    ... with a knee     y = knee + (high - knee) cos(t/2)^2 down to the knee, y = knee - (t - pi)^2 below: what is nearly
+                        a square-root edge above a faint tail, as that of deep networks, becomes nearly analytic
 
 Panels are split until the Legendre coefficients of density * dy/dvariable have decayed.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,33 +36,59 @@ def _rule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval of the coordinate on which the density is positive."""
+    """An interval of the coordinate on which the density is positive; `knee` as in the module, -oo for none."""
 
     low: float
     high: float
+    knee: float = -np.inf
 
     def to_coordinate(self, t: np.ndarray) -> np.ndarray:
         """Return y."""
-        if np.isinf(self.low):
+        if self.bent:
+            body = self.knee + (self.high - self.knee) * np.cos(t / 2) ** 2
+            return np.where(t < np.pi, body, self.knee - (t - np.pi) ** 2)
+        if self.decreasing:
             return self.high - t * t
         return self.low + (self.high - self.low) * np.sin(t / 2) ** 2
 
     def speed(self, t: np.ndarray) -> np.ndarray:
         """Return |dy/dt|."""
-        if np.isinf(self.low):
+        if self.bent:
+            return np.where(t < np.pi, 0.5 * (self.high - self.knee) * np.sin(t), 2 * (t - np.pi))
+        if self.decreasing:
             return 2 * t
         return 0.5 * (self.high - self.low) * np.sin(t)
 
     def to_variable(self, y: np.ndarray) -> np.ndarray:
         """Return the variable t of y."""
-        if np.isinf(self.low):
+        if self.bent:
+            share = np.clip((self.high - y) / (self.high - self.knee), 0.0, 1.0)
+            return np.where(
+                y > self.knee, 2 * np.arcsin(np.sqrt(share)), np.pi + np.sqrt(np.maximum(self.knee - y, 0.0))
+            )
+        if self.decreasing:
             return np.sqrt(np.maximum(self.high - y, 0.0))
         return 2 * np.arcsin(np.sqrt(np.clip((y - self.low) / (self.high - self.low), 0.0, 1.0)))
+
+    def body(self) -> list[tuple[float, float]]:
+        """Panels above the knee to begin with: they double from 0.7 in sqrt(high - y) and from 1 in sqrt(y - knee)."""
+        unit = 2.0 / np.sqrt(self.high - self.knee)  # of t, for a unit of either root
+        cuts = [0.0, np.pi]
+        for first, origin, sign in ((0.7 * unit, 0.0, 1.0), (unit, np.pi, -1.0)):
+            cuts += [origin + sign * first * 2.0**k for k in range(60) if first * 2.0**k < 0.55 * np.pi]
+        cuts = sorted(cuts)
+        cuts = [a for a, b in itertools.pairwise([*cuts, np.inf]) if b - a > 0.3 * unit]
+        return list(itertools.pairwise(cuts))
 
     @property
     def decreasing(self) -> bool:
         """Whether y falls as t grows."""
         return bool(np.isinf(self.low))
+
+    @property
+    def bent(self) -> bool:
+        """Whether there is a knee."""
+        return self.decreasing and bool(np.isfinite(self.knee))
 
 
 @dataclass(frozen=True)
@@ -136,8 +165,10 @@ def integrate(
             [(k * np.pi / 4, (k + 1) * np.pi / 4) for k in range(4)], interval, solve, tolerance
         )
         return _assembled(interval, kept, error)
+    begin, body = (np.pi, interval.body()) if interval.bent else (0.0, [])
     far = 2.8
-    kept, error = _refine([(0.0, 0.7), (0.7, 1.4), (1.4, far)], interval, solve, tolerance)
+    first = [(begin, begin + 0.7), (begin + 0.7, begin + 1.4), (begin + 1.4, begin + far)]
+    kept, error = _refine([*body, *first], interval, solve, tolerance)
     last = kept
     growth = 2.0
     while far < 1e8:
@@ -148,12 +179,14 @@ def integrate(
         if remaining is not None:
             end = kept[-1]
             falling = float(end.density[-1] * (interval.high - end.coordinate[-1]))
-            below = min(abs(float(remaining(end.states[:, -1:])[0])), falling)
+            below = abs(float(remaining(end.states[:, -1:])[0]))
+            if below < 1e-3:  # next to rounding the density tells better; far above the tail it tells nothing
+                below = min(below, falling)
             if below < 0.1 * tolerance:
                 break
             growth = min(growth, 2.0 if below > 1e-5 else 1.25)
         try:
-            more, worst = _refine([(far, growth * far)], interval, solve, tolerance)
+            more, worst = _refine([(begin + far, begin + growth * far)], interval, solve, tolerance)
         except ConvergenceError:
             if growth > 1.05:
                 growth = growth**0.5

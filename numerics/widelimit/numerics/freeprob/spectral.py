@@ -40,13 +40,14 @@ class SpectralLaw:
         coordinate: str = "log",
         unbounded: bool = False,
         reaches_zero: bool = False,
+        knee: float = -np.inf,
         tolerance: float = 1e-6,
         known: int = 4,
         inherited: float = 0.0,
     ) -> None:
         """`intervals` and atom locations in the coordinate; `moments(k)` is exact, log of it in log coordinates.
 
-        `inherited`: the error of what the law was made from.
+        `knee`: as in `panels`, of the lowest interval. `inherited`: the error of what the law was made from.
         """
         self.name = name
         self._branch = branch
@@ -62,7 +63,11 @@ class SpectralLaw:
             expected = continuous if len(intervals) == 1 else None
             self._panels.append(
                 integrate(
-                    Interval(low, high), self._solve, expected, max(TOLERANCE, self._noise), self._remaining()
+                    Interval(low, high, knee if high > knee else -np.inf),
+                    self._solve,
+                    expected,
+                    max(TOLERANCE, self._noise),
+                    self._remaining(),
                 )
             )
         self._known = known
