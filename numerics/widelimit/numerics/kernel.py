@@ -23,7 +23,7 @@ from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
 
 _BLOCK = 1 << 15  # kernel entries that a thread works on at a time: both blocks stay in its cache
-_PANEL = 4096  # rows of inner products per call of the matrix product
+_PANEL = 256  # rows of inner products that a thread works on at a time
 _NEAR = 1e-6  # correlations this close to +-1 are recomputed from differences of the inputs
 
 
@@ -107,8 +107,16 @@ def nngp_ntk(
                 f"{sigma_w}. Reduce sigma_w or the depth."
             )
 
+    def beside(rows: slice) -> slice:
+        """The columns to be computed; those to the left follow by symmetry."""
+        return slice(rows.start if symmetric else 0, x2.shape[0])
+
+    def multiply(rows: slice) -> None:
+        columns = beside(rows)
+        np.matmul(x1[rows], x2[columns].T, out=nngp[rows, columns])
+
     def work(rows: slice) -> None:
-        columns = slice(rows.start, x1.shape[0]) if symmetric else slice(0, x2.shape[0])
+        columns = beside(rows)
         c, theta = nngp[rows, columns], ntk[rows, columns]
         _first_layer(c, x1[rows], x2[columns], q1[rows], q2[columns], sw2, sb2)
         theta[...] = c
@@ -125,12 +133,13 @@ def nngp_ntk(
                 corner[...] = np.triu(corner) + np.triu(corner, 1).T
                 matrix[rows.stop :, rows] = matrix[rows, rows.start + width :].T
 
-    for start in range(0, x1.shape[0], _PANEL):
-        panel = slice(start, min(start + _PANEL, x1.shape[0]))
-        np.matmul(x1[panel], x2.T, out=nngp[panel])
-    height = max(1, min(64, _BLOCK // x2.shape[0]))
-    threads.each(work, [slice(i, min(i + height, x1.shape[0])) for i in range(0, x1.shape[0], height)])
+    threads.each(multiply, _bands(x1.shape[0], _PANEL))
+    threads.each(work, _bands(x1.shape[0], max(1, min(64, _BLOCK // x2.shape[0]))))
     return Kernels(nngp, ntk, pairs.method, max((layer.error for layer in layers), default=0.0))
+
+
+def _bands(rows: int, height: int) -> list[slice]:
+    return [slice(i, min(i + height, rows)) for i in range(0, rows, height)]
 
 
 def inputs(name: str, value: Any) -> np.ndarray:

@@ -1,22 +1,29 @@
 """Work on arrays split into chunks over threads; compiled kernels release the interpreter lock.
 
 The number of threads is numba's (``NUMBA_NUM_THREADS``): a worker process that was given one thread uses one.
+Matrix products inside our threads stay on one thread each: those of BLAS would only compete with ours, and spin for
+tens of milliseconds after every product.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from numba import get_num_threads
+from threadpoolctl import ThreadpoolController
 
 SMALLEST = 2048  # fewer items than this are not worth handing to a second thread
 _pools: dict[int, ThreadPoolExecutor] = {}
 _state = threading.local()
+_lock = threading.Lock()
+_limits: list[Any] = []  # one entry for each `each` under way; the first holds what BLAS had
 
 
 def workers() -> int:
@@ -49,7 +56,28 @@ def each(work: Callable[[slice], Any], slices: Sequence[slice]) -> list[Any]:
         _state.inside = True  # work that splits its own arrays again must not wait for this pool
         return work(part)
 
-    return list(_pool().map(inside, slices))
+    with _one_blas_thread():
+        return list(_pool().map(inside, slices))
+
+
+@contextlib.contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Keep BLAS on one thread until the last of several callers is done."""
+    with _lock:
+        _limits.append(_blas().limit(limits=1, user_api="blas") if not _limits else None)
+    try:
+        yield
+    finally:
+        with _lock:
+            if len(_limits) == 1:
+                _limits.pop().restore_original_limits()
+            else:
+                _limits.pop()
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _pool() -> ThreadPoolExecutor:
