@@ -2,8 +2,8 @@
 
     both ends finite    y = low + (high - low) sin(t/2)^2, 0 < t < pi: square-root edges become analytic
     low end at -oo      y = high - t^2, t > 0: an edge at zero in log coordinates, with panels that double
-    ... with a knee     y = knee + (high - knee) cos(t/2)^2 down to the knee, y = knee - (t - pi)^2 below: what is nearly
-                        a square-root edge above a faint tail, as that of deep networks, becomes nearly analytic
+    ... with a knee     y = knee + (high - knee) cos(t/2)^2 down to the knee, y = knee - (t - pi)^2 below: what is
+                        nearly a square-root edge above a faint tail, as that of deep networks, becomes nearly analytic
 
 Panels are split until the Legendre coefficients of density * dy/dvariable have decayed.
 """
