@@ -60,12 +60,3 @@ def test_share_of_networks_that_decide_for_a_digit():
     assert (np.abs(shares.mean(axis=0) - predicted) < error).all()
     for counterfactual in claim.counterfactuals:
         assert np.max(np.abs(counterfactual.predict(inputs) - predicted)) > 1.3 * claim.margin
-
-
-def test_a_kernel_learns_and_slows_down():
-    """One small network on digits: its errors fall, its kernel turns most in the first epoch (fort2020deep)."""
-    from widelimit.validate.simulate.evolution import evolve
-
-    run = evolve({"width": 64, "depth": 1, "train": 300, "test": 200, "epochs": 5}, 1, Backend())
-    assert run.error[-1] < 0.25 < run.error[0] and run.distance[0] < 1e-12
-    assert run.velocity[5] < run.velocity[1] and run.linearised[0] < 0.3

@@ -9,12 +9,15 @@ import numpy as np
 
 from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan, Preset
 from widelimit.validate.claims.compositions import CONV, RESIDUAL
-from widelimit.validate.claims.kernel_digits import CLASSES, DIGITS, IMPROVEMENT, VELOCITY
+from widelimit.validate.claims.kernel_digits import CLASSES, DIGITS
+from widelimit.validate.claims.kernel_evolution import GALLERY, IMPROVEMENT, VELOCITY
 from widelimit.validate.simulate import kernel as simulate
 
 if TYPE_CHECKING:
     from widelimit.theory.derivation import Derivation
     from widelimit.validate.backend import Backend
+
+__all__ = ["CLAIMS", "GALLERY"]
 
 _ACTIVATIONS = ("relu", "erf", "tanh", "leaky_relu(0.3)", "gelu", "sin", "hard_tanh")
 NETWORK: dict[str, Interval | Integers | Choice] = {

@@ -1,8 +1,4 @@
-"""Kernels on real images: digits learned by kernels and networks, example by example, and the kernel while it learns.
-
-The claims of fort2020deep (arXiv:2010.15110) are empirical, about large networks on CIFAR; here a network learns
-digits, so that a disagreement says that they do not carry over, not that they were wrong where they were made.
-"""
+"""Kernels on real images: digits learned by kernels and by networks, example by example."""
 
 from __future__ import annotations
 
@@ -17,7 +13,6 @@ from widelimit.validate.simulate import kernel
 
 if TYPE_CHECKING:
     from widelimit.validate.backend import Backend
-    from widelimit.validate.simulate import evolution
 
 _TRAIN, _TEST, _STEPS = 24, 8, 4
 
@@ -204,82 +199,4 @@ CLASSES = Claim(
         Counterfactual("NNGP", "networks whose readout alone learns", _share_by_nngp, _is_tanh),
         Counterfactual("one classifier", "all networks decide as their mean does", _unanimous),
     ),
-)
-
-# --- arXiv:2010.15110 ---------------------------------------------------------------------------------------------
-
-_LATE = 4  # the epoch that is compared with birth
-
-
-def _evolutions(inputs: Inputs, seeds: Sequence[int], backend: Backend) -> list[evolution.Evolution]:
-    from widelimit.validate.simulate import evolution  # it imports torch, which listing claims need not
-
-    return [evolution.evolve(inputs, seed, backend) for seed in seeds]
-
-
-def _one(inputs: Inputs) -> np.ndarray:
-    return np.ones(1)
-
-
-def _never(inputs: Inputs) -> np.ndarray:
-    return np.zeros(1)
-
-
-def _three(inputs: Inputs) -> np.ndarray:
-    return np.full(1, 3.0)
-
-
-def velocity_fell(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """1 if the kernel's velocity of the fifth epoch is below a fifth of that of the first."""
-    return np.array([[float(e.velocity[5] < e.velocity[1] / 5)] for e in _evolutions(inputs, seeds, backend)])
-
-
-def improvement(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """Error linearised at birth over error linearised at epoch 4, at most 3 (one test error added to both)."""
-    one = 1.0 / int(inputs["test"])
-    runs = _evolutions(inputs, seeds, backend)
-    return np.array([[min(3.0, (e.linearised[0] + one) / (e.linearised[_LATE] + one))] for e in runs])
-
-
-_LEARNING: tuple[Inputs, ...] = tuple(
-    {"width": width, "depth": 2, "train": train, "test": 500, "epochs": 6}
-    for width, train in ((256, 1000), (512, 300))
-)
-_LEARNING_DOMAIN = {
-    "width": Integers(128, 1024),
-    "depth": Integers(1, 3),
-    "train": Integers(200, 1200),
-    "test": Integers(300, 500),
-    "epochs": Integers(6, 10),
-}
-VELOCITY = Claim(
-    id="kernel.velocity",
-    title="Velocity of the kernel in training",
-    statement="The tangent kernel turns fast at first; within five epochs its velocity falls to a plateau.",
-    paper="arXiv:2010.15110, section 3 (there: ResNets on CIFAR)",
-    domain=_LEARNING_DOMAIN,
-    plans={"deep": Plan(_LEARNING, (), pilot=8, most=24, block=2)},
-    predict=_one,
-    simulate=velocity_fell,
-    margin=0.2,
-    quantity="share of networks whose velocity falls below a fifth by epoch 5",
-    observable="1 - cosine of successive kernels per epoch, digits, ReLU, stochastic gradient descent",
-    counterfactuals=(
-        Counterfactual("steady rotation", "a kernel that turns at the same pace in all epochs", _never),
-    ),
-)
-IMPROVEMENT = Claim(
-    id="kernel.learned-kernel",
-    title="The learned kernel against the one at birth",
-    statement="Linearised after four epochs a network makes a third of the errors of one linearised at birth.",
-    paper="arXiv:2010.15110, section 4 (there: ResNets on CIFAR)",
-    domain=_LEARNING_DOMAIN,
-    plans={"deep": Plan(_LEARNING, (), pilot=8, most=24, block=2)},
-    predict=_three,
-    simulate=improvement,
-    margin=0.15,
-    quantity="errors linearised at birth over errors linearised at epoch 4, at most 3",
-    observable="the same on 500 test digits",
-    counterfactuals=(Counterfactual("kernel at birth", "a kernel that does not learn", _one),),
-    notes="On digits the kernel at birth is as good as the trained one: the factor does not carry over.",
 )
