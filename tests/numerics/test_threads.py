@@ -26,23 +26,23 @@ def test_matrix_products_inside_stay_on_one_thread(four):
     assert blas_threads() == {4}
 
 
-def test_blas_gets_its_threads_back_when_the_last_of_two_callers_is_done(four):
-    outer_runs, inner_done = threading.Event(), threading.Event()
+def test_blas_gets_its_threads_back_when_two_callers_are_done(monkeypatch):
+    monkeypatch.setattr(threads, "workers", lambda: 4)
+    monkeypatch.setattr(threads, "_pools", {})
+    before, first_runs, second_done = blas_threads(), threading.Event(), threading.Event()
 
     def long(part):
-        if part.start == 0:  # the other worker is for the second caller
-            outer_runs.set()
-            assert inner_done.wait(10)
-        return blas_threads()
+        if part.start == 0:  # the other workers are for the second caller
+            first_runs.set()
+            assert second_done.wait(10)
 
-    found = []
-    outer = threading.Thread(target=lambda: found.extend(threads.each(long, [slice(0, 1), slice(1, 2)])))
-    outer.start()
-    assert outer_runs.wait(10)
+    caller = threading.Thread(target=lambda: threads.each(long, [slice(0, 1), slice(1, 2)]))
+    caller.start()
+    assert first_runs.wait(10)
     threads.each(lambda part: None, [slice(0, 1), slice(1, 2)])
-    inner_done.set()
-    outer.join()
-    assert found == [{1}, {1}] and blas_threads() == {4}
+    second_done.set()
+    caller.join()
+    assert blas_threads() == before
 
 
 def test_an_error_inside_gives_them_back_too(four):

@@ -7,12 +7,11 @@ tens of milliseconds after every product.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,8 +21,6 @@ from threadpoolctl import ThreadpoolController
 SMALLEST = 2048  # fewer items than this are not worth handing to a second thread
 _pools: dict[int, ThreadPoolExecutor] = {}
 _state = threading.local()
-_lock = threading.Lock()
-_limits: list[Any] = []  # one entry for each `each` under way; the first holds what BLAS had
 
 
 def workers() -> int:
@@ -56,23 +53,8 @@ def each(work: Callable[[slice], Any], slices: Sequence[slice]) -> list[Any]:
         _state.inside = True  # work that splits its own arrays again must not wait for this pool
         return work(part)
 
-    with _one_blas_thread():
+    with _blas().limit(limits=1, user_api="blas"):
         return list(_pool().map(inside, slices))
-
-
-@contextlib.contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Keep BLAS on one thread until the last of several callers is done."""
-    with _lock:
-        _limits.append(_blas().limit(limits=1, user_api="blas") if not _limits else None)
-    try:
-        yield
-    finally:
-        with _lock:
-            if len(_limits) == 1:
-                _limits.pop().restore_original_limits()
-            else:
-                _limits.pop()
 
 
 @functools.cache
