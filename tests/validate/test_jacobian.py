@@ -102,7 +102,7 @@ def test_the_misprinted_transform_is_no_distribution():
     assert np.abs(right - theory.LEVELS).max() < 1e-10 and np.abs(wrong - right).max() > 0.1
 
 
-@pytest.mark.parametrize("name", ["spread", "piecewise-linear", "approach"])
+@pytest.mark.parametrize("name", ["spread", "piecewise-linear", "approach", "learning-curves"])
 def test_gallery_draws(name):
     from matplotlib.figure import Figure
 
@@ -114,9 +114,16 @@ def test_gallery_draws(name):
 
 
 def test_training_counts_steps():
-    from widelimit.validate.simulate.jacobian_training import Race, Start, steps_to_loss
+    from widelimit.validate.simulate.jacobian_training import Race, Start, learning_curve, steps_to_loss
 
-    race = Race(depth=4, width=32, batch=64, rates=(0.01, 0.1), steps=120)
+    race = Race(depth=4, width=32, batch=64, rates=(0.01, 0.1), steps=120, give_up=3.0)
     starts = (Start("tanh", 1.0247, 0.00448, "orthogonal"), Start("tanh", 0.2, 0.0, "gaussian"))
     steps = steps_to_loss(starts, race, [1, 2], Backend())
-    assert steps.shape == (2, 2) and (steps[:, 0] < race.steps).all() and (steps[:, 1] == race.steps).all()
+    assert steps.shape == (2, 2) and (steps[:, 0] < race.steps).all()
+    assert np.array_equal(steps[:, 1], 3.0 * steps[:, 0])  # this one never learns, and is given up
+    assert np.array_equal(steps[1:], steps_to_loss(starts, race, [2], Backend()))
+    curve = learning_curve(starts[0], race, 2, Backend())
+    assert len(curve) == race.steps and curve[0] > 0.8
+    assert (
+        np.argmax(curve < race.loss) + 1 >= steps[1, 0]
+    )  # the best rate at the end is not the first to arrive

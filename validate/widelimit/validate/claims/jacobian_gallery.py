@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from widelimit.validate.claims.jacobian_speed import CURVES
 from widelimit.validate.report.gallery import GalleryFigure
 
 if TYPE_CHECKING:
@@ -322,4 +323,5 @@ GALLERY: tuple[GalleryFigure, ...] = (
         compute_approach,
         _draw_approach,
     ),
+    CURVES,
 )

@@ -157,7 +157,7 @@ IMPROVEMENT = Claim(
 # --- figures ------------------------------------------------------------------------------------------------------
 
 _AT = (0, 1, 2, 4, 8)
-_SEEDS = range(1, 5)
+_NETWORKS = {"quick": 1, "reference": 4, "deep": 8}
 _COLOURS = {"digits": "#0072b2", "sum": "#009e73", "parity": "#d55e00"}
 _NAMES = {"digits": "one digit", "sum": "sum of two digits modulo ten", "parity": "are both even or both odd"}
 
@@ -165,17 +165,17 @@ _NAMES = {"digits": "one digit", "sum": "sum of two digits modulo ten", "parity"
 def _shown(preset: str) -> tuple[Inputs, ...]:
     if preset != "quick":
         return _POINTS
-    return tuple({**point, "train": min(int(point["train"]), 1000), "width": 64} for point in _POINTS)
+    return tuple({**point, "train": min(int(point["train"]), 500), "width": 64} for point in _POINTS)
 
 
 def compute_velocity(preset: str) -> Arrays:
-    """Velocity of the kernel by epoch: geometric mean over four networks."""
+    """Velocity of the kernel by epoch: geometric mean over networks."""
     from widelimit.validate.backend import Backend
     from widelimit.validate.simulate.evolution import turn
 
     arrays: dict[str, np.ndarray] = {}
     for inputs in _shown(preset):
-        runs = [turn(inputs, seed, Backend(), _EPOCHS) for seed in _SEEDS]
+        runs = [turn(inputs, seed, Backend(), _EPOCHS) for seed in range(_NETWORKS[preset])]
         name = str(inputs["task"])
         arrays[f"{name}|epoch"] = (runs[0].epochs[1:] + runs[0].epochs[:-1]) / 2
         arrays[f"{name}|velocity"] = np.exp(np.mean([np.log(run.velocity + 1e-12) for run in runs], axis=0))
@@ -190,13 +190,13 @@ def _draw_velocity(arrays: Arrays, axes: Axes) -> None:
 
 
 def compute_linearised(preset: str) -> Arrays:
-    """Test errors of networks by epoch, and of their linearisations at some epochs: means over four networks."""
+    """Test errors of networks by epoch, and of their linearisations at some epochs: means over networks."""
     from widelimit.validate.backend import Backend
     from widelimit.validate.simulate.evolution import learn
 
     arrays: dict[str, np.ndarray] = {"at": np.array(_AT)}
     for inputs in _shown(preset):
-        runs = [learn(inputs, seed, Backend(), _EPOCHS, _AT) for seed in _SEEDS]
+        runs = [learn(inputs, seed, Backend(), _EPOCHS, _AT) for seed in range(_NETWORKS[preset])]
         name = str(inputs["task"])
         arrays[f"{name}|error"] = np.mean([run.error for run in runs], axis=0)
         arrays[f"{name}|linearised"] = np.mean([[run.linearised[k] for k in _AT] for run in runs], axis=0)
@@ -216,7 +216,7 @@ GALLERY: tuple[GalleryFigure, ...] = (
         "kernel-velocity",
         "Velocity of the tangent kernel in training",
         "1 - cosine of kernels 0.4 epochs apart, over 0.4; perceptrons learn three tasks made of digits. The kernel "
-        "comes to rest when the training images are learned.",
+        "comes to rest once the training images are learned.",
         "fort2020deep, on the velocity of the kernel",
         compute_velocity,
         _draw_velocity,

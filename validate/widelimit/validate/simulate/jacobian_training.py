@@ -7,8 +7,9 @@ differ by factors.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +35,8 @@ class Start:
 class Race:
     """Depth and width of the networks, images a step, learning rates to try, steps at most, and the loss to reach.
 
-    `loss` is the cross-entropy over log 10, of a minibatch, averaged over `window` steps.
+    `loss` is the cross-entropy over log 10, of a minibatch, averaged over `window` steps. `give_up`: times the steps
+    of the first initialisation, after which the others are no longer waited for.
     """
 
     depth: int = 100
@@ -44,42 +46,70 @@ class Race:
     steps: int = 2000
     loss: float = 0.5
     window: int = 10
+    give_up: float = 12.0
 
 
 def steps_to_loss(starts: Sequence[Start], race: Race, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """Steps until the loss is reached at the best rate, (len(seeds), len(starts)); race.steps where it never is."""
+    """Steps until the loss is reached at the best rate, (len(seeds), len(starts)).
+
+    Where the first start reaches it at step n, the others are given up at step `race.give_up` n, and count as that;
+    the first is given up at `race.steps`.
+    """
+    limit = np.full(len(seeds), float(race.steps))
+    found: list[np.ndarray] = []
+    for start in starts:
+        reached = _steps(start, race, seeds, backend, limit)
+        if not found:
+            limit = np.where(reached < race.steps, race.give_up * reached, limit)
+        found.append(reached)
+    return np.stack(found, axis=1)
+
+
+def _steps(start: Start, race: Race, seeds: Sequence[int], backend: Backend, limit: np.ndarray) -> np.ndarray:
+    """One start's steps, at most `limit` of each seed, and independent of the other seeds' limits."""
+    reached = np.full(len(seeds), np.inf)
+    for step, losses in enumerate(descend(start, race, seeds, backend), start=1):
+        won = losses.min(dim=1).values.cpu().numpy() < race.loss  # a slower rate cannot overtake
+        reached[won & (reached == np.inf)] = step
+        if ((reached < np.inf) | (step >= limit)).all():
+            break
+    return np.minimum(reached, limit)
+
+
+def learning_curve(start: Start, race: Race, seed: int, backend: Backend) -> np.ndarray:
+    """Smoothed losses at steps 1 to `race.steps`, at the rate that ends lowest."""
+    losses = [
+        step[0].cpu().numpy() for step in itertools.islice(descend(start, race, [seed], backend), race.steps)
+    ]
+    curves = np.array(losses)
+    return np.asarray(curves[:, curves[-1].argmin()])
+
+
+def descend(start: Start, race: Race, seeds: Sequence[int], backend: Backend) -> Iterator[torch.Tensor]:
+    """Train without end, and yield the smoothed losses after each step, (len(seeds), len(race.rates))."""
     backend = replace(backend, precision="float32")
     images, labels = _digits(backend)
-    each = len(seeds) * len(race.rates)
-    found = []
-    for start in starts:
-        parameters, base = _initial(start, race, seeds, images.shape[1], backend)
-        rates = torch.tensor(race.rates, device=images.device).repeat(len(seeds)).view(-1, 1, 1)
-        phi = activation_function(start.activation)
-        choosers = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-        reached = torch.full((each,), race.steps, dtype=torch.float64, device=images.device)
-        smooth = torch.ones(each, device=images.device)
-        for step in range(race.steps):
-            rows = torch.stack(
-                [torch.randint(len(images), (race.batch,), generator=chooser) for chooser in choosers]
-            )
-            chosen = rows.repeat_interleave(len(race.rates), dim=0).to(images.device)
-            h = torch.bmm(base, images[chosen].mT) + parameters[0]
-            for weight, bias in zip(parameters[1::2], parameters[2::2], strict=True):
-                h = torch.baddbmm(bias, weight, phi(h))
-            losses = torch.nn.functional.cross_entropy(h, labels[chosen], reduction="none").mean(dim=1)
-            gradients = torch.autograd.grad(losses.sum(), parameters)
-            with torch.no_grad():
-                for parameter, gradient in zip(parameters, gradients, strict=True):
-                    parameter.sub_(rates * gradient.nan_to_num_(0.0, 0.0, 0.0))
-                scored = (losses / math.log(CLASSES)).nan_to_num(1.0, posinf=1.0)
-                smooth = smooth + (scored - smooth) / race.window
-                first = (smooth < race.loss) & (reached == race.steps)
-                reached[first] = step + 1.0
-            if step % 50 == 0 and bool((reached.view(len(seeds), -1).min(dim=1).values < race.steps).all()):
-                break  # every seed has a winner; a slower rate cannot overtake it
-        found.append(reached.view(len(seeds), -1).min(dim=1).values)
-    return torch.stack(found, dim=1).cpu().numpy()
+    parameters, base = _initial(start, race, seeds, images.shape[1], backend)
+    rates = torch.tensor(race.rates, device=images.device).repeat(len(seeds)).view(-1, 1, 1)
+    phi = activation_function(start.activation)
+    choosers = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+    smooth = torch.ones(len(seeds) * len(race.rates), device=images.device)
+    while True:
+        rows = torch.stack(
+            [torch.randint(len(images), (race.batch,), generator=chooser) for chooser in choosers]
+        )
+        chosen = rows.repeat_interleave(len(race.rates), dim=0).to(images.device)
+        h = torch.bmm(base, images[chosen].mT) + parameters[0]
+        for weight, bias in zip(parameters[1::2], parameters[2::2], strict=True):
+            h = torch.baddbmm(bias, weight, phi(h))
+        losses = torch.nn.functional.cross_entropy(h, labels[chosen], reduction="none").mean(dim=1)
+        gradients = torch.autograd.grad(losses.sum(), parameters)
+        with torch.no_grad():
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.sub_(rates * gradient.nan_to_num_(0.0, 0.0, 0.0))
+            scored = (losses / math.log(CLASSES)).nan_to_num(1.0, posinf=1.0)
+            smooth = smooth + (scored - smooth) / race.window
+        yield smooth.view(len(seeds), -1)
 
 
 def _initial(
