@@ -46,7 +46,7 @@ class Race:
     steps: int = 2000
     loss: float = 0.5
     window: int = 10
-    give_up: float = 12.0
+    give_up: float = 10.0
 
 
 def steps_to_loss(starts: Sequence[Start], race: Race, seeds: Sequence[int], backend: Backend) -> np.ndarray:
