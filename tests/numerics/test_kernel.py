@@ -1,6 +1,7 @@
 """Kernels of fully connected networks against worked values, quadrature, direct recursions and direct training."""
 
 import math
+from dataclasses import replace
 
 import mpmath as mp
 import numpy as np
@@ -194,8 +195,8 @@ def test_duplicate_opposite_and_zero_inputs(activation):
             assert np.isfinite(matrix).all()
             assert np.allclose(matrix[0], matrix[3], rtol=1e-9, atol=1e-14)  # a duplicate is the input itself
             assert math.isclose(matrix[0, 3], matrix[0, 0], rel_tol=1e-13)  # no correlation lost by rounding
-        if sigma_b == 0.0 and activation != "elu":  # f(0) = 0, whatever the weights
-            assert np.abs(got.nngp[5]).max() < 1e-40 and np.abs(got.ntk[5]).max() < 1e-40
+        if sigma_b == 0.0:  # f(0) = 0, whatever the weights
+            assert not got.nngp[5].any() and not got.ntk[5].any()
 
 
 def test_nearly_equal_inputs_keep_their_angle():
@@ -259,19 +260,31 @@ def all_kernels():
     return kernel.nngp_ntk(DATA, **NETWORK)
 
 
-def test_gradient_flow_is_the_matrix_exponential():
+@pytest.mark.parametrize("chosen", ["ntk", "nngp"])
+@pytest.mark.parametrize("jitter", [None, 0.05])
+def test_training_is_the_matrix_exponential(chosen, jitter):
     y = np.sin(DATA[:8, :2])
     k, theta = all_kernels()
-    train, test = slice(0, 8), slice(8, 12)
-    got = kernel.predict(DATA[train], y, DATA[test], time=[0.3, 2.0], **NETWORK)
-    for index, time in enumerate((0.3, 2.0)):
-        a = theta[test, train] @ np.linalg.solve(
-            theta[train, train], np.eye(8) - linalg.expm(-theta[train, train] * time)
-        )
-        assert np.allclose(got.mean[index], a @ y, rtol=1e-9)
+    learning = (theta if chosen == "ntk" else k)[:8, :8] + (jitter or 0.0) * np.eye(8)
+    cross = (theta if chosen == "ntk" else k)[8:, :8]
+    how = {**NETWORK, "kernel": chosen, "jitter": jitter}
+
+    def check(got, left):
+        a = cross @ np.linalg.solve(learning, np.eye(8) - left)
+        assert np.allclose(got.mean, a @ y, rtol=1e-9, atol=1e-13)
         joint = np.hstack([-a, np.eye(4)])  # f_t - mean = f_0(test) - A f_0(train)
-        assert np.allclose(got.covariance[index], joint @ k @ joint.T, rtol=1e-9, atol=1e-12)
-    assert got.jitter == 0.0
+        assert np.allclose(got.covariance, joint @ k @ joint.T, rtol=1e-9, atol=1e-12)
+        assert got.jitter == (jitter or 0.0)
+
+    times = (0.0, 0.1, 3.0, math.inf)
+    flow = kernel.predict(DATA[:8], y, DATA[8:], time=times, **how)
+    for index, time in enumerate(times):
+        left = linalg.expm(-learning * time) if time < math.inf else np.zeros((8, 8))
+        check(replace(flow, mean=flow.mean[index], covariance=flow.covariance[index]), left)
+    rate = 1.4 / np.linalg.eigvalsh(learning)[-1]
+    for steps in (0, 1, 30):
+        got = kernel.predict(DATA[:8], y, DATA[8:], learning_rate=rate, steps=steps, **how)
+        check(got, np.linalg.matrix_power(np.eye(8) - rate * learning, steps))
 
 
 @pytest.mark.parametrize("loss", ["sum", "mean"])

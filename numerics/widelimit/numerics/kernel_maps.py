@@ -25,6 +25,7 @@ from numba import njit, types
 from widelimit.numerics.compile import compile
 from widelimit.theory import kernel as theory
 from widelimit.theory.activation import Activation
+from widelimit.theory.activation import x as X
 
 _LOG = logging.getLogger(__name__)
 _PAIR = types.FunctionType(types.UniTuple(types.float64, 2)(types.float64, types.float64, types.float64))
@@ -34,7 +35,7 @@ _C1 = types.Array(types.float64, 1, "C")
 _F = types.float64
 _TWO = types.UniTuple(_F, 2)
 
-SMALLEST = 1e-100  # stands for a variance of zero, whose correlations are 0/0
+SMALLEST = 1e-100  # a variance below is one of zero: its correlations are 0/0, taken at this variance instead
 ROUNDING = 2.0**-51  # correlations this close to 1 are 1: inputs on one ray, seen through rounding
 
 
@@ -88,7 +89,43 @@ def pair_map(activation: Activation) -> PairMap:
     else:
         method, at = "angle", kernel_angle.prepare(activation)
     _LOG.debug("kernels of %s: %s", activation.name, method)
+    if activation.expr.subs(X, 0) == 0:
+        at = functools.partial(_with_zeros, at)
     return PairMap(activation, method, at)
+
+
+def _with_zeros(
+    at: Callable[[np.ndarray, np.ndarray | None], Layer], q1: np.ndarray, q2: np.ndarray | None = None
+) -> Layer:
+    layer = at(q1, q2)
+    zero1 = q1 < SMALLEST
+    zero2 = zero1 if q2 is None else q2 < SMALLEST
+    return ZeroLayer(layer, zero1, zero2) if zero1.any() or zero2.any() else layer
+
+
+class ZeroLayer:
+    """A layer some of whose inputs have a variance of zero (`zero1`, `zero2`), where phi(0) = 0: T is 0 for them."""
+
+    def __init__(self, layer: Layer, zero1: np.ndarray, zero2: np.ndarray) -> None:
+        self._layer, self._zero1, self._zero2 = layer, zero1, zero2
+        self.error = layer.error
+        self.v1, self.v2 = np.where(zero1, 0.0, layer.v1), np.where(zero2, 0.0, layer.v2)
+
+    def advance(
+        self,
+        c: np.ndarray,
+        theta: np.ndarray,
+        rows: slice,
+        columns: slice,
+        sw2: float,
+        sb2: float,
+        train: float,
+    ) -> None:
+        """See `Layer.advance`."""
+        self._layer.advance(c, theta, rows, columns, sw2, sb2, train)
+        zero = self._zero1[rows, None] | self._zero2[columns]
+        theta[zero] += train * (sb2 - c[zero])
+        c[zero] = sb2
 
 
 @dataclass(frozen=True)
