@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -92,6 +93,16 @@ def test_predict_writes_infinity_as_text(capsys):
     text = capsys.readouterr().out
     found = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
     assert float(found["xi_grad"]) == math.inf
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("verb", ["predict", "derive"])
+def test_every_option_of_a_topic_says_what_it_is(topic, verb, capsys):
+    assert main([verb, topic, "--help"]) == 0
+    options = re.findall(r"│ --(\S+) [A-Z]+(?:\.{3})?  +(.*?) *│", capsys.readouterr().out)
+    assert options
+    for name, text in options:
+        assert text and not text.startswith("[default"), name
 
 
 def test_predict_for_people(capsys):

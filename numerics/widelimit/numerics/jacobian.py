@@ -143,15 +143,14 @@ def predict(
 ) -> Spectrum:
     """Predict the spectrum of the input-output Jacobian of a wide network.
 
-    Parameters
-    ----------
-    activation: catalogue name or an expression in x
-    sigma_w: standard deviation of the weights times sqrt(fan-in)
-    sigma_b: standard deviation of the biases
-    depth: number of layers
-    weights: orthogonal or gaussian
-    widths: depth + 1 layer widths, the input's first (default: all equal)
-    q0: second moment of the first pre-activations; 0 for the fixed point
+    Args:
+        activation: catalogue name or an expression in x.
+        sigma_w: standard deviation of the weights times sqrt(fan-in).
+        sigma_b: standard deviation of the biases.
+        depth: number of layers.
+        weights: orthogonal or gaussian.
+        widths: depth + 1 layer widths, the input's first (default: all equal).
+        q0: second moment of the first pre-activations; 0 for the fixed point.
     """
     law = spectrum(
         activation,

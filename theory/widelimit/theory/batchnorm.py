@@ -54,6 +54,9 @@ def linear_factor(batch: Expr | int = BATCH) -> Expr:
 def derive(activation: str | Activation = "relu") -> Derivation:
     """The growth of gradients per layer for `activation` at large batches.
 
+    Args:
+        activation: a catalogue name or an expression in x.
+
     >>> derive("relu").result.rhs
     pi/(-1 + pi)
     """

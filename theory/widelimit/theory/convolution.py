@@ -63,6 +63,9 @@ def depth_scale() -> Expr:
 def derive(activation: str | Activation = "tanh") -> Derivation:
     """The decay of Fourier modes; the activation enters by the slope chi of the dense network's correlation map.
 
+    Args:
+        activation: a catalogue name or an expression in x.
+
     >>> derive().result.rhs
     -1/log(chi*lambda_k)
     """

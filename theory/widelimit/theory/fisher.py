@@ -81,6 +81,9 @@ def kappa() -> Expr:
 def derive(activation: str | Activation = "relu") -> Derivation:
     """The recursions behind kappa_1 and kappa_2 for `activation`, and what they say about the eigenvalues of F.
 
+    Args:
+        activation: a catalogue name or an expression in x.
+
     >>> derive("tanh").result.lhs
     eta_max
     """

@@ -113,6 +113,9 @@ def line_step(activation: str | Activation) -> tuple[Expr, Expr, Expr]:
 def derive(activation: str | Activation = "tanh") -> Derivation:
     """Length, curvature and Gauss map of a circle of inputs, layer by layer.
 
+    Args:
+        activation: a catalogue name or an expression in x.
+
     Raises `InfiniteMomentError` for an activation with kinks.
 
     >>> derive("tanh")["gauss-map"].kind

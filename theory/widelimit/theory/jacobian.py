@@ -54,6 +54,10 @@ from widelimit.theory.precision import evaluate
 def derive(activation: Kind = "relu", weights: str = "orthogonal") -> Derivation:
     """The law of J J^T for an activation, from the product rule to its variance and largest value.
 
+    Args:
+        activation: a catalogue name or an expression in x.
+        weights: orthogonal or gaussian.
+
     >>> print(derive("relu", "gaussian").result)
     Eq(v, 2*L)
     """

@@ -93,6 +93,9 @@ def is_closed(expr: Expr) -> bool:
 def derive(activation: str | Activation = "relu") -> Derivation:
     """The recursion of both kernels for `activation`, each equation checkable at random points.
 
+    Args:
+        activation: a catalogue name or an expression in x.
+
     Raises `InfiniteMomentError` for an activation that jumps.
 
     >>> print(derive("erf").result)  # doctest: +ELLIPSIS

@@ -344,6 +344,9 @@ def nodes(a: Activation) -> dict[str, Expectation]:
 def derive(activation: Kind) -> Derivation:
     """Return the theory of one activation as ordered, self-checking steps, from the length map to the decay law.
 
+    Args:
+        activation: a catalogue name or an expression in x.
+
     >>> print(derive("relu")["critical-line-weights"].equation.rhs)
     2
     """

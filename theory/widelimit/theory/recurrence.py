@@ -79,6 +79,9 @@ def two_time(activation: str | Activation) -> Expr:
 def derive(activation: str | Activation = "tanh") -> Derivation:
     """The gated mean field (fixed activations) and the vanilla one for `activation`.
 
+    Args:
+        activation: a catalogue name or an expression in x.
+
     >>> derive()["memory"].kind
     'identity'
     """

@@ -61,6 +61,9 @@ def tanh_exponent() -> Expr:
 def derive(activation: str | Activation = "tanh") -> Derivation:
     """The recursions for `activation`; for tanh and ReLU also the rates at large depth.
 
+    Args:
+        activation: a catalogue name or an expression in x.
+
     >>> derive("relu").result.rhs
     sigma_v**2*sigma_w**2/2 + 1
     """

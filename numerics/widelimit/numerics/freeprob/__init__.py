@@ -86,10 +86,9 @@ class LawSummary:
 def predict(s_transform: str = "", r_transform: str = "") -> LawSummary:
     """Predict the law that belongs to an S- or an R-transform.
 
-    Parameters
-    ----------
-    s_transform: expression in m, such as "1/(1 + m)**2" (Marchenko-Pastur if neither is given)
-    r_transform: expression in g, such as "g" (the semicircle)
+    Args:
+        s_transform: expression in m, such as "1/(1 + m)**2" (Marchenko-Pastur if neither is given).
+        r_transform: expression in g, such as "g" (the semicircle).
 
     >>> round(predict("1/(1 + m)**2").largest, 9)
     6.75

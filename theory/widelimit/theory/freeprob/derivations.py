@@ -24,7 +24,10 @@ LAWS: Mapping[str, Callable[[], Law]] = {
 
 
 def derive(law: str | Law = "marchenko_pastur") -> Derivation:
-    """Transforms, free cumulants and moments of a law (a name of `LAWS`, or a `Law`).
+    """Transforms, free cumulants and moments of a law.
+
+    Args:
+        law: a name of `LAWS`, such as semicircle, or a `Law`.
 
     >>> [step.name for step in derive("semicircle")]
     ['r-transform', 'cauchy-transform', 'moment-3', 'moment-4']
