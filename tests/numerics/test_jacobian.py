@@ -4,12 +4,12 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.special import erf, lambertw
+from scipy.optimize import brentq
+from scipy.special import erf, lambertw, wofz
 
 from widelimit.numerics import jacobian, meanfield
 from widelimit.theory.errors import (
     ArgumentError,
-    ConvergenceError,
     DomainError,
     InfiniteMomentError,
     NoFixedPointError,
@@ -172,8 +172,6 @@ def test_the_knee_of_a_deep_law():
     ],
 )
 def test_double_scaling(activation, depth, expected):
-    from scipy.optimize import brentq
-
     def excess(log_q):
         found = jacobian.slopes(activation, float(np.exp(log_q)))
         return depth * (found.moment(2) / found.moment(1) ** 2 - 1) - 0.25
@@ -283,10 +281,83 @@ def test_tails_down_to_zero(activation, depth, weights):
     assert len(law.log_support) == (2 if activation.startswith("leaky") else 1)
 
 
-def test_an_edge_where_an_atom_just_vanishes_is_refused_by_name():
-    """ELU, L = 2: an atom of slopes of mass 1/2, so 1 - L/2 = 0 and the density grows like a power near -2/3."""
-    with pytest.raises(ConvergenceError, match="edge of its support"):
-        jacobian.spectrum("elu", sigma_w=1.1, sigma_b=0.3, depth=2)
+def test_an_edge_where_an_atom_just_vanishes():
+    """ELU, L = 2: an atom of slopes of mass 1/2, so 1 - L/2 = 0; the density at the top has an inverse square root."""
+    scales = {"sigma_w": 1.1, "sigma_b": 0.3}
+    law = jacobian.spectrum("elu", **scales, depth=2)
+    assert law.error < 1e-6 and law.atoms == ()
+    assert law.log_largest == pytest.approx(2 * np.log(1.21), rel=1e-13)
+    with mpmath.workdps(20):
+        q, below = mpmath.mpf(meanfield.solve("elu", **scales).q_star), mpmath.mpf("0.1")
+
+        def curve(zeta):  # 2 log(zeta) - log((1 + w)/w), the slopes being 1 or exp(2x)
+            w = mpmath.quad(
+                lambda u: mpmath.npdf(u) / (zeta * mpmath.exp(-2 * mpmath.sqrt(q) * u) - 1), [-12, -4, -1, 0]
+            )
+            w += 1 / (2 * (zeta - 1))
+            return 2 * mpmath.log(zeta) - mpmath.log(-1 - w) + mpmath.log(-w), w
+
+        start = mpmath.mpc(0.9, 0.15)
+        starts = (start, 1.01 * start, start * mpmath.mpc(1, 0.01))
+        root = mpmath.findroot(lambda zeta: curve(zeta)[0] + below, starts, solver="muller", tol=1e-15)
+        density = -curve(root)[1].imag / mpmath.pi
+    assert law.log_density(law.log_largest - 0.1) == pytest.approx(float(density), rel=1e-11)
+
+
+SLOPES = {
+    "gelu": lambda x: 0.5 * (1 + erf(x / 2**0.5)) + x * np.exp(-(x**2) / 2) / (2 * np.pi) ** 0.5,
+    "x/(1 + x**2)": lambda x: (1 - x**2) / (1 + x**2) ** 2,
+    "monomial(2)": lambda x: 2 * x,
+    "tanh(x)**3": lambda x: 3 * np.tanh(x) ** 2 / np.cosh(x) ** 2,
+}
+
+
+@pytest.mark.parametrize("activation", SLOPES)
+def test_one_orthogonal_layer_has_the_law_of_its_slopes(activation):
+    """P(sigma_w^2 phi'(sqrt(q) u)^2 <= x) counted on a line; slopes with turning points give infinite peaks inside."""
+    scales = {"sigma_w": 0.5 if activation == "monomial(2)" else 1.1, "sigma_b": 0.3}
+    law = jacobian.spectrum(activation, **scales, depth=1)
+    q = meanfield.solve(activation, **scales).q_star
+    assert law.error < 1e-10 and len(law.support) == 1 and abs(law.mass - 1) < 1e-11
+    grid = np.linspace(-9, 9, 20001)
+    for x in law.quantile([0.02, 0.3, 0.7, 0.97]):
+
+        def excess(u, x=x):
+            return scales["sigma_w"] ** 2 * SLOPES[activation](np.sqrt(q) * u) ** 2 - x
+
+        signs = excess(grid) <= 0
+        cuts = [brentq(excess, grid[k], grid[k + 1], xtol=1e-14) for k in np.flatnonzero(np.diff(signs))]
+        ends = np.array([-np.inf] * int(signs[0]) + cuts + [np.inf] * int(signs[-1]))
+        exact = float(np.diff(erf(ends.reshape(-1, 2) / 2**0.5)).sum()) / 2
+        assert law.cdf(x) == pytest.approx(exact, abs=1e-10)
+
+
+def test_quadratic_slopes_near_zero_by_the_faddeeva_function():
+    """d = 4 q u^2, so that 1 + M(4 q s^2) = E s^2/(s^2 - u^2) = -i s sqrt(pi/2) wofz(s/sqrt(2)) for Im s > 0."""
+    q = 0.0969
+    found = jacobian.slopes("monomial(2)", q)
+    s = np.array([1e-9, 1e-5, 0.1, 1.0]) * np.exp(0.3j)
+    zeta = 4 * q * s**2
+    value = [(found.weights / (z - found.nodes)).sum() * z for z in zeta]
+    exact = -1j * s * np.sqrt(np.pi / 2) * wofz(s / np.sqrt(2))
+    assert np.abs(np.array(value) / exact - 1).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("activation", "sigma_w", "depth", "weights"),
+    [
+        ("monomial(2)", 0.5, 2, "orthogonal"),
+        ("monomial(2)", 0.5, 200, "gaussian"),
+        ("max(x, 0)*x", 0.7, 3, "orthogonal"),
+        ("tanh(x) + 0.1*x", 1.1, 3, "orthogonal"),  # hardly any density next to the lowest slope
+        ("tanh(x)**3", 1.0, 50, "orthogonal"),
+        ("gelu", 1.1, 3, "orthogonal"),
+    ],
+)
+def test_slopes_through_zero_and_faint_edges(activation, sigma_w, depth, weights):
+    """Mass, four moments and the distribution function of the density against exact ones: that is `error`."""
+    law = jacobian.spectrum(activation, sigma_w=sigma_w, sigma_b=0.3, depth=depth, weights=weights)
+    assert law.error < 1e-8 and abs(law.mass - 1) < 1e-10
 
 
 def test_an_oscillating_slope_is_bounded():

@@ -165,6 +165,7 @@ def slope_law(activation: Activation, q: float) -> Slopes:
         _merged(components),
         unbounded,
         max(error, abs(total - 1.0)),
+        tuple(sorted({end for component in components for end in component})),
     )
 
 
@@ -299,9 +300,11 @@ def _paths(left: float, right: float, scale: float) -> list[Path]:
 
 
 def _softplus(tau: np.ndarray) -> np.ndarray:
-    """log(1 + exp(tau)) without overflow."""
+    """log(1 + exp(tau)) without overflow; log1p of numpy loses the real part of small complex numbers."""
     flip = tau.real > 0
-    return np.where(flip, tau, 0.0) + np.log1p(np.exp(np.where(flip, -tau, tau)))
+    small = np.exp(np.where(flip, -tau, tau))
+    size = 0.5 * np.log1p(small.real * (2.0 + small.real) + small.imag**2)
+    return np.where(flip, tau, 0.0) + size + 1j * np.arctan2(small.imag, 1.0 + small.real)
 
 
 def _logistic(tau: np.ndarray) -> np.ndarray:
@@ -337,15 +340,25 @@ def _follow(
 def _near_zeros(
     d: np.ndarray, curve: Compiled, ends: np.ndarray, offset: np.ndarray, top: float
 ) -> np.ndarray:
-    """Next to an end where the slope vanishes d = (K + K' offset) offset^2: there x itself has lost the offset."""
+    """Next to an end where the slope has a zero d = (K + K' offset) offset^p: there x itself has lost the offset.
+
+    At x = 0 it has not, and d is left alone if its power is seen.
+    """
     reach = 1e-6 * max(1.0, float(np.abs(ends).max()))
     for end in np.unique(ends):
         if float(np.abs(curve(complex(end))[0])) > 1e-25 * top:
             continue
+        steps = reach * np.array([-1.0, 1.0, -2.0, 2.0])
+        near = curve((end + steps).astype(complex))[0].real
+        if not (near > 0).all():
+            continue
+        seen = 0.5 * float(np.log2(near[2:] / near[:2]).mean())
+        power = max(2, 2 * round(seen))
+        if end == 0.0 and abs(2 * seen - power) < 1e-6:
+            continue
         here = (ends == end) & (np.abs(offset) < reach)
-        steps = reach * np.array([-1.0, 1.0])
-        sides = curve((end + steps).astype(complex))[0].real / steps**2
-        d[here] = (sides.mean() + np.diff(sides) / (2 * reach) * offset[here]) * offset[here] ** 2
+        sides = near[:2] / steps[:2] ** power
+        d[here] = (sides.mean() + np.diff(sides) / (2 * reach) * offset[here]) * offset[here] ** power
     return d
 
 

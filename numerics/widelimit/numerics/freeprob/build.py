@@ -8,6 +8,7 @@ edges      one group of equal square layers: images of the real segments on whic
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.theory.errors import ConvergenceError
 
 ORDER = 8
+_DEEP = 20.0  # decades of e between a knee and the top from which on it pays to look at it
 
 
 def product_law(
@@ -37,7 +39,7 @@ def product_law(
         return SpectralLaw(name, None, [], atoms, moments)
     branch = Branch(system, log_mean + np.log(1e3 * spread), np.pi / 2)
     if len(system.factors) == 1:
-        intervals = _exact_intervals(system, atoms)
+        intervals = _cut(_exact_intervals(system, atoms), system.factors[0])
     else:
         intervals = detect_intervals(
             branch, system.tail, log_mean, sum(a for x, a in atoms if x == -np.inf), _hard(factors)
@@ -47,6 +49,7 @@ def product_law(
     knee = -np.inf
     if len(system.factors) == 1 and reaches_zero and not any(x == -np.inf for x, _ in atoms):
         knee = find_knee(system)
+        knee = knee if knee < intervals[0][1] - _DEEP else -np.inf
     return SpectralLaw(
         name,
         branch,
@@ -183,6 +186,18 @@ def _exact_intervals(
     return intervals
 
 
+def _cut(intervals: Sequence[tuple[float, float]], factor: Factor) -> list[tuple[float, float]]:
+    """Cut where a single orthogonal layer shows the density of its slopes, with infinite peaks where phi'' vanishes."""
+    if factor.gaussian or factor.count != 1.0:
+        return list(intervals)
+    marks = [factor.log_scale + np.log(x) for x in factor.slopes.marks if x > 0]
+    pieces = []
+    for low, high in intervals:
+        inner = sorted(y for y in marks if low + 1e-9 < y < high - 1e-9)
+        pieces += list(itertools.pairwise([low, *inner, high]))
+    return pieces
+
+
 def _images(system: ProductSystem, low: float, high: float) -> list[tuple[float, float]]:
     """Images (in log z) of the maximal runs inside (low, high) on which log z is real and increasing."""
     grid = np.concatenate((np.geomspace(1e-15, 0.5, 240), 1.0 - np.geomspace(0.5, 1e-15, 240)[1:]))
@@ -251,22 +266,21 @@ def find_knee(system: ProductSystem) -> float:
     if factor.slopes.components[0][0] > 0.0:
         return -np.inf
     zeta = np.geomspace(max(1e-40 * top, 1e-6 * smallest), top, 400)
-    log_z, slope = _curve(system, zeta)
+    log_z, slope, rest = _curve(system, zeta)
     with np.errstate(invalid="ignore"):
-        turns = np.flatnonzero(
-            (slope.real[:-1] > 0) & (slope.real[1:] <= 0) & (np.abs(log_z.imag[:-1]) < 1.0)
-        )
+        few = (np.abs(log_z.imag) < 1.0) & (np.abs(rest) < 0.1)
+        turns = np.flatnonzero(few[:-1] & (slope.real[:-1] > 0) & (slope.real[1:] <= 0))
     return float(log_z.real[turns[0]]) if turns.size else -np.inf
 
 
-def _curve(system: ProductSystem, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return log z and its slope in log zeta."""
+def _curve(system: ProductSystem, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return log z, its slope in log zeta, and 1 + w."""
     factor = system.factors[0]
     with np.errstate(all="ignore"):
         one, w, v = averages(zeta.astype(complex), factor)
         n, orthogonal = factor.count, 0.0 if factor.gaussian else factor.count
         log_z = (1 - orthogonal) * _log(one) - _log(w) + n * (factor.log_scale + _log(w * zeta))
-        return log_z, (1 - orthogonal) * v / one + (n - 1) * v / w + n
+        return log_z, (1 - orthogonal) * v / one + (n - 1) * v / w + n, one
 
 
 def _turn(system: ProductSystem, outside: float, inside: float) -> float:

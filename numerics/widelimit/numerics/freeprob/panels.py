@@ -24,6 +24,7 @@ from widelimit.theory.errors import ConvergenceError
 ORDER = 20
 TOLERANCE = 2e-14  # of mass, for a panel
 MOST = 150  # panels of one stretch
+_UNSEEN = 64 * float(np.finfo(float).eps)  # distance of y from an end, relative to y
 
 
 @lru_cache(maxsize=1)
@@ -69,6 +70,16 @@ class Interval:
         if self.decreasing:
             return np.sqrt(np.maximum(self.high - y, 0.0))
         return 2 * np.arcsin(np.sqrt(np.clip((y - self.low) / (self.high - self.low), 0.0, 1.0)))
+
+    def clear(self, t: np.ndarray) -> np.ndarray:
+        """Return t kept so far from square-root ends that rounding of y does not hide the distance to the end."""
+        high = np.sqrt(_UNSEEN * max(1.0, abs(self.high)))
+        if self.bent:
+            return np.maximum(t, 2 * high / np.sqrt(self.high - self.knee))
+        if self.decreasing:
+            return np.maximum(t, high)
+        low, width = np.sqrt(_UNSEEN * max(1.0, abs(self.low))), np.sqrt(max(self.high - self.low, 1e-300))
+        return np.clip(t, min(2 * low / width, 0.1), np.pi - min(2 * high / width, 0.1))
 
     def body(self) -> list[tuple[float, float]]:
         """Panels above the knee to begin with: they double from 0.7 in sqrt(high - y) and from 1 in sqrt(y - knee)."""
@@ -233,7 +244,8 @@ def _refine(
         left, right = np.array(pending).T
         half = 0.5 * (right - left)
         t = 0.5 * (left + right)[:, None] + half[:, None] * nodes
-        y, speed = interval.to_coordinate(t), interval.speed(t)
+        seen = interval.clear(t)
+        y, speed = interval.to_coordinate(seen), interval.speed(seen)
         density, states = solve(y.ravel())
         density = density.reshape(t.shape)
         states = states.reshape(states.shape[0], *t.shape)

@@ -27,7 +27,8 @@ class Slopes:
     """A law on [0, oo) as a sum of weights at nodes in the closed lower half plane.
 
     E f(d) = sum of weights * f(nodes) for f analytic there (a contour deformed away from where the law lives) or, where
-    a node is real, for an atom. `components`: the closed intervals of the law's support, points included.
+    a node is real, for an atom. `components`: the closed intervals of the law's support, points included. `marks`:
+    where its density is not smooth.
     """
 
     nodes: np.ndarray
@@ -36,6 +37,7 @@ class Slopes:
     components: tuple[tuple[float, float], ...]
     unbounded: bool = False
     error: float = 0.0
+    marks: tuple[float, ...] = ()
 
     def moment(self, k: int) -> float:
         """E d^k."""
@@ -117,14 +119,11 @@ _SMALLEST = 600.0  # -log of the smallest zeta that is formed
 
 @njit(cache=True, nogil=True)
 def _lower_log(value):
-    """Logarithm on the closed lower half plane: rounding above the negative axis does not jump to +i pi."""
-    if value.imag >= 0.0:
-        return (
-            complex(math.log(abs(value)), 0.0 if value.real > 0 else -math.pi)
-            if value != 0
-            else complex(-np.inf, 0.0)
-        )
-    return np.log(value)
+    """Logarithm on the lower half plane, continued across both half axes: a Newton step or rounding may overshoot."""
+    if value == 0:
+        return complex(-np.inf, 0.0)
+    angle = math.atan2(value.imag, value.real)
+    return complex(math.log(abs(value)), angle if angle < 0.5 * math.pi else angle - 2.0 * math.pi)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -303,10 +302,11 @@ def _exp(state: np.ndarray) -> np.ndarray:
 
 
 def _log(value: np.ndarray) -> np.ndarray:
-    """Logarithm on the closed lower half plane: rounding above the negative axis does not jump to +i pi."""
+    """Logarithm on the lower half plane, continued across both half axes: rounding may lie above either."""
     result = np.empty(value.shape, dtype=complex)
+    angle = np.arctan2(value.imag, value.real)
     result.real = np.log(np.abs(value))
-    result.imag = np.arctan2(np.where(value.imag < 0, value.imag, -0.0), value.real)
+    result.imag = np.where(angle < 0.5 * np.pi, angle, angle - 2 * np.pi)
     return result
 
 

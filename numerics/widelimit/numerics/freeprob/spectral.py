@@ -142,7 +142,7 @@ class SpectralLaw:
     @property
     def support(self) -> tuple[tuple[float, float], ...]:
         """Intervals of the continuous part."""
-        ends = [(self._plain(self._low(p)), self._plain(p.interval.high)) for p in self._panels]
+        ends = [(self._plain(low), self._plain(high)) for low, high in self._components()]
         if self._unbounded and ends:
             ends[-1] = (ends[-1][0], float("inf"))
         return tuple(ends)
@@ -172,13 +172,21 @@ class SpectralLaw:
     def log_support(self) -> tuple[tuple[float, float], ...]:
         """Intervals of the continuous part of log x."""
         self._need_log("log_support")
-        return tuple((self._low(p), p.interval.high) for p in self._panels)
+        return tuple(self._components())
 
     @property
     def log_atoms(self) -> tuple[tuple[float, float], ...]:
         """Pairs (log location, mass)."""
         self._need_log("log_atoms")
         return self._atoms
+
+    def _components(self) -> list[tuple[float, float]]:
+        """Intervals of the continuous part; those that touch were cut where the density is not smooth."""
+        found: list[tuple[float, float]] = []
+        for panels in self._panels:
+            low, high = self._low(panels), panels.interval.high
+            found.append((found.pop()[0] if found and found[-1][1] == low else low, high))
+        return found
 
     def _low(self, panels: Panels) -> float:
         """Low end of an interval; -oo where the support reaches zero with a density that no float shows."""
@@ -271,7 +279,7 @@ class SpectralLaw:
         return arguments.scalar(np.asarray(2 * inside * np.asarray(self.density(inside**2))))
 
     def __repr__(self) -> str:
-        ends = ", ".join(f"[{self._low(p):.6g}, {p.interval.high:.6g}]" for p in self._panels)
+        ends = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in self._components())
         place = "log support" if self._log else "support"
         atoms = ", ".join(f"{a:.6g} at {'exp ' if self._log else ''}{x:.6g}" for x, a in self._atoms)
         return f"<SpectralLaw {self.name}: {place} {ends or 'none'}; atoms {atoms or 'none'}; error {self.error:.1e}>"
