@@ -333,3 +333,35 @@ def test_a_singular_training_kernel_gets_a_reported_jitter():
         kernel.predict(x, y[:-1], DATA[:5], **NETWORK)
     with pytest.raises(DomainError, match="training kernel is zero"):
         kernel.predict(np.zeros((2, 3)), [0.0, 1.0], np.ones((1, 3)), activation="relu", sigma_w=1.0)
+
+
+def by_panels(phi, kink, q1, q2, rho):
+    """E phi(u) phi(v) by Gauss-Legendre panels in u, and for each u in v given u, both cut at the kink."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+
+    def rule(cut):
+        edges = np.sort(np.clip(np.append(np.linspace(-10, 10, 9), cut), -10, 10))
+        half = np.diff(edges)[:, None] / 2
+        z = ((edges[1:] + edges[:-1])[:, None] / 2 + half * nodes).ravel()
+        return z, (half * weights).ravel() * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+
+    total = 0.0
+    for z, weight in zip(*rule(kink / math.sqrt(q1)), strict=True):
+        mean, deviation = math.sqrt(q2) * rho * z, math.sqrt(q2 * (1 - rho**2))
+        w, inner = rule((kink - mean) / deviation)
+        total += weight * phi(math.sqrt(q1) * z) * (inner @ phi(mean + deviation * w))
+    return total
+
+
+@pytest.mark.parametrize(("q1", "q2", "rho"), [(0.8, 0.86, 0.97), (0.8, 0.8, -0.4), (0.3, 4.0, 0.2)])
+def test_kinks_away_from_zero_with_something_smooth(q1, q2, rho):
+    """Close norms at a small angle are what interpolation alone cannot follow."""
+    pairs = pair_map(Activation.of("max(x - 1/2, 0) + tanh(x)"))
+    assert pairs.method == "angle"
+    layer = pairs.at(np.array([q1, q2]), None)
+    c = np.array([[q1, rho * math.sqrt(q1 * q2)], [rho * math.sqrt(q1 * q2), q2]])
+    theta = np.ones((2, 2))
+    layer.advance(c, theta, slice(0, 2), slice(0, 2), 1.0, 0.0, 0.0)
+    t = by_panels(lambda u: np.maximum(u - 0.5, 0) + np.tanh(u), 0.5, q1, q2, rho)
+    tdot = by_panels(lambda u: np.where(u > 0.5, 1.0, 0.0) + np.cosh(u) ** -2, 0.5, q1, q2, rho)
+    assert abs(c[0, 1] - t) < 1e-9 * math.sqrt(q1 * q2) and abs(theta[0, 1] / tdot - 1) < 1e-9

@@ -33,19 +33,20 @@ _NODE, _WEIGHT = np.polynomial.legendre.leggauss(16)
 
 
 class Table:
-    """Pair expectations of `activation` and of its slope."""
+    """Pair expectations of functions and of their slopes, in order: T and Tdot of each."""
 
-    def __init__(self, activation: Activation) -> None:
-        expressions = (activation.expr, slope(activation))
+    def __init__(self, *activations: Activation) -> None:
+        expressions = tuple(e for one in activations for e in (one.expr, slope(one)))
+        self._count = len(expressions)
         self._compiled = compile(expressions, (X,), name="smoothed")
         found = features(expressions, X)
         self._kinks = np.array(found.kinks)
         self._spots = [(m, w) for m, w in found.spots if math.isfinite(w)]
 
-    def at(self, scales: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """T and Tdot, both (scales, scales, angles), for angles that lie symmetrically about pi/2."""
+    def at(self, scales: np.ndarray, angles: np.ndarray) -> np.ndarray:
+        """(expectations, scales, scales, angles), for angles that lie symmetrically about pi/2."""
         count, half = len(angles), (len(angles) + 1) // 2
-        out = np.empty((2, len(scales), len(scales), count))
+        out = np.empty((self._count, len(scales), len(scales), count))
         order = np.argsort(angles)
         reach = self._reach(float(scales.max()))
 
@@ -57,7 +58,7 @@ class Table:
                 out[..., order[count - 1 - k]] = weighted @ smoothed[..., ::-1].swapaxes(1, 2)
 
         threads.each(work, [slice(k, k + 1) for k in range(half)])
-        return out[0], out[1]
+        return out
 
     def _reach(self, scale: float) -> float:
         """Where the density times the squares of phi and phi' is rounding beside their size at one deviation."""
@@ -70,22 +71,23 @@ class Table:
         return _REACHES[-1]
 
     def _values(self, x: np.ndarray) -> np.ndarray:
-        """phi and phi', (2, ...)."""
+        """Functions and slopes, (expectations, ...)."""
         with np.errstate(all="ignore"):
-            return self._compiled.evaluate(np.ascontiguousarray(x).reshape(-1))[0].reshape(2, *x.shape)
+            values = self._compiled.evaluate(np.ascontiguousarray(x).reshape(-1))[0]
+        return values.reshape(self._count, *x.shape)
 
     def _smoothed(self, scales: np.ndarray, angle: float, reach: float) -> tuple[np.ndarray, np.ndarray]:
-        """F of phi and of its slope, (2, scales, nodes), and the weights of the nodes t, which are symmetric."""
+        """F of functions and slopes, (expectations, scales, nodes), and the weights of the nodes t, which are symmetric."""
         common, blur = math.sqrt(math.cos(angle)), math.sqrt(2) * math.sin(angle / 2)
         edges = self._edges(scales * common, blur / common, reach)
         t, weight = _rule(np.concatenate([-edges[:0:-1], edges])[None])
-        out = np.empty((2, len(scales), t.size))
+        out = np.empty((self._count, len(scales), t.size))
         for k, scale in enumerate(scales):
             out[:, k] = self._blurred(scale * common * t[0], scale * blur, reach)
         return out, weight[0]
 
     def _blurred(self, mean: np.ndarray, deviation: float, reach: float) -> np.ndarray:
-        """E phi(mean + deviation z) and the same of phi', (2, means), by panels cut at kinks and graded at features."""
+        """E f(mean + deviation z), (expectations, means), by panels cut at kinks and graded at features."""
         steps = np.linspace(-reach, reach, math.ceil(2 * reach / _WIDEST) + 1)
         marks = [self._kinks]
         for place, width in self._spots:
