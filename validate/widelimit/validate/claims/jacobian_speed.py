@@ -75,7 +75,7 @@ LEARNING_SPEED = Claim(
     paper="arXiv:1711.04735, section 3 (CIFAR-10 there, digits here)",
     domain={"depth": Integers(100, 200), "width": Integers(100, 400), "steps": Integers(500, 3000)},
     plans={
-        "reference": Plan(_SMALL, (), pilot=6, most=6, block=1),
+        "reference": Plan(_SMALL, (), pilot=4, most=8, block=1),
         "deep": Plan(_POINTS, (), pilot=6, most=6, block=6),
     },
     predict=predict,
