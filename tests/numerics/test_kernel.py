@@ -11,7 +11,7 @@ from scipy import linalg
 from widelimit.numerics import kernel
 from widelimit.numerics.kernel_maps import pair_map
 from widelimit.theory.activation import Activation
-from widelimit.theory.errors import ArgumentError, DomainError, InfiniteMomentError
+from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError, InfiniteMomentError
 
 
 def two_inputs(s11, s22, s12):
@@ -365,3 +365,27 @@ def test_kinks_away_from_zero_with_something_smooth(q1, q2, rho):
     t = by_panels(lambda u: np.maximum(u - 0.5, 0) + np.tanh(u), 0.5, q1, q2, rho)
     tdot = by_panels(lambda u: np.where(u > 0.5, 1.0, 0.0) + np.cosh(u) ** -2, 0.5, q1, q2, rho)
     assert abs(c[0, 1] - t) < 1e-9 * math.sqrt(q1 * q2) and abs(theta[0, 1] / tdot - 1) < 1e-9
+
+
+@pytest.mark.parametrize("activation", ["exp(x**2)", "exp(x**2)*tanh(x)", "sinh(x**2)"])
+def test_variances_at_which_the_second_moment_is_infinite(activation):
+    x = np.eye(2) * math.sqrt(2)
+    assert np.isfinite(kernel.nngp_ntk(x * math.sqrt(0.2), activation=activation, sigma_w=1.0).nngp).all()
+    with pytest.raises(InfiniteMomentError, match=r"variance 0\.3: E phi\^2, .* infinite from 0\.25 on"):
+        kernel.nngp_ntk(x * math.sqrt(0.3), activation=activation, sigma_w=1.0)
+    with pytest.raises(InfiniteMomentError, match="infinite whatever it is"):
+        kernel.nngp_ntk(x, activation="exp(exp(x))", sigma_w=1.0)
+
+
+def test_second_moments_from_far_out():
+    """exp(2 x^2) times the density of variance q falls like exp(-(1 - 4 q) z^2 / 2): 1e-5 is left beyond z = 13."""
+    q = 0.215
+    got = kernel.nngp_ntk([[math.sqrt(q)]], activation="exp(x**2)*tanh(x)", sigma_w=1.0).nngp[0, 0]
+    with mp.workdps(20):
+        root = mp.sqrt(mp.mpf(q))
+        expected = 2 * mp.quad(
+            lambda z: (mp.exp((root * z) ** 2) * mp.tanh(root * z)) ** 2 * mp.npdf(z), mp.linspace(0, 45, 16)
+        )
+    assert abs(got / float(expected) - 1) < 1e-8
+    with pytest.raises(ConvergenceError, match="reach past 27.0 standard deviations"):
+        kernel.nngp_ntk([[math.sqrt(0.23)]], activation="exp(x**2)*tanh(x)", sigma_w=1.0)

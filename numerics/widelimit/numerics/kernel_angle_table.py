@@ -68,7 +68,10 @@ class Table:
             )
             if (size * math.exp(-(reach**2) / 4) <= 1e-9 * np.maximum(near, 1e-3 * near.max())).all():
                 return reach
-        return _REACHES[-1]
+        raise ConvergenceError(
+            f"The expectations of this activation at the variance {scale**2:.3g} reach past {_REACHES[-1]} standard "
+            "deviations: it grows too fast for a quadrature. Reduce sigma_w, sigma_b or the norms of the inputs."
+        )
 
     def _values(self, x: np.ndarray) -> np.ndarray:
         """Functions and slopes, (expectations, ...)."""
@@ -77,7 +80,7 @@ class Table:
         return values.reshape(self._count, *x.shape)
 
     def _smoothed(self, scales: np.ndarray, angle: float, reach: float) -> tuple[np.ndarray, np.ndarray]:
-        """F of functions and slopes, (expectations, scales, nodes), and the weights of the nodes t, which are symmetric."""
+        """F of functions and slopes, (expectations, scales, nodes), and weights of the nodes t, which are symmetric."""
         common, blur = math.sqrt(math.cos(angle)), math.sqrt(2) * math.sin(angle / 2)
         edges = self._edges(scales * common, blur / common, reach)
         t, weight = _rule(np.concatenate([-edges[:0:-1], edges])[None])

@@ -21,11 +21,14 @@ from typing import Any, Protocol
 
 import numpy as np
 from numba import njit, types
+from sympy import oo
 
 from widelimit.numerics.compile import compile
 from widelimit.theory import kernel as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
+from widelimit.theory.errors import InfiniteMomentError
+from widelimit.theory.growth import widest
 
 _LOG = logging.getLogger(__name__)
 _PAIR = types.FunctionType(types.UniTuple(types.float64, 2)(types.float64, types.float64, types.float64))
@@ -89,9 +92,29 @@ def pair_map(activation: Activation) -> PairMap:
     else:
         method, at = "angle", kernel_angle.prepare(activation)
     _LOG.debug("kernels of %s: %s", activation.name, method)
+    bound = widest(activation.expr**2, X)
+    if bound is not oo:
+        at = functools.partial(_finite, at, activation.name, float(bound))
     if activation.expr.subs(X, 0) == 0:
         at = functools.partial(_with_zeros, at)
     return PairMap(activation, method, at)
+
+
+def _finite(
+    at: Callable[[np.ndarray, np.ndarray | None], Layer],
+    name: str,
+    bound: float,
+    q1: np.ndarray,
+    q2: np.ndarray | None = None,
+) -> Layer:
+    largest = max(float(q.max()) for q in (q1, q2) if q is not None)
+    if largest >= bound:
+        where = f"from {bound:.6g} on" if bound else "whatever it is"
+        raise InfiniteMomentError(
+            f"The activation {name} grows too fast for units of the variance {largest:.6g}: E phi^2, and with it the "
+            f"kernels, are infinite {where}. Reduce sigma_w, sigma_b, the depth or the norms of the inputs."
+        )
+    return at(q1, q2)
 
 
 def _with_zeros(

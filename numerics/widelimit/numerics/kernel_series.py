@@ -29,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 TRUNCATION = 1e-11  # what the terms left out may weigh, relative to the variance
 LARGEST_ORDER = 8192
 _REACH = 13.0  # sqrt of the normal density is 1e-18 there
+_NOTHING = 1e-16
 _STEPS = (0.2, 0.1, 0.05, 0.025, 0.0125, 0.00625)
 _SAMPLE = 5  # variances at which order and step are chosen, the largest and smallest among them
 
@@ -104,6 +105,8 @@ class SeriesLayer:
 
 def _table(phi: Function, slope: Function, name: str, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Choose step and order at the variances `q`: weighted Hermite functions (order, grid), the grid, the error."""
+    if not all(_ends_within_reach(f, q) for f in (phi, slope)):
+        raise ConvergenceError(f"{name} grows too fast for a series at the variance {q.max():.3g}.")
     for step, finer in itertools.pairwise(_STEPS):
         totals = [_moments(f, q, finer) for f in (phi, slope)]
         coarse = [_moments(f, q, step) for f in (phi, slope)]
@@ -141,6 +144,14 @@ def _table(phi: Function, slope: Function, name: str, q: np.ndarray) -> tuple[np
 
 def _grid(step: float) -> np.ndarray:
     return step * np.arange(-math.ceil(_REACH / step), math.ceil(_REACH / step) + 1)
+
+
+def _ends_within_reach(f: Function, q: np.ndarray) -> bool:
+    """Whether f^2 times the density is nothing beside its largest value where the grid ends."""
+    z = _grid(_STEPS[0])
+    with np.errstate(over="ignore", divide="ignore"):
+        size = 2 * np.log(np.abs(f(np.sqrt(q)[:, None] * z))) - z**2 / 2 * np.ones_like(q)[:, None]
+    return bool((size[:, [0, -1]] <= size.max(axis=1, keepdims=True) + math.log(_NOTHING)).all())
 
 
 def _moments(f: Function, q: np.ndarray, step: float) -> np.ndarray:
