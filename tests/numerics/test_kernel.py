@@ -387,5 +387,5 @@ def test_second_moments_from_far_out():
             lambda z: (mp.exp((root * z) ** 2) * mp.tanh(root * z)) ** 2 * mp.npdf(z), mp.linspace(0, 45, 16)
         )
     assert abs(got / float(expected) - 1) < 1e-8
-    with pytest.raises(ConvergenceError, match="reach past 27.0 standard deviations"):
+    with pytest.raises(ConvergenceError, match=r"reach past 27\.0 standard deviations"):
         kernel.nngp_ntk([[math.sqrt(0.23)]], activation="exp(x**2)*tanh(x)", sigma_w=1.0)
