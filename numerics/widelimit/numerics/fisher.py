@@ -74,32 +74,42 @@ def _formulas() -> Compiled:
 def propagation(
     activation: str | Activation,
     *,
-    sigma_w: float,
-    sigma_b: float,
+    sigma_w: Any,
+    sigma_b: Any,
     widths: Any,
     input_moment: float,
     input_overlap: float,
 ) -> Propagation:
     """Run the statistics up and down a network with `widths` (input, hidden layers ...), karakida2019universal
-    eqs. (6-10).
+    eqs. (6-10). `sigma_w`, `sigma_b`: numbers, or one for each weighted layer, the readout last.
     """
     phi = Activation.of(activation)
-    sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
-    sb2 = float(arguments.non_negative("sigma_b", sigma_b)) ** 2
     moment = float(arguments.positive("input_moment", input_moment))
     overlap = float(arguments.within("input_overlap", input_overlap, -moment, moment))
     widths = arguments.positive("widths", arguments.vector("widths", widths))
+    sw2 = _each_layer("sigma_w", arguments.positive("sigma_w", sigma_w), len(widths)) ** 2
+    sb2 = _each_layer("sigma_b", arguments.non_negative("sigma_b", sigma_b), len(widths)) ** 2
     forward, forward_pair, slopes, slopes_pair = [moment], [overlap], [], []
-    for _ in widths[1:]:
-        q = sw2 * forward[-1] + sb2
-        layer = moments(phi, q, (sw2 * forward_pair[-1] + sb2) / q)
+    for w, b, above in zip(sw2[:-1], sb2[:-1], sw2[1:], strict=True):
+        q = w * forward[-1] + b
+        layer = moments(phi, q, (w * forward_pair[-1] + b) / q)
         forward.append(layer.v)
         forward_pair.append(layer.t)
-        slopes.append(sw2 * layer.p)
-        slopes_pair.append(sw2 * layer.tdot)
+        slopes.append(above * layer.p)
+        slopes_pair.append(above * layer.tdot)
     backward = np.append(np.cumprod(slopes[::-1])[::-1], 1.0)
     backward_pair = np.append(np.cumprod(slopes_pair[::-1])[::-1], 1.0)
     return Propagation(widths, np.array(forward), np.array(forward_pair), backward, backward_pair)
+
+
+def _each_layer(name: str, value: np.ndarray, layers: int) -> np.ndarray:
+    if value.shape not in ((), (layers,)):
+        raise ArgumentError(
+            name,
+            f"must be a number or {layers} of them, one for each weighted layer",
+            but=f"has shape {value.shape}",
+        )
+    return np.broadcast_to(value, (layers,))
 
 
 def predict(
@@ -151,6 +161,11 @@ def predict(
         input_moment=input_moment,
         input_overlap=input_overlap,
     )
+    return statistics(run, samples=samples, outputs=outputs)
+
+
+def statistics(run: Propagation, *, samples: int, outputs: int) -> Statistics:
+    """The same from what `propagation` found: `samples` inputs and `outputs` outputs (`predict` has the equations)."""
     scale = float(run.widths[-1])
     ratio = run.widths / scale
     alpha = float(np.sum(ratio[1:] * ratio[:-1]))
@@ -187,8 +202,8 @@ class JacobianBound:
 def jacobian_bound(
     activation: str | Activation = "tanh",
     *,
-    sigma_w: float,
-    sigma_b: float = 0.0,
+    sigma_w: Any,
+    sigma_b: Any = 0.0,
     depth: int,
     width: float = 1000.0,
     samples: int,
@@ -205,7 +220,8 @@ def jacobian_bound(
     J_l is the derivative of the outputs by the pre-activations of layer l: with few outputs
     sigma_max^2 is the backward variance; `square=True` takes `width` outputs and the edge of the Jacobian's spectrum
     (``jacobian.spectrum``, at the fixed point of the variance, which inputs of another length reach layer by layer),
-    for `weights` gaussian or orthogonal.
+    for `weights` gaussian or orthogonal. `sigma_w`, `sigma_b`: numbers, or one for each weighted layer, the readout
+    last (without `square`).
     """
     depth = arguments.count("depth", depth)
     samples = arguments.count("samples", samples)
@@ -216,7 +232,11 @@ def jacobian_bound(
     )  # fmt: skip
     largest = run.backward
     if square:
-        largest = _edges(activation, sigma_w, sigma_b, depth, weights)
+        w, b = (
+            arguments.single(n, arguments.finite(n, v))
+            for n, v in (("sigma_w", sigma_w), ("sigma_b", sigma_b))
+        )
+        largest = _edges(activation, float(w), float(b), depth, weights)
     layers = run.widths * run.forward * largest
     decoupled = run.widths * ((samples - 1) * run.forward_pair + run.forward) / samples * largest
     whole = float(layers.sum())

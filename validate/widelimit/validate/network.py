@@ -2,7 +2,7 @@
 
 from widelimit.validate.network import from_torch
 net = from_torch(model)              # an nn.Sequential of known layers
-net.kernels(x), net.phase, net.fisher(x)
+net.kernels(x), net.phase, net.chi_1, net.fisher(x)
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.validate.modules import LastStep, Shortcut
 
 if TYPE_CHECKING:
+    from widelimit.numerics.architecture_phase import StackPhase
     from widelimit.numerics.fisher import JacobianBound, Statistics
     from widelimit.numerics.kernel import Kernels
 
@@ -33,9 +34,10 @@ NARROWEST = 0.25  # sum of 1/width over hidden layers above which the limit of i
 class Network:
     """A torch module as theory sees it.
 
-    `architecture`: its layers with the scales of its weights, declared or estimated from the weights as they are now.
-    `sigma_w`, `sigma_b`: the scales pooled over hidden layers; `sigma_w_error` the relative standard error of an
-    estimate (0 if declared). `widths`: units or channels of the hidden layers; `features`: of an input.
+    `architecture`: its layers with the scales of its weights, declared or estimated from the weights as they are now;
+    everything is computed with each layer's own. `sigma_w`, `sigma_b`: the scales pooled over hidden layers, readout
+    left out, for a glance; `sigma_w_error` the relative standard error of an estimate (0 if declared). `widths`: units
+    or channels of the hidden layers; `features`: of an input.
     """
 
     architecture: Architecture
@@ -81,37 +83,61 @@ class Network:
         return found.pop()
 
     @property
-    def phase(self) -> str:
-        """ordered, critical or chaotic: the mean-field phase of the hidden layers."""
-        from widelimit.numerics import meanfield
+    def chi_1(self) -> np.ndarray:
+        """chi_1 of each hidden layer: by how much it multiplies squared distances of near inputs and gradients.
 
-        return str(meanfield.solve(self.activation, sigma_w=self.sigma_w, sigma_b=self.sigma_b).phase)
+        sigma_w^2 E phi'(u)^2 with the layer's own sigma_w and, where layers differ, at the variances that the stack of
+        hidden layers keeps when it is repeated (see ``widelimit.numerics.architecture_phase``). `DomainError` for
+        networks with other layers than dense or convolution, activation and dropout.
+        """
+        return self._phase().chi_1
+
+    @property
+    def phase(self) -> str:
+        """ordered, critical, chaotic or unbounded: the mean-field phase of the hidden layers, readout excluded.
+
+        Ordered if the geometric mean of `chi_1` is below 1, so that near inputs become alike in deep networks made of
+        these layers, chaotic if it is above. Where scales are estimated, a mean within two standard errors of 1 (their
+        error alone) is called critical: the weights cannot tell. "unbounded": the variances grow without end.
+        """
+        return self._phase().phase
+
+    def _phase(self) -> StackPhase:
+        from widelimit.numerics import meanfield
+        from widelimit.numerics.architecture_phase import phase
+
+        return phase(self.architecture, max(meanfield.CRITICAL, 2 * 2 * self.sigma_w_error))
 
     def fisher(self, x: Any, samples: int | None = None) -> Statistics:
         """Mean-field Fisher statistics on data like `x` (n, features); fully connected networks only."""
         from widelimit.numerics import fisher
 
-        values, depth = self._fully_connected(x)
-        gram = values @ values.T / values.shape[1]
-        off = (gram.sum() - np.trace(gram)) / max(1, len(gram) * (len(gram) - 1))
-        return fisher.predict(
-            self.activation, sigma_w=self.sigma_w, sigma_b=self.sigma_b, depth=depth, samples=samples or len(values),
-            outputs=self._outputs, input_moment=float(np.trace(gram) / len(gram)), input_overlap=float(off),
+        values, _ = self._fully_connected(x)
+        sigma_w, sigma_b = self._scales
+        moment, overlap = _overlaps(values)
+        run = fisher.propagation(
+            self.activation, sigma_w=sigma_w, sigma_b=sigma_b, input_moment=moment, input_overlap=overlap,
             widths=[float(values.shape[1]), *map(float, self.widths)],
         )  # fmt: skip
+        return fisher.statistics(run, samples=samples or len(values), outputs=self._outputs)
 
     def fisher_bound(self, x: Any) -> JacobianBound:
         """Bounds of the largest Fisher eigenvalue, per layer and for the whole matrix (see `JacobianBound`)."""
         from widelimit.numerics import fisher
 
         values, depth = self._fully_connected(x)
-        gram = values @ values.T / values.shape[1]
-        off = (gram.sum() - np.trace(gram)) / max(1, len(gram) * (len(gram) - 1))
+        sigma_w, sigma_b = self._scales
+        moment, overlap = _overlaps(values)
         return fisher.jacobian_bound(
-            self.activation, sigma_w=self.sigma_w, sigma_b=self.sigma_b, depth=depth, samples=len(values),
-            input_moment=float(np.trace(gram) / len(gram)), input_overlap=float(off),
-            widths=[float(values.shape[1]), *map(float, self.widths)],
+            self.activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, samples=len(values),
+            input_moment=moment, input_overlap=overlap, widths=[float(values.shape[1]), *map(float, self.widths)],
         )  # fmt: skip
+
+    @property
+    def _scales(self) -> tuple[list[float], list[float]]:
+        """sigma_w and sigma_b of all dense layers, the readout last."""
+        dense = [layer for layer in self.architecture if isinstance(layer, arch.Dense)]
+        return [layer.sigma_w for layer in dense], [layer.sigma_b for layer in dense]
 
     @property
     def _outputs(self) -> int:
@@ -129,6 +155,13 @@ class Network:
         return values.reshape(len(values), -1), sum(
             isinstance(layer, arch.Act) for layer in self.architecture
         )
+
+
+def _overlaps(values: np.ndarray) -> tuple[float, float]:
+    """Mean square of the components of an input, mean product of those of two."""
+    gram = values @ values.T / values.shape[1]
+    off = (gram.sum() - np.trace(gram)) / max(1, len(gram) * (len(gram) - 1))
+    return float(np.trace(gram) / len(gram)), float(off)
 
 
 def from_torch(module: nn.Module, *, sigma_w: float | None = None, sigma_b: float | None = None) -> Network:
@@ -170,10 +203,11 @@ def from_torch(module: nn.Module, *, sigma_w: float | None = None, sigma_b: floa
     weighted = arch.Dense | arch.Convolution | arch.Recurrent
     widths = tuple(w.width for w in architecture.walk() if isinstance(w, weighted))[:-1]
     _wide_enough(module, widths)
-    count = np.array([w[0] for w in weights], float)
+    hidden = weights[:-1] or weights
+    count = np.array([w[0] for w in hidden], float)
     share = count / count.sum()
-    pooled_w = math.sqrt(float(share @ np.square([w[1] for w in weights])))
-    pooled_b = math.sqrt(float(np.mean(np.square([w[2] for w in weights]))))
+    pooled_w = math.sqrt(float(share @ np.square([w[1] for w in hidden])))
+    pooled_b = math.sqrt(float(np.mean(np.square([w[2] for w in hidden]))))
     error = 0.0 if sigma_w is not None else 1.0 / math.sqrt(2.0 * count.sum())
     return Network(architecture, pooled_w, pooled_b, error, tuple(int(w or 0) for w in widths), features)
 
