@@ -41,7 +41,7 @@ def test_an_estimate_next_to_one_is_critical():
 def test_fisher_of_layers_that_differ(readout):
     """The largest eigenvalue of a drawn network; scales pooled over layers miss it by far."""
     x = np.random.default_rng(1).standard_normal((20, 400))
-    drawn = module([0.6, 2.2], [0.3, 0.3], readout, features=400)
+    drawn = module([0.6, 2.2], [0.2, 0.3], readout, features=400)
     net, measured = from_torch(drawn), largest_eigenvalue(drawn, torch.tensor(x), tolerance=1e-3)
     assert abs(measured / net.fisher(x).largest - 1) < 0.1  # a width of 400 fluctuates by some 1/sqrt(400)
     pooled = from_torch(drawn, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
