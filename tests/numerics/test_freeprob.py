@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from sympy import Rational, cos, exp
+from sympy import Rational, cos, exp, sqrt
 from sympy.abc import g, m
 
 from widelimit.numerics import freeprob
@@ -169,6 +169,55 @@ def test_an_s_transform_of_no_law(expression):
 def test_an_r_transform_of_no_law(expression):
     with pytest.raises((DomainError, ConvergenceError)):
         freeprob.law(R=expression)
+
+
+HALF_1_3 = (1 + m) / (1 + 2 * m + sqrt(1 + m + m**2))  # S of the mixture (delta_1 + delta_3)/2
+ONE_TO_TEN = 20 * (1 + m) / (19 + 110 * m + sqrt(361 + 180 * m + 8100 * m**2))  # 0.9 delta_1 + 0.1 delta_10
+WITH_ZERO = (
+    16 * (1 + m) / (15 + 40 * m + 3 * sqrt(25 + 48 * m + 64 * m**2))
+)  # (2 delta_0 + 3 delta_1 + 3 delta_4)/8
+HALF_FIVE = 8 * (1 + m) / (11 + 22 * m + sqrt(121 + 324 * m + 324 * m**2))  # (delta_1/2 + delta_5)/2
+
+
+@pytest.mark.parametrize(
+    ("S", "atoms", "ratio"),
+    [
+        (HALF_1_3, [(1.0, 0.5), (3.0, 0.5)], Rational(1, 3)),
+        (HALF_1_3, [(1.0, 0.5), (3.0, 0.5)], 5),
+        (ONE_TO_TEN, [(1.0, 0.9), (10.0, 0.1)], 5),
+        (WITH_ZERO, [(0.0, 0.25), (1.0, 0.375), (4.0, 0.375)], Rational(1, 3)),
+        (HALF_FIVE, [(0.5, 0.5), (5.0, 0.5)], Rational(1, 20)),
+    ],
+)
+def test_roots_are_continued_and_not_principal(S, atoms, ratio):
+    """A mixture times Marchenko-Pastur: the gap needs the other branch of the root; against subordination."""
+    law = freeprob.law(S=S / (1 + ratio * m))
+    reference = freeprob.multiply(atoms, freeprob.law(S=1 / (1 + ratio * m)))
+    assert law.error < 1e-13 and len(law.support) == len(reference.support)
+    assert np.array(law.support) == pytest.approx(np.array(reference.support), rel=1e-8)
+    for low, high in law.support:
+        x = np.linspace(low, high, 7)[1:-1]
+        assert law.density(x) == pytest.approx(reference.density(x), rel=1e-9)
+    assert freeprob.law(S=S).atoms == pytest.approx(np.array(atoms), abs=1e-10)  # each on a sheet of its own
+
+
+def test_a_hard_edge_behind_a_root():
+    """Semicircle of mean 3 times Marchenko-Pastur: moments of the symbolic product, density by its polynomial."""
+    law = freeprob.law(S=2 / (3 + sqrt(9 + 4 * m)) / (1 + m))
+    product = symbolic.semicircle().shift(3) * symbolic.marchenko_pastur()
+    assert [law.moment(k) for k in (1, 2, 3)] == pytest.approx(
+        [float(v) for v in product.moments(3)], rel=1e-12
+    )
+    assert law.error < 1e-12 and law.support[0][0] == 0.0
+    for x in (
+        0.3,
+        4.0,
+        11.0,
+    ):  # z m S = 1 + m with m S/(1 + m)^2 = 1/z: u = m S of the semicircle, u^2 + 3u = m
+        with mpmath.workdps(25):  # so z u = (1 + u^2 + 3u)^2
+            roots = mpmath.polyroots([1, 6, 11, 6 - x, 1], maxsteps=200, extraprec=100)
+            values = [abs(float(mpmath.im(u**2 + 3 * u))) / np.pi / x for u in roots]
+        assert min(abs(v - law.density(x)) for v in values) < 1e-12
 
 
 def test_bad_input():

@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from widelimit.numerics.freeprob.continuation import Branch
+from widelimit.numerics.freeprob.edges import detect_intervals
 from widelimit.numerics.freeprob.products import Factor, ProductSystem, _log, averages
+from widelimit.numerics.freeprob.series import exp_series, log_s_series
 from widelimit.numerics.freeprob.spectral import SpectralLaw
-from widelimit.theory.errors import ConvergenceError
 
 ORDER = 8
 _DEEP = 20.0  # decades of e between a knee and the top from which on it pays to look at it
@@ -80,36 +81,8 @@ def log_moments(factors: Sequence[Factor]) -> Callable[[int], float]:
             series[1:] += logarithm * (factor.ratio**powers - factor.nu**powers)
         exponent += factor.count * series
     exponent[1:] += -((-1.0) ** powers) / powers  # log(1 + m)
-    values = [np.log(_exp_series(k * exponent, k)[k - 1] / k) for k in range(1, ORDER + 1)]
+    values = [np.log(exp_series(k * exponent, k)[k - 1] / k) for k in range(1, ORDER + 1)]
     return lambda k: k * log_mean + float(values[k - 1])
-
-
-def log_s_series(moments: np.ndarray) -> np.ndarray:
-    """Series of log S from moments m_1 = 1, m_2, ...: reversion by Lagrange, then the logarithm."""
-    order = moments.size
-    psi = np.concatenate((moments, [0.0]))[:order]
-    chi = np.array([_exp_series(-k * _log_series(psi), k)[k - 1] / k for k in range(1, order + 1)])
-    powers = np.arange(1, order)
-    result = _log_series(chi)
-    result[1:] += -((-1.0) ** powers) / powers
-    return result
-
-
-def _log_series(a: np.ndarray) -> np.ndarray:
-    """Logarithm of a power series that starts with 1."""
-    result = np.zeros(a.size)
-    for n in range(1, a.size):
-        result[n] = a[n] - sum(k * result[k] * a[n - k] for k in range(1, n)) / n
-    return result
-
-
-def _exp_series(a: np.ndarray, order: int) -> np.ndarray:
-    """Exponential of a power series without constant."""
-    result = np.zeros(max(order, 1))
-    result[0] = 1.0
-    for n in range(1, order):
-        result[n] = sum(k * a[k] * result[n - k] for k in range(1, n + 1)) / n
-    return result
 
 
 def find_atoms(
@@ -294,72 +267,3 @@ def _turn(system: ProductSystem, outside: float, inside: float) -> float:
         else:
             outside = middle
     return float(_real_curve(system, np.array([inside]))[0][0])
-
-
-def detect_intervals(
-    branch: Branch,
-    tail: Callable[[np.ndarray], np.ndarray] | None,
-    centre: float,
-    zero: float,
-    hard: bool | None,
-    floor: float = 1e-11,
-) -> list[tuple[float, float]]:
-    """Intervals on which the physical branch has positive density, from a scan and bisection."""
-    high, low = branch.reach, centre - 1.0
-    while low > centre - (
-        1e7 if tail is not None else 2e3
-    ):  # down to where nothing is left below, or to where the transform has lost its digits
-        try:
-            states, _ = branch.descend(np.array([low]))
-        except ConvergenceError:
-            low = centre - 0.5 * (centre - low)
-            break
-        if tail is not None:
-            empty = 1.0 - zero - tail(states)[0] < 1e-12
-        else:
-            empty = -branch.system.transform(states).imag[0] / np.pi < floor
-        if empty:
-            break
-        low = centre - 2 * (centre - low)
-    grid = np.unique(
-        np.concatenate((high - (high - low) * np.linspace(0, 1, 201) ** 2, np.linspace(low, high, 160)))
-    )
-    positive = _density(branch, grid) > floor
-    changes = np.flatnonzero(positive[1:] != positive[:-1])
-    edges = [_edge(branch, grid[i], grid[i + 1], bool(positive[i]), floor) for i in changes]
-    if hard or (hard is None and positive[0]):
-        if positive[0]:
-            edges = [-np.inf, *edges]
-        elif edges:
-            edges[0] = -np.inf
-    elif positive[0]:
-        edges = [low, *edges]
-    return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def _density(branch: Branch, y: np.ndarray) -> np.ndarray:
-    states, _ = branch.descend(y, strict=False)
-    return np.nan_to_num(-branch.system.transform(states).imag / np.pi)
-
-
-def _edge(branch: Branch, left: float, right: float, falling: bool, floor: float) -> float:
-    """Multisection of a bracket, then the zero of density^2, which is linear at a square-root edge."""
-    whole = right - left
-    for _ in range(12):
-        points = np.linspace(left, right, 10)
-        positive = _density(branch, points[1:-1]) > floor
-        flags = np.concatenate(([falling], positive, [not falling]))
-        k = int(np.flatnonzero(flags[1:] != flags[:-1])[0])
-        left, right = points[k], points[k + 1]
-        if right - left < 1e-9 * max(whole, 1e-3):
-            break
-    edge = 0.5 * (left + right)
-    sign = -1.0 if falling else 1.0
-    near = edge + sign * 1e-7 * np.array([1.0, 2.0])
-    first, second = _density(branch, near) ** 2
-    ratio = second / max(first, 1e-300)
-    if ratio < 1 / 1.5:  # an inverse square root
-        first, second, ratio = 1 / first, 1 / second, 1 / ratio
-    if 1.5 < ratio < 2.5:
-        edge = float(near[0] - first * (near[1] - near[0]) / (second - first))
-    return float(edge)

@@ -203,6 +203,6 @@ class Branch:
             where = target[stuck][0].real
             raise ConvergenceError(
                 f"The physical branch stops above {self.system.coordinate} coordinate {where}: the transform may not "
-                "belong to a law."
+                "belong to a law, or its density is infinite there."
             )
         return state, size

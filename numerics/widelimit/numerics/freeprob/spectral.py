@@ -94,7 +94,8 @@ class SpectralLaw:
                     f"point (the mass of an atom there just vanishes). Change the depth or the scales a little."
                 )
             raise DomainError(
-                f"The transform of {self.name} gives a negative density, so it belongs to no law."
+                f"The transform of {self.name} gives a negative density, so it belongs to no law (or to one whose "
+                f"density is infinite at an edge, where an atom just vanishes)."
             )
         return np.maximum(density, 0.0), states  # rounding at an edge may be of either sign
 

@@ -15,10 +15,10 @@ from numba import njit
 from widelimit.numerics import threads
 from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.continuation import Branch
+from widelimit.numerics.freeprob.edges import line_intervals
 from widelimit.numerics.freeprob.panels import ORDER
 from widelimit.numerics.freeprob.products import Factor, Slopes
 from widelimit.numerics.freeprob.spectral import SpectralLaw
-from widelimit.numerics.freeprob.transforms import _line_intervals
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob.series import cumulants_from_moments, moments_from_cumulants
 
@@ -57,7 +57,7 @@ def add(first: Given, second: Given) -> SpectralLaw:
     branch = Branch(system, system.mean, 100.0 * system.deviation)
     low = parts[0].components[0][0] + parts[1].components[0][0]
     high = parts[0].components[-1][1] + parts[1].components[-1][1]
-    intervals = _line_intervals(branch, low, high)
+    intervals = line_intervals(branch, low, high)
     return SpectralLaw("free sum", branch, intervals, atoms, lambda k: values[k - 1], coordinate="linear")
 
 
