@@ -58,14 +58,22 @@ def law(
         given.support is None or all(a.is_nonnegative is not False for a, _ in given.support)
     ):
         try:
-            return law_from_s(given.S.evalf(30) if given.S.has(Float) else given.S, name or given.name)
+            transform = given.S.evalf(30) if given.S.has(Float) else given.S
+            return law_from_s(transform, name or given.name, _told(given))
         except (ConvergenceError, DomainError):  # densities that are infinite at their edges
             if given.G is None or not given.support:
                 raise
             return law_from_cauchy(given)
     if given.R is not None:
-        return law_from_r(given.R, name or given.name)
+        return law_from_r(given.R, name or given.name, _told(given))
     raise DomainError(f"The law {given.name} has neither an S- nor an R-transform in closed form.")
+
+
+def _told(given: theory.Law) -> list[tuple[float, float]] | None:
+    """The atoms that the construction of a law tells, in numbers; None where it does not."""
+    if given.atoms is None or any(e.free_symbols for atom in given.atoms for e in atom):
+        return None
+    return [(float(x), float(a)) for x, a in given.atoms if float(a) > 1e-14]
 
 
 @dataclass(frozen=True)

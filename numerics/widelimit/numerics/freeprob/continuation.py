@@ -102,7 +102,7 @@ def track(
         hit, miss = active[good], active[~good]
         state[:, hit] = moved[:, good]
         done[hit] = goal[good]
-        step[hit] = np.maximum(2 * step[hit], 1.0 - done[hit])
+        step[hit] = 2 * step[hit]
         step[miss] *= 0.5
         step = np.minimum(step, np.maximum(1.0 - done, SHORTEST * 2))
     return state, done

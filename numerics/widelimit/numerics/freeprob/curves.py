@@ -101,8 +101,8 @@ class Curve:
 
     def at(self, t: np.ndarray, logarithms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values and slopes, NaN at a pole."""
-        value, slope = _at(self._both, [t, *logarithms])
-        return value, slope
+        rows = _at(self._both, [t, *logarithms] if self.roots else [t])
+        return rows[0], rows[1]
 
     def real(self, t: np.ndarray, sheet: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
         """Values and slopes at real t on one sheet."""

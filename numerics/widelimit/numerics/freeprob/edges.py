@@ -9,6 +9,9 @@ import numpy as np
 from widelimit.numerics.freeprob.continuation import Branch
 from widelimit.theory.errors import ConvergenceError
 
+_TOUCH = 0.02  # of the median density: a dip that falls below this touches zero
+_BLIND = 1e-6  # of the width of the support: so near to a cusp floats do not tell its density
+
 
 def detect_intervals(
     branch: Branch,
@@ -80,11 +83,48 @@ def _edge(branch: Branch, left: float, right: float, falling: bool, floor: float
 
 
 def line_intervals(branch: Branch, low: float, high: float) -> list[tuple[float, float]]:
-    """Subintervals of (low, high) with positive density."""
+    """Subintervals of (low, high) with positive density, cut where it touches zero."""
     floor = 1e-9 / (high - low)
     grid = low + (high - low) * np.sin(np.pi / 2 * np.linspace(0, 1, 402)[1:-1]) ** 2
-    positive = _density(branch, grid) > floor
+    density = _density(branch, grid)
+    touch = _TOUCH * float(np.median(density[density > floor])) if (density > floor).any() else 0.0
+    dips = [_dip(branch, *grid[i - 1 : i + 2]) for i in _minima(density)]
+    found = [x for x, value in dips if value < touch]
+    cuts = [x for x, value in dips if floor < value < touch]
+    order = np.argsort(points := np.concatenate((grid, found)))
+    grid, positive = (
+        points[order],
+        (np.concatenate((density, _density(branch, np.array(found))))[order] > floor),
+    )
+    positive |= np.isin(grid, cuts)
     changes = np.flatnonzero(positive[1:] != positive[:-1])
     edges = [_edge(branch, grid[i], grid[i + 1], bool(positive[i]), floor) for i in changes]
     edges = ([low] if positive[0] else []) + edges + ([high] if positive[-1] else [])
+    width = _BLIND * (high - low)
+    edges += [x + side * width for x in cuts for side in (-1, 1)]
+    edges.sort()
     return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _minima(density: np.ndarray) -> np.ndarray:
+    """Indices of inner local minima."""
+    inner = density[1:-1]
+    return 1 + np.flatnonzero((inner > 0) & (inner <= density[:-2]) & (inner <= density[2:]))
+
+
+def _dip(branch: Branch, left: float, middle: float, right: float) -> tuple[float, float]:
+    """The place and the value of the smallest density between two points."""
+    place, lowest = middle, np.inf
+    for _ in range(8):
+        points = np.linspace(left, right, 14)[1:-1]  # never the middle, where symmetry may hide the branch
+        states, _ = branch.descend(points, strict=False)
+        values = np.nan_to_num(-branch.system.transform(states).imag / np.pi, nan=np.inf)
+        k = int(np.argmin(values))
+        if values[k] > 0.99 * lowest:  # the bottom, or as near to it as floats come
+            break
+        place, lowest = float(points[k]), float(values[k])
+        step = points[1] - points[0]
+        left, right = place - step, place + step
+        if lowest == 0.0:
+            break
+    return place, lowest

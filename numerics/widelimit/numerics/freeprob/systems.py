@@ -32,6 +32,8 @@ class SSystem:
         residual = target - value
         residual = residual - 2j * np.pi * np.round(residual.imag / (2 * np.pi))
         move = residual / slope
+        if not self.curve.roots:
+            return (state[0] + move)[None, :], np.abs(move)
         logarithms = self.curve.logarithms(np.exp(state[0] + move), state[1:])
         return np.concatenate(((state[0] + move)[None, :], logarithms)), _size(move, logarithms, state)
 

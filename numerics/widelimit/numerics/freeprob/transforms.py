@@ -6,6 +6,8 @@ R-transform: with :math:`\omega=1/G`, :math:`z=\omega+R(1/\omega)`. Both unknown
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import sympy
 from sympy import Expr, Symbol, sympify
@@ -41,8 +43,11 @@ def law_from_cauchy(law: theory.Law) -> SpectralLaw:
     )
 
 
-def law_from_s(S: Expr, name: str = "") -> SpectralLaw:
-    """Law on [0, oo) whose S-transform is `S`, an expression in the symbol m."""
+Atoms = Sequence[tuple[float, float]]  # (location, mass)
+
+
+def law_from_s(S: Expr, name: str = "", known: Atoms | None = None) -> SpectralLaw:
+    """Law on [0, oo) whose S-transform is `S`, an expression in the symbol m; `known`: its atoms, where told."""
     S = _checked("S", S, theory.m)
     curve = s_curve(S)
     coefficients = taylor(lambda m: -log_s(S)(m), "S")
@@ -56,13 +61,17 @@ def law_from_s(S: Expr, name: str = "") -> SpectralLaw:
             f"squared means, less than "
             "one. Check that S decreases at 0."
         )
-    zero = zero_mass(curve)
-    atoms = [(-np.inf, zero)] if zero > 0 else []
+    if known is None:
+        zero = zero_mass(curve)
+        atoms = [(-np.inf, zero)] if zero > 0 else []
+    else:
+        atoms = [(float(np.log(x)) if x > 0 else -np.inf, a) for x, a in known]
+        zero = sum(a for x, a in atoms if x == -np.inf)
 
     def branch() -> Branch:
         return Branch(system, float(np.log(1e3 * mean * spread)), np.pi / 2)
 
-    atoms += positive_atoms(curve, branch)
+    atoms += positive_atoms(curve, branch) if known is None else []
     name = name or f"S = {S}"
     if sum(a for _, a in atoms) > 1 - 1e-9:
         return SpectralLaw(name, None, [], atoms, moments, known=EXACT)
@@ -75,8 +84,8 @@ def law_from_s(S: Expr, name: str = "") -> SpectralLaw:
         return SpectralLaw(name, path, intervals, atoms, moments, known=EXACT)
 
 
-def law_from_r(R: Expr, name: str = "") -> SpectralLaw:
-    """Law on the line whose R-transform is `R`, an expression in the symbol g."""
+def law_from_r(R: Expr, name: str = "", known: Atoms | None = None) -> SpectralLaw:
+    """Law on the line whose R-transform is `R`, an expression in the symbol g; `known`: its atoms, where told."""
     R = _checked("R", R, theory.g)
     cumulants = taylor(compile(R, [theory.g], name="r_transform", dtype=complex), "R")
     mean, variance = float(cumulants[0]), float(cumulants[1])
@@ -91,7 +100,7 @@ def law_from_r(R: Expr, name: str = "") -> SpectralLaw:
     values = [float(v) for v in moments_of_cumulants(cumulants)]
     system = RSystem(curve, mean, deviation)
     branch = Branch(system, mean, 100.0 * deviation)
-    atoms = line_atom(curve, deviation)
+    atoms = line_atom(curve, deviation) if known is None else list(known)
     low, high = (outer_edge(curve, deviation, sign, mean) for sign in (-1.0, 1.0))
     intervals = line_intervals(branch, low, high)
     return SpectralLaw(
