@@ -127,3 +127,29 @@ def test_training_counts_steps():
     assert (
         np.argmax(curve < race.loss) + 1 >= steps[1, 0]
     )  # the best rate at the end is not the first to arrive
+
+
+FAST = "--activation exp(x**2/16) --sigma-w 0.1 --sigma-b 1.6"  # E phi'^2k is finite below q = 4/k
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--activation tanhh", ["tanhh", "Did you mean 'tanh'"]),
+        ("--depth 0", ["Argument `depth` must be an integer of at least 1, but is 0"]),
+        ("--depth 3 --widths 10 20", ["Argument `widths` must list depth + 1 = 4 widths"]),
+        ("--depth 1 --widths 10 -10", ["Argument `widths` must be positive, but is -10.0"]),
+        ("--weights sparse", ["Argument `weights` must be one of 'orthogonal', 'gaussian'"]),
+        (f"{FAST} --depth 1 --q0 2.5", ["exp(x**2/16)", "infinite E phi'(sqrt(q) z)^4", "grows more slowly"]),
+        (f"{FAST} --depth 1 --q0 1.1", ["infinite E phi'(sqrt(q) z)^8 at q = 1.1", "moment of order 4"]),
+        (f"{FAST} --depth 2", ["exp(x**2/16)", "grows too fast"]),
+    ],
+)
+def test_wrong_requests_on_the_command_line(capsys, options, words):
+    from widelimit.validate.cli import main
+
+    assert main(["predict", "jacobian", *options.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("widelimit: ") and err.count("\n") == 1
+    for word in words:
+        assert word in err

@@ -222,6 +222,8 @@ def _lengths(
         return np.ones(1), np.array([depth])
     if q0 is None:
         return np.array([meanfield.solve(phi, sigma_w=sigma_w, sigma_b=sigma_b).q_star]), np.array([depth])
+    if depth == 1:  # the recursion is not needed
+        return np.array([q0]), np.ones(1)
     q = np.asarray(meanfield.propagate(phi, sigma_w=sigma_w, sigma_b=sigma_b, q0=q0, c0=0.0, depth=depth).q)[
         :depth
     ]

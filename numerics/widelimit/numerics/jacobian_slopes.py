@@ -188,7 +188,7 @@ def _value(pieces: tuple[Piece, ...], x: np.ndarray) -> np.ndarray:
 
 
 def _require_moments(activation: Activation, piece: Piece, q: float, cut: float) -> None:
-    """E phi'^4 is finite unless phi' grows like exp(x^2/(8q)) or faster."""
+    """E phi'^2k is finite unless phi' grows like exp(x^2/(4kq)) or faster; k = 2 is needed, up to 4 to check a law."""
     assert piece.curve is not None
     for side in (-1.0, 1.0):
         if np.isfinite(piece.high if side > 0 else piece.low):
@@ -196,12 +196,19 @@ def _require_moments(activation: Activation, piece: Piece, q: float, cut: float)
         points = side * cut * np.array([1.0, 1.2, 1.5])
         with np.errstate(all="ignore"):
             d = np.abs(piece.curve(points.astype(complex))[0])
-            rate = 2 * np.log(np.maximum(d, 1e-300)) - points**2 / (2 * q)
-        if not np.isfinite(d).all() or rate[-1] > rate[0]:
+        for k in (2, 3, 4):
+            with np.errstate(all="ignore"):
+                rate = k * np.log(np.maximum(d, 1e-300)) - points**2 / (2 * q)
+            if np.isfinite(d).all() and rate[-1] <= rate[0]:
+                continue
+            consequence = (
+                "its Jacobian has no variance and no law that this theory describes"
+                if k == 2
+                else f"its Jacobian has an infinite moment of order {k}, and laws are verified by the first four"
+            )
             raise InfiniteMomentError(
-                f"The activation {activation} has an infinite E phi'(sqrt(q) z)^4 at q = {q:.6g}, so its "
-                f"Jacobian has no "
-                "variance and no law that this theory describes. Use an activation whose slope grows more slowly."
+                f"The activation {activation} has an infinite E phi'(sqrt(q) z)^{2 * k} at q = {q:.6g}, so "
+                f"{consequence}. Use an activation whose slope grows more slowly."
             )
 
 

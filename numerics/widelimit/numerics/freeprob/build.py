@@ -81,7 +81,8 @@ def log_moments(factors: Sequence[Factor]) -> Callable[[int], float]:
             series[1:] += logarithm * (factor.ratio**powers - factor.nu**powers)
         exponent += factor.count * series
     exponent[1:] += -((-1.0) ** powers) / powers  # log(1 + m)
-    values = [np.log(exp_series(k * exponent, k)[k - 1] / k) for k in range(1, ORDER + 1)]
+    with np.errstate(invalid="ignore"):  # where slopes have infinite moments
+        values = [np.log(exp_series(k * exponent, k)[k - 1] / k) for k in range(1, ORDER + 1)]
     return lambda k: k * log_mean + float(values[k - 1])
 
 

@@ -102,7 +102,7 @@ def track(
         hit, miss = active[good], active[~good]
         state[:, hit] = moved[:, good]
         done[hit] = goal[good]
-        step[hit] = 2 * step[hit]
+        step[hit] = 4 * step[hit]  # more would waste attempts next to cusps, less on the way down
         step[miss] *= 0.5
         step = np.minimum(step, np.maximum(1.0 - done, SHORTEST * 2))
     return state, done

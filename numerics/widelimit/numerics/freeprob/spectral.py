@@ -251,7 +251,10 @@ class SpectralLaw:
         """Logarithm of E lambda^k."""
         self._need_log("log_moment")
         k = arguments.count("k", k)
-        return float(self._moments(k) if k <= 8 or self._unbounded else self._log_quadrature(k))
+        value = float(self._moments(k) if k <= 8 or self._unbounded else self._log_quadrature(k))
+        if np.isnan(value):
+            raise DomainError(f"The moment of order {k} of {self.name} is infinite or cannot be computed.")
+        return value
 
     @property
     def mean(self) -> float:

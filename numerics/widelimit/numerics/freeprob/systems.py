@@ -75,7 +75,8 @@ class RSystem:
 
     def transform(self, state: np.ndarray) -> np.ndarray:
         """G = 1/omega."""
-        return 1.0 / state[0]
+        with np.errstate(all="ignore"):  # NaN where the branch was lost
+            return 1.0 / state[0]
 
     def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Im omega at least Im z: G is a Cauchy transform of a law of this mean."""
