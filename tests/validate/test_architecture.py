@@ -43,6 +43,19 @@ NETWORKS = {
         Architecture((Dense(1.5, 0.3), LayerNorm(True), TANH, Dense(1.5, 0.3), LayerNorm(True), RELU, Dense(1.2, 0.1))),
         (6,),
     ),
+    "layer norm of images": (
+        Architecture((
+            Convolution(3, dimensions=2, padding="zeros", **CONV), LayerNorm(True), TANH,
+            Convolution(3, dimensions=2, **CONV), RELU, LayerNorm(True), GlobalAveragePool(), Dense(1.2, 0.1),
+        )),
+        (2, 4, 3),
+    ),
+    "layer norm of signals": (
+        Architecture((
+            Convolution(3, **CONV), RELU, LayerNorm(True), Convolution(3, **CONV), TANH, Flatten(), Dense(1.2),
+        )),
+        (2, 5),
+    ),
     "residual": (Architecture((Dense(1.5, 0.3), Residual((TANH, Dense(1.5, 0.3))), TANH, Dense(1.2, 0.1))), (6,)),
     "circular": (
         Architecture((Convolution(3, **CONV), TANH, Convolution(3, **CONV), TANH, Flatten(), Dense(1.2, 0.1))),
@@ -126,6 +139,18 @@ def test_batch_norm_of_a_large_batch(affine):
     )
     with pytest.raises(DomainError, match="fluctuates by"):
         kernels(architecture, x[:5])
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("head", [Flatten(), GlobalAveragePool()])
+def test_batch_norm_of_images(affine, head):
+    """Over batch and positions: 20 images with 9 positions of 40 independent channels, which leave 2 per cent."""
+    normalised = (Convolution(3, 1.0, dimensions=2), BatchNorm(affine), TANH)
+    architecture = Architecture((*normalised, head, Dense(1.2, 0.1)))
+    x = np.random.default_rng(5).standard_normal((20, 40, 3, 3))
+    for theory, sample in zip(kernels(architecture, x), drawn(architecture, x, 50, 16), strict=True):
+        ratio = np.trace(sample, axis1=1, axis2=2) / np.trace(theory)
+        assert abs(ratio.mean() - 1) < 4.5 * ratio.std(ddof=1) / math.sqrt(16) + 0.02
 
 
 def test_a_trained_gain_meets_the_slope_of_its_own_unit():

@@ -307,26 +307,29 @@ def _dropout(layer: theory.Dropout, s: State, name: str, path: tuple[int, ...]) 
 
 
 def _layer_norm(layer: theory.LayerNorm, s: State, name: str, path: tuple[int, ...]) -> State:
-    if s.positions:
-        raise DomainError(f"{name} is known for vectors only, but meets positions {s.positions}.")
-    left, right = s.q1[:, 0] - s.m1[:, 0] ** 2, s.q2[:, 0] - s.m2[:, 0] ** 2
-    if min(left.min(), right.min()) <= 0:
-        raise DomainError(
-            f"{name} meets an input whose units are all equal (a zero input?): its norm is undefined."
-        )
-    scale = np.sqrt(np.outer(left, right))[None]
-    k = (s.k - np.multiply.outer(s.m1[:, 0], s.m2[:, 0])) / scale
+    means, deviations = [], []
+    for q, m in ((s.q1, s.m1), (s.q2, s.m2)):
+        mean = m.mean(axis=1, keepdims=True)
+        variance = q.mean(axis=1, keepdims=True) - mean**2
+        if variance.min() <= 0:
+            raise DomainError(
+                f"{name} meets an input whose units are all equal (a zero input?): its norm is undefined."
+            )
+        means.append(np.broadcast_to(mean, m.shape))
+        deviations.append(np.broadcast_to(np.sqrt(variance), m.shape))
+
+    def pairs(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+        """Products of the values (inputs, positions) of both sets, in the layout of the kernels."""
+        return np.outer(one, two)[None] if s.full else one.T[:, :, None] * two.T[:, None, :]
+
+    scale = pairs(*deviations)
+    k = (s.k - pairs(s.m1, means[1]) - pairs(means[0], s.m2 - means[1])) / scale
     theta = s.theta / scale + (1.0 if layer.affine else 0.0)  # the shift; the gain waits for what follows
-    return replace(
-        s,
-        k=k,
-        theta=theta,
-        q1=np.ones_like(s.q1),
-        q2=np.ones_like(s.q2),
-        m1=np.zeros_like(s.m1),
-        m2=np.zeros_like(s.m2),
-        gain=layer.affine,
+    (q1, m1), (q2, m2) = (
+        ((q - 2 * m * mean + mean**2) / deviation**2, (m - mean) / deviation)
+        for q, m, mean, deviation in zip((s.q1, s.q2), (s.m1, s.m2), means, deviations, strict=True)
     )
+    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, gain=layer.affine)
 
 
 def _batch_norm(layer: theory.BatchNorm, s: State, name: str, path: tuple[int, ...]) -> State:

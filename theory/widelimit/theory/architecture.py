@@ -84,8 +84,10 @@ class Dropout:
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Subtract the mean over units and divide by their standard deviation; `affine` trains a gain and a shift
-    as well.
+    """Subtract the mean over an input's units, at all positions, and divide by their standard deviation.
+
+    `affine` trains a gain and a shift of each channel as well. Normalisation over groups of channels has the same
+    limit, as long as the channels of each group are many.
     """
 
     affine: bool = False
@@ -93,7 +95,9 @@ class LayerNorm:
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """Normalise each unit over the batch, the inputs that the kernel is asked for; rule of the large-batch limit.
+    """Normalise each unit or channel over the batch, the inputs that the kernel is asked for, and over positions.
+
+    The rule is that of the limit of large batches.
 
     `affine` trains a gain and a shift as well.
     """
@@ -302,9 +306,13 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
         gain = 1 + (1 / _number(layer.keep) - 1) * same
         return k * gain, theta * gain
     if isinstance(layer, LayerNorm):
+        mean, mean2 = (_over_positions(f"m{dash}_{before}") for dash in ("", "'"))
+        scale = sqrt(
+            (_over_positions(f"q_{before}") - mean**2) * (_over_positions(f"q'_{before}") - mean2**2)
+        )
         m, m2 = Function(f"m_{before}")(A), Function(f"m'_{before}")(B)
-        scale = sqrt((q - m**2) * (q2 - m2**2))
-        return (k - m * m2) / scale, theta / scale + (new + 1 if layer.affine else 0)
+        centred_k = k - m * mean2 - mean * m2 + mean * mean2
+        return centred_k / scale, theta / scale + (new + 1 if layer.affine else 0)
     if isinstance(layer, BatchNorm):
         centred, trace = Function("centred"), Function("trace")
         variance = trace(centred(k)) / _BATCH
@@ -320,6 +328,10 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
         t, tdot, _, g = _step(layer)
         return t, tdot * g
     raise ArgumentError("layer", "must be a layer of widelimit.theory.architecture", layer)
+
+
+def _over_positions(name: str) -> Expr:
+    return Sum(Function(name)(A), (A, 1, _POSITIONS)) / _POSITIONS
 
 
 def _step(layer: Recurrent) -> tuple[Expr, Expr, Expr, Expr]:

@@ -126,19 +126,26 @@ class Pool(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Zero mean and unit variance along one axis: 1 over units (layer norm), 0 over the batch."""
+    """Zero mean and unit variance over the units of an input, positions included, or (`batch`) over the batch.
 
-    def __init__(self, axis: int, channels: int = 0, affine: bool = False) -> None:
+    Over the batch means over positions too. A trained gain and shift belong to a channel.
+    """
+
+    def __init__(self, batch: bool, channels: int = 0, affine: bool = False) -> None:
         super().__init__()
-        self.axis = axis
+        self.batch = batch
         self.gain = nn.Parameter(torch.ones(channels, dtype=torch.float64)) if affine else None
         self.shift = nn.Parameter(torch.zeros(channels, dtype=torch.float64)) if affine else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise."""
-        centred = x - x.mean(self.axis, keepdim=True)
-        out = centred / centred.pow(2).mean(self.axis, keepdim=True).sqrt()
-        return out if self.gain is None or self.shift is None else out * self.gain + self.shift
+        axes = tuple(axis for axis in range(x.dim()) if axis != (1 if self.batch else 0))
+        centred = x - x.mean(axes, keepdim=True)
+        out = centred / centred.pow(2).mean(axes, keepdim=True).sqrt()
+        if self.gain is None or self.shift is None:
+            return out
+        each = (-1, *[1] * (x.dim() - 2))
+        return out * self.gain.view(each) + self.shift.view(each)
 
 
 class Draw:
@@ -207,9 +214,9 @@ class _Builder:
         if isinstance(layer, arch.Dropout):
             return nn.Dropout(1.0 - layer.keep), channels, positions
         if isinstance(layer, arch.LayerNorm):
-            return Normalise(1, channels, layer.affine), channels, positions
+            return Normalise(False, channels, layer.affine), channels, positions
         if isinstance(layer, arch.BatchNorm):
-            return Normalise(0, channels, layer.affine), channels, positions
+            return Normalise(True, channels, layer.affine), channels, positions
         if isinstance(layer, arch.Flatten):
             return nn.Flatten(), channels * positions, 1
         if isinstance(layer, arch.GlobalAveragePool):

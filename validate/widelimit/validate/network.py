@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from widelimit.numerics.fisher import JacobianBound, Statistics
     from widelimit.numerics.kernel import Kernels
 
+SMALLEST_GROUP = 8  # channels of a group whose variance fluctuates by 2/8 = 1/4
 NARROWEST = 0.25  # sum of 1/width over hidden layers above which the limit of infinite width says nothing
 
 
@@ -184,11 +185,12 @@ def from_torch(module: nn.Module, *, sigma_w: float | None = None, sigma_b: floa
         raise ArgumentError("module", "must be a torch module", module)
     layers: list[arch.Layer] = []
     weights: list[tuple[int, float, float]] = []
-    features = 0
+    features = spatial = 0
     for name, layer in _leaves(module, ""):
-        read = _read(name, layer, sigma_w, sigma_b)
+        read = _read(name, layer, sigma_w, sigma_b, spatial)
         if read is not None:
             layers.append(read)
+            spatial = _spatial(read, spatial)
             if isinstance(read, arch.Dense | arch.Convolution):
                 weights.append((layer.weight.numel(), read.sigma_w, read.sigma_b))
                 features = features or (
@@ -200,6 +202,8 @@ def from_torch(module: nn.Module, *, sigma_w: float | None = None, sigma_b: floa
     if not weights:
         raise DomainError("The module has no dense or convolution layer: there is nothing random in it.")
     architecture = Architecture(tuple(layers))
+    if architecture.pools:
+        _refuse_gains_of_positions(module)
     weighted = arch.Dense | arch.Convolution | arch.Recurrent
     widths = tuple(w.width for w in architecture.walk() if isinstance(w, weighted))[:-1]
     _wide_enough(module, widths)
@@ -232,12 +236,21 @@ def _leaves(module: nn.Module, prefix: str) -> Iterator[tuple[str, Any]]:
         yield prefix or type(module).__name__, module
 
 
-def _read(name: str, layer: Any, sigma_w: float | None, sigma_b: float | None) -> arch.Layer | None:
+def _spatial(layer: arch.Layer, before: int) -> int:
+    """How many dimensions of positions units have behind a layer."""
+    if isinstance(layer, arch.Convolution):
+        return layer.dimensions
+    return 0 if isinstance(layer, arch.Flatten | arch.GlobalAveragePool) else before
+
+
+def _read(
+    name: str, layer: Any, sigma_w: float | None, sigma_b: float | None, spatial: int
+) -> arch.Layer | None:
     if isinstance(layer, Shortcut):
         branch = tuple(
             read
             for n, child in _leaves(layer.branch, name)
-            if (read := _read(n, child, sigma_w, sigma_b)) is not None
+            if (read := _read(n, child, sigma_w, sigma_b, spatial)) is not None
         )
         return arch.Residual(branch)
     if isinstance(layer, LastStep):
@@ -250,10 +263,10 @@ def _read(name: str, layer: Any, sigma_w: float | None, sigma_b: float | None) -
         return _read_convolution(name, layer, sigma_w, sigma_b)
     if isinstance(layer, nn.Dropout):
         return arch.Dropout(1.0 - layer.p) if layer.training else None
-    if isinstance(layer, nn.LayerNorm):
-        return arch.LayerNorm(affine=layer.elementwise_affine)
-    if isinstance(layer, nn.BatchNorm1d):
-        return arch.BatchNorm(affine=layer.affine)
+    if isinstance(layer, nn.LayerNorm | nn.GroupNorm | nn.BatchNorm1d | nn.BatchNorm2d):
+        return _read_normalisation(name, layer, spatial)
+    if isinstance(layer, nn.InstanceNorm1d | nn.InstanceNorm2d):
+        raise _unknown(name, layer, "a channel's statistics over its positions stay random in wide networks")
     if isinstance(layer, nn.Flatten):
         return arch.Flatten()
     if isinstance(layer, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d):
@@ -268,9 +281,43 @@ def _read(name: str, layer: Any, sigma_w: float | None, sigma_b: float | None) -
 def _unknown(name: str, layer: Any, why: str) -> DomainError:
     return DomainError(
         f"Layer '{name}' ({type(layer).__name__}) is not known to the theory: {why}. Known are Linear, Conv1d, Conv2d, "
-        "Dropout, LayerNorm, BatchNorm1d, Flatten, AdaptiveAvgPool, Identity, pointwise activations, nested "
+        "Dropout, LayerNorm, GroupNorm, BatchNorm1d, BatchNorm2d, Flatten, AdaptiveAvgPool, Identity, pointwise "
+        "activations, nested "
         "Sequential and, from widelimit.validate.modules, Shortcut(branch) and LastStep(nn.RNN)."
     )
+
+
+def _read_normalisation(name: str, layer: Any, spatial: int) -> arch.LayerNorm | arch.BatchNorm:
+    if isinstance(layer, nn.LayerNorm):
+        if len(layer.normalized_shape) != 1 + spatial:
+            raise _unknown(
+                name, layer, f"over {layer.normalized_shape}, not over everything behind the batch, its statistics are "
+                "those of one channel or position",
+            )  # fmt: skip
+        return arch.LayerNorm(affine=layer.elementwise_affine)
+    if isinstance(layer, nn.GroupNorm):
+        group = layer.num_channels // layer.num_groups
+        if group < SMALLEST_GROUP:
+            raise _unknown(
+                name, layer, f"statistics of groups of {group} channels fluctuate from group to group; they need "
+                f"{SMALLEST_GROUP} at least"
+            )  # fmt: skip
+        return arch.LayerNorm(affine=layer.affine)
+    if not layer.training and layer.running_mean is not None:
+        raise _unknown(
+            name, layer, "in evaluation it divides by running averages; call train() on the module"
+        )
+    return arch.BatchNorm(affine=layer.affine)
+
+
+def _refuse_gains_of_positions(module: nn.Module) -> None:
+    """Gains of ``nn.LayerNorm`` over images belong to a position; those that the kernels know are shared by all."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.LayerNorm) and len(layer.normalized_shape) > 1 and layer.elementwise_affine:
+            raise _unknown(
+                name, layer, "its gain of every position, in a network that pools; use elementwise_affine=False or "
+                "GroupNorm, whose gains belong to channels"
+            )  # fmt: skip
 
 
 def _read_recurrent(
