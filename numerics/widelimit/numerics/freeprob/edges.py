@@ -88,20 +88,19 @@ def line_intervals(branch: Branch, low: float, high: float) -> list[tuple[float,
     grid = low + (high - low) * np.sin(np.pi / 2 * np.linspace(0, 1, 402)[1:-1]) ** 2
     density = _density(branch, grid)
     touch = _TOUCH * float(np.median(density[density > floor])) if (density > floor).any() else 0.0
-    dips = [_dip(branch, *grid[i - 1 : i + 2]) for i in _minima(density)]
-    found = [x for x, value in dips if value < touch]
-    cuts = [x for x, value in dips if floor < value < touch]
-    order = np.argsort(points := np.concatenate((grid, found)))
-    grid, positive = (
-        points[order],
-        (np.concatenate((density, _density(branch, np.array(found))))[order] > floor),
-    )
-    positive |= np.isin(grid, cuts)
+    deep = [
+        (x, value)
+        for x, value in (_dip(branch, *grid[i - 1 : i + 2]) for i in _minima(density))
+        if value < touch
+    ]
+    places = np.concatenate((grid, [x for x, _ in deep]))
+    order = np.argsort(places)
+    places, positive = places[order], (np.concatenate((density, [value for _, value in deep])) > floor)[order]
     changes = np.flatnonzero(positive[1:] != positive[:-1])
-    edges = [_edge(branch, grid[i], grid[i + 1], bool(positive[i]), floor) for i in changes]
+    edges = [_edge(branch, places[i], places[i + 1], bool(positive[i]), floor) for i in changes]
     edges = ([low] if positive[0] else []) + edges + ([high] if positive[-1] else [])
-    width = _BLIND * (high - low)
-    edges += [x + side * width for x in cuts for side in (-1, 1)]
+    cusps = [x for x, value in deep if value > floor]
+    edges += [x + side * _BLIND * (high - low) for x in cusps for side in (-1, 1)]
     edges.sort()
     return list(zip(edges[::2], edges[1::2], strict=True))
 
