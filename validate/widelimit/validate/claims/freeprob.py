@@ -165,7 +165,13 @@ ADDITION = _claim(
     "Sums of matrices in general position",
     "The spectrum of U A U' + B follows the free convolution of the laws of A and B.",
     "lecture 12",
-    _points("sum", ("semicircle", "one-four"), ("signs", "signs"), ("marchenko_pastur", "signs")),
+    _points(
+        "sum",
+        ("semicircle", "one-four"),
+        ("signs", "signs"),
+        ("marchenko_pastur", "signs"),
+        ("semicircle", "signs"),  # the gap just closes
+    ),
     _COMMUTING,
 )
 MULTIPLICATION = _claim(
