@@ -7,7 +7,6 @@ number does not fit a float.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.freeprob.continuation import Branch
+from widelimit.numerics.freeprob.masses import Masses
 from widelimit.numerics.freeprob.panels import TOLERANCE, Interval, Panels, Remaining, integrate
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
@@ -70,6 +70,7 @@ class SpectralLaw:
                     self._remaining(),
                 )
             )
+        self._masses = Masses(tuple(self._panels), self._atoms)
         self._known = known
         self.error = max(self._verify(), inherited)
         if self.error > tolerance:
@@ -119,7 +120,9 @@ class SpectralLaw:
             if tail is not None and panels.coordinate.size:
                 pick = slice(3, None, 17)
                 exact = 1.0 - tail(panels.states[:, pick])
-                defects.append(float(np.abs(exact - self._cdf(panels.coordinate[pick])).max(initial=0.0)))
+                defects.append(
+                    float(np.abs(exact - self._masses.cdf(panels.coordinate[pick])).max(initial=0.0))
+                )
         return float(max(defects))
 
     def _moment_defects(self) -> list[float]:
@@ -127,10 +130,10 @@ class SpectralLaw:
         for k in range(1, self._known + 1):
             exact = self._moments(k)
             if self._log:
-                defects.append(abs(float(np.expm1(self._log_quadrature(k) - exact))))
+                defects.append(abs(float(np.expm1(self._masses.log_moment(k) - exact))))
             else:
-                scale = max(abs(exact), self._linear_quadrature(k, absolute=True), 1e-300)
-                defects.append(abs(self._linear_quadrature(k) - exact) / scale)
+                scale = max(abs(exact), self._masses.moment(k, absolute=True), 1e-300)
+                defects.append(abs(self._masses.moment(k) - exact) / scale)
         return defects
 
     # the law --------------------------------------------------------------------------------------------------------
@@ -138,7 +141,7 @@ class SpectralLaw:
     @property
     def mass(self) -> float:
         """Integral of the density plus the masses of the atoms; 1 up to `error`."""
-        return sum(p.mass for p in self._panels) + sum(a for _, a in self._atoms)
+        return self._masses.total
 
     @property
     def support(self) -> tuple[tuple[float, float], ...]:
@@ -156,18 +159,18 @@ class SpectralLaw:
     @property
     def largest(self) -> float:
         """Top of the support, atoms included."""
-        return float("inf") if self._unbounded else self._plain(self._top, "largest")
+        return float("inf") if self._unbounded else self._plain(self._masses.top, "largest")
 
     @property
     def smallest(self) -> float:
         """Bottom of the support, atoms included."""
-        return self._plain(min([self._low(p) for p in self._panels] + [x for x, _ in self._atoms]))
+        return self._plain(self._bottom)
 
     @property
     def log_largest(self) -> float:
         """Logarithm of the top of the support."""
         self._need_log("log_largest")
-        return float("inf") if self._unbounded else self._top
+        return float("inf") if self._unbounded else self._masses.top
 
     @property
     def log_support(self) -> tuple[tuple[float, float], ...]:
@@ -181,6 +184,10 @@ class SpectralLaw:
         self._need_log("log_atoms")
         return self._atoms
 
+    @property
+    def _bottom(self) -> float:
+        return min([self._low(p) for p in self._panels] + [x for x, _ in self._atoms])
+
     def _components(self) -> list[tuple[float, float]]:
         """Intervals of the continuous part; those that touch were cut where the density is not smooth."""
         found: list[tuple[float, float]] = []
@@ -192,10 +199,6 @@ class SpectralLaw:
     def _low(self, panels: Panels) -> float:
         """Low end of an interval; -oo where the support reaches zero with a density that no float shows."""
         return -np.inf if self._reaches_zero and panels is self._panels[0] else panels.interval.low
-
-    @property
-    def _top(self) -> float:
-        return max([p.interval.high for p in self._panels] + [x for x, _ in self._atoms])
 
     def density(self, x: Any) -> Any:
         """Density of the continuous part at x; atoms are not in it."""
@@ -218,25 +221,25 @@ class SpectralLaw:
         """P(lambda <= x), atoms included."""
         x = arguments.real("x", x, infinite=True)
         if not self._log:
-            return arguments.scalar(self._cdf(x))
+            return arguments.scalar(self._masses.cdf(x))
         y = np.full(x.shape, -np.inf)
         y[x > 0] = np.log(x[x > 0])
-        return arguments.scalar(np.where(x < 0, 0.0, self._cdf(y)))
+        return arguments.scalar(np.where(x < 0, 0.0, self._masses.cdf(y)))
 
     def log_cdf(self, log_x: Any) -> Any:
         """P(log lambda <= log_x): the distribution function at exp(log_x)."""
         self._need_log("log_cdf")
-        return arguments.scalar(self._cdf(arguments.real("log_x", log_x, infinite=True)))
+        return arguments.scalar(self._masses.cdf(arguments.real("log_x", log_x, infinite=True)))
 
     def quantile(self, p: Any) -> Any:
         """Smallest x with cdf(x) >= p, for p in [0, 1]."""
-        y = self._quantile(arguments.within("p", p, 0.0, 1.0))
+        y = self._masses.quantile(arguments.within("p", p, 0.0, 1.0), self._bottom)
         return arguments.scalar(np.vectorize(self._plain, otypes=[float])(y) if y.size else y)
 
     def log_quantile(self, p: Any) -> Any:
         """Logarithm of the quantile."""
         self._need_log("log_quantile")
-        return arguments.scalar(self._quantile(arguments.within("p", p, 0.0, 1.0)))
+        return arguments.scalar(self._masses.quantile(arguments.within("p", p, 0.0, 1.0), self._bottom))
 
     def moment(self, k: int) -> float:
         """E lambda^k: exact up to order 8, by quadrature of the density beyond."""
@@ -244,14 +247,14 @@ class SpectralLaw:
         if k == 0:
             return 1.0
         if not self._log:
-            return self._moments(k) if k <= 8 else self._linear_quadrature(k)
+            return self._moments(k) if k <= 8 else self._masses.moment(k)
         return self._plain(self.log_moment(k), f"moment({k})")
 
     def log_moment(self, k: int) -> float:
         """Logarithm of E lambda^k."""
         self._need_log("log_moment")
         k = arguments.count("k", k)
-        value = float(self._moments(k) if k <= 8 or self._unbounded else self._log_quadrature(k))
+        value = float(self._moments(k) if k <= 8 or self._unbounded else self._masses.log_moment(k))
         if np.isnan(value):
             raise DomainError(f"The moment of order {k} of {self.name} is infinite or cannot be computed.")
         return value
@@ -319,57 +322,6 @@ class SpectralLaw:
                 values = np.log(panels.density[order][usable]) - panels.coordinate[order][usable]
                 return float("inf") if values[0] > values[-1] + 1e-6 else float(np.exp(values[0]))
         return 0.0
-
-    def _cdf(self, y: np.ndarray) -> np.ndarray:
-        flat = np.atleast_1d(np.asarray(y, dtype=float)).ravel()
-        result = np.zeros(flat.shape)
-        for panels in self._panels:
-            result += panels.below(flat)
-        for location, mass in self._atoms:
-            result += mass * (flat >= location)
-        return np.minimum(result, 1.0).reshape(np.shape(y))
-
-    def _quantile(self, p: np.ndarray) -> np.ndarray:
-        pieces = [(x, x, a, None) for x, a in self._atoms]
-        pieces += [(q.interval.low, q.interval.high, q.mass, q) for q in self._panels]  # type: ignore[misc]
-        cuts = sorted({x for x, _ in self._atoms})
-        flat = np.atleast_1d(p).ravel()
-        result = np.full(flat.shape, min([-np.inf] * self._reaches_zero + [piece[0] for piece in pieces]))
-        low = np.full(flat.shape, -np.inf)
-        total = 0.0
-        for panels in self._panels:
-            inner = [x for x in cuts if panels.interval.low < x < panels.interval.high]
-            ends = [panels.interval.low, *inner, panels.interval.high]
-            for left, right in itertools.pairwise(ends):
-                base = panels.below(np.array([left]))[0] if left != panels.interval.low else 0.0
-                upto = panels.below(np.array([right]))[0]
-                before = self._before(left)
-                here = (flat > before) & (flat <= before + upto - base)
-                if here.any():
-                    result[here] = panels.invert(base + flat[here] - before)
-                low[flat > before + upto - base] = right
-        for location, mass in self._atoms:
-            before = float(self._cdf(np.array([location]))[0]) - mass
-            result[(flat > before) & (flat <= before + mass)] = location
-            total += mass
-        result[flat >= float(self._cdf(np.array([self._top]))[0])] = self._top
-        return result.reshape(np.shape(p))
-
-    def _before(self, y: float) -> float:
-        """Mass at or below y."""
-        return float(self._cdf(np.array([y]))[0])
-
-    def _log_quadrature(self, k: int) -> float:
-        terms = [(k * p.coordinate, p.density * p.weights) for p in self._panels]
-        terms += [(np.array([k * x]), np.array([a])) for x, a in self._atoms if np.isfinite(x)]
-        exponents, weights = np.concatenate([t[0] for t in terms]), np.concatenate([t[1] for t in terms])
-        top = exponents.max()
-        return float(top + np.log(np.sum(weights * np.exp(exponents - top))))
-
-    def _linear_quadrature(self, k: int, absolute: bool = False) -> float:
-        change = np.abs if absolute else np.asarray
-        total = sum(float((change(p.coordinate) ** k * p.density) @ p.weights) for p in self._panels)
-        return total + sum(float(change(x)) ** k * a for x, a in self._atoms)
 
     def _cauchy(self, x: np.ndarray) -> np.ndarray:
         result = np.zeros(x.shape, dtype=complex)

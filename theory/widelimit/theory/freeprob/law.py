@@ -9,25 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from sympy import (
     Eq,
     Expr,
     Integer,
-    Max,
     cancel,
     fraction,
-    limit,
-    oo,
-    simplify,
-    solve,
     sympify,
     together,
 )
 
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob import algebraic, conversion, series
+from widelimit.theory.freeprob.atoms import (
+    Atom,
+    atoms_of_inverse,
+    atoms_of_product,
+    atoms_of_sum,
+    positive,
+)
 from widelimit.theory.freeprob.conversion import (
     close,
     rational,
@@ -40,13 +41,6 @@ from widelimit.theory.freeprob.conversion import (
 m = algebraic.m
 z = algebraic.z
 g = conversion.g
-
-
-class Atom(NamedTuple):
-    """A point of positive mass."""
-
-    location: Expr
-    mass: Expr
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,28 +186,14 @@ class Law:
         return algebraic.edges(self.inverse)
 
     def find_atoms(self) -> tuple[Atom, ...]:
-        """Atoms: those known from the construction, else read off S at infinity and where z vanishes.
-
-        At an atom of mass a and location x > 0, m = a x/(z - x) is infinite, so x = 1/S(oo), a = lim m (z/x - 1).
-        At zero m tends to -(1 - a), where z(m) vanishes.
-        """
+        """Atoms: those known from the construction, else read off S at infinity and where z vanishes."""
         if self.atoms is not None:
             return self.atoms
         if self.inverse is None:
             raise DomainError(
                 f"The atoms of {self.name} are not known: it has no S-transform in closed form."
             )
-        found = []
-        location = limit(self.inverse, m, oo)
-        if location.is_finite and location.is_positive:
-            mass = limit(m * (self.inverse / location - 1), m, oo)
-            if mass.is_positive:
-                found.append(Atom(location, simplify(mass)))
-        roots = [r for r in solve(fraction(together(self.inverse))[0], m) if r.is_real]
-        inside = [r for r in roots if r != -1 and (not r.is_number or -1 < r < 0)]
-        if inside:
-            found.insert(0, Atom(Integer(0), simplify(1 + Max(*inside))))
-        return tuple(found)
+        return atoms_of_inverse(self.inverse)
 
     # free operations ------------------------------------------------------------------------------------------------
 
@@ -225,7 +205,7 @@ class Law:
             return series.moments_from_cumulants(both, n)
 
         R = None if self.R is None or other.R is None else cancel(self.R + other.R)
-        atoms = _sum_atoms(self.atoms, other.atoms)
+        atoms = atoms_of_sum(self.atoms, other.atoms)
         return _combined(
             f"({self.name} + {other.name})", None, R, sequence, atoms, self, other, algebraic.total
         )
@@ -240,7 +220,7 @@ class Law:
             return series.moments_from_s(series.multiply(first, second, n), n)
 
         S = None if self.S is None or other.S is None else tidy(self.S * other.S)
-        atoms = _product_atoms(self.atoms, other.atoms)
+        atoms = atoms_of_product(self.atoms, other.atoms)
         return _combined(
             f"({self.name} * {other.name})", S, None, sequence, atoms, self, other, algebraic.product
         )
@@ -264,8 +244,7 @@ class Law:
         atoms = None
         if self.atoms is not None:
             atoms = tuple(
-                Atom(x**exponent, _positive(a if x.is_zero else 1 - exponent * (1 - a)))
-                for x, a in self.atoms
+                Atom(x**exponent, positive(a if x.is_zero else 1 - exponent * (1 - a))) for x, a in self.atoms
             )
         name = f"{self.name}**{exponent}"
         if S is None and exponent.is_Integer:
@@ -337,7 +316,7 @@ class Law:
 
         atoms = None
         if self.atoms is not None:
-            atoms = tuple(Atom(x, _positive((a - (1 - t)) / t)) for x, a in self.atoms)
+            atoms = tuple(Atom(x, positive((a - (1 - t)) / t)) for x, a in self.atoms)
         S = None if self.S is None else tidy(self.S.subs(m, t * m))
         R = None if self.R is None else cancel(self.R.subs(g, t * g))
         return _combined(f"{self.name}|{t}", S, R, sequence, atoms)
@@ -403,38 +382,6 @@ def _substituted(polynomial: Expr | None, argument: Expr, value: Expr = m) -> Ex
     if polynomial is None:
         return None
     return fraction(together(polynomial.subs({z: argument, m: value}, simultaneous=True)))[0]
-
-
-# atoms --------------------------------------------------------------------------------------------------------------
-
-
-def _positive(mass: Expr) -> Expr:
-    return Max(0, mass)
-
-
-def _sum_atoms(first: tuple[Atom, ...] | None, second: tuple[Atom, ...] | None) -> tuple[Atom, ...] | None:
-    """Bercovici and Voiculescu 1998: a + b has an atom where the masses of both exceed one together."""
-    if first is None or second is None:
-        return None
-    return tuple(Atom(x + y, _positive(a + b - 1)) for x, a in first for y, b in second)
-
-
-def _product_atoms(
-    first: tuple[Atom, ...] | None, second: tuple[Atom, ...] | None
-) -> tuple[Atom, ...] | None:
-    """As for sums where neither location is zero; at zero the larger of the two masses."""
-    if first is None or second is None:
-        return None
-    zeros = [max((a for x, a in law if x.is_zero), default=Integer(0), key=_size) for law in (first, second)]
-    zero = Max(*zeros)
-    atoms = [
-        Atom(x * y, _positive(a + b - 1)) for x, a in first for y, b in second if not (x.is_zero or y.is_zero)
-    ]
-    return (*([] if zero == 0 else [Atom(Integer(0), zero)]), *atoms)
-
-
-def _size(mass: Expr) -> float:
-    return float(mass) if mass.is_number else 1.0
 
 
 def _ordered(intervals: list[tuple[Expr, Expr]], factor: Expr) -> tuple[tuple[Expr, Expr], ...]:
