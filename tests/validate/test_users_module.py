@@ -77,6 +77,8 @@ def test_normalisations_of_images_are_read(layer, read):
         ((nn.GroupNorm(32, 64),), r"Layer '1' \(GroupNorm\) .* groups of 2 channels fluctuate"),
         ((nn.InstanceNorm2d(64),), r"Layer '1' \(InstanceNorm2d\) .* stay random"),
         ((nn.LayerNorm(3),), r"Layer '1' \(LayerNorm\) .* not over everything behind the batch"),
+        ((nn.Dropout(1.0),), r"Layer '1' \(Dropout\) .* drops every unit"),
+        ((nn.Flatten(2),), r"Layer '1' \(Flatten\) .* from 2 to -1, not everything"),
         ((nn.AvgPool2d(2),), r"Layer '1' \(AvgPool2d\)"),
         ((nn.Conv2d(64, 64, 3, dilation=2, padding=2),), r"Layer '1' \(Conv2d\) .* dilation \(2, 2\)"),
         ((nn.Conv2d(64, 64, 3, padding=1, padding_mode="reflect"),), r"Layer '1' \(Conv2d\) .* 'reflect'"),

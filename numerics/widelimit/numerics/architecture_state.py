@@ -1,0 +1,98 @@
+"""What travels between the layers of an architecture, and how it starts from data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from widelimit.numerics import arguments
+from widelimit.numerics.kernel import available_memory
+from widelimit.theory import architecture as theory
+from widelimit.theory.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class State:
+    """Kernels behind a layer.
+
+    `k`, `theta`: (P, n1, n2) in the diagonal layout, (1, n1 P, n2 P) in the full one. `q1`, `m1`: (n1, P) variances and
+    means of units; `q2`, `m2` the same of the second inputs. `positions`: the spatial shape, () for vectors.
+    `gaussian`: whether units are Gaussian, so that an activation may follow. `gain`: whether theta still lacks the
+    trained gain of a normalisation, u v for each unit: k on average, but an activation has the same unit's slope.
+    """
+
+    k: np.ndarray
+    theta: np.ndarray
+    q1: np.ndarray
+    q2: np.ndarray
+    m1: np.ndarray
+    m2: np.ndarray
+    positions: tuple[int, ...]
+    full: bool
+    symmetric: bool
+    gaussian: bool
+    error: float = 0.0
+    gain: bool = False
+
+
+def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
+    """The kernels of the data themselves, checked against the first layer; x2=None stands for x1."""
+    first = architecture.layers[0]
+    symmetric = x2 is None
+    a = arguments.finite("x1", x1)
+    b = a if symmetric else arguments.finite("x2", x2)
+    if isinstance(first, theory.Recurrent):
+        _dimensions("x1", a, 3, "(n, time, features)")
+        _dimensions("x2", b, 3, "(n, time, features)")
+        if a.shape[1] != b.shape[1]:
+            raise ArgumentError(
+                "x2", f"must have as many time steps as `x1`, {a.shape[1]}", but=f"has {b.shape[1]}"
+            )
+        _same_width(a.shape[2], b.shape[2])
+        a, b = a.transpose(0, 2, 1), b.transpose(0, 2, 1)  # time takes the place of positions
+    else:
+        convolution = next(
+            (layer for layer in architecture.walk() if isinstance(layer, theory.Convolution)), None
+        )
+        spatial = 0 if convolution is None else convolution.dimensions
+        if isinstance(first, theory.Flatten) and convolution is None:
+            a, b = (z.reshape(len(z), -1) if z.ndim > 2 and len(z) else z for z in (a, b))
+        shape = ("(n, features)", "(n, channels, length)", "(n, channels, height, width)")[spatial]
+        _dimensions("x1", a, 2 + spatial, shape)
+        _dimensions("x2", b, 2 + spatial, shape)
+        _same_width(a.shape[1], b.shape[1])
+        if a.shape[2:] != b.shape[2:]:
+            raise ArgumentError(
+                "x2", f"must have the positions of `x1`, {a.shape[2:]}", but=f"has {b.shape[2:]}"
+            )
+    positions = () if isinstance(first, theory.Recurrent) else a.shape[2:]
+    channels, count = a.shape[1], math.prod(a.shape[2:])
+    a, b = a.reshape(len(a), channels, count), b.reshape(len(b), channels, count)
+    full = bool(positions) and architecture.pools
+    needed = 8.0 * 6 * len(a) * len(b) * count * (count if full else 1)
+    if needed > available_memory():
+        raise ArgumentError(
+            "x1", f"must fit the memory, {available_memory() / 2**30:.3g} GiB", but=f"needs {needed / 2**30:.3g} GiB",
+            help="Pass fewer inputs at a time (blocks of x1 against x2), or Flatten instead of pooling.",
+        )  # fmt: skip
+    if full:
+        left, right = (z.transpose(0, 2, 1).reshape(-1, channels) for z in (a, b))
+        k = (left @ right.T / channels)[None]
+    else:
+        k = np.matmul(a.transpose(2, 0, 1), b.transpose(2, 1, 0)) / channels
+    q1, q2 = (np.einsum("ncp,ncp->np", z, z) / channels for z in (a, b))
+    m1, m2 = (z.mean(axis=1) for z in (a, b))
+    return State(k, np.zeros_like(k), q1, q2, m1, m2, positions, full, symmetric, gaussian=False)
+
+
+def _dimensions(name: str, value: np.ndarray, dimensions: int, shape: str) -> None:
+    if value.ndim != dimensions or 0 in value.shape:
+        raise ArgumentError(name, f"must have the shape {shape}", but=f"has shape {value.shape}")
+
+
+def _same_width(one: int, two: int) -> None:
+    if one != two:
+        raise ArgumentError("x2", f"must have as many features as `x1`, {one}", but=f"has {two}")
