@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from sympy import Expr, Float
 
 from widelimit.numerics.freeprob.spectral import SpectralLaw
-from widelimit.numerics.freeprob.subordination import add, multiply
+from widelimit.numerics.freeprob.subordination import add, compress, multiply, power
 from widelimit.numerics.freeprob.transforms import law_from_cauchy, law_from_r, law_from_s
 from widelimit.theory import freeprob as theory
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 from widelimit.theory.parsing import parse, x
 
-__all__ = ["LawSummary", "SpectralLaw", "add", "law", "multiply", "predict"]
+__all__ = ["LawSummary", "SpectralLaw", "add", "compress", "law", "multiply", "power", "predict"]
 
 
 def law(

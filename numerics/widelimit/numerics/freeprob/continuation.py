@@ -197,6 +197,8 @@ class Branch:
     ) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(all="ignore"):
             state, size = polish(self.system, state, target)
+            if (rough := np.isfinite(size) & (size > 1e3 * self.system.noise)).any():  # next to an edge
+                state[:, rough], size[rough] = polish(self.system, state[:, rough], target[rough], 8)
         if (stuck := done < 1 - max(1e-9, 1e4 * self.system.noise)).any():
             if not strict:
                 return np.where(stuck, complex(np.nan, np.nan), state), size
