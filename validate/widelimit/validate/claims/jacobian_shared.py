@@ -47,12 +47,16 @@ def plans(
     pilot: int = 24,
     most: int = 144,
     reference: tuple[int, ...] = (100, 200, 400),
+    reference_draws: tuple[int, int] = (32, 192),
 ) -> Mapping[Preset, Plan]:
-    """Quick runs stay below width 200, reference runs at 400 where they need many draws, deep runs reach 4,000."""
+    """Quick runs stay below width 200, reference runs at 400 where they need many draws, deep runs reach 4,000.
+
+    `pilot` and `most` are those of quick runs, `reference_draws` those of reference runs.
+    """
     every = (*quick, *more)
     return {
         "quick": Plan(tuple(quick), (48, 96, 160), pilot=pilot, most=most, block=16),
-        "reference": Plan(every, reference, pilot=32, most=192, block=16),
+        "reference": Plan(every, reference, *reference_draws, block=16),
         "deep": Plan(every, (500, 1000, 2000, 4000), pilot=8, most=24, block=4),
     }
 
