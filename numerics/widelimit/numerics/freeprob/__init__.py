@@ -52,6 +52,15 @@ def law(
         return SpectralLaw(
             given.name, None, [], points, lambda k: sum(a * x**k for x, a in points), coordinate="linear"
         )
+    try:
+        return _by_transform(given, name)
+    except (ConvergenceError, DomainError):
+        if given.made is None:
+            raise
+        return _by_parts(given.made)
+
+
+def _by_transform(given: theory.Law, name: str) -> SpectralLaw:
     if given.S is None and given.G is not None and given.support:
         return law_from_cauchy(given)
     if given.S is not None and (
@@ -67,6 +76,15 @@ def law(
     if given.R is not None:
         return law_from_r(given.R, name or given.name, _told(given))
     raise DomainError(f"The law {given.name} has neither an S- nor an R-transform in closed form.")
+
+
+def _by_parts(made: theory.Made) -> SpectralLaw:
+    """By subordination of the laws that it was made of, each found in the same way."""
+    operation, first, second = made
+    one = law(first)
+    if isinstance(second, theory.Law):
+        return add(one, law(second)) if operation == "sum" else multiply(one, law(second))
+    return power(one, float(second)) if operation == "power" else compress(one, float(second))
 
 
 def _told(given: theory.Law) -> list[tuple[float, float]] | None:

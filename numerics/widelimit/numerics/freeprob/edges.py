@@ -90,7 +90,9 @@ def line_intervals(branch: Branch, low: float, high: float) -> list[tuple[float,
     touch = _TOUCH * float(np.median(density[density > floor])) if (density > floor).any() else 0.0
     deep = [
         (x, value)
-        for x, value in (_dip(branch, *grid[i - 1 : i + 2]) for i in _minima(density))
+        for x, value in (
+            _dip(branch, *grid[i - 1 : i + 2]) for i in _minima(np.where(density > floor, density, 0.0))
+        )
         if value < touch
     ]
     places = np.concatenate((grid, [x for x, _ in deep]))

@@ -19,12 +19,13 @@ from widelimit.theory.freeprob.known import (
     semicircle,
     wishart_product,
 )
-from widelimit.theory.freeprob.law import Atom, Law, g, m, z
+from widelimit.theory.freeprob.law import Atom, Law, Made, g, m, z
 from widelimit.theory.freeprob.series import noncrossing_partitions
 
 __all__ = [
     "Atom",
     "Law",
+    "Made",
     "arcsine",
     "bernoulli",
     "derive",

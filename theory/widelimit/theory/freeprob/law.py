@@ -8,7 +8,8 @@ Conventions: :math:`G(z)=E(z-\lambda)^{-1}`, :math:`M=zG-1=\sum_{k\ge1}m_kz^{-k}
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from sympy import (
     Eq,
@@ -43,13 +44,17 @@ z = algebraic.z
 g = conversion.g
 
 
+Made = tuple[Literal["sum", "product", "power", "corner"], "Law", "Law | Expr"]
+
+
 @dataclass(frozen=True, eq=False)
 class Law:
     """A law given by whichever transforms have a closed form; the others are None, the moments always exact.
 
     Build one with `Law.of` (any transform), with a function of `known`, or from other laws:
     ``a + b`` and ``a * b`` are free sums and products, ``a ** t`` the free multiplicative power, ``2 * a`` scales,
-    `shift`, `compress`, `transpose` and `free_power` do what they say.
+    `shift`, `compress`, `transpose` and `free_power` do what they say. A law without transforms in closed form can
+    still be computed in numbers: it knows what it was `made` of.
 
     >>> marchenko_pastur = Law.of(S=1 / (1 + m))
     >>> marchenko_pastur.R, (marchenko_pastur ** 2).moments(4)
@@ -137,6 +142,9 @@ class Law:
         return self._eliminated() if self._eliminated is not None else None
 
     _eliminated: Callable[[], Expr | None] | None = None
+    made: Made | None = (
+        None  # the operation and what it was done to, for laws that have no transform in closed form
+    )
 
     @property
     def equation(self) -> Eq:
@@ -206,9 +214,10 @@ class Law:
 
         R = None if self.R is None or other.R is None else cancel(self.R + other.R)
         atoms = atoms_of_sum(self.atoms, other.atoms)
-        return _combined(
+        total = _combined(
             f"({self.name} + {other.name})", None, R, sequence, atoms, self, other, algebraic.total
         )
+        return replace(total, made=("sum", self, other))
 
     def __mul__(self, other: Law | Expr | float) -> Law:
         """Free product with a law (law of a^(1/2) b a^(1/2)), or scaling by a number."""
@@ -221,9 +230,10 @@ class Law:
 
         S = None if self.S is None or other.S is None else tidy(self.S * other.S)
         atoms = atoms_of_product(self.atoms, other.atoms)
-        return _combined(
+        product = _combined(
             f"({self.name} * {other.name})", S, None, sequence, atoms, self, other, algebraic.product
         )
+        return replace(product, made=("product", self, other))
 
     __rmul__ = __mul__
 
@@ -261,7 +271,11 @@ class Law:
         def sequence(n: int) -> Sequence[Expr]:
             return series.moments_from_cumulants([t * c for c in self.cumulants(n)], n)
 
-        return _combined(f"{self.name}^(+{t})", None, None if self.R is None else t * self.R, sequence, None)
+        atoms = None
+        if self.atoms is not None:  # Belinschi and Bercovici 2004
+            atoms = tuple(Atom(t * x, positive(t * a - (t - 1))) for x, a in self.atoms)
+        R = None if self.R is None else t * self.R
+        return replace(_combined(f"{self.name}^(+{t})", None, R, sequence, atoms), made=("power", self, t))
 
     def scale(self, factor: Expr | float) -> Law:
         """Law of factor * a."""
@@ -277,6 +291,7 @@ class Law:
             None if self.atoms is None else tuple(Atom(c * x, a) for x, a in self.atoms),
             None if self.support is None else _ordered([(c * a, c * b) for a, b in self.support], c),
             None if self._eliminated is None else lambda: _substituted(self.polynomial, z / c),
+            _scaled(self.made, c),
         )
 
     def shift(self, amount: Expr | float) -> Law:
@@ -300,6 +315,9 @@ class Law:
             sequence,
             None if self.atoms is None else tuple(Atom(x + b, a) for x, a in self.atoms),
             None if self.support is None else tuple((x + b, y + b) for x, y in self.support),
+            made=("sum", self.made[1].shift(b), self.made[2])
+            if self.made and self.made[0] == "sum"
+            else None,
         )
 
     def compress(self, fraction_kept: Expr | float) -> Law:
@@ -319,7 +337,7 @@ class Law:
             atoms = tuple(Atom(x, positive((a - (1 - t)) / t)) for x, a in self.atoms)
         S = None if self.S is None else tidy(self.S.subs(m, t * m))
         R = None if self.R is None else cancel(self.R.subs(g, t * g))
-        return _combined(f"{self.name}|{t}", S, R, sequence, atoms)
+        return replace(_combined(f"{self.name}|{t}", S, R, sequence, atoms), made=("corner", self, t))
 
     def transpose(self, ratio: Expr | float) -> Law:
         """From A A^T to A^T A, `ratio` = (rows of A)/(columns of A): moments times ratio, zeros added or removed."""
@@ -349,7 +367,7 @@ class Law:
     def closed(self) -> Law:
         """The same law with every transform that has a closed form."""
         S, R, M = close(self.S, self.R, self.M, self.sequence)
-        return Law(self.name, S, R, M, self.sequence, self.atoms, self.support, self._eliminated)
+        return replace(self, S=S, R=R, M=M)
 
 
 # combining laws ----------------------------------------------------------------------------------------------------
@@ -382,6 +400,15 @@ def _substituted(polynomial: Expr | None, argument: Expr, value: Expr = m) -> Ex
     if polynomial is None:
         return None
     return fraction(together(polynomial.subs({z: argument, m: value}, simultaneous=True)))[0]
+
+
+def _scaled(made: Made | None, factor: Expr) -> Made | None:
+    if made is None:
+        return None
+    operation, first, second = made
+    if operation == "sum" and isinstance(second, Law):
+        second = second.scale(factor)
+    return operation, first.scale(factor), second
 
 
 def _ordered(intervals: list[tuple[Expr, Expr]], factor: Expr) -> tuple[tuple[Expr, Expr], ...]:
