@@ -5,9 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from widelimit.validate import claims
 from widelimit.validate.backend import Backend
+from widelimit.validate.simulate.kernel import Net, functions, tangent_of_one_layer
 
 TOPICS = ("kernel", "fisher", "geometry", "convolution", "recurrence", "residual", "batchnorm")
 ALL = tuple(claim for claim in claims.load([f"{topic}.*" for topic in TOPICS]) if "quick" in claim.plans)
@@ -60,3 +62,20 @@ def test_share_of_networks_that_decide_for_a_digit():
     assert (np.abs(shares.mean(axis=0) - predicted) < error).all()
     for counterfactual in claim.counterfactuals:
         assert np.max(np.abs(counterfactual.predict(inputs) - predicted)) > 1.3 * claim.margin
+
+
+def test_tangent_of_one_layer_is_the_product_of_gradients():
+    """The batch of networks against one network at a time, with the same weights, and the ReLU constant 3."""
+    x, backend = np.array([0.4, -1.0, 0.7]), Backend()
+    theta = tangent_of_one_layer(x, ("tanh", 1.4, 0.3), 20, 5, seed=3, backend=backend)
+    generator = backend.generator(3)
+    weights, biases, readout = (
+        torch.randn(shape, generator=generator, dtype=backend.dtype)
+        for shape in ((5, 20, 3), (5, 20), (5, 20))
+    )
+    for w, b, v, value in zip(weights, biases, readout, theta, strict=True):
+        net = Net([w, v[None]], [b, torch.zeros(1, dtype=backend.dtype)], 1.4, 0.3, *functions("tanh"))
+        assert value == pytest.approx(float(net.kernels(torch.tensor(x[None]))[1]), rel=1e-12)
+    many = tangent_of_one_layer(np.ones(2), ("relu", 1.0, 0.0), 64, 20000, seed=4, backend=backend)
+    # a variance of 20,000 numbers with a tail, standard error 1.5 %
+    assert 64 * many.var() / many.mean() ** 2 == pytest.approx(3.0, rel=0.06)

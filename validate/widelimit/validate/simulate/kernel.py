@@ -128,6 +128,30 @@ def kernels_at_birth(
     return tuple(np.array([pair[k].cpu().numpy() for pair in pairs]) for k in (0, 1))  # type: ignore[return-value]
 
 
+def tangent_of_one_layer(
+    x: np.ndarray, network: tuple[str, float, float], size: int, count: int, seed: int, backend: Backend
+) -> np.ndarray:
+    """Theta(x, x) of `count` networks with one hidden layer of width `size`, all drawn from `seed`, (count,).
+
+    The squared gradient of f = sigma_w v . phi(h) / sqrt(size) + sigma_b c, h = sigma_w W x / sqrt(n) + sigma_b b.
+    """
+    import torch
+
+    activation, sigma_w, sigma_b = network
+    phi, slope = functions(activation)
+    generator, point = backend.generator(seed), tensor(x, backend)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, device=backend.device, dtype=backend.dtype)
+
+    weights, biases, readout = normal(count, size, len(x)), normal(count, size), normal(count, size)
+    h = sigma_w / math.sqrt(len(x)) * (weights @ point) + sigma_b * biases
+    below = sigma_w**2 * float(x @ x) / len(x) + sigma_b**2
+    by_readout = sigma_w**2 * phi(h).square().mean(1) + sigma_b**2
+    by_hidden = sigma_w**2 * (readout * slope(h)).square().mean(1) * below
+    return np.asarray((by_readout + by_hidden).cpu().double().numpy())
+
+
 def trained_outputs(
     x: np.ndarray, y: np.ndarray, network: tuple[str, float, float, int], size: int, seed: int, backend: Backend,
     *, rate: float, steps: int,
