@@ -19,33 +19,61 @@ def test_ours(benchmark):
     assert law.error < 1e-9 and np.isfinite(values).all()
 
 
-@pytest.mark.benchmark(group="tanh, orthogonal, L = 32: 1,000 density points")
-def test_one_monte_carlo_draw(benchmark):
-    """Width 1,000 in torch, float64 with our reflections."""
+INPUTS = {"activation": "tanh", **TANH, "depth": 32, "weights": "orthogonal"}
+PRECISIONS = ["float32", "float64"]
+
+
+@pytest.mark.benchmark(group="one Monte Carlo draw at width 1,000")
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_one_monte_carlo_draw(benchmark, precision):
+    """Ours: Haar weights as products of reflections, nothing factorised before the singular values."""
     from widelimit.validate.backend import Backend
     from widelimit.validate.simulate.jacobian import singular_values
 
-    inputs = {"activation": "tanh", **TANH, "depth": 32, "weights": "orthogonal"}
-    benchmark.pedantic(lambda: list(singular_values(inputs, 0.2, 1000, [1], Backend())), rounds=1)
+    backend = Backend(precision=precision)
+    benchmark.pedantic(lambda: list(singular_values(INPUTS, 0.2, 1000, [1], backend)), rounds=1)
 
 
-@pytest.mark.benchmark(group="tanh, orthogonal, L = 32: 1,000 density points")
-def test_one_monte_carlo_draw_by_hand(benchmark):
-    """What one writes today: QR of a Gaussian matrix for each layer, float32, then svdvals."""
+@pytest.mark.benchmark(group="one Monte Carlo draw at width 1,000")
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_one_monte_carlo_draw_by_hand(benchmark, precision):
+    """What one writes today: QR of a Gaussian matrix for each layer, then svdvals."""
     import torch
+
+    dtype = getattr(torch, precision)
 
     def draw():
         torch.manual_seed(1)
-        x, product = torch.randn(1000) * 0.2**0.5, torch.eye(1000)
+        x, product = torch.randn(1000, dtype=dtype) * 0.2**0.5, torch.eye(1000, dtype=dtype)
         for _ in range(32):
-            q, r = torch.linalg.qr(torch.randn(1000, 1000))
+            q, r = torch.linalg.qr(torch.randn(1000, 1000, dtype=dtype))
             w = TANH["sigma_w"] * q * torch.sign(torch.diagonal(r))
-            h = w @ torch.tanh(x) + TANH["sigma_b"] * torch.randn(1000)
+            h = w @ torch.tanh(x) + TANH["sigma_b"] * torch.randn(1000, dtype=dtype)
             product = (1 - torch.tanh(h) ** 2)[:, None] * (w @ product)
             x = h
         return torch.linalg.svdvals(product)
 
     benchmark.pedantic(draw, rounds=1)
+
+
+@pytest.mark.benchmark(group="one Monte Carlo draw at width 1,000: the parts")
+@pytest.mark.parametrize("part", ["draws", "products", "singular values"])
+def test_parts_of_a_monte_carlo_draw(benchmark, part):
+    """The orthogonal draws against what is done with them, float64."""
+    import torch
+
+    from widelimit.validate.backend import Backend
+    from widelimit.validate.simulate.weights import Draws, weights
+
+    draws = Draws([1], Backend())
+    layers = [weights("orthogonal", draws, 1000, 1000, 1.0) for _ in range(4)]
+    product = torch.randn(1, 1000, 1000, dtype=torch.float64)
+    work = {
+        "draws": lambda: [weights("orthogonal", draws, 1000, 1000, 1.0) for _ in range(32)],
+        "products": lambda: [w.apply(product) for _ in range(8) for w in layers],
+        "singular values": lambda: torch.linalg.svdvals(product),
+    }[part]
+    benchmark.pedantic(work, rounds=1)
 
 
 @pytest.mark.benchmark(group="cost against depth")
