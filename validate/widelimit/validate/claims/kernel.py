@@ -192,8 +192,8 @@ FLUCTUATION = Claim(
     paper="arXiv:1806.07572; variance of a sum over N independent units",
     domain={k: NETWORK[k] for k in ("activation", "sigma_w", "sigma_b")},
     plans={
-        "quick": Plan(_BIRTH, (32, 64, 128), pilot=32, most=128, block=16),
-        "reference": Plan(_BIRTH, (64, 128, 256), pilot=512, most=1024, block=64),
+        "quick": Plan(_BIRTH, (32, 64, 128), pilot=16, most=64, block=8),
+        "reference": Plan(_BIRTH, (64, 128, 256), pilot=256, most=512, block=64),
         "deep": Plan(_BIRTH, (64, 128, 256, 512), pilot=1024, most=4096, block=64),
     },
     predict=fluctuation,
