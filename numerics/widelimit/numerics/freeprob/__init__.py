@@ -30,6 +30,7 @@ def law(
     r"""The law with S-transform `S` (in the symbol m) or R-transform `R` (in g), or of a symbolic `Law`.
 
     Conventions: :math:`S(m)=\frac{1+m}{m\,M^{-1}(m)}` and :math:`R(g)=G^{-1}(g)-1/g`. A law from S lives on [0, oo).
+    Roots and logarithms start at their principal values at 0, where S = 1/mean, and are continued from there.
     Raises ArgumentError for an expression in other symbols and DomainError or ConvergenceError where the transform
     belongs to no law; what was achieved is `.error` of the result.
 
