@@ -198,7 +198,7 @@ FLUCTUATION = Claim(
     },
     predict=fluctuation,
     simulate=simulate_fluctuation,
-    margin=0.25,
+    margin=0.1,
     quantity="N Var / mean^2 of Theta(x, x)",
     observable="the same over 200 networks a replicate",
     counterfactuals=(
