@@ -149,6 +149,12 @@ def test_derive(capsys, monkeypatch):
             ["Argument `sigma_w` must be a number, but is 'big'."],
         ),
         (["predict", "meanfield", "--sigma", "1"], ["--sigma-w"]),
+        (["predict", "jacobian", "--depth", "2.5"], ["Argument `depth` must be a whole number", "2.5"]),
+        (["predict", "ridge", "--samples", "2.5"], ["Argument `samples` must hold whole numbers", "2.5"]),
+        (
+            ["validate", "meanfield.dropout", "--jobs", "1.5"],
+            ["Argument `jobs` must be a whole number", "1.5"],
+        ),
         (["predict", "meanfield", "--activation", "relu", "--sigma-w", "2"], ["fixed point"]),
         (["validate", "meanfield.lenght-map"], ["meanfield.length-map"]),
         (["validate", "--preset", "fast"], ["quick", "fast"]),

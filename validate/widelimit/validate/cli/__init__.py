@@ -16,6 +16,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from types import NoneType
 
 from cyclopts import App, CycloptsError
 
@@ -80,7 +81,14 @@ def one_sentence(error: CycloptsError) -> str:
     token, argument = getattr(error, "token", None), error.argument
     wanted = getattr(error, "target_type", None)
     if token is not None and argument is not None and wanted is not None:
-        words = {int: "must be a whole number", float: "must be a number", bool: "must be yes or no"}
+        words = {
+            int: "must be a whole number",
+            list[int]: "must hold whole numbers",
+            float: "must be a number",
+            bool: "must be yes or no",
+        }
+        if NoneType in (given := getattr(wanted, "__args__", ())):
+            wanted = next(one for one in given if one is not NoneType)
         choices = getattr(wanted, "__args__", ())
         must = words.get(wanted) or (
             f"must be one of {', '.join(map(str, choices))}" if choices else "must be valid"

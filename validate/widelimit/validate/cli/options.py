@@ -8,22 +8,31 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from widelimit.theory.errors import ArgumentError
 from widelimit.theory.topics import TOPICS
 
+
+def _whole(type_: Any, tokens: Sequence[Any]) -> Any:
+    """Cyclopts would take 2.5 for 2; nobody means that."""
+    numbers = [int(token.value) for token in tokens]
+    return numbers[0] if type_ is int else numbers
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+
 # What a command line can say, by the first word of a parameter's annotation that it knows.
 _TYPES: dict[str, Any] = {
     "list[float]": list[float],
-    "list[int]": list[int],
+    "list[int]": Annotated[list[int], Parameter(converter=_whole)],
     "list[str]": list[str],
     "str": str,
     "Literal": str,
     "float": float,
-    "int": int,
+    "int": Whole,
     "bool": bool,
 }
 _FALLBACK = {"activation": "tanh"}  # for functions that ask for an activation without a default

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from widelimit.validate.claim import Preset
 from widelimit.validate.cli import tables
+from widelimit.validate.cli.options import Whole
 from widelimit.validate.cli.progress import watching
 
 _LEVEL = 0.05
@@ -17,11 +18,11 @@ def validate(
     preset: Preset = "quick",
     out: Path | None = None,
     device: str = "auto",
-    jobs: int | None = None,
+    jobs: Whole | None = None,
     scheduler: str | None = None,
     inputs: Path | None = None,
     level: float = _LEVEL,
-    seed: int = 0,
+    seed: Whole = 0,
     precision: Literal["float64", "float32"] = "float64",
     claims_from: list[str] | None = None,
     json: bool = False,
@@ -73,12 +74,12 @@ def validate(
 def falsify(
     claim: str,
     *,
-    budget: int = 100,
+    budget: Whole = 100,
     seconds: float | None = None,
     preset: Preset = "quick",
     device: str = "auto",
     level: float = _LEVEL,
-    seed: int = 0,
+    seed: Whole = 0,
     claims_from: list[str] | None = None,
     json: bool = False,
     quiet: bool = False,
