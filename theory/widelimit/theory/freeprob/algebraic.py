@@ -125,3 +125,10 @@ def edges(inverse: Expr, parameter: Symbol = m) -> list[tuple[Expr, Expr]]:
 
 
 __all__ = ["Rational", "choose_factor", "edges", "of_equation", "product", "total"]
+
+
+def substituted(polynomial: Expr | None, argument: Expr, value: Expr = m) -> Expr | None:
+    """The polynomial of the law whose m and z are `value` and `argument` of this one's."""
+    if polynomial is None:
+        return None
+    return fraction(together(polynomial.subs({z: argument, m: value}, simultaneous=True)))[0]

@@ -1,7 +1,8 @@
-"""Atoms of laws: what a transform tells about them, and what becomes of them under free operations."""
+"""Atoms and intervals of laws: what a transform tells about them, and what becomes of them under free operations."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sympy import Expr, Integer, Max, fraction, limit, oo, simplify, solve, together
@@ -63,3 +64,9 @@ def atoms_of_product(
 
 def _size(mass: Expr) -> float:
     return float(mass) if mass.is_number else 1.0
+
+
+def stretched(intervals: Sequence[tuple[Expr, Expr]], factor: Expr) -> tuple[tuple[Expr, Expr], ...]:
+    """The intervals times a number, in increasing order."""
+    scaled = [(factor * low, factor * high) for low, high in intervals]
+    return tuple((high, low) for low, high in reversed(scaled)) if factor.is_negative else tuple(scaled)

@@ -16,7 +16,6 @@ from sympy import (
     Expr,
     Integer,
     cancel,
-    fraction,
     sympify,
     together,
 )
@@ -29,6 +28,7 @@ from widelimit.theory.freeprob.atoms import (
     atoms_of_product,
     atoms_of_sum,
     positive,
+    stretched,
 )
 from widelimit.theory.freeprob.conversion import (
     close,
@@ -289,8 +289,8 @@ class Law:
             None if self.M is None else self.M.subs(z, z / c),
             lambda n: [c ** (k + 1) * mk for k, mk in enumerate(self.moments(n))],
             None if self.atoms is None else tuple(Atom(c * x, a) for x, a in self.atoms),
-            None if self.support is None else _ordered([(c * a, c * b) for a, b in self.support], c),
-            None if self._eliminated is None else lambda: _substituted(self.polynomial, z / c),
+            None if self.support is None else stretched(self.support, c),
+            None if self._eliminated is None else lambda: algebraic.substituted(self.polynomial, z / c),
             _scaled(self.made, c),
         )
 
@@ -361,7 +361,7 @@ class Law:
             lambda n: [c * mk for mk in self.moments(n)],
             atoms,
             None,
-            None if self._eliminated is None else lambda: _substituted(self.polynomial, z, m / c),
+            None if self._eliminated is None else lambda: algebraic.substituted(self.polynomial, z, m / c),
         ).closed()
 
     def closed(self) -> Law:
@@ -396,12 +396,6 @@ def _combined(
     return Law(name, S, R, M, sequence, atoms, None, eliminated)
 
 
-def _substituted(polynomial: Expr | None, argument: Expr, value: Expr = m) -> Expr | None:
-    if polynomial is None:
-        return None
-    return fraction(together(polynomial.subs({z: argument, m: value}, simultaneous=True)))[0]
-
-
 def _scaled(made: Made | None, factor: Expr) -> Made | None:
     if made is None:
         return None
@@ -409,9 +403,3 @@ def _scaled(made: Made | None, factor: Expr) -> Made | None:
     if operation == "sum" and isinstance(second, Law):
         second = second.scale(factor)
     return operation, first.scale(factor), second
-
-
-def _ordered(intervals: list[tuple[Expr, Expr]], factor: Expr) -> tuple[tuple[Expr, Expr], ...]:
-    if factor.is_negative:
-        return tuple((b, a) for a, b in reversed(intervals))
-    return tuple(intervals)
