@@ -27,20 +27,13 @@ _NEGATIVE: dict[str, Any] = {"eigenvalues": [1, 0.1], "weights": [0.1, 0.9], "si
 def _measured(
     s: np.ndarray, u: np.ndarray, noise: float, samples: int, penalty: float, times: int
 ) -> np.ndarray:
-    """Test errors of `times` fits, on one thread: eigendecompositions this small lose by sharing."""
-    import torch
-
+    """Test errors of `times` fits."""
     from widelimit.validate.backend import Backend
     from widelimit.validate.simulate.ridge import Population, test_errors
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return test_errors(Population(s, np.sqrt(u / s), noise), samples, [penalty], range(times), Backend())[
-            :, 0
-        ]
-    finally:
-        torch.set_num_threads(threads)
+    return test_errors(Population(s, np.sqrt(u / s), noise), samples, [penalty], range(times), Backend())[
+        :, 0
+    ]
 
 
 def _ticks(axes: Axes, places: tuple[float, ...]) -> None:
