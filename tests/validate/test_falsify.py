@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import example, find, given, settings
 from hypothesis import strategies as st
 
 from widelimit.theory.errors import ArgumentError, DomainError
@@ -103,6 +103,8 @@ def test_domain_without_valid_points():
 
 
 @given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e4))
+@example(1.2222584737616992e-276, 0.0010000000000000002)  # the simplest value lies next to an end
+@example(0.0010000000000000002, 0.0078125)
 @settings(max_examples=200, deadline=None, database=None)
 def test_grid_stays_inside_and_holds_the_ends(low, width):
     value, least, most = grid(Interval(low, low + width))

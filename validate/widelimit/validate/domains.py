@@ -75,6 +75,9 @@ def grid(one: Interval) -> tuple[Callable[[int], float], int, int]:
 
         least, most = -math.ceil((simplest - one.low) / step), math.ceil((one.high - simplest) / step)
 
+    # an end that differs from the simplest in its last digit alone is a value of its own
+    least, most = min(least, -int(one.low < simplest)), max(most, int(simplest < one.high))
+
     def value(number: int) -> float:
         if number == 0:
             return simplest
@@ -94,9 +97,10 @@ def roundest(low: float, high: float) -> float:
     if low <= 0 <= high:
         return 0.0
     sign, low, high = (1, low, high) if low > 0 else (-1, -high, -low)
-    for exponent in range(math.ceil(math.log10(high)), -400, -1):
+    for exponent in range(math.ceil(math.log10(high)), max(math.floor(math.log10(low)) - 17, -308), -1):
         step = 10.0**exponent
-        candidate = float(f"{math.ceil(low / step * (1 - 1e-12)) * step:.15g}")
-        if low <= candidate <= high:
-            return sign * candidate
+        first = math.ceil(low / step * (1 - 1e-12))
+        for candidate in (float(f"{number * step:.15g}") for number in (first, first + 1)):
+            if low <= candidate <= high:
+                return sign * candidate
     return sign * low
