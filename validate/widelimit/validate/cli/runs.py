@@ -32,7 +32,7 @@ def validate(
 
     Args:
         patterns: ids (meanfield.length-map), topics (meanfield) or shell patterns ("*.dropout"); all by default.
-        preset: quick (minutes), reference (the committed report) or deep (for a GPU).
+        preset: quick (minutes), reference (the committed report, an hour on two cores) or deep (for a GPU).
         out: the folder of the run; stored results there are used again. Default: reports/PRESET.
         device: auto, cpu or cuda.
         jobs: processes on this machine; one a core by default.
