@@ -114,8 +114,10 @@ def compute_curves(preset: str) -> Mapping[str, np.ndarray]:
 def _draw_curves(arrays: Mapping[str, np.ndarray], axes: Axes) -> None:
     for (name, curve), dashes in zip(arrays.items(), ("-", "--", ":"), strict=True):
         axes.plot(np.arange(1, len(curve) + 1), curve, dashes, label=name)
-    axes.set(xlabel="steps of SGD", ylabel="training loss over log 10", ylim=(0.0, 1.1))
-    axes.legend()
+    axes.set(
+        xlabel="steps of SGD", ylabel="training loss over log 10", ylim=(0.0, 1.45)
+    )  # room for the legend
+    axes.legend(loc="upper right")
 
 
 CURVES = GalleryFigure(
