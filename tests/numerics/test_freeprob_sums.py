@@ -49,6 +49,10 @@ def test_signs_and_signs_make_the_arcsine_law():
     law = freeprob.law(SIGNS + SIGNS)
     x = np.linspace(-1.99, 1.99, 41)
     assert np.allclose(law.density(x), 1 / (np.pi * np.sqrt(4 - x * x)), rtol=1e-9)
+    numbers = freeprob.add(freeprob.law(SIGNS), freeprob.law(SIGNS))
+    assert np.allclose(
+        [numbers.moment(k) for k in range(1, 11)], [0, 2, 0, 6, 0, 20, 0, 70, 0, 252], atol=1e-8
+    )
 
 
 def test_a_corner_keeps_what_is_left_of_atoms():
@@ -119,3 +123,11 @@ def test_free_powers_keep_atoms_until_they_are_used_up():
         freeprob.power([(-1.0, 0.5), (1.0, 0.5)], 0.5)
     with pytest.raises(ArgumentError, match="positive"):
         freeprob.compress([(-1.0, 0.5), (1.0, 0.5)], 0.0)
+
+
+def test_moments_beyond_those_that_a_transform_tells():
+    catalan = freeprob.law(S=1 / (1 + symbolic.m))
+    assert np.allclose(
+        [catalan.moment(k) for k in range(1, 10)], [1, 2, 5, 14, 42, 132, 429, 1430, 4862], rtol=1e-9
+    )
+    assert np.allclose([freeprob.law(R=symbolic.g).moment(k) for k in (5, 6, 7, 8)], [0, 5, 0, 14], atol=1e-9)

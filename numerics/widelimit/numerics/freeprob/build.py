@@ -58,6 +58,7 @@ def product_law(
         atoms,
         moments,
         unbounded=unbounded,
+        exact=ORDER,
         reaches_zero=reaches_zero,
         knee=knee,
         inherited=max(f.slopes.error for f in factors),

@@ -54,9 +54,10 @@ def detect_intervals(
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _density(branch: Branch, y: np.ndarray) -> np.ndarray:
+def _density(branch: Branch, y: np.ndarray, lost: float = 0.0) -> np.ndarray:
+    """The density at y, `lost` where the branch could not be followed."""
     states, _ = branch.descend(y, strict=False)
-    return np.nan_to_num(-branch.system.transform(states).imag / np.pi)
+    return np.nan_to_num(-branch.system.transform(states).imag / np.pi, nan=lost)
 
 
 def _edge(branch: Branch, left: float, right: float, falling: bool, floor: float) -> float:
@@ -118,8 +119,7 @@ def _dip(branch: Branch, left: float, middle: float, right: float) -> tuple[floa
     place, lowest = middle, np.inf
     for _ in range(8):
         points = np.linspace(left, right, 14)[1:-1]  # never the middle, where symmetry may hide the branch
-        states, _ = branch.descend(points, strict=False)
-        values = np.nan_to_num(-branch.system.transform(states).imag / np.pi, nan=np.inf)
+        values = _density(branch, points, lost=np.inf)
         k = int(np.argmin(values))
         if values[k] > 0.99 * lowest:  # the bottom, or as near to it as floats come
             break

@@ -43,11 +43,13 @@ class SpectralLaw:
         knee: float = -np.inf,
         tolerance: float = 1e-6,
         known: int = 4,
+        exact: int = 4,
         inherited: float = 0.0,
     ) -> None:
         """`intervals` and atom locations in the coordinate; `moments(k)` is exact, log of it in log coordinates.
 
-        `knee`: as in `panels`, of the lowest interval. `inherited`: the error of what the law was made from.
+        `exact`: as far as `moments` goes. `knee`: as in `panels`, of the lowest interval.
+        `inherited`: the error of what the law was made from.
         """
         self.name = name
         self._branch = branch
@@ -71,7 +73,7 @@ class SpectralLaw:
                 )
             )
         self._masses = Masses(tuple(self._panels), self._atoms)
-        self._known = known
+        self._known, self._exact = known, exact
         self.error = max(self._verify(), inherited)
         if self.error > tolerance:
             raise ConvergenceError(
@@ -242,19 +244,19 @@ class SpectralLaw:
         return arguments.scalar(self._masses.quantile(arguments.within("p", p, 0.0, 1.0), self._bottom))
 
     def moment(self, k: int) -> float:
-        """E lambda^k: exact up to order 8, by quadrature of the density beyond."""
+        """E lambda^k: exact up to order 4, for Jacobians and products 8; by quadrature of the density beyond."""
         k = arguments.count("k", k, least=0)
         if k == 0:
             return 1.0
         if not self._log:
-            return self._moments(k) if k <= 8 else self._masses.moment(k)
+            return self._moments(k) if k <= self._exact else self._masses.moment(k)
         return self._plain(self.log_moment(k), f"moment({k})")
 
     def log_moment(self, k: int) -> float:
         """Logarithm of E lambda^k."""
         self._need_log("log_moment")
         k = arguments.count("k", k)
-        value = float(self._moments(k) if k <= 8 or self._unbounded else self._masses.log_moment(k))
+        value = float(self._moments(k) if k <= self._exact or self._unbounded else self._masses.log_moment(k))
         if np.isnan(value):
             raise DomainError(f"The moment of order {k} of {self.name} is infinite or cannot be computed.")
         return value

@@ -19,6 +19,7 @@ from widelimit.numerics.freeprob.continuation import Branch
 from widelimit.numerics.freeprob.edges import line_intervals
 from widelimit.numerics.freeprob.panels import ORDER
 from widelimit.numerics.freeprob.products import Factor, Slopes
+from widelimit.numerics.freeprob.series import EXACT
 from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob.series import cumulants_from_moments, moments_from_cumulants
@@ -96,8 +97,8 @@ def _power(part: Slopes, t: float, name: str) -> SpectralLaw:
 
 
 def _cumulants(part: Slopes) -> list[float]:
-    moments = [float((part.weights @ part.nodes**k).real) for k in range(1, 5)]
-    return [float(c) for c in cumulants_from_moments(moments, 4)]
+    moments = [float((part.weights @ part.nodes**k).real) for k in range(1, EXACT + 1)]
+    return [float(c) for c in cumulants_from_moments(moments, EXACT)]
 
 
 def _line_law(
@@ -109,7 +110,7 @@ def _line_law(
     high: float,
 ) -> SpectralLaw:
     """The law that a system belongs to, its support somewhere between `low` and `high`."""
-    values = [float(v) for v in moments_from_cumulants(cumulants, 4)]
+    values = [float(v) for v in moments_from_cumulants(cumulants, EXACT)]
     if sum(a for _, a in atoms) > 1 - 1e-12:
         return SpectralLaw(name, None, [], atoms, lambda k: values[k - 1], coordinate="linear")
     branch = Branch(system, system.mean, 100.0 * system.deviation)

@@ -51,12 +51,12 @@ def law(operation: str, first: str, second: str) -> SpectralLaw:
     return combine(freeprob.law(symbolic(first)), freeprob.law(symbolic(second)))
 
 
-def _mixture(name: str) -> str | Mixture:
-    return [(float(x), float(w)) for x, w in MIXTURES[name]] if name in MIXTURES else name
-
-
 def _atoms(name: str) -> Mixture:
     return [(float(x), float(w)) for x, w in MIXTURES[name]]
+
+
+def _ensemble(name: str) -> str | Mixture:
+    return _atoms(name) if name in MIXTURES else name
 
 
 def _names(inputs: Inputs) -> tuple[str, str, str]:
@@ -101,10 +101,12 @@ def simulate(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) 
 
     operation, first, second = _names(inputs)
     if operation == "corner":
-        found = freeprob.corners(_mixture(first), round(float(Fraction(second)) * size), size, seeds, backend)
+        found = freeprob.corners(
+            _ensemble(first), round(float(Fraction(second)) * size), size, seeds, backend
+        )
     else:
         combine = freeprob.sums if operation == "sum" else freeprob.products
-        found = combine(_mixture(first), _atoms(second), size, seeds, backend)
+        found = combine(_ensemble(first), _atoms(second), size, seeds, backend)
     return (found[:, None, :] <= places(inputs)[:, None]).mean(axis=-1)
 
 
@@ -119,10 +121,6 @@ def derivation(inputs: Inputs) -> Derivation:
     if operation == "corner":
         return theory.derive(one.compress(Rational(second)))
     return theory.derive(one + symbolic(second) if operation == "sum" else one * symbolic(second))
-
-
-def _one(predicted: np.ndarray) -> np.ndarray:
-    return np.ones_like(predicted)
 
 
 def _points(operation: str, *pairs: tuple[str, str]) -> tuple[Inputs, ...]:
@@ -151,7 +149,7 @@ def _claim(
         valid=lambda inputs: dict(inputs) in [dict(point) for point in points],
         derivation=derivation,
         margin=0.02,
-        scale=_one,
+        scale=np.ones_like,
         size_name="matrix size",
         quantity="share of eigenvalues up to x",
         observable="eigenvalues of matrices, one of them rotated at random",

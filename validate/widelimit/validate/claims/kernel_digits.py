@@ -154,10 +154,6 @@ def _unanimous(inputs: Inputs) -> np.ndarray:
     return np.where(share_by_ntk(inputs) > 0.5, 1.0, 0.0)
 
 
-def _absolute(predicted: np.ndarray) -> np.ndarray:
-    return np.ones_like(predicted)
-
-
 def share_of_networks(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """The same of 16 trained networks a replicate, each drawn from its own child of the seed."""
     x, y = images(str(inputs["digits"]))
@@ -192,7 +188,7 @@ CLASSES = Claim(
     simulate=share_of_networks,
     rows=examples,
     margin=0.1,
-    scale=_absolute,
+    scale=np.ones_like,
     quantity="share of networks for the first digit",
     observable="networks whose output after 4 steps on 24 images is positive",
     counterfactuals=(
