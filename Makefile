@@ -6,13 +6,16 @@ STAMP := $(VENV)/.widelimit-installed
 OUT ?= reports/quick
 PRESET ?= quick
 
-.PHONY: report test lint types contracts bench wheel-check clean
+.PHONY: report test sweeps lint types contracts bench wheel-check clean
 
 report: $(STAMP)
 	$(BIN)/widelimit validate --preset $(PRESET) --out $(OUT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+sweeps: $(STAMP)
+	$(BIN)/python -m pytest -m sweep
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
