@@ -15,6 +15,7 @@ import numpy as np
 
 from widelimit.numerics import meanfield
 from widelimit.numerics.kernel_maps import moments
+from widelimit.numerics.results import by_value
 from widelimit.theory import architecture as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ConvergenceError, DomainError
@@ -24,6 +25,7 @@ _PASSES = 500
 _SAME = 1e-12
 
 
+@by_value
 @dataclass(frozen=True)
 class StackPhase:
     """`chi_1` and variance `q` of each hidden layer, (layers,), in the repeated stack; `mean`: geometric, of chi_1.

@@ -10,10 +10,12 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.kernel import available_memory
+from widelimit.numerics.results import by_value
 from widelimit.theory import architecture as theory
 from widelimit.theory.errors import ArgumentError
 
 
+@by_value
 @dataclass(frozen=True)
 class State:
     """Kernels behind a layer.

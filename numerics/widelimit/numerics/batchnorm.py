@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import by_value
 from widelimit.theory import batchnorm as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
 
 
+@by_value
 @dataclass(frozen=True)
 class BatchNorm:
     """`factor`: growth of the mean square gradient per layer; `batch`: the batch size it is for (None: infinite).

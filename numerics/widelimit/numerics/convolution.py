@@ -10,10 +10,12 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.kernel_maps import moments
+from widelimit.numerics.results import by_value
 from widelimit.theory import convolution as theory
 from widelimit.theory.activation import Activation
 
 
+@by_value
 @dataclass(frozen=True)
 class Modes:
     """Modes k = 0 .. positions // 2 of the covariance around a fixed point.

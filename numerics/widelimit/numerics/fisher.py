@@ -15,11 +15,13 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.kernel_maps import moments
+from widelimit.numerics.results import by_value
 from widelimit.theory import fisher as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError
 
 
+@by_value
 @dataclass(frozen=True)
 class Statistics:
     """Eigenvalues of the Fisher matrix, weights only, of a network with `outputs` units above `depth` hidden layers.
@@ -43,6 +45,7 @@ class Statistics:
     bias_share: float
 
 
+@by_value
 @dataclass(frozen=True)
 class Propagation:
     """Forward and backward statistics per layer; entry l-1 of each list belongs to the weights of layer l.
@@ -181,6 +184,7 @@ def statistics(run: Propagation, *, samples: int, outputs: int) -> Statistics:
     )
 
 
+@by_value
 @dataclass(frozen=True)
 class JacobianBound:
     """Bounds of Fisher eigenvalues by Jacobians; entry l-1 belongs to the weights of layer l.

@@ -15,6 +15,7 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import by_value
 from widelimit.theory import geometry as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
@@ -23,6 +24,7 @@ from widelimit.theory.expectation import Expectation
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
 
 
+@by_value
 @dataclass(frozen=True)
 class Circle:
     """A great circle of inputs at the fixed point; layer by layer, the first pre-activations first.
@@ -119,6 +121,7 @@ def predict(
     )
 
 
+@by_value
 @dataclass(frozen=True)
 class Line:
     """The image of a straight line of inputs; arrays (layers, positions), `position` in [0, 1] along the line.

@@ -23,6 +23,7 @@ from widelimit.numerics.freeprob import law as law_of
 from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.products import Factor, Slopes
 from widelimit.numerics.jacobian_slopes import slope_law, slope_pieces
+from widelimit.numerics.results import by_value
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointError
 
@@ -112,6 +113,7 @@ def residual(strength: float) -> SpectralLaw:
     return law_of(S=exp(-value * (1 + 2 * _m)), name=f"residual, c = {value}")
 
 
+@by_value
 @dataclass(frozen=True)
 class Spectrum:
     """What ``widelimit predict jacobian`` prints: the law of squared singular values; None where no float holds it."""

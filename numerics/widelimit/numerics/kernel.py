@@ -19,6 +19,7 @@ from numba import njit, types
 from widelimit.numerics import arguments, threads
 from widelimit.numerics.kernel_dynamics import Dynamics, Prediction, diagonalise
 from widelimit.numerics.kernel_maps import Layer, pair_map
+from widelimit.numerics.results import by_value
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
 
@@ -27,6 +28,7 @@ _PANEL = 256  # rows of inner products that a thread works on at a time
 _NEAR = 1e-6  # correlations this close to +-1 are recomputed from differences of the inputs
 
 
+@by_value
 @dataclass(frozen=True)
 class Kernels:
     """Both kernels; unpacks as ``nngp, ntk = kernels``.
@@ -283,6 +285,7 @@ def _dynamics(
     )  # fmt: skip
 
 
+@by_value
 @dataclass(frozen=True)
 class Pair:
     """Kernels of two inputs, NNGP and tangent, with the `correlation` of the outputs."""

@@ -21,6 +21,7 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import compile
 from widelimit.numerics.kernel_maps import pair_map
+from widelimit.numerics.results import by_value
 from widelimit.theory import kernel as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
@@ -28,6 +29,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.expectation import Expectation
 
 
+@by_value
 @dataclass(frozen=True)
 class Band:
     """The NNGP covariance of two inputs in networks of finite width; each array holds (K11, K22, K12).

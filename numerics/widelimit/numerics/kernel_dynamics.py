@@ -15,11 +15,13 @@ from typing import Any, Literal
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, DomainError
 
 _LOG = logging.getLogger(__name__)
 
 
+@by_value
 @dataclass(frozen=True)
 class Prediction:
     """Mean and covariance of the outputs of an ensemble at test inputs.
@@ -40,6 +42,7 @@ class Prediction:
         return np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=-2, axis2=-1), 0.0))
 
 
+@by_value
 @dataclass(frozen=True)
 class Dynamics:
     """The linear dynamics of training in the eigenbasis of the training kernel.

@@ -25,6 +25,7 @@ from widelimit.numerics.meanfield_lengths import Roots, reached
 from widelimit.numerics.meanfield_lengths import fixed_points as length_fixed_points
 from widelimit.numerics.meanfield_maps import Maps, maps
 from widelimit.numerics.meanfield_propagate import Propagation, propagate
+from widelimit.numerics.results import by_value
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import InfiniteMomentError, NoFixedPointError
 
@@ -43,6 +44,7 @@ Array = np.ndarray
 CRITICAL = 1e-10  # |chi_1 - 1| below this counts as the edge of chaos
 
 
+@by_value
 @dataclass(frozen=True)
 class MeanField:
     """The state of an infinitely wide network at (sigma_w, sigma_b); floats, or arrays of the broadcast shape.

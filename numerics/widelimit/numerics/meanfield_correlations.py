@@ -16,12 +16,14 @@ import numpy as np
 from widelimit.numerics import threads
 from widelimit.numerics.meanfield_maps import Maps
 from widelimit.numerics.meanfield_pairs import Closed
+from widelimit.numerics.results import by_value
 
 Array = np.ndarray
 TERMS = (96, 512, 2048)  # Hermite coefficients tried in turn before conditioning
 BLOCK = 256
 
 
+@by_value
 @dataclass(frozen=True)
 class Correlations:
     """Per row: eps = 1 - c at the fixed point, and E phi' phi' there."""

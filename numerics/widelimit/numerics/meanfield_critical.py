@@ -12,6 +12,7 @@ from widelimit.numerics import arguments
 from widelimit.numerics.meanfield_lengths import GRID
 from widelimit.numerics.meanfield_maps import Maps, maps
 from widelimit.numerics.quadrature import TINY
+from widelimit.numerics.results import by_value
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, NoFixedPointError
 
@@ -19,6 +20,7 @@ Array = np.ndarray
 ROUNDING = 1e-13
 
 
+@by_value
 @dataclass(frozen=True)
 class CriticalLine:
     """Points of the edge of chaos; floats, or arrays.

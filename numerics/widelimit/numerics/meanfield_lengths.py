@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from widelimit.numerics import threads
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ConvergenceError
 
 Array = np.ndarray
@@ -23,6 +24,7 @@ COARSE = GRID[::FINE]
 FLAT = 1e-13  # |s V + b - q| below this share of q everywhere: every q is fixed
 
 
+@by_value
 @dataclass(frozen=True)
 class Table:
     """V and dV/dq on `GRID`, V(0+) and dV/dq(0+)."""
@@ -46,6 +48,7 @@ class Table:
         return bool((self.slope[np.isfinite(self.v)] >= 0).all())
 
 
+@by_value
 @dataclass(frozen=True)
 class Roots:
     """Fixed points per row in increasing order, padded with NaN, their moments; `every` marks rows of V(q) = q."""

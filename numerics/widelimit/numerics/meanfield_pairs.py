@@ -23,6 +23,7 @@ from widelimit.numerics.compile import Compiled
 from widelimit.numerics.features import Features
 from widelimit.numerics.pair import coefficients, conditioned
 from widelimit.numerics.quadrature import ROUNDING
+from widelimit.numerics.results import by_value
 
 Array = np.ndarray
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -30,6 +31,7 @@ _S, _W = 0.5 * (_NODES + 1), 0.5 * _WEIGHTS
 SMALL_GAP = 1e-4  # a gap below this share of cov(0) is integrated, not subtracted
 
 
+@by_value
 @dataclass(frozen=True)
 class Closed:
     """Rows of (q_1, q_2); `functions` is compiled (cov, chi) of (q_1, q_2, eps)."""
@@ -63,6 +65,7 @@ class Closed:
         return np.ones(eps.shape, bool)
 
 
+@by_value
 @dataclass(frozen=True)
 class Series:
     """Rows of Hermite products b_n b'_n of phi' at (q_1, q_2) and what their tail can weigh."""
@@ -116,6 +119,7 @@ class Series:
         return np.cumprod(powers, axis=1, out=powers)
 
 
+@by_value
 @dataclass(frozen=True)
 class Conditioned:
     """Rows of (q_1, q_2) with the integrands phi and phi' themselves."""

@@ -18,6 +18,7 @@ from sympy import Expr
 from widelimit.numerics import arguments
 from widelimit.numerics.meanfield_correlations import TERMS
 from widelimit.numerics.meanfield_maps import Maps, maps
+from widelimit.numerics.results import by_value
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
 
@@ -25,6 +26,7 @@ Array = np.ndarray
 SETTLED = 2e-16  # relative change of q below which the length has reached its fixed point
 
 
+@by_value
 @dataclass(frozen=True)
 class Propagation:
     """Per layer, index 0 the inputs: q (of the first input), q_2, c, one_minus_c, and chi.

@@ -31,11 +31,13 @@ from widelimit.numerics.quadrature import (
     gaussian,
     panels,
 )
+from widelimit.numerics.results import by_value
 
 TERMS = 512
 _REACH = 13.0  # h_n(z) exp(-z^2/4) stays bounded, so exp(-z^2/4) has to vanish
 
 
+@by_value
 @dataclass(frozen=True)
 class Coefficients:
     """Hermite coefficients (rows, terms), second moments E f^2 (rows,) and the error of each row's coefficients."""

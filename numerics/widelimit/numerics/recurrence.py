@@ -12,11 +12,13 @@ from scipy import optimize
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.kernel_maps import moments
+from widelimit.numerics.results import by_value
 from widelimit.theory import recurrence as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import NoFixedPointError
 
 
+@by_value
 @dataclass(frozen=True)
 class Gated:
     """The fixed point of a minimalRNN with untied weights.
@@ -101,6 +103,7 @@ def predict(
     return Gated(q, memory, kept, slope, chi, _scale(chi), chi - kept)
 
 
+@by_value
 @dataclass(frozen=True)
 class TwoTime:
     """Statistics of a vanilla network's pre-activations from rest: `variance` (time,) and, with tied weights,

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import by_value
 from widelimit.theory import residual as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
 
+@by_value
 @dataclass(frozen=True)
 class Residual:
     """`second_moment` p_l = E x^2 for l = 0 .. depth; `gradient` = mean square gradient at layer l over that

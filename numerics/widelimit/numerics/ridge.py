@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_data import DataTheory, from_data, from_file
 from widelimit.numerics.ridge_features import FeatureSolution, feature_moments, random_features
 from widelimit.numerics.ridge_gaps import HessianGaps, gap_thresholds, hessian_density, hessian_gaps
@@ -39,6 +40,7 @@ __all__ = [
 _CURVE_POINTS = 12  # training-set sizes of a predicted learning curve
 
 
+@by_value
 @dataclass(frozen=True)
 class DataPrediction:
     """What the theory says about a data set.

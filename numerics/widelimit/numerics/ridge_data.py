@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from widelimit.numerics import arguments, ridge_kernel
+from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_penalty import optimal_penalty
 from widelimit.numerics.ridge_sample import Resolved, Sample, decompose, population, resampled
 from widelimit.numerics.ridge_solve import solved
@@ -36,7 +37,8 @@ _NO_FIT = 1e12  # of the largest eigenvalue: the penalty that stands for an infi
 _EXTREME = 1e30  # terms of the theory hold up to eighth powers of it
 
 
-@dataclass(frozen=True, eq=False)
+@by_value
+@dataclass(frozen=True)
 class DataTheory:
     """The population behind a data set, and what ridge regression will do on it.
 

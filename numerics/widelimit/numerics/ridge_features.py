@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize.elementwise import bracket_root, find_root
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_solve import with_signal
 from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.numerics.ridge_terms import FEATURE_SUMS, FEATURES, INNER
@@ -24,6 +25,7 @@ Array = np.ndarray
 _NOTHING = -690.0  # log of an input ridge that stands for zero
 
 
+@by_value
 @dataclass(frozen=True)
 class FeatureSolution:
     """Errors of ridge regression on random features; floats, or arrays of the shape of the arguments.

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from widelimit.numerics import arguments, ridge_kernel
+from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.numerics.ridge_terms import GAP
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
+@by_value
 @dataclass(frozen=True)
 class HessianGaps:
     """Bulks of the sample covariance at one sample ratio, from the top down.

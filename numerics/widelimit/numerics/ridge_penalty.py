@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from widelimit.numerics import arguments, ridge_kernel, threads
+from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_solve import with_signal
 from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.theory.errors import InternalError
@@ -23,6 +24,7 @@ _SPACING = 0.08  # of the nodes in log kappa
 _MOST_EXTREMA = 512
 
 
+@by_value
 @dataclass(frozen=True)
 class BestPenalty:
     """The penalty of least test error; floats, or arrays of the shape of the arguments.
@@ -38,6 +40,7 @@ class BestPenalty:
     minima: Any
 
 
+@by_value
 @dataclass(frozen=True)
 class Minimum:
     """A local minimum of the test error in the penalty."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from widelimit.numerics import arguments, ridge_kernel
+from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_gaps import gap_thresholds
 from widelimit.numerics.ridge_penalty import Minimum, _minima
 from widelimit.numerics.ridge_solve import with_signal
@@ -23,6 +24,7 @@ _POINTS = 400  # sample ratios that a scan for transitions of the best penalty s
 _JUMP = 1e-3  # a change of log kappa across an interval of the last digits of the sample ratio
 
 
+@by_value
 @dataclass(frozen=True)
 class Peaks:
     """Local maxima and minima of the test error in the sample ratio, in increasing sample ratio.
@@ -36,6 +38,7 @@ class Peaks:
     valley_error: Array
 
 
+@by_value
 @dataclass(frozen=True)
 class Jump:
     """A first-order transition of the best penalty: two minima of equal depth, at a sample ratio."""
@@ -46,6 +49,7 @@ class Jump:
     penalty_above: float
 
 
+@by_value
 @dataclass(frozen=True)
 class PhaseTransitions:
     """Transitions met between two sample ratios.

@@ -24,6 +24,7 @@ import numpy as np
 import scipy.linalg
 from scipy.optimize import nnls
 
+from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.theory.errors import ArgumentError, ConvergenceError
 
@@ -36,7 +37,8 @@ _ROWS = 4096  # at a time
 _SPIKES = 24  # largest sample eigenvalues that get a candidate of their own
 
 
-@dataclass(frozen=True, eq=False)
+@by_value
+@dataclass(frozen=True)
 class Sample:
     """Centred data in the eigenbasis of its Gram matrix: all that ridge regression and its theory use of it.
 
@@ -131,7 +133,8 @@ def _check_memory(size: int, n: int, features: int) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@by_value
+@dataclass(frozen=True)
 class Resolved:
     """Population functions at the effective ridges that a sample resolves, in increasing kappa."""
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from widelimit.numerics import arguments, ridge_kernel
+from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.theory.errors import ArgumentError, ConvergenceError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _CERTIFIED, _BELOW_EDGE = 0, 1  # as in ridge_loops
 
 
+@by_value
 @dataclass(frozen=True)
 class RidgeSolution:
     """What ridge regression does at each sample ratio and penalty: floats, or arrays of the shape of the arguments.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 Array = np.ndarray
@@ -23,7 +24,8 @@ _SUM_TOLERANCE = 1e-9  # weights from a text file add up to one to about this mu
 _AGREE = 1e-10
 
 
-@dataclass(frozen=True, eq=False)
+@by_value
+@dataclass(frozen=True)
 class Spectrum:
     """Positive covariance eigenvalues in decreasing order, none twice.
 

@@ -20,6 +20,7 @@ from sympy import Eq, Expr, Function, Integer, Rational, Sum, Symbol, Tuple, sqr
 
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
+from widelimit.theory.equations import Equations
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.kernel import expectation, slope
 
@@ -196,7 +197,7 @@ def mlp(
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(Equations):
     """What one layer does: `nngp` and `ntk` are equations for K and Theta behind it.
 
     `where`: the recursion in time of a recurrent layer; H and G are its kernels at a step, S(t) = x_t.x'_t / n.

@@ -16,6 +16,7 @@ from typing import Any
 import mpmath
 from sympy import Eq, Expr, Rational, S, Symbol, latex
 
+from widelimit.theory.equations import Equations
 from widelimit.theory.errors import ArgumentError, DerivationError
 from widelimit.theory.precision import evaluate
 
@@ -26,14 +27,15 @@ Evaluator = Callable[[Mapping[Symbol, Any], int], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Equations):
     """One equation of a derivation.
 
     `kind`: "identity" (both sides are evaluated and must agree), "definition" (the right side must be a finite
     number), "limit" (`limit` = (symbol, value, order): left/right - 1 falls at least like |symbol - value|**order; at
     infinity like symbol**-order). `domain` maps symbols to the interval that points are drawn from. `source`: keys of
     references.bib, each with a place, separated by "; ". `evaluate` replaces the evaluation of both sides where they
-    need numerics of their own.
+    need numerics of their own; steps compare without it, by what they say. It has to be a function of a module, or
+    a `functools.partial` of one, so that derivations can be pickled.
     """
 
     name: str
@@ -44,7 +46,7 @@ class Step:
     domain: Mapping[Symbol, tuple[float, float]] = field(default_factory=dict)
     kind: str = "identity"
     limit: tuple | None = None
-    evaluate: Evaluator | None = None
+    evaluate: Evaluator | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

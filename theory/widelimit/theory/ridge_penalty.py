@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -162,13 +162,6 @@ def _jump() -> Derivation:
     difference = log(error().subs(kappa, two)) - log(error().subs(kappa, one))
     integrand = 2 * printed_tilt() / (1 - rho_of_kappa())
 
-    def evaluate(values: Mapping[Symbol, Any], dps: int) -> tuple[mpmath.mpf, mpmath.mpf]:
-        with mpmath.workdps(dps + 10):
-            numbers = {symbol: number(value) for symbol, value in values.items()}
-            left = lambdify(list(numbers), on_three_scales(difference), "mpmath")(*numbers.values())
-            f = lambdify([kappa, *numbers], on_three_scales(integrand), "mpmath")
-            return left, mpmath.quad(lambda x: f(x, *numbers.values()), [numbers[one], numbers[two]])
-
     drawn = {symbol: ends for symbol, ends in DRAWN.items() if symbol is not kappa}
     return Derivation(
         "First-order jump of the best penalty",
@@ -187,11 +180,22 @@ def _jump() -> Derivation:
                 "alpha = 0.24979, from 0.2316 to 0.0083.",
                 MEL,
                 domain={**drawn, alpha: (1.2, 3.0), one: (0.2, 0.6), two: (0.8, 1.5)},
-                evaluate=evaluate,
+                evaluate=partial(_areas, difference, integrand, one, two),
             ),
         ),
         ASSUMPTIONS,
     )
+
+
+def _areas(
+    difference: Expr, integrand: Expr, one: Symbol, two: Symbol, values: Mapping[Symbol, Any], dps: int
+) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """The difference of log E, and the integral of the tilt between the two minima."""
+    with mpmath.workdps(dps + 10):
+        numbers = {symbol: number(value) for symbol, value in values.items()}
+        left = lambdify(list(numbers), on_three_scales(difference), "mpmath")(*numbers.values())
+        f = lambdify([kappa, *numbers], on_three_scales(integrand), "mpmath")
+        return left, mpmath.quad(lambda x: f(x, *numbers.values()), [numbers[one], numbers[two]])
 
 
 DERIVATIONS = MappingProxyType(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -125,6 +126,28 @@ _THREE = (Rational(1, 10), Rational(3, 10), Rational(3, 5))  # fractions of the 
 _SHARES, _NOISE_SHARE = (Rational(1, 2), Rational(3, 10), Rational(3, 20)), Rational(1, 20)
 
 
+def _three_scales(
+    kind: str, formula: Expr, values: Mapping[Symbol, Any], dps: int
+) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """What three scales 1, r, r^2 give in full, beside the limit in which they are far apart."""
+    with mpmath.workdps(dps + 10):
+        ratio, samples = (number(values[x]) for x in (r, alpha))
+        scales = [ratio**k for k in range(3)]
+        p, f, f_noise = [[number(x) for x in row] for row in (_THREE, _SHARES, (_NOISE_SHARE,))]
+
+        def free(t: mpmath.mpf) -> mpmath.mpf:  # df1/P less alpha at kappa = e^t
+            return mpmath.fsum(w / (1 + mpmath.e**t / s) for w, s in zip(p, scales, strict=True)) - samples
+
+        root = mpmath.e ** mpmath.findroot(
+            free, (mpmath.log(scales[2]), mpmath.log(scales[0])), solver="anderson"
+        )
+        rho = mpmath.fsum(w * (s / (s + root)) ** 2 for w, s in zip(p, scales, strict=True)) / samples
+        missed = mpmath.fsum(x * (root / (s + root)) ** 2 for x, s in zip(f, scales, strict=True))
+        left = root if kind == "kappa" else (missed + f_noise[0]) / (1 - rho)
+        right = formula.subs({x: Rational(v) for x, v in values.items()})
+        return left, mpmath.mpmathify(right.evalf(dps + 10))
+
+
 def _separated() -> Derivation:
     position = (alpha - _THREE[0]) / _THREE[1]
     ridge = Symbol("s_d") * (1 - a) / a
@@ -132,34 +155,6 @@ def _separated() -> Derivation:
     f_d, f_n, p_d = symbols("f_d f_n p_d", positive=True)
     shares = {f_d: _SHARES[1], below: _SHARES[2], f_n: _NOISE_SHARE, p_d: _THREE[1], Symbol("s_d"): r}
     error = alpha / (p_d * a * (1 - a)) * (f_n + below + f_d * (1 - a) ** 2)
-
-    def against(
-        kind: str, formula: Expr
-    ) -> Callable[[Mapping[Symbol, Any], int], tuple[mpmath.mpf, mpmath.mpf]]:
-        def evaluate(values: Mapping[Symbol, Any], dps: int) -> tuple[mpmath.mpf, mpmath.mpf]:
-            with mpmath.workdps(dps + 10):
-                ratio, samples = (number(values[x]) for x in (r, alpha))
-                scales = [ratio**k for k in range(3)]
-                p, f, f_noise = [[number(x) for x in row] for row in (_THREE, _SHARES, (_NOISE_SHARE,))]
-
-                def free(t: mpmath.mpf) -> mpmath.mpf:  # df1/P less alpha at kappa = e^t
-                    return (
-                        mpmath.fsum(w / (1 + mpmath.e**t / s) for w, s in zip(p, scales, strict=True))
-                        - samples
-                    )
-
-                root = mpmath.e ** mpmath.findroot(
-                    free, (mpmath.log(scales[2]), mpmath.log(scales[0])), solver="anderson"
-                )
-                rho = mpmath.fsum(w * (s / (s + root)) ** 2 for w, s in zip(p, scales, strict=True)) / samples
-                missed = mpmath.fsum(x * (root / (s + root)) ** 2 for x, s in zip(f, scales, strict=True))
-                left = root if kind == "kappa" else (missed + f_noise[0]) / (1 - rho)
-                right = (
-                    formula.subs(shares).subs(a, position).subs({x: Rational(v) for x, v in values.items()})
-                )
-                return left, mpmath.mpmathify(right.evalf(dps + 10))
-
-        return evaluate
 
     domain = {alpha: (0.15, 0.35), r: (0.001, 0.01)}
     return Derivation(
@@ -177,7 +172,7 @@ def _separated() -> Derivation:
                 domain=domain,
                 kind="limit",
                 limit=(r, Integer(0), 1),
-                evaluate=against("kappa", ridge),
+                evaluate=partial(_three_scales, "kappa", ridge.subs(shares).subs(a, position)),
             ),
             Step(
                 "unexplained-variance",
@@ -188,7 +183,7 @@ def _separated() -> Derivation:
                 domain=domain,
                 kind="limit",
                 limit=(r, Integer(0), 1),
-                evaluate=against("error", error),
+                evaluate=partial(_three_scales, "error", error.subs(shares).subs(a, position)),
             ),
         ),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -83,12 +84,19 @@ def best_exponent() -> Expr:
 def _numeric(
     left: Callable[..., Any], rhs: Expr, symbols_: tuple[Symbol, ...]
 ) -> Callable[[Mapping[Symbol, Any], int], Any]:
-    def evaluate(values: Mapping[Symbol, Any], dps: int) -> tuple[mpmath.mpf, mpmath.mpf]:
-        with mpmath.workdps(dps + 10):
-            numbers = [number(values[symbol]) for symbol in symbols_]
-            return left(*numbers), lambdify(symbols_, rhs, "mpmath")(*numbers)
+    return partial(_numerically, left, rhs, symbols_)
 
-    return evaluate
+
+def _numerically(
+    left: Callable[..., Any],
+    rhs: Expr,
+    symbols_: tuple[Symbol, ...],
+    values: Mapping[Symbol, Any],
+    dps: int,
+) -> tuple[mpmath.mpf, mpmath.mpf]:
+    with mpmath.workdps(dps + 10):
+        numbers = [number(values[symbol]) for symbol in symbols_]
+        return left(*numbers), lambdify(symbols_, rhs, "mpmath")(*numbers)
 
 
 def _step(
@@ -131,6 +139,21 @@ def _missed(exponent: mpmath.mpf, other: mpmath.mpf, penalty: mpmath.mpf) -> mpm
     return mpmath.fsum(term(mpmath.mpf(n)) for n in range(1, head)) + tail + last / 2 - slope / 12
 
 
+def _degrees_integral(exponent: mpmath.mpf, penalty: mpmath.mpf) -> mpmath.mpf:
+    def integrand(y: mpmath.mpf) -> mpmath.mpf:  # over y = log k
+        return mpmath.e**y / (1 + penalty * mpmath.e ** (y * exponent))
+
+    return mpmath.quad(integrand, [-80, 0, 5, 80])
+
+
+def _bias_integral(exponent: mpmath.mpf, other: mpmath.mpf, penalty: mpmath.mpf) -> mpmath.mpf:
+    def integrand(y: mpmath.mpf) -> mpmath.mpf:
+        mode = mpmath.e ** (y * (2 * exponent - other + 1)) * penalty**2
+        return mode / (1 + penalty * mpmath.e ** (y * exponent)) ** 2
+
+    return mpmath.quad(integrand, [-60, 0, 5, 20, 60, 160, 320])
+
+
 def _derivation() -> Derivation:
     fitted = prefactor() * ridge ** (-1 / a)
     law = (prefactor() / N) ** a
@@ -144,13 +167,7 @@ def _derivation() -> Derivation:
                 fitted,
                 "Substitute t = kappa k^a: a beta function.",
                 BORDELON,
-                evaluate=_numeric(
-                    lambda s, t: mpmath.quad(
-                        lambda y: 1 / (1 + t * mpmath.e ** (y * s)) * mpmath.e**y, [-80, 0, 5, 80]
-                    ),
-                    fitted,
-                    (a, ridge),
-                ),
+                evaluate=_numeric(_degrees_integral, fitted, (a, ridge)),
             ),
             _step(
                 "degrees-of-freedom",
@@ -176,16 +193,7 @@ def _derivation() -> Derivation:
                 bias_prefactor() * ridge ** ((b - 1) / a),
                 "The squared bias for b < 2a + 1.",
                 f"{BORDELON}; {CUI}",
-                evaluate=_numeric(
-                    lambda s, t, c: mpmath.quad(
-                        lambda y: (
-                            mpmath.e ** (y * (2 * s - t + 1)) * c**2 / (1 + c * mpmath.e ** (y * s)) ** 2
-                        ),
-                        [-60, 0, 5, 20, 60, 160, 320],
-                    ),
-                    bias_prefactor() * ridge ** ((b - 1) / a),
-                    (a, b, ridge),
-                ),
+                evaluate=_numeric(_bias_integral, bias_prefactor() * ridge ** ((b - 1) / a), (a, b, ridge)),
             ),
             _step(
                 "steep-bias",

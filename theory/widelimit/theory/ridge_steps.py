@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import mpmath
@@ -47,15 +48,15 @@ def on_three_scales(expression: Expr) -> Expr:
 
 def both(left: Expr, right: Expr) -> Evaluator:
     """Return a function that evaluates two expressions of the drawn symbols by mpmath."""
+    return partial(_both, left, right)
+
+
+def _both(left: Expr, right: Expr, values: Mapping[Symbol, Any], dps: int) -> tuple[mpmath.mpf, mpmath.mpf]:
     used = sorted(left.free_symbols | right.free_symbols, key=str)
-
-    def evaluate(values: Mapping[Symbol, Any], dps: int) -> tuple[mpmath.mpf, mpmath.mpf]:
-        function = lambdify(used, [left, right], "mpmath")
-        with mpmath.workdps(dps + 10):
-            one, other = function(*(number(values[symbol]) for symbol in used))
-            return mpmath.mpf(one), mpmath.mpf(other)
-
-    return evaluate
+    function = lambdify(used, [left, right], "mpmath")
+    with mpmath.workdps(dps + 10):
+        one, other = function(*(number(values[symbol]) for symbol in used))
+        return mpmath.mpf(one), mpmath.mpf(other)
 
 
 def number(value: Any) -> mpmath.mpf:

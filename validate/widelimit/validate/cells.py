@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import InternalError
 from widelimit.validate.backend import Backend
 from widelimit.validate.claim import Claim, Inputs
@@ -71,6 +72,7 @@ class Cell:
         return f"{self.id} at {what or 'its only point'}{size}"
 
 
+@by_value
 @dataclass(frozen=True)
 class Done:
     """What a worker sends back: samples of shape (replicates, k) and the seconds they took."""

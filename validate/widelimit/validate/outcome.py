@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.claim import Inputs
 
 Verdict = Literal["agrees", "disagrees", "inconclusive"]
 
 
+@by_value
 @dataclass(frozen=True)
 class SizeSummary:
     """The replicates of one row at one size: `mean` is the claim's location statistic (mean or median)."""
@@ -26,6 +28,7 @@ class SizeSummary:
     standard_error: float
 
 
+@by_value
 @dataclass(frozen=True)
 class CounterfactualRow:
     """What the same data say of a wrong theory at one row: its prediction, and whether it is rejected."""
@@ -36,6 +39,7 @@ class CounterfactualRow:
     rejected: bool
 
 
+@by_value
 @dataclass(frozen=True)
 class RowOutcome:
     """One predicted number at one point, and what was measured.
@@ -83,6 +87,7 @@ class RowOutcome:
         return 0.0 if difference == 0 else float("inf") * (1 if difference > 0 else -1)
 
 
+@by_value
 @dataclass(frozen=True)
 class CounterfactualOutcome:
     """Whether the run tells a wrong theory from the data: rejected if it disagrees at one row or more."""
@@ -94,6 +99,7 @@ class CounterfactualOutcome:
     rows_rejected: int
 
 
+@by_value
 @dataclass(frozen=True)
 class ClaimOutcome:
     """The verdict on one claim: `disagrees` if any row does, `agrees` if all rows do, else `inconclusive`.
@@ -129,6 +135,7 @@ class ClaimOutcome:
         return len({row.point for row in self.rows})
 
 
+@by_value
 @dataclass(frozen=True)
 class RunOutcome:
     """All claims of a run, and its manifest: versions, device, seed, git state, level, times, warnings."""
@@ -144,6 +151,7 @@ class RunOutcome:
         return any(claim.verdict == "disagrees" for claim in self.claims)
 
 
+@by_value
 @dataclass(frozen=True)
 class FalsifyOutcome:
     """What a search for a counterexample found.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, InternalError
 from widelimit.validate.backend import Backend
 from widelimit.validate.cells import Cell
@@ -17,6 +18,7 @@ from widelimit.validate.seeds import FILE
 from widelimit.validate.statistics_stages import replicates_for, two_stage
 
 
+@by_value
 @dataclass(frozen=True)
 class Point:
     """A point with its k predictions, absolute margins and row labels; `index` counts the claim's points."""

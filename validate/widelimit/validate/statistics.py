@@ -39,6 +39,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import false_discovery_control
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.outcome import Verdict
 from widelimit.validate.statistics_limit import Estimate, quantile, tail, two_sided
@@ -48,6 +49,7 @@ LEVEL = 0.05
 POWER = 0.95
 
 
+@by_value
 @dataclass(frozen=True)
 class Judgement:
     """Verdicts of rows, as arrays with the run's rows along the last axis.
@@ -73,6 +75,7 @@ class Judgement:
         return "agrees" if self.agrees[row] else "disagrees" if self.disagrees[row] else "inconclusive"
 
 
+@by_value
 @dataclass(frozen=True)
 class _Decision:
     p_equivalence: np.ndarray

@@ -23,9 +23,12 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from widelimit.numerics.results import by_value
+
 ROUNDING = 1e-12  # a deviation from the law below this share of the data is arithmetic, not physics
 
 
+@by_value
 @dataclass(frozen=True)
 class Estimate:
     """Limits of rows (arrays of one shape; `means` and `errors` have the sizes in front).

@@ -8,6 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import DomainError, InternalError
 from widelimit.validate.claim import Claim, Counterfactual
 from widelimit.validate.outcome import (
@@ -24,6 +25,7 @@ from widelimit.validate.statistics_limit import Estimate, extrapolate
 from widelimit.validate.statistics_stages import two_stage
 
 
+@by_value
 @dataclass(frozen=True)
 class Measured:
     """A point with its samples, one array (replicates, k) for each size, and the seconds they took."""

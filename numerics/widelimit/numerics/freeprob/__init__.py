@@ -17,6 +17,7 @@ from sympy import Expr, Float
 from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.numerics.freeprob.subordination import add, compress, multiply, power
 from widelimit.numerics.freeprob.transforms import law_from_cauchy, law_from_r, law_from_s
+from widelimit.numerics.results import by_value
 from widelimit.theory import freeprob as theory
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 from widelimit.theory.parsing import parse, x
@@ -95,6 +96,7 @@ def _told(given: theory.Law) -> list[tuple[float, float]] | None:
     return [(float(x), float(a)) for x, a in given.atoms if float(a) > 1e-14]
 
 
+@by_value
 @dataclass(frozen=True)
 class LawSummary:
     """What ``widelimit predict freeprob`` prints."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from widelimit.numerics.freeprob.panels import Panels
+from widelimit.numerics.results import by_value
 
 
+@by_value
 @dataclass(frozen=True)
 class Masses:
     """`panels` of disjoint intervals in increasing order, and `atoms` as (location, mass)."""

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial import legendre
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ConvergenceError
 
 ORDER = 20
@@ -102,6 +103,7 @@ class Interval:
         return self.decreasing and bool(np.isfinite(self.knee))
 
 
+@by_value
 @dataclass(frozen=True)
 class Panels:
     """The panels of one interval in increasing t: edges in t, Legendre coefficients of density dy/dt, and the nodes."""

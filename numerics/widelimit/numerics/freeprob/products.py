@@ -18,10 +18,12 @@ import numpy as np
 from numba import njit
 
 from widelimit.numerics import threads
+from widelimit.numerics.results import by_value
 
 __all__ = ["Factor", "ProductSystem", "Slopes", "averages"]
 
 
+@by_value
 @dataclass(frozen=True)
 class Slopes:
     """A law on [0, oo) as a sum of weights at nodes in the closed lower half plane.
@@ -60,6 +62,7 @@ class Slopes:
         return Slopes(x.astype(complex), a.astype(complex), pairs, tuple((float(v), float(v)) for v in x))
 
 
+@by_value
 @dataclass(frozen=True)
 class Factor:
     """`count` equal factors: weights of variance exp(`log_scale`) after slopes d, `ratio` is Lambda = N_0/N_l.

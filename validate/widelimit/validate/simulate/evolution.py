@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.simulate.fisher import StandardNet
 from widelimit.validate.simulate.image_tasks import Task, task
 from widelimit.validate.simulate.kernel import functions
@@ -28,6 +29,7 @@ _SAMPLE = 64  # training images whose kernel is followed
 _FRAME = 0.4  # epochs between two kernels (fort2020deep, section 3)
 
 
+@by_value
 @dataclass(frozen=True)
 class Learning:
     """Test errors of a network at the end of each epoch, and at some epochs of its linearisation."""
@@ -36,6 +38,7 @@ class Learning:
     linearised: dict[int, float]
 
 
+@by_value
 @dataclass(frozen=True)
 class Turning:
     """Cosine distance of the kernel to that at birth, and to that one frame before over its epochs (velocity).
@@ -154,6 +157,7 @@ def _pulled_back(
     return weights[::-1] + biases[::-1]
 
 
+@by_value
 @dataclass
 class _Linearised:
     """f + J dw around a frozen network: its outputs, layer inputs and slopes at all images, and dw."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.simulate.kernel import functions
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from widelimit.validate.backend import Backend
 
 
+@by_value
 @dataclass
 class StandardNet:
     """Weights that carry their scale; `depth` hidden layers, a linear output layer."""

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from widelimit.numerics.results import by_value
+
 if TYPE_CHECKING:
     from widelimit.validate.backend import Backend
 
 _POOL = 1200  # images that training pairs are made of; test pairs are made of the 597 others
 
 
+@by_value
 @dataclass(frozen=True)
 class Task:
     """Images (n, features) of mean 0 and variance 1 over all pixels, their classes, and how many are trained on."""

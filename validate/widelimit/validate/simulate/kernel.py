@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
+
 if TYPE_CHECKING:
     import torch
 
     from widelimit.validate.backend import Backend
 
 
+@by_value
 @dataclass
 class Net:
     """A network with `depth` hidden layers of one width; `phi` and `slope` act on tensors."""
@@ -165,6 +168,7 @@ def trained_outputs(
     return np.asarray(net.forward(points)[0].cpu().numpy())
 
 
+@by_value
 @dataclass(frozen=True)
 class Trained:
     """A network after training: outputs less those at the start on all inputs, the same of its linearisation, and

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.backend import Backend
 from widelimit.validate.inputs import pair
 from widelimit.validate.simulate.moments import (
@@ -31,6 +32,7 @@ FAMILY = 16  # vectors of a family, and pairs where gradients are sent back
 _LOST = 1e-3  # a share of a difference that is taken as lost in noise
 
 
+@by_value
 @dataclass(frozen=True)
 class ForwardStatistics:
     """Per network and layer 1, ..., depth, averaged over the pairs in a network; each array (R, depth).
@@ -187,6 +189,7 @@ def rates_of_return(
     return in_batches(measure, seeds, _bytes(architecture, width, 5 * FAMILY, backend, kept=False), backend)
 
 
+@by_value
 @dataclass(frozen=True)
 class GradientStatistics:
     """Back-propagated random output vectors, per network and distance from the output; each array (R,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.simulate.weights import Draws
 
@@ -15,6 +16,7 @@ def length(h: torch.Tensor) -> torch.Tensor:
     return h.square().mean(dim=1)
 
 
+@by_value
 @dataclass(frozen=True)
 class PairMoments:
     """Lengths, correlation and its distance from 1 of the k pairs of two batches of vectors, each (R, k)."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.claim import Inputs
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _TRIDIAGONAL = 100  # from this size on
 
 
+@by_value
 @dataclass(frozen=True)
 class Population:
     """Inputs with covariance eigenvalues `s`, a target with weights `w` on their eigenvectors, label noise."""

@@ -13,6 +13,7 @@ from typing import Literal
 
 import torch
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.backend import Backend
 
@@ -67,6 +68,7 @@ class Draws:
         return self._buffer[:count]
 
 
+@by_value
 @dataclass(frozen=True)
 class GaussianWeights:
     """W = (sigma_w / sqrt(fan_in)) G with independent standard normal G, shape (R, fan_out, fan_in)."""
@@ -87,6 +89,7 @@ class GaussianWeights:
         return self.normal * self.scale
 
 
+@by_value
 @dataclass(frozen=True)
 class HaarWeights:
     """W = scale Q, Q a Haar-distributed matrix with orthonormal columns (or rows), as a product of
