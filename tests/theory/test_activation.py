@@ -10,10 +10,17 @@ from widelimit.theory.pieces import split
 
 KINKS = {
     "relu": (0,), "leaky_relu": (0,), "abs": (0,), "elu": (0,), "hard_tanh": (-1, 1),
-    "shifted_relu": (-Rational(1, 2),),
+    "shifted_relu": (-Rational(1, 2),), "prelu": (0,), "rrelu": (0,), "relu6": (0, 6), "squared_relu": (0,),
+    "hard_sigmoid": (-3, 3), "hard_swish": (-3, 3), "softsign": (0,), "softshrink": (-Rational(1, 2), Rational(1, 2)),
+    "hardshrink": (-Rational(1, 2), Rational(1, 2)), "celu": (0,), "selu": (0,), "sign": (0,), "step": (0,),
+    "threshold(1, 0)": (1,),
 }  # fmt: skip
-ODD = {"linear", "hard_tanh", "erf", "erf_s", "tanh", "arctan", "sin", "monomial(3)"}
-NAMES = [name if name != "monomial" else "monomial(3)" for name in CATALOGUE]
+ODD = {
+    "linear", "hard_tanh", "erf", "erf_s", "tanh", "arctan", "sin", "monomial(3)", "softsign", "tanhshrink",
+    "softshrink", "hardshrink", "sign",
+}  # fmt: skip
+NEEDY = {"monomial": "monomial(3)", "threshold": "threshold(1, 0)"}
+NAMES = [NEEDY.get(name, name) for name in CATALOGUE]
 
 
 def numeric(pieces, point):
@@ -47,6 +54,8 @@ def test_deltas_by_integration_by_parts(name):
         cuts = [-12, *sorted(float(k.evalf()) for k in {*a.pieces.breaks, S(0)}), 12]
         left = mpmath.quad(lambda t: numeric(second.regular, t) * g(t), cuts)
         left += sum(mpmath.mpf(w.evalf(20)) * g(mpmath.mpf(b.evalf(20))) for b, w in second.deltas)
+        for b, w, order in second.higher:  # the derivatives of delta that jumps of phi itself leave
+            left += (-1) ** order * mpmath.mpf(w.evalf(20)) * mpmath.diff(g, mpmath.mpf(b.evalf(20)), order)
         right = mpmath.quad(lambda t: numeric(a.pieces, t) * mpmath.diff(g, t, 2), cuts)
         assert abs(left - right) < 1e-9
 

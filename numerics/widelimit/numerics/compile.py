@@ -31,6 +31,7 @@ from sympy import Expr, Symbol
 
 from widelimit.numerics import cache, expected, special, threads  # noqa: F401 - special: generated code needs it
 from widelimit.theory.errors import InputError
+from widelimit.theory.exact import plain
 
 Array = np.ndarray
 # numba imports most of itself at the first call: here instead, with the other imports
@@ -204,7 +205,7 @@ def compile(
     (2.0, 1.0)
     """
     single = not isinstance(expressions, Sequence | sympy.Tuple)
-    given = tuple(sympy.sympify(e) for e in ([expressions] if single else expressions))
+    given = tuple(plain("expressions", e) for e in ([expressions] if single else expressions))
     symbols = tuple(arguments)
     renamed = {symbol: _safe(symbol, index) for index, symbol in enumerate(symbols)}
     request = Request(

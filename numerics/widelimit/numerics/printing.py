@@ -18,6 +18,7 @@ from sympy.printing.pycode import PythonCodePrinter
 
 from widelimit.numerics import special
 from widelimit.theory.errors import InputError
+from widelimit.theory.exact import plain
 
 _INERT = {name: Function(name) for name in ("log1pexp", "expit", "bvn", "arctan2", "ndtr")}
 _BOTH = (
@@ -72,7 +73,9 @@ def body(expressions: Sequence[Expr], *, complex_: bool = False) -> tuple[list[s
     ([], ['math.expm1(x)', 'math.sqrt(x**2 + 1.0)'])
     """
     printer = Printer(complex_)
-    prepared = [expr if complex_ else prepare(expr) for expr in map(sympy.sympify, expressions)]
+    prepared = [
+        expr if complex_ else prepare(expr) for expr in (plain("expressions", e) for e in expressions)
+    ]
     names = sympy.numbered_symbols("_t", real=True)
     shared, results = sympy.cse(prepared, symbols=names)
     return [f"{name} = {printer.doprint(expr)}" for name, expr in shared], [

@@ -1,45 +1,37 @@
 """Activations: a SymPy expression in `x` with its kinks and its derivatives, distributional part included.
 
 An activation comes from the catalogue (``Activation.of("leaky_relu(0.1)")``), from text
-(``Activation.parse("x*tanh(x)")``) or from a SymPy expression in `widelimit.theory.activation.x`.
+(``Activation.parse("x*tanh(x)")``), from a SymPy expression in any symbol called x, or from a callable: ``np.tanh``,
+``lambda x: x*np.tanh(x)``, ``torch.nn.functional.gelu``, ``nn.LeakyReLU(0.2)``.
 """
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sympy import (
-    Abs,
-    Expr,
-    Max,
-    Min,
-    Piecewise,
-    Pow,
-    Rational,
-    S,
-    exp,
-    expand,
-    log,
-    pi,
-    sqrt,
-    sympify,
-)
+from sympy import Expr, Poly, expand
+from sympy.core.function import FunctionClass
+from sympy.core.relational import Relational
 
-from sympy import erf as _erf  # isort: skip
-from sympy import atan, sin, tanh, zoo, nan  # isort: skip
-
-from widelimit.theory.errors import ArgumentError, ParseError, shown
-from widelimit.theory.parsing import parse, syntax_tree, x
-from widelimit.theory.pieces import KINKED, Pieces, reduced, split
+from widelimit.theory import catalogue, vocabulary
+from widelimit.theory.budget import Exhausted, within
+from widelimit.theory.catalogue import ALIASES
+from widelimit.theory.errors import ArgumentError, DomainError, ParseError, shown
+from widelimit.theory.parsing import parameters, parse, syntax_tree
+from widelimit.theory.pieces import Pieces, reduced, smooth_across, split
+from widelimit.theory.soundness import checked, in_x, stable
+from widelimit.theory.tracing import from_callable
+from widelimit.theory.vocabulary import x
 
 __all__ = ["ALIASES", "CATALOGUE", "Activation", "Entry", "Generalized", "x"]
 
 SMOOTH_ORDER = 6  # a break is no kink if the derivatives up to this order do not jump there
+BUDGET = 1_200_000  # calls and returns of one reading: two thirds of a second
 
 
 @dataclass(frozen=True)
@@ -74,19 +66,32 @@ class Activation:
     name: str
     expr: Expr
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ArgumentError("name", "must be text", self.name)
+        if not isinstance(self.expr, Expr) or isinstance(self.expr, Relational):
+            raise ArgumentError(
+                "expr", "must be a SymPy expression", self.expr, "Text is read by Activation.of."
+            )
+        object.__setattr__(self, "expr", in_x(self.expr))
+
     @staticmethod
     def parse(text: str) -> Activation:
         """Read an expression in `x`, such as ``x*tanh(x)`` or ``relu(x - 1)``; `ParseError` if it is none."""
-        expr = parse(text, _CALLABLE)
-        name = " ".join(text.split())
-        return Activation(name, _checked(stable(expr), name))
+        return _bounded(lambda: _parsed(text), text)
 
     @staticmethod
-    def of(activation: str | Activation | Expr) -> Activation:
-        """Return an activation from a catalogue name (with parameters), an expression as text, or SymPy.
+    def of(activation: str | Activation | Expr | Callable) -> Activation:
+        """Return an activation from a catalogue name (with parameters), an expression as text, SymPy, or a callable.
+
+        Callables are followed with a symbol in place of a number (`tracing`), torch modules included. Raises
+        `ParseError` for what is no real function of one unit, or too complicated to be worked out; it ends within a
+        second.
 
         >>> Activation.of("leaky_relu(0.1)").expr
         Piecewise((x, x > 0), (x/10, True))
+        >>> Activation.of(lambda h: h * abs(h)).expr
+        x*Abs(x)
         >>> Activation.of("tanhh")
         Traceback (most recent call last):
         ...
@@ -94,11 +99,17 @@ class Activation:
         """
         if isinstance(activation, Activation):
             return activation
-        if isinstance(activation, Expr):
-            return Activation(str(activation), _checked(activation, str(activation)))
-        if not isinstance(activation, str):
-            raise ArgumentError("activation", "must be a name, an expression or an Activation", activation)
-        return _of_text(activation)
+        if isinstance(activation, str):
+            return _of_text(str(activation))
+        if isinstance(activation, Poly):
+            activation = activation.as_expr()
+        if isinstance(activation, Expr) and not isinstance(activation, Relational):
+            return _of_expression(activation)
+        if callable(activation):
+            return _of_callable(activation)
+        raise ArgumentError(
+            "activation", "must be a name, an expression, a function or an Activation", activation
+        )
 
     @cached_property
     def pieces(self) -> Pieces:
@@ -108,12 +119,8 @@ class Activation:
     @cached_property
     def kinks(self) -> tuple[Expr, ...]:
         """Points where phi or one of its first derivatives jumps."""
-        found: set[Expr] = set()
-        pieces = self.pieces
-        for _ in range(SMOOTH_ORDER + 1):
-            found |= {location for location, _ in pieces.jumps()}
-            pieces = pieces.diff()
-        return tuple(b for b in self.pieces.breaks if b in found)
+        sides = zip(self.pieces.breaks, self.pieces.exprs, self.pieces.exprs[1:], strict=False)
+        return tuple(b for b, left, right in sides if not smooth_across(left, right, x, b, SMOOTH_ORDER))
 
     @property
     def is_smooth(self) -> bool:
@@ -155,170 +162,97 @@ class Activation:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the catalogue: ``entry(*parameters)`` is an Activation, ``entry.build(u, *parameters)`` phi(u)."""
+    """A line of the catalogue: ``entry(*parameters)`` is an Activation, ``entry.at(u, *parameters)`` phi(u)."""
 
-    name: str
-    build: Callable[..., Expr]
-    defaults: tuple[Expr | None, ...] = ()
-    check: Callable[..., None] = lambda *_: None
+    rule: catalogue.Rule
 
-    def at(self, argument: Expr, *parameters: Expr) -> Expr:
-        """Return phi(argument)."""
-        return self.build(argument, *self.filled(parameters))
+    @property
+    def at(self) -> Callable[..., Expr]:
+        """phi(argument) with parameters by position or by name."""
+        return self.rule.at
 
-    def filled(self, parameters: tuple) -> tuple[Expr, ...]:
-        """Complete parameters by defaults and check them."""
-        if len(parameters) > len(self.defaults):
-            raise ParseError(f"Activation '{self.name}' takes {len(self.defaults)} parameter(s).")
-        values = tuple(map(sympify, parameters)) + self.defaults[len(parameters) :]
-        if None in values:
-            raise ParseError(f"Activation '{self.name}' needs a parameter: write '{self.name}(3)'.")
-        self.check(*values)
-        return values
-
-    def __call__(self, *parameters: object) -> Activation:
+    def __call__(self, *parameters: object, **named: object) -> Activation:
         """Return the activation with these parameters (numbers or symbols)."""
-        values = self.filled(parameters)
-        given = values[: len(parameters)]
-        name = f"{self.name}({', '.join(map(str, given))})" if given else self.name
-        return Activation(name, self.build(x, *values))
-
-
-def _check_order(n: Expr) -> None:
-    if not (n.is_Integer and 1 <= n <= 64):
-        raise ParseError(f"The order of 'monomial' must be a whole number from 1 to 64, but is {n}.")
-
-
-def _check_slope(a: Expr) -> None:
-    if a.is_number and not (a.is_extended_real and a.is_finite):
-        raise ParseError(f"The slope of 'leaky_relu' must be a finite number, but is {a}.")
-
-
-def _softplus(u: Expr) -> Expr:
-    return Piecewise((u + log(1 + exp(-u)), u > 0), (log(1 + exp(u)), True))  # no overflow on either side
+        values = self.rule.filled(parameters, named)
+        if not parameters and not named:
+            return Activation(self.rule.name, self.rule.build(x, *values))
+        given = zip(values, self.rule.parameters, strict=True)
+        shown_ = [str(v) for v, _ in given][: len(parameters) if not named else None]
+        return Activation(f"{self.rule.name}({', '.join(shown_)})", self.rule.build(x, *values))
 
 
 CATALOGUE: Mapping[str, Entry] = MappingProxyType(
-    {
-        entry.name: entry
-        for entry in (
-            Entry("linear", lambda u: u),
-            Entry("relu", lambda u: Max(u, 0)),
-            Entry(
-                "leaky_relu",
-                lambda u, a: Piecewise((u, u > 0), (a * u, True)),
-                (Rational(1, 100),),
-                _check_slope,
-            ),
-            Entry("hard_tanh", lambda u: Max(-1, Min(1, u))),
-            Entry("shifted_relu", lambda u: Max(u + S.Half, 0) - S.Half),
-            Entry("erf", lambda u: _erf(u)),
-            Entry("erf_s", lambda u: _erf(sqrt(pi) * u / 2)),
-            Entry("tanh", lambda u: tanh(u)),
-            Entry("arctan", lambda u: atan(u)),
-            Entry("sin", lambda u: sin(u)),
-            Entry("sigmoid", lambda u: (1 + tanh(u / 2)) / 2),
-            Entry("softplus", _softplus),
-            Entry("elu", lambda u: Piecewise((u, u > 0), (exp(u) - 1, True))),
-            Entry("gelu", lambda u: u * (1 + _erf(u / sqrt(2))) / 2),
-            Entry("swish", lambda u: u * (1 + tanh(u / 2)) / 2),
-            Entry("abs", lambda u: Abs(u)),
-            Entry("monomial", lambda u, n: u**n, (None,), _check_order),
-        )
-    }
+    {name: Entry(rule) for name, rule in catalogue.CATALOGUE.items()}
 )
-ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "hardtanh": "hard_tanh", "silu": "swish", "logistic": "sigmoid", "identity": "linear", "atan": "arctan",
-        "leakyrelu": "leaky_relu", "shiftedrelu": "shifted_relu", "erfs": "erf_s",
-    }
-)  # fmt: skip
-
-
-def stable(expr: Expr) -> Expr:
-    """Rewrite logistic factors by tanh and log(1 + exp) by pieces: derivatives then never read infinity/infinity.
-
-    >>> stable(1/(1 + exp(-x)))
-    tanh(x/2)/2 + 1/2
-    """
-
-    def exponent(e: Expr) -> Any:
-        rest = e - 1
-        return rest.args[0] if isinstance(rest, exp) else None
-
-    expr = expr.replace(
-        lambda e: isinstance(e, Pow) and e.exp.is_Integer and e.exp < 0 and exponent(e.base) is not None,
-        lambda e: ((1 - tanh(exponent(e.base) / 2)) / 2) ** (-e.exp),
-    )
-    return expr.replace(
-        lambda e: (
-            isinstance(e, log) and exponent(e.args[0]) is not None and exponent(e.args[0]).is_polynomial(x)
-        ),
-        lambda e: _softplus(exponent(e.args[0])),
-    )
 
 
 @lru_cache(maxsize=256)
 def _of_text(text: str) -> Activation:
-    name = _canonical(text)
-    if name in CATALOGUE:
-        return CATALOGUE[name]()
-    tree = syntax_tree(text)
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and not tree.keywords:
-        entry = CATALOGUE.get(_canonical(tree.func.id))
-        if (
-            entry
-            and entry.defaults
-            and not any(isinstance(n, ast.Name) for a in tree.args for n in ast.walk(a))
-        ):
-            return entry(*(parse(ast.unparse(argument)) for argument in tree.args))
-    return Activation.parse(text)
+    return _bounded(lambda: _read(text), text)
 
 
-def _canonical(name: str) -> str:
-    name = name.strip().lower().replace("-", "_")
-    return ALIASES.get(name, name)
+def _read(text: str) -> Activation:
+    """A name of the catalogue, a module such as ``nn.LeakyReLU(0.2)``, or an expression in x."""
+    if (rule := catalogue.find(text)) is not None:
+        return _settled(CATALOGUE[rule.name]())
+    if (call := parameters(syntax_tree(text))) is None:
+        return _parsed(text)
+    root, name, given, named = call
+    rule = catalogue.find(name)
+    if rule is not None and not root and "approximate" not in named and (given or named or rule.name == name):
+        return _settled(CATALOGUE[rule.name](*given, **named))
+    return _named(stable(vocabulary.indicator(vocabulary.apply(name, [x, *given], named, root))), text)
 
 
-def _callable(entry: Entry) -> tuple[Callable, tuple[int, int]]:
-    needed = sum(default is None for default in entry.defaults)
-    return entry.at, (needed, len(entry.defaults))
+def _parsed(text: str) -> Activation:
+    return _settled(Activation(" ".join(text.split()), stable(parse(text))))
 
 
-_CALLABLE = {name: _callable(entry) for name, entry in CATALOGUE.items()}
-_CALLABLE |= {alias: _CALLABLE[name] for alias, name in ALIASES.items()}
+def _of_expression(expr: Expr) -> Activation:
+    name = str(expr) if expr.count_ops() < vocabulary.MAX_SHOWN else "an expression"
+    return _bounded(lambda: _named(in_x(expr), name), name)
+
+
+def _of_callable(function: Any) -> Activation:
+    def read() -> Activation:
+        expr = function(x) if isinstance(function, FunctionClass) else from_callable(function)
+        return _named(stable(in_x(expr)), str(expr))
+
+    return _bounded(read, str(getattr(function, "__name__", type(function).__name__)))
+
+
+def _named(expr: Expr, name: str) -> Activation:
+    """The activation of an expression, by its name in the catalogue where it has one there."""
+    for rule in catalogue.CATALOGUE.values():
+        if None not in rule.parameters.values() and rule.at(x) == expr:
+            return _settled(CATALOGUE[rule.name]())
+    return _settled(Activation(" ".join(name.split()), expr))
+
+
+def _settled(activation: Activation) -> Activation:
+    """Check an activation and work out, within the budget, what every theory asks of it."""
+    checked(activation.expr, activation.name)
+    if not activation.parameters:
+        _ = activation.kinks, activation.is_odd
+        with suppress(DomainError):  # a slope that is infinite somewhere concerns those who need it
+            activation.derivative(2)
+    return activation
+
+
+def _bounded(read: Callable[[], Activation], what: str) -> Activation:
+    """Read within the budget of work, and refuse what needs more."""
+    try:
+        return within(BUDGET, read)
+    except Exhausted:
+        raise ParseError(
+            f"The activation {shown(what)} is too complicated: its kinks and derivatives are not worked out within "
+            f"{BUDGET} steps. Write it in a simpler form."
+        ) from None
+    except (RecursionError, MemoryError, OverflowError):
+        raise ParseError(f"The activation {shown(what)} is too deep or too large to be worked out.") from None
 
 
 def _vanishes(expr: Expr) -> bool:
     if expr == 0 or expand(expr) == 0:
         return True
     return expr.is_number and reduced(expr) == 0
-
-
-def _checked(expr: Expr, name: str) -> Expr:
-    """Refuse what is no real, finite function of `x`; the samples catch poles, roots of negatives and logarithms."""
-    if x not in expr.free_symbols:
-        raise ParseError(f"The activation {shown(name)} must depend on `x`.")
-    pieces = split(expr, x)  # raises where kinks cannot be found
-    if expr.free_symbols != {x}:
-        return expr
-    samples = [
-        S.Zero,
-        *pieces.breaks,
-        *(s * Rational(v) for v in ("0.37", "1", "2.9", "11") for s in (1, -1)),
-    ]
-    for point in samples:
-        value = expr.subs(x, point)
-        value = value if value in (zoo, nan) else value.evalf(15)
-        if not (value.is_number and value.is_extended_real and value.is_finite):
-            raise ParseError(
-                f"The activation {shown(name)} must be real and finite, but is {value} at x = {point}."
-            )
-    for factor in expr.atoms(Pow):
-        if factor.exp.is_number and factor.exp < 0 and factor.base.has(x) and not factor.base.has(*KINKED):
-            signs = {bool(factor.base.subs(x, point).evalf(15) > 0) for point in samples}
-            if len(signs) > 1:
-                raise ParseError(
-                    f"The activation {shown(name)} must be finite, but divides by zero somewhere."
-                )
-    return expr

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Union
 
-from sympy import Eq, Expr, Function, Integer, Rational, Sum, Symbol, Tuple, sqrt, sympify
+from sympy import Eq, Expr, Function, Integer, Rational, Sum, Symbol, Tuple, sqrt
 
+from widelimit.theory import exact
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
 from widelimit.theory.equations import Equations
@@ -277,7 +278,7 @@ def _kernel(name: str, number: int, a: Expr = A, b: Expr = B) -> Expr:
 
 
 def _number(value: float) -> Expr:
-    return Integer(int(value)) if float(value).is_integer() else sympify(value)
+    return Integer(int(value)) if float(value).is_integer() else exact.plain("value", value)
 
 
 def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:

@@ -6,8 +6,9 @@ E phi'^2 / Var phi as B -> infinity, at least 1 by the Gaussian Poincare inequal
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, Symbol, oo, sympify
+from sympy import Eq, Expr, Symbol, oo
 
+from widelimit.theory import exact
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
 from widelimit.theory.derivation import Derivation, Step
@@ -43,8 +44,8 @@ def gradient_factor(activation: str | Activation) -> Expr:
 
 def linear_factor(batch: Expr | int = BATCH) -> Expr:
     """(B - 2) / (B - 3), the growth of gradients in linear networks at batch size B > 3 (yang2019mean, section 3.2)."""
-    size = sympify(batch)
-    if size.is_number and size <= 3:
+    size = exact.number("batch", batch, symbols=True)
+    if not size.free_symbols and exact.size(size) <= 3:
         raise DomainError(
             f"Argument `batch` must be above 3, but is {batch}: the mean square gradient is infinite there."
         )

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import mpmath
-from sympy import Eq, Expr, Rational, S, Symbol, latex
+from sympy import Eq, Expr, Integer, Rational, S, Symbol, latex
 
 from widelimit.theory.equations import Equations
 from widelimit.theory.errors import ArgumentError, DerivationError
+from widelimit.theory.exact import plain
 from widelimit.theory.precision import evaluate
 
 KINDS = ("definition", "identity", "limit")
@@ -180,7 +181,7 @@ def draw(step: Step, points: int, seed: int) -> list[dict[Symbol, Rational]]:
         point = {}
         for symbol, (low, high) in sorted(step.domain.items(), key=lambda item: item[0].name):
             if symbol.is_integer:
-                point[symbol] = S(generator.randint(int(low), int(high)))
+                point[symbol] = Integer(generator.randint(int(low), int(high)))
             else:
                 share = Rational(generator.randrange(1, 1000), 1000)
                 point[symbol] = _decimal(low) + (_decimal(high) - _decimal(low)) * share
@@ -189,7 +190,7 @@ def draw(step: Step, points: int, seed: int) -> list[dict[Symbol, Rational]]:
 
 
 def _decimal(value: float | Expr) -> Rational:
-    return Rational(str(value))
+    return Rational(str(plain("domain", value)))
 
 
 def _check(step: Step, dps: int, points: int, seed: int) -> StepCheck:

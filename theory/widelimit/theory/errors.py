@@ -70,8 +70,11 @@ class InternalError(WidelimitError):
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """Print a value for a message, cut to a readable length."""
-    text = repr(value)
+    """Print a value for a message, on one line and cut to a readable length; whatever it is, this ends well."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # an int of a million digits, or an object whose repr fails: its kind says enough
+        text = f"a value of type {type(value).__name__} that cannot be printed"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -26,10 +26,10 @@ from sympy import (
     expand_mul,
     lambdify,
     sqrt,
-    sympify,
 )
 
 from widelimit.theory.errors import ArgumentError, DomainError, ParseError
+from widelimit.theory.exact import plain
 from widelimit.theory.pieces import KINKED, split
 from widelimit.theory.quadrature import Branched, expectation, expectation_pair
 from widelimit.theory.special import normal_density
@@ -50,15 +50,16 @@ class Expectation(Expr):
 
     def __new__(cls, integrand: Any, variables: Any, covariance: Any) -> Expectation:
         """Build a node; the covariance is q, or (q_x, q_y, c) with the correlation c."""
-        integrand = sympify(integrand)
-        names = Tuple(*variables) if isinstance(variables, tuple | list | Tuple) else Tuple(variables)
-        moments = Tuple(*covariance) if isinstance(covariance, tuple | list | Tuple) else Tuple(covariance)
+        integrand = plain("integrand", integrand)
+        given = tuple(variables) if isinstance(variables, tuple | list | Tuple) else (variables,)
         if (
-            len(names) not in (1, 2)
-            or not all(isinstance(v, Symbol) for v in names)
-            or len(set(names)) < len(names)
+            len(given) not in (1, 2)
+            or not all(isinstance(v, Symbol) for v in given)
+            or len(set(given)) < len(given)
         ):
-            raise ArgumentError("variables", "must be one or two distinct symbols", tuple(names))
+            raise ArgumentError("variables", "must be one or two distinct symbols", given)
+        several = covariance if isinstance(covariance, tuple | list | Tuple) else (covariance,)
+        names, moments = Tuple(*given), Tuple(*(plain("covariance", moment) for moment in several))
         if len(moments) != (1 if len(names) == 1 else 3):
             raise ArgumentError("covariance", "must be q, or (q_x, q_y, c) for two variables", tuple(moments))
         for moment in moments[:2]:

@@ -18,6 +18,7 @@ from sympy import (
     Add,
     Expr,
     I,
+    Integer,
     Matrix,
     Mul,
     Poly,
@@ -365,7 +366,7 @@ def _two(stein: _Stein, state: _State, exponent: Expr) -> Sum:
     edges = [scaled(state.mean[n + t], state.covariance[n + t][n + t]) for t in (a, b)]
     joint = exp(exponent) * BivariateNormalCDF(*edges, rho)
     ka, kb = stein.kinds[a], stein.kinds[b]
-    total: Sum = {joint: S(ka * kb)}
+    total: Sum = {joint: Integer(ka * kb)}
 
     def add(part: Sum, weight: int) -> None:
         for value, c in part.items():

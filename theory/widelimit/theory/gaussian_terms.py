@@ -9,7 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sympy import Add, Expr, I, Mul, Poly, Pow, S, Symbol, cos, cosh, erf, erfc, exp, expand, log, sin, sinh
+from sympy import (
+    Add,
+    Expr,
+    I,
+    Integer,
+    Mul,
+    Poly,
+    Pow,
+    S,
+    Symbol,
+    cos,
+    cosh,
+    erf,
+    erfc,
+    exp,
+    expand,
+    log,
+    sin,
+    sinh,
+)
 
 from widelimit.theory.pieces import KINKED, Pieces, split
 
@@ -181,7 +200,7 @@ def _stepped(pieces: Pieces, variables: tuple[Symbol, ...]) -> list[_Draft]:
         return (affine(b - x, variables),)
 
     return [
-        inner.times(_Draft(S(sign), S.Zero, steps, ()))
+        inner.times(_Draft(Integer(sign), S.Zero, steps, ()))
         for e, sign, steps in _outward(pieces, above, below)
         if e != 0
         for inner in _sum(e, variables)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import mpmath
-from sympy import Eq, Expr, Function, Symbol, exp, lambdify, log, simplify, sqrt, sympify
+from sympy import Eq, Expr, Function, Symbol, exp, lambdify, log, oo, simplify, sqrt
 
 from widelimit.theory.activation import Activation
 from widelimit.theory.derivation import Derivation, Step
@@ -121,7 +121,7 @@ def derive_class(kind: str) -> Derivation:
                 "pennington2018emergence, eq. (33)",
                 domain={m: (0.2, 3.0), s_0: (0.3, 1.5)},
                 kind="limit",
-                limit=(depth, sympify("oo"), 1),
+                limit=(depth, oo, 1),
             )
         )
     else:
@@ -135,7 +135,7 @@ def derive_class(kind: str) -> Derivation:
                 "pennington2018emergence, eq. (38)",
                 domain={m: (0.2, 3.0), s_0: (0.3, 1.5)},
                 kind="limit",
-                limit=(depth, sympify("oo"), 1),
+                limit=(depth, oo, 1),
             )
         )
     law = smooth_class() if kind == "smooth" else bernoulli_class()

@@ -27,9 +27,9 @@ from sympy import (
     factorial,
     simplify,
     sqrt,
-    sympify,
 )
 
+from widelimit.theory import exact
 from widelimit.theory.activation import Activation, x
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.expectation import Expectation
@@ -131,8 +131,9 @@ def rectangular(ratios: Sequence[Expr | int], activation: Kind | None = None) ->
     prob = p if activation is None else slope_probability(activation)
     if prob is None:
         raise DomainError(f"{activation} has no closed S-transform of slopes.")
-    lam = [Integer(1), *(sympify(r) for r in ratios)]
-    if len(lam) < 2 or any(r.is_number and not r > 0 for r in lam):
+    given = exact.numbers("ratios", ratios, symbols=True)
+    lam = [Integer(1), *(exact.positive("ratios", r, symbols=True) for r in given)]
+    if len(lam) < 2:
         raise ArgumentError("ratios", "must be positive, one a layer", ratios)
     layers = (lam[i - 1] / lam[i] * sigma_w**2 * (lam[i] * m + prob) for i in range(1, len(lam)))
     return (1 + m) / m * Mul(*layers)
@@ -231,7 +232,7 @@ def largest(weights: str = "orthogonal") -> Expr:
 def bernoulli_moment(k: int, weights: str = "orthogonal") -> Expr:
     """m_k for slopes 0 or 1 at criticality.
 
-    >>> [bernoulli_moment(k, "gaussian").subs({depth: 2, p: sympify("1/2")}) for k in (1, 2, 3, 4)]
+    >>> [bernoulli_moment(k, "gaussian").subs({depth: 2, p: Integer(1)/2}) for k in (1, 2, 3, 4)]
     [1, 5, 33, 249]
     """
     if ensemble(weights) == "gaussian":
@@ -263,7 +264,7 @@ def fuss_catalan_density(factors: Expr | int) -> tuple[Expr, Expr]:
     """
     from sympy import pi, sin
 
-    t, n = Symbol("t", positive=True), sympify(factors)
+    t, n = Symbol("t", positive=True), exact.at_least("factors", factors, 1, symbols=True)
     value = sin((n + 1) * t) ** (n + 1) / (sin(t) * sin(n * t) ** n)
     return value, 2 / pi * sqrt(sin(t) ** 3 * sin(n * t) ** (n - 2) / sin((n + 1) * t) ** (n - 1))
 

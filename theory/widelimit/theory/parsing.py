@@ -1,49 +1,70 @@
 """Text to SymPy by a whitelist over Python's `ast`: the text is never evaluated.
 
-The language: numbers, `x`, `pi`, `e`, ``+ - * / **``, unary minus, the functions of `FUNCTIONS`, and activations of the
-catalogue called by name, as in ``relu(x - 1) + tanh(x)/2``. Everything else is a `ParseError` with one sentence.
+The language: numbers, `x`, `pi`, `e`, ``+ - * / **`` (also ``^``), functions and activations by the names that NumPy,
+`math`, PyTorch, JAX and SymPy give them (`vocabulary`, `catalogue`), conditions in ``where(x > 0, x, x/10)`` or
+``x if x > 0 else x/10``, and one ``lambda``. Everything else is a `ParseError` with one sentence.
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
-from collections.abc import Callable, Mapping
+import re
+import unicodedata
+import warnings
+from collections.abc import Mapping
 
-from sympy import E, Expr, Float, Integer, Max, Min, Pow, Rational, Symbol, pi, sqrt
+from sympy import Expr, Float, Pow, Symbol
 
-from sympy import Abs, asinh, atan, cos, cosh, erf, erfc, exp, log, sign, sin, sinh, tanh  # isort: skip
-
+from widelimit.theory import catalogue, vocabulary
 from widelimit.theory.errors import ParseError, shown
-
-x = Symbol("x", real=True)
+from widelimit.theory.vocabulary import Term, x
 
 MAX_LENGTH = 1000  # characters
 MAX_DEPTH = 60  # nested operations
-MAX_EXPONENT = 64
-MAX_NUMBER = 10**12
+MAX_NODES = 250  # numbers, names, operations and calls
 
-FUNCTIONS: Mapping[str, tuple[Callable, int]] = {
-    "exp": (exp, 1), "log": (log, 1), "sqrt": (sqrt, 1), "sin": (sin, 1), "cos": (cos, 1), "sinh": (sinh, 1),
-    "cosh": (cosh, 1), "tanh": (tanh, 1), "arctan": (atan, 1), "atan": (atan, 1), "asinh": (asinh, 1),
-    "arcsinh": (asinh, 1), "erf": (erf, 1), "erfc": (erfc, 1), "abs": (Abs, 1), "sign": (sign, 1),
-    "max": (Max, 2), "min": (Min, 2),
-}  # fmt: skip
-CONSTANTS = {"x": x, "pi": pi, "e": E}
 _OPERATORS: Mapping[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
+_RELATIONS: Mapping[type, str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_LOGIC: Mapping[type, str] = {ast.And: "and", ast.Or: "or", ast.BitAnd: "and", ast.BitOr: "or"}
+_LANGUAGE = "is not part of the language: use numbers, x, pi, e, + - * / ** and functions"
 
 
-def parse(text: str, activations: Mapping[str, tuple[Callable, tuple[int, int]]] | None = None) -> Expr:
-    """Read one expression in `x`; `activations` maps a name to ``(f(argument, *parameters), (fewest, most))``.
+def parse(text: str) -> Expr:
+    """Read one expression in `x`.
 
-    >>> parse("x*tanh(x) - 1/2")
-    x*tanh(x) - 1/2
+    >>> parse("x*np.tanh(x) - 1/2"), parse("where(x > 0, x, 0.1*x)")
+    (x*tanh(x) - 1/2, Piecewise((x, x > 0), (x/10, True)))
     >>> parse("__import__('os')")
     Traceback (most recent call last):
     ...
     widelimit.theory.errors.ParseError: '__import__' is not a function that widelimit knows. Write ...
     """
-    return _Reader(activations or {}).read(text)
+    tree = syntax_tree(text)
+    variable = "x"
+    if isinstance(tree, ast.Lambda):
+        variable, tree = _parameter(tree), tree.body
+    expr = _Reader(variable).number(tree)
+    if expr.has(Float) or not expr.free_symbols <= {x}:
+        raise ParseError(f"{shown(text)} does not read as an expression in `x`.")
+    limit = vocabulary.MAX_EXPONENT
+    if any(p.exp.is_number and abs(p.exp) > limit for p in expr.atoms(Pow)):
+        raise ParseError(f"{shown(text)} has a power above {limit}.")
+    return expr
+
+
+def parameters(tree: ast.expr) -> tuple[str, str, list[Expr], dict[str, object]] | None:
+    """Read a bare name or a call without `x`, such as ``nn.ReLU`` or ``elu(alpha=2)``: (root, name, given, named)."""
+    function = tree.func if isinstance(tree, ast.Call) else tree
+    place = _place(function)
+    if place is None or not (vocabulary.known(place[1]) and (place[0] or place[1] != "x")):
+        return None
+    if not isinstance(tree, ast.Call):
+        return (*place, [], {})
+    given = [*tree.args, *(keyword.value for keyword in tree.keywords)]
+    if any(isinstance(n, ast.Name) and n.id not in ("pi", "e") for arg in given for n in ast.walk(arg)):
+        return None
+    reader = _Reader("x")
+    return (*place, reader.arguments(tree.args), reader.keywords(tree.keywords))
 
 
 def syntax_tree(text: str) -> ast.expr:
@@ -54,20 +75,70 @@ def syntax_tree(text: str) -> ast.expr:
         raise ParseError(f"The expression has {len(text)} characters; at most {MAX_LENGTH} are read.")
     if not text.strip():
         raise ParseError("The expression is empty. Write one in `x`, such as 'x*tanh(x)'.")
-    if not text.isascii() or "\0" in text:
-        raise ParseError(f"The expression {shown(text)} has characters outside plain ASCII text.")
+    plain = ascii_form(text)
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        detail = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise ParseError(
-            f"{shown(text)} is not an expression: {detail}. Write one like 'x*tanh(x)'."
-        ) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # "2if x" and the like
+            tree = ast.parse(plain, mode="eval").body
+    except (SyntaxError, ValueError, SyntaxWarning, DeprecationWarning):
+        raise ParseError(f"{shown(text)} is not an expression{_remedy(plain)}") from None
     except (RecursionError, MemoryError):
         raise ParseError(f"The expression is nested deeper than {MAX_DEPTH} levels.") from None
     if depth(tree) > MAX_DEPTH:
         raise ParseError(f"The expression is nested deeper than {MAX_DEPTH} levels.")
+    if sum(not isinstance(node, ast.operator | ast.expr_context) for node in ast.walk(tree)) > MAX_NODES:
+        raise ParseError(f"The expression has more than {MAX_NODES} numbers, names and operations.")
     return tree
+
+
+_SIGNS = {
+    "−": "-", "–": "-", "·": "*", "⋅": "*", "×": "*", "∙": "*", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "π": "pi",
+    "ℯ": "e", "≤": "<=", "≥": ">=", "½": "(1/2)", "¼": "(1/4)", "¾": "(3/4)",
+    "\u00a0": " ", "\u2009": " ", "\u202f": " ",
+}  # fmt: skip
+_SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+_PLAIN_DIGITS = str.maketrans(_SUPERSCRIPT, "0123456789-")
+
+
+def ascii_form(text: str) -> str:
+    """Write mathematical signs as Python does: ``x²`` as ``x**(2)``, ``−`` as ``-``, ``√x`` as ``sqrt(x)``.
+
+    >>> ascii_form("x² − √2·x^3")
+    'x**(2) - sqrt(2)*x**3'
+    """
+    if text.isascii() and "\0" not in text:
+        return text.strip().replace("^", "**")
+    text = re.sub(f"[{_SUPERSCRIPT}]+", lambda m: f"**({m[0].translate(_PLAIN_DIGITS)})", text)
+    text = re.sub(r"√\s*([A-Za-z0-9_.]+)(?![\w(])", r"sqrt(\1)", text).replace("√", "sqrt")
+    text = "".join(_SIGNS.get(letter, _letter(letter)) for letter in text)
+    for letter in text:
+        if not letter.isascii() or letter == "\0":
+            name = unicodedata.name(letter, f"U+{ord(letter):04X}")
+            raise ParseError(
+                f"The expression {shown(text)} has a character outside plain ASCII text: {name}."
+            )
+    return text.strip().replace("^", "**")
+
+
+def _letter(letter: str) -> str:
+    """A letter of another font as itself: 𝑥 is x. A letter of another alphabet stays what it is."""
+    plain = unicodedata.normalize("NFKC", letter)
+    return plain if len(plain) == 1 and plain.isascii() and plain.isalnum() else letter
+
+
+def _remedy(text: str) -> str:
+    """What to write instead of text that Python does not read."""
+    if re.search(r"(?<![\w.])\d+\.?\d*\s*[A-Za-z_(]", text) or re.search(r"\)\s*[\w(]", text):
+        return ": a product needs its '*', as in '2*x'."
+    if "|" in text:
+        return ": write 'abs(x)' for an absolute value."
+    if "=" in text:
+        return ": write the right side of the equation alone."
+    if text.count("(") != text.count(")"):
+        return ": its brackets do not match."
+    if re.search(r"[A-Za-z]\s+[A-Za-z0-9]", text):
+        return ": write 'tanh(x)' and 'x*x', with brackets and '*'."
+    return ". Write one like 'x*tanh(x)'."
 
 
 def depth(tree: ast.AST) -> int:
@@ -79,130 +150,184 @@ def depth(tree: ast.AST) -> int:
     return height
 
 
-def number(value: object) -> Expr:
-    """Return a finite number of reasonable size; decimals become exact rationals."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ParseError(f"{shown(value)} is not a real number.")
-    if not abs(value) <= MAX_NUMBER:
-        raise ParseError(f"The number {shown(value)} is larger than 10**12.")
-    return Integer(value) if isinstance(value, int) else Rational(repr(value))
+def _place(node: ast.expr) -> tuple[str, str] | None:
+    """(module, name) of ``relu``, ``np.tanh`` or ``torch.nn.functional.gelu``; None for anything else."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    if not names:
+        return "", node.id
+    if node.id not in vocabulary.MODULES or any(name.startswith("_") for name in names):
+        return None
+    root = "functional" if "functional" in names[1:] else node.id
+    return root, names[0]
 
 
-def nearest(name: str, known: object) -> str:
-    """Return ` Did you mean 'tanh'?` or nothing."""
-    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)  # type: ignore[call-overload]
-    return f" Did you mean '{close[0]}'?" if close else ""
+def _parameter(tree: ast.Lambda) -> str:
+    arguments = tree.args
+    if (
+        len(arguments.args) != 1
+        or arguments.vararg
+        or arguments.kwarg
+        or arguments.kwonlyargs
+        or arguments.defaults
+    ):
+        raise ParseError("A 'lambda' must have one argument, as in 'lambda x: x*tanh(x)'.")
+    return arguments.args[0].arg
 
 
 class _Reader:
-    """One pass over the syntax tree."""
+    """One pass over the syntax tree; `variable` is what the text calls x."""
 
-    def __init__(self, activations: Mapping[str, tuple[Callable, tuple[int, int]]]) -> None:
-        self.activations = activations
+    def __init__(self, variable: str) -> None:
+        self.variable = variable
 
-    def read(self, text: str) -> Expr:
-        expr = self.visit(syntax_tree(text))
-        if expr.has(Float) or not expr.free_symbols <= {x}:
-            raise ParseError(f"{shown(text)} does not read as an expression in `x`.")
-        if any(p.exp.is_number and abs(p.exp) > MAX_EXPONENT for p in expr.atoms(Pow)):
-            raise ParseError(f"{shown(text)} has a power above {MAX_EXPONENT}.")
-        return expr
+    def number(self, node: ast.AST) -> Expr:
+        """A term that counts as a number."""
+        return vocabulary.finite(vocabulary.indicator(self.term(node)))
 
-    def visit(self, node: ast.AST) -> Expr:
+    def term(self, node: ast.AST) -> Term:
         match node:
             case ast.Constant(value=value):
-                return number(value)
+                return vocabulary.number(value)
             case ast.Name(id=name):
                 return self.name(name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self.visit(operand)
+                return -self.number(operand)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                return self.visit(operand)
+                return self.number(operand)
+            case ast.UnaryOp(op=ast.Not() | ast.Invert(), operand=operand):
+                return vocabulary.apply("not", [self.term(operand)])
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-                return self.binary(_OPERATORS[type(op)], self.visit(left), self.visit(right))
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-                return self.call(name, args)
-            case ast.Call(func=ast.Name(id=name)):
-                raise ParseError(f"Function '{name}' must be called without keyword arguments.")
+                return vocabulary.combine(_OPERATORS[type(op)], self.term(left), self.term(right))
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _LOGIC:
+                return vocabulary.apply(_LOGIC[type(op)], [self.term(left), self.term(right)])
+            case ast.BoolOp(op=op, values=values):
+                return vocabulary.apply(_LOGIC[type(op)], [self.term(value) for value in values])
+            case ast.Compare():
+                return self.condition(node)
+            case ast.IfExp(test=ast.Compare() | ast.BoolOp() as test, body=body, orelse=other):
+                return vocabulary.apply("where", [self.term(part) for part in (test, body, other)])
+            case ast.Call():
+                return self.call(node)
             case ast.Attribute(attr=name):
+                place = _place(node)
+                if place and place[1] in vocabulary.CONSTANTS and place[1] != "x":
+                    return vocabulary.CONSTANTS[place[1]]
+                if place and vocabulary.known(name):
+                    raise ParseError(f"'{name}' is a function: write '{name}(x)'.")
                 raise ParseError(f"Attribute access ('.{name}') is not part of the language of expressions.")
-        kind = type(node.op).__name__ if isinstance(node, ast.BinOp | ast.UnaryOp) else type(node).__name__
+        raise ParseError(f"{_kind(node)} {_LANGUAGE}.")
+
+    def name(self, name: str) -> Term:
+        if name == self.variable:
+            return x
+        if name in vocabulary.CONSTANTS and name not in ("x", "tau", "inf"):
+            return vocabulary.CONSTANTS[name]
+        if vocabulary.known(name):
+            raise ParseError(f"'{name}' is a function: write '{name}({self.variable})'.")
         raise ParseError(
-            f"'{kind}' is not part of the language: use numbers, x, pi, e, + - * / ** and functions."
+            f"'{name}' is not a name that widelimit knows; the variable is `{self.variable}`."
+            + vocabulary.suggest(name)
         )
 
-    def name(self, name: str) -> Expr:
-        if name in CONSTANTS:
-            return CONSTANTS[name]
-        if name in FUNCTIONS or name in self.activations:
-            raise ParseError(f"'{name}' is a function: write '{name}(x)'.")
-        raise ParseError(
-            f"'{name}' is not a name that widelimit knows; the variable is `x`." + self.suggest(name)
-        )
+    def condition(self, node: ast.Compare) -> Term:
+        if unknown := [op for op in node.ops if type(op) not in _RELATIONS]:
+            sign = {ast.Eq: "'=='", ast.NotEq: "'!='"}.get(type(unknown[0]), "This comparison")
+            raise ParseError(f"{sign} is not part of the language: conditions use <, <=, > and >=.")
+        sides = [self.term(side) for side in (node.left, *node.comparators)]
+        pairs = zip(sides, node.ops, sides[1:], strict=False)
+        found = [vocabulary.compare(_RELATIONS[type(op)], left, right) for left, op, right in pairs]
+        return found[0] if len(found) == 1 else vocabulary.apply("and", found)
 
-    def call(self, name: str, args: list[ast.expr]) -> Expr:
-        if any(isinstance(arg, ast.Starred) for arg in args):
-            raise ParseError(f"Function '{name}' must be called with plain arguments.")
-        if name in FUNCTIONS:
-            function, arity = FUNCTIONS[name]
-            if len(args) != arity and not (arity == 2 and len(args) > 2):
-                raise ParseError(f"Function '{name}' takes {arity} argument(s), but has {len(args)}.")
-            return self.finite(function(*map(self.visit, args)))
-        if name in self.activations:
-            function, (fewest, most) = self.activations[name]
-            if not fewest <= len(args) - 1 <= most:
-                raise ParseError(f"Activation '{name}' takes `x` and {fewest} to {most} parameters here.")
-            return self.finite(function(*map(self.visit, args)))
-        raise ParseError(f"'{name}' is not a function that widelimit knows." + (self.suggest(name) or _WRITE))
+    def call(self, node: ast.Call) -> Term:
+        function = node.func
+        if isinstance(function, ast.Call) and (module := parameters(function)) is not None:  # nn.ELU(2)(x)
+            root, name, given, named = module
+            args = self.arguments(node.args)
+            return vocabulary.apply(name, [*args, *given], {**named, **self.keywords(node.keywords)}, root)
+        place = _place(function)
+        if place is not None:
+            root, name = place
+            if not root and name in (self.variable, "pi", "e"):
+                raise ParseError(f"'{name}(...)' is no call: write '{name}*(...)' for a product.")
+            if name == "Piecewise":
+                return self.piecewise(node)
+            if any(isinstance(arg, ast.Starred) for arg in node.args):
+                raise ParseError(f"Function '{name}' must be called with plain arguments.")
+            if not node.args and vocabulary.known(name):
+                raise ParseError(
+                    f"'{name}' is a function of `{self.variable}`: write '{name}({self.variable})'."
+                )
+            if not vocabulary.known(name):
+                return vocabulary.apply(name, [])  # says so
+            return vocabulary.apply(name, self.arguments(node.args), self.keywords(node.keywords), root)
+        if isinstance(function, ast.Attribute):  # x.tanh()
+            if not vocabulary.known(function.attr) or function.attr in ("max", "min"):
+                raise ParseError(
+                    f"Attribute access ('.{function.attr}') is not part of the language of expressions."
+                )
+            args = [self.term(function.value), *self.arguments(node.args)]
+            return vocabulary.apply(function.attr, args, self.keywords(node.keywords))
+        if isinstance(function, ast.Constant):
+            raise ParseError("A number is no function: write '2*(x + 1)' for a product.")
+        raise ParseError(f"{_kind(function)} {_LANGUAGE}.")
 
-    def binary(self, operator: str, left: Expr, right: Expr) -> Expr:
-        match operator:
-            case "+":
-                return self.finite(left + right)
-            case "-":
-                return self.finite(left - right)
-            case "*":
-                return self.finite(left * right)
-            case "/":
-                if right.is_zero:
-                    raise ParseError("The expression divides by zero.")
-                return self.finite(left / right)
-        return self.finite(power(left, right))
+    def arguments(self, nodes: list[ast.expr]) -> list[Term]:
+        """Arguments by position, without a trailing True or False (`inplace`)."""
+        while nodes and isinstance(nodes[-1], ast.Constant) and isinstance(nodes[-1].value, bool):
+            nodes = nodes[:-1]
+        return [self.term(node) for node in nodes]
 
-    def finite(self, expr: Expr) -> Expr:
-        """Refuse constants that are not real or too large; checked at every node, so no tower is ever evaluated."""
-        if not expr.is_number:
-            return expr
-        value = expr.evalf(15)
-        if not (value.is_number and value.is_extended_real and value.is_finite):
-            raise ParseError(
-                f"The expression contains {shown(str(expr))}, which is not a finite real number."
+    def keywords(self, nodes: list[ast.keyword]) -> dict[str, object]:
+        """Arguments by name: numbers, and words such as approximate='tanh'."""
+        found: dict[str, object] = {}
+        for node in nodes:
+            if node.arg is None:
+                raise ParseError("A function must be called with plain arguments.")
+            plain = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str | bool | None)
+            found[node.arg] = node.value.value if plain else self.term(node.value)  # type: ignore[attr-defined]
+        return found
+
+    def piecewise(self, node: ast.Call) -> Term:
+        """SymPy's own spelling, ``Piecewise((x, x > 0), (x/10, True))``."""
+        term: Term | None = None
+        for case in reversed(node.args):
+            if not isinstance(case, ast.Tuple) or len(case.elts) != 2:
+                raise ParseError("'Piecewise' takes pairs (value, condition).")
+            value, condition = case.elts
+            last = isinstance(condition, ast.Constant) and condition.value is True
+            if (term is None) != last:
+                raise ParseError("The last pair of 'Piecewise' must be (value, True), and no other.")
+            term = (
+                self.number(value)
+                if term is None
+                else vocabulary.apply("where", [self.term(condition), self.term(value), term])
             )
-        if abs(value) > MAX_NUMBER**2:
-            raise ParseError(f"The expression contains {shown(str(expr))}, which is larger than 10**24.")
-        return expr
-
-    def suggest(self, name: str) -> str:
-        return nearest(name, [*FUNCTIONS, *self.activations])
+        if term is None:
+            raise ParseError("'Piecewise' takes pairs (value, condition).")
+        return term
 
 
-_WRITE = " Write an expression in `x` such as 'x*tanh(x)', or the name of an activation."
+_KINDS: Mapping[type, str] = {
+    ast.FloorDiv: "'//'", ast.Mod: "'%'", ast.MatMult: "'@'", ast.LShift: "'<<'", ast.RShift: "'>>'",
+    ast.Lambda: "A 'lambda' inside",
+    ast.IfExp: "'if' without a comparison", ast.Subscript: "'[...]'", ast.List: "A list",
+    ast.Tuple: "A tuple (a comma)",
+    ast.Dict: "A dictionary", ast.Set: "A set", ast.NamedExpr: "':='", ast.JoinedStr: "An f-string",
+    ast.Starred: "'*' before a name",
+    ast.Await: "'await'", ast.Yield: "'yield'", ast.ListComp: "'for'", ast.SetComp: "'for'", ast.DictComp: "'for'",
+    ast.GeneratorExp: "'for'", ast.BitXor: "'^'", ast.Call: "A call of a call",
+}  # fmt: skip
 
 
-def power(base: Expr, exponent: Expr) -> Expr:
-    """Return base**exponent where it stays small enough to be worked with."""
-    if exponent.is_number:
-        total = exponent * (base.exp if isinstance(base, Pow) and base.exp.is_number else 1)
-        if abs(total) > MAX_EXPONENT:
-            raise ParseError(
-                f"The exponent {shown(str(total))} is outside -{MAX_EXPONENT} ... {MAX_EXPONENT}."
-            )
-        if base.is_number and exponent.is_Integer and base.is_Rational:
-            size = max(abs(base.p), base.q)
-            if size ** abs(int(exponent)) > MAX_NUMBER**2:
-                raise ParseError(f"The number {shown(f'({base})**({exponent})')} is larger than 10**24.")
-    elif base is not E and not base.is_positive:
-        raise ParseError(
-            "A power with a variable exponent must have a positive base, such as 'exp(-x)' or '2**x'."
-        )
-    return base**exponent
+def _kind(node: ast.AST) -> str:
+    """What a reader calls a node that Python calls FloorDiv or Subscript."""
+    kind = type(node.op) if isinstance(node, ast.BinOp | ast.UnaryOp) else type(node)
+    return _KINDS.get(kind, "This")
+
+
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "Symbol", "catalogue", "parameters", "parse", "syntax_tree", "x"]

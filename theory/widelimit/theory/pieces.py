@@ -10,15 +10,38 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
-from sympy import Abs, Add, Expr, Heaviside, Integer, Max, Min, Mul, Piecewise, Poly, Pow, S, Symbol
+import mpmath
+from sympy import (
+    Abs,
+    Add,
+    CRootOf,
+    Dummy,
+    Expr,
+    Heaviside,
+    Integer,
+    Max,
+    Min,
+    Mul,
+    Piecewise,
+    Poly,
+    Pow,
+    Rational,
+    S,
+    Symbol,
+    nan,
+    oo,
+    zoo,
+)
 
 from sympy import asinh, atan, erf, exp, expand, log, sign, sinh, tanh  # isort: skip
 from sympy.logic.boolalg import Boolean, BooleanFunction, BooleanTrue
 
 from sympy.core.relational import Relational  # isort: skip
 
-from widelimit.theory.errors import ParseError, shown
+from widelimit.theory import sampling
+from widelimit.theory.errors import DomainError, ParseError, shown
 
 KINKED = (Abs, sign, Max, Min, Heaviside, Piecewise)
 _ODD = (tanh, sinh, asinh, atan, erf)  # increasing, with their only zero at zero
@@ -51,16 +74,42 @@ class Pieces:
 
     def diff(self) -> Pieces:
         """Differentiate between the breaks."""
-        return self.map(lambda e: e.diff(self.variable))
+        return self.map(lambda e: _slope(e, self.variable))
 
     def jumps(self) -> tuple[tuple[Expr, Expr], ...]:
         """Return (break, height of the jump there), without the jumps of height zero."""
         found = []
         for b, left, right in zip(self.breaks, self.exprs, self.exprs[1:], strict=False):
             height = reduced(right.subs(self.variable, b) - left.subs(self.variable, b))
+            if height.has(nan, zoo, oo, -oo):
+                raise DomainError(
+                    f"A derivative of the function is infinite at {self.variable} = {shown(str(b), 20)}, and no sum of "
+                    "delta functions describes that."
+                )
             if height != 0:
                 found.append((b, height))
         return tuple(found)
+
+
+def _slope(expr: Expr, variable: Symbol) -> Expr:
+    """Differentiate; (-x)**(3/2) gives -3/2 (-x)**(1/2), where SymPy's 3 (-x)**(3/2)/(2 x) is 0/0 at zero."""
+    bases = {
+        node.base: Dummy(positive=True)
+        for node in expr.atoms(Pow)
+        if node.base.has(variable)
+        and node.base != variable
+        and node.exp.is_number
+        and not node.exp.is_Integer
+    }
+    if not bases:
+        return expr.diff(variable)
+    outer = expr.xreplace(bases)
+    inner = {name: base for base, name in bases.items()}
+    parts = [
+        outer.diff(variable),
+        *(outer.diff(name) * _slope(base, variable) for base, name in bases.items()),
+    ]
+    return Add(*parts).xreplace(inner)
 
 
 def merged(variable: Symbol, breaks: Iterable[Expr], exprs: Iterable[Expr]) -> Pieces:
@@ -77,15 +126,56 @@ def merged(variable: Symbol, breaks: Iterable[Expr], exprs: Iterable[Expr]) -> P
 
 def reduced(value: Expr) -> Expr:
     """Return a number, exactly zero if it is zero to fifty digits."""
-    value = expand(value)
-    if (
-        value.is_number
-        and value != 0
-        and value.is_zero is not False
-        and abs(value.evalf(50, maxn=200)) < 1e-40
-    ):
-        return S.Zero
-    return value
+    value = value if value.has(CRootOf) else expand(value)
+    if value.is_Rational or not value.is_number or value.has(nan, zoo, oo, -oo):
+        return value
+    return value if clearly(value) else S.Zero
+
+
+def smooth_across(left: Expr, right: Expr, variable: Symbol, place: Expr, order: int) -> bool:
+    """Whether two expressions and their first derivatives up to `order` agree at a point.
+
+    Numbers decide where there are no other symbols: the derivatives are differences with sixty digits, one-sided.
+
+    >>> x = Symbol("x", real=True)
+    >>> smooth_across(x + log(1 + exp(-x)), log(1 + exp(x)), x, S.Zero, 6), smooth_across(-x, x, x, S.Zero, 6)
+    (True, False)
+    """
+    difference = right - left
+    if difference.free_symbols != {variable}:
+        for _ in range(order + 1):
+            if reduced(difference.subs(variable, place)) != 0:
+                return False
+            difference = difference.diff(variable)
+        return True
+    with mpmath.workdps(sampling.FINE):
+        at, step = sampling.value(place, digits=sampling.FINE), mpmath.mpf(10) ** -8
+        size = _size((left, right), variable, at)
+        for n in range(order + 1):
+            nodes = [at + (2 * k - n) * step for k in range(n + 1)]
+            values = [sampling.value(difference, variable, node, digits=sampling.FINE) for node in nodes]
+            if any(value is None or not mpmath.isfinite(value) for value in values):
+                return False
+            rise = mpmath.fsum((-1) ** (n - k) * mpmath.binomial(n, k) * v for k, v in enumerate(values))
+            if abs(rise) > (2 * step) ** n * size * mpmath.mpf(10) ** -10:
+                return False
+    return True
+
+
+def _size(functions: tuple[Expr, ...], variable: Symbol, at: Any) -> Any:
+    """The largest value of functions near a point."""
+    values = [sampling.value(f, variable, at + side) for f in functions for side in (-1, 0, 1)]
+    return max((abs(v) for v in values if sampling.is_real(v)), default=mpmath.mpf(1))
+
+
+def clearly(value: Expr) -> int:
+    """Return the sign of a constant; 0 where it vanishes to forty digits."""
+    number = sampling.value(value)
+    if number is None or (sampling.is_real(number) and abs(number) < 1e-9):
+        number = sampling.value(value, digits=60)
+    if number is None or not sampling.is_real(number):
+        raise ParseError(f"The sign of {shown(str(value))} cannot be told.")
+    return 0 if abs(number) < 1e-40 else (1 if number > 0 else -1)
 
 
 @lru_cache(maxsize=2048)
@@ -136,8 +226,16 @@ def cells_of(breaks: tuple[Expr, ...]) -> list[tuple[Expr, Expr]]:
 def middle(low: Expr, high: Expr) -> Expr:
     """Return a point inside a cell."""
     if low is S.NegativeInfinity:
-        return S.Zero if high is S.Infinity else high - 1
-    return low + 1 if high is S.Infinity else (low + high) / 2
+        return S.Zero if high is S.Infinity else _plain(high) - 1
+    if high is S.Infinity:
+        return _plain(low) + 1
+    point = (_plain(low) + _plain(high)) / 2
+    return point if inside(point, low, high) else (low + high) / 2
+
+
+def _plain(end: Expr) -> Expr:
+    """A root without a short form as a rational next to it."""
+    return Rational(str(sampling.value(end))) if end.has(CRootOf) else end
 
 
 def less(a: Expr, b: Expr) -> bool:
@@ -166,11 +264,25 @@ def sorted_breaks(points: Iterable[Expr]) -> tuple[Expr, ...]:
     return tuple(ordered)
 
 
+MAX_DEGREE = 24  # of polynomials whose roots are looked for
+
+
+def degree(expr: Expr, variable: Symbol) -> int:
+    """Return a bound on the degree of a polynomial, from its form: nothing is expanded."""
+    if not expr.has(variable):
+        return 0
+    if isinstance(expr, Add):
+        return max(degree(arg, variable) for arg in expr.args)
+    if isinstance(expr, Mul):
+        return sum(degree(arg, variable) for arg in expr.args)
+    return degree(expr.base, variable) * int(expr.exp) if isinstance(expr, Pow) else 1
+
+
 def real_roots(expr: Expr, variable: Symbol) -> list[Expr]:
     """Return every real zero of a smooth expression, or raise `ParseError` if rules do not find them all."""
     if not expr.has(variable):
         return []
-    if expr.is_polynomial(variable):
+    if expr.is_polynomial(variable) and degree(expr, variable) <= MAX_DEGREE:
         poly = Poly(expr, variable)
         if poly.degree() == 1:
             a, b = poly.all_coeffs()
@@ -203,6 +315,8 @@ def real_roots(expr: Expr, variable: Symbol) -> list[Expr]:
 
 
 def _sign(value: Expr) -> int:
+    if value.is_number:
+        return clearly(value)
     value = expand(value)
     if value.is_zero:
         return 0
@@ -210,9 +324,6 @@ def _sign(value: Expr) -> int:
         return 1
     if value.is_negative:
         return -1
-    if value.is_number and value.is_comparable:
-        numeric = value.evalf(50, maxn=200)
-        return 0 if abs(numeric) < 1e-40 else (1 if numeric > 0 else -1)
     raise ParseError(f"The order of the kinks depends on the unknown sign of {shown(str(value))}.")
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import mpmath
-from sympy import Derivative, Dummy, Expr, Float, Integral, Rational, Subs, Symbol, sympify
+from sympy import Derivative, Dummy, Expr, Float, Integral, Rational, Subs, Symbol
 from sympy.core.function import AppliedUndef
 
 from widelimit.theory.errors import DerivationError
+from widelimit.theory.exact import plain
 from widelimit.theory.expectation import Expectation, score
 from widelimit.theory.quadrature import integral
 
@@ -29,7 +30,7 @@ def evaluate(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
     """
     work = dps + SPARE
     numbers = {s: exact(v, work) for s, v in values.items()}
-    result = _numeric(sympify(expr), numbers, work)
+    result = _numeric(plain("expr", expr), numbers, work)
     if not result.is_number or result.has(AppliedUndef):
         raise DerivationError(f"{expr} has no value at {dict(values)}: {result} is left.")
     with mpmath.workdps(work):
@@ -38,7 +39,7 @@ def evaluate(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
 
 def exact(value: Any, dps: int) -> Expr:
     """Return a number as SymPy: whole numbers exactly, others with `dps` digits."""
-    value = sympify(value)
+    value = plain("value", value)
     if value.is_Integer:
         return value
     if isinstance(value, Float):

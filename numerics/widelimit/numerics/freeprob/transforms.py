@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import sympy
-from sympy import Expr, Symbol, sympify
+from sympy import Expr, Symbol
 
 from widelimit.numerics.compile import compile
 from widelimit.numerics.freeprob.continuation import Branch
@@ -26,6 +26,7 @@ from widelimit.numerics.freeprob.real_axis import (
 from widelimit.numerics.freeprob.series import EXACT, moments_of_cumulants, moments_of_log, taylor
 from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.numerics.freeprob.systems import ExplicitSystem, RSystem, SSystem
+from widelimit.theory import exact
 from widelimit.theory import freeprob as theory
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
@@ -115,19 +116,11 @@ def law_from_r(R: Expr, name: str = "", known: Atoms | None = None) -> SpectralL
 
 
 def _checked(name: str, expression: Expr, symbol: Symbol) -> Expr:
-    if isinstance(expression, str):
-        raise ArgumentError(
-            name, f"must be a SymPy expression in {symbol}", expression, "Text is not evaluated."
-        )
-    expression = sympify(expression)
-    if not isinstance(expression, Expr):
-        raise ArgumentError(name, f"must be a SymPy expression in {symbol}", expression)
-    renamed = {s: symbol for s in expression.free_symbols if s.name == symbol.name}
-    expression = expression.xreplace(renamed)
+    expression = exact.expression(name, expression, [symbol])
     if extra := expression.free_symbols - {symbol}:
         raise ArgumentError(
             name, f"must have no symbol but {symbol}", expression, f"Substitute numbers for {extra}."
         )
-    if expression.has(sympy.nan, sympy.oo, sympy.zoo):
+    if expression.has(sympy.oo):
         raise ArgumentError(name, "must be finite", expression)
     return expression

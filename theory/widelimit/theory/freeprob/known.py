@@ -1,12 +1,18 @@
-"""The laws that have names. Each is a `Law` with its transforms, atoms and support."""
+"""The laws that have names. Each is a `Law` with its transforms, atoms and support.
+
+Parameters are real numbers of any kind or SymPy expressions in symbols; each raises `ArgumentError` for text, NaN,
+infinity and what belongs to no law.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Expr, Integer, Max, Mul, exp, sqrt, sympify
+from sympy import Expr, Integer, Max, Mul, exp, sqrt
 
+from widelimit.theory import exact
 from widelimit.theory.errors import ArgumentError
+from widelimit.theory.freeprob.atoms import stretched
 from widelimit.theory.freeprob.law import Law, g, m, z
 
 
@@ -16,7 +22,7 @@ def point_mass(location: Expr | float = 1) -> Law:
     >>> point_mass(3).moments(3), point_mass(3).S
     ((3, 9, 27), 1/3)
     """
-    x = sympify(location)
+    x = exact.number("location", location, symbols=True)
     if x.is_zero:
         return Law.of(R=Integer(0), name="point_mass(0)", atoms=[(0, 1)])
     return Law.of(M=x / (z - x), name=f"point_mass({x})", atoms=[(x, 1)], support=[])
@@ -29,16 +35,20 @@ def mixture(atoms: Sequence[tuple[Expr | float, Expr | float]]) -> Law:
     >>> mixture([(0, Rational(1, 2)), (1, Rational(1, 2))]).M
     1/(2*(z - 1))
     """
-    pairs = [(sympify(x), sympify(a)) for x, a in atoms]
-    total = sum((a for _, a in pairs), Integer(0))
-    if total.is_number and abs(float(total) - 1) > 1e-12:
-        raise ArgumentError("atoms", "must have masses that sum to one", atoms)
-    if any(a.is_number and a < 0 for _, a in pairs):
-        raise ArgumentError("atoms", "must have masses that are not negative", atoms)
+    pairs = exact.pairs("atoms", atoms, "must be pairs (location, mass)")
+    masses: dict[Expr, Expr] = {}
+    for x, a in pairs:
+        if a.is_negative if a.free_symbols else exact.size(a) < 0:
+            raise ArgumentError("atoms", "must have masses that are not negative", but=f"has mass {a} at {x}")
+        masses[x] = masses.get(x, Integer(0)) + a
+    total = sum(masses.values(), Integer(0))
+    if not total.free_symbols and abs(exact.size(total) - 1) > 1e-12:
+        raise ArgumentError("atoms", "must have masses that sum to one", but=f"they sum to {total}")
+    kept = [(x, a) for x, a in masses.items() if not a.is_zero]
     return Law.of(
-        M=sum((a * x / (z - x) for x, a in pairs), Integer(0)).factor(),
+        M=sum((a * x / (z - x) for x, a in kept), Integer(0)).factor(),
         name="mixture",
-        atoms=pairs,
+        atoms=kept,
         support=[],
     )
 
@@ -50,9 +60,7 @@ def bernoulli(p: Expr | float) -> Law:
     >>> bernoulli(p).S
     (m + 1)/(m + p)
     """
-    p = sympify(p)
-    if p.is_number and not 0 < p <= 1:
-        raise ArgumentError("p", "must lie in (0, 1]", p)
+    p = exact.fraction("p", p, symbols=True)
     atoms = [(Integer(0), 1 - p), (Integer(1), p)]
     return Law.of(S=(1 + m) / (m + p), name=f"bernoulli({p})", atoms=atoms, support=[])
 
@@ -63,7 +71,7 @@ def semicircle(variance: Expr | float = 1) -> Law:
     >>> semicircle().moments(6)
     (0, 1, 0, 2, 0, 5)
     """
-    v = sympify(variance)
+    v = exact.positive("variance", variance, symbols=True)
     return Law.of(R=v * g, name=f"semicircle({v})", atoms=[], support=[(-2 * sqrt(v), 2 * sqrt(v))])
 
 
@@ -73,9 +81,7 @@ def marchenko_pastur(ratio: Expr | float = 1, scale: Expr | float = 1) -> Law:
     >>> marchenko_pastur(2).find_atoms()
     (Atom(location=0, mass=1/2),)
     """
-    c, v = sympify(ratio), sympify(scale)
-    if c.is_number and not c > 0:
-        raise ArgumentError("ratio", "must be positive", ratio)
+    c, v = exact.positive("ratio", ratio, symbols=True), exact.positive("scale", scale, symbols=True)
     zero = Max(0, 1 - 1 / c)
     return Law.of(
         S=1 / (v * (1 + c * m)),
@@ -91,13 +97,15 @@ def free_poisson(rate: Expr | float, jump: Expr | float = 1) -> Law:
     >>> free_poisson(2, 3).cumulants(3)
     (6, 18, 54)
     """
-    r, j = sympify(rate), sympify(jump)
+    r, j = exact.positive("rate", rate, symbols=True), exact.number("jump", jump, symbols=True)
+    if j.is_zero:
+        raise ArgumentError("jump", "must not be zero", jump)
     zero = Max(0, 1 - r)
     return Law.of(
         R=r * j / (1 - j * g),
         name=f"free_poisson({r}, {j})",
         atoms=[] if zero == 0 else [(0, zero)],
-        support=[(j * (1 - sqrt(r)) ** 2, j * (1 + sqrt(r)) ** 2)],
+        support=stretched([((1 - sqrt(r)) ** 2, (1 + sqrt(r)) ** 2)], j),
     )
 
 
@@ -107,13 +115,13 @@ def arcsine(radius: Expr | float = 2) -> Law:
     >>> arcsine().moments(6)
     (0, 2, 0, 6, 0, 20)
     """
-    r = sympify(radius)
+    r = exact.positive("radius", radius, symbols=True)
     return Law.of(G=1 / (sqrt(z - r) * sqrt(z + r)), name=f"arcsine({r})", atoms=[], support=[(-r, r)])
 
 
 def haar_orthogonal(sigma: Expr | float = 1) -> Law:
     """W W^T for W = sigma O, O Haar orthogonal: all mass at sigma^2."""
-    return point_mass(sympify(sigma) ** 2)
+    return point_mass(exact.positive("sigma", sigma, symbols=True) ** 2)
 
 
 def fuss_catalan(factors: Expr | int) -> Law:
@@ -122,9 +130,7 @@ def fuss_catalan(factors: Expr | int) -> Law:
     >>> fuss_catalan(2).moments(4)
     (1, 3, 12, 55)
     """
-    n = sympify(factors)
-    if n.is_number and n < 1:
-        raise ArgumentError("factors", "must be at least 1", factors)
+    n = exact.at_least("factors", factors, 1, symbols=True)
     top = (n + 1) ** (n + 1) / n**n
     return Law.of(S=(1 + m) ** (-n), name=f"fuss_catalan({n})", atoms=[], support=[(Integer(0), top)])
 
@@ -136,8 +142,8 @@ def wishart_product(ratios: Sequence[Expr | float]) -> Law:
     >>> wishart_product([1, 1]).moments(3)
     (1, 3, 12)
     """
-    lam = [sympify(r) for r in ratios]
-    if not lam or any(r.is_number and not r > 0 for r in lam):
+    lam = [exact.positive("ratios", r, symbols=True) for r in exact.numbers("ratios", ratios, symbols=True)]
+    if not lam:
         raise ArgumentError("ratios", "must be positive and at least one", ratios)
     zero = Max(0, *(1 - 1 / r for r in lam))
     return Law.of(
@@ -154,7 +160,7 @@ def multiplicative_brownian(t: Expr | float) -> Law:
     >>> multiplicative_brownian(t).moments(3)[:2]
     (1, t + 1)
     """
-    t = sympify(t)
+    t = exact.positive("t", t, symbols=True)
     points = [(-1 + sign * sqrt(1 + 4 / t)) / 2 for sign in (-1, 1)]
     edges = [(1 + y) / y * exp(t * y) for y in points]
     return Law.of(

@@ -16,10 +16,10 @@ from sympy import (
     Expr,
     Integer,
     cancel,
-    sympify,
     together,
 )
 
+from widelimit.theory import exact
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob import algebraic, conversion, series
 from widelimit.theory.freeprob.atoms import (
@@ -96,14 +96,16 @@ class Law:
                 but=f"{len(given)} are given",
             )
         sequence: Callable[[int], Sequence[Expr]]
+        told = None if atoms is None else _atoms(atoms)
+        where = None if support is None else exact.pairs("support", support, _ENDS, infinite=True)
         if S is not None:
-            S = sympify(S)
+            S = exact.expression("S", S, [m])
             sequence = sequence_from_s(S)
         elif R is not None:
-            R = sympify(R)
+            R = exact.expression("R", R, [g])
             sequence = sequence_from_r(R)
         else:
-            M = sympify(M) if M is not None else cancel(z * sympify(G) - 1)
+            M = exact.expression("M", M, [z]) if G is None else cancel(z * exact.expression("G", G, [z]) - 1)
             sequence = sequence_from_m(M)
         S, R, M = close(S, R, M, sequence)
         return Law(
@@ -112,8 +114,8 @@ class Law:
             R,
             M,
             sequence,
-            None if atoms is None else tuple(Atom(sympify(x), sympify(a)) for x, a in atoms),
-            None if support is None else tuple((sympify(a), sympify(b)) for a, b in support),
+            told,
+            None if where is None else tuple(where),
         )
 
     # transforms -----------------------------------------------------------------------------------------------------
@@ -169,7 +171,7 @@ class Law:
 
     def moments(self, order: int) -> tuple[Expr, ...]:
         """The first `order` moments, exact."""
-        return tuple(self.sequence(order))
+        return tuple(self.sequence(exact.whole("order", order, 0)))
 
     def cumulants(self, order: int) -> tuple[Expr, ...]:
         """The first `order` free cumulants, exact."""
@@ -207,6 +209,8 @@ class Law:
 
     def __add__(self, other: Law) -> Law:
         """Law of a + b for free self-adjoint a, b: R-transforms and free cumulants add."""
+        if not isinstance(other, Law):
+            raise ArgumentError("other", "must be a law", other, "A number is added by `shift`.")
 
         def sequence(n: int) -> Sequence[Expr]:
             both = [a + b for a, b in zip(self.cumulants(n), other.cumulants(n), strict=True)]
@@ -218,6 +222,8 @@ class Law:
             f"({self.name} + {other.name})", None, R, sequence, atoms, self, other, algebraic.total
         )
         return replace(total, made=("sum", self, other))
+
+    __radd__ = __add__
 
     def __mul__(self, other: Law | Expr | float) -> Law:
         """Free product with a law (law of a^(1/2) b a^(1/2)), or scaling by a number."""
@@ -239,11 +245,9 @@ class Law:
 
     def __pow__(self, exponent: Expr | float) -> Law:
         """Free multiplicative power: S to the exponent (a law for every real exponent >= 1)."""
-        exponent = sympify(exponent)
-        if exponent.is_number and exponent < 1:
-            raise ArgumentError(
-                "exponent", "must be at least 1", exponent, "Smaller free powers need not be laws."
-            )
+        exponent = exact.at_least(
+            "exponent", exponent, 1, "Smaller free powers need not be laws.", symbols=True
+        )
 
         def sequence(n: int) -> Sequence[Expr]:
             return series.moments_from_s(
@@ -266,7 +270,7 @@ class Law:
 
     def free_power(self, t: Expr | float) -> Law:
         """Free additive convolution power: R and all free cumulants times t (a law for every t >= 1)."""
-        t = sympify(t)
+        t = exact.at_least("t", t, 1, "Smaller free powers need not be laws.", symbols=True)
 
         def sequence(n: int) -> Sequence[Expr]:
             return series.moments_from_cumulants([t * c for c in self.cumulants(n)], n)
@@ -279,7 +283,7 @@ class Law:
 
     def scale(self, factor: Expr | float) -> Law:
         """Law of factor * a."""
-        c = sympify(factor)
+        c = exact.number("factor", factor, symbols=True)
         if c.is_zero:
             raise ArgumentError("factor", "must not be zero", factor)
         return Law(
@@ -296,7 +300,7 @@ class Law:
 
     def shift(self, amount: Expr | float) -> Law:
         """Law of a + amount."""
-        b = sympify(amount)
+        b = exact.number("amount", amount, symbols=True)
 
         def sequence(n: int) -> Sequence[Expr]:
             cumulants = list(self.cumulants(n))
@@ -325,9 +329,7 @@ class Law:
 
         Free cumulants kappa_n become t**(n-1) kappa_n, that is R(t g) and S(t m).
         """
-        t = sympify(fraction_kept)
-        if t.is_number and not 0 < t <= 1:
-            raise ArgumentError("fraction_kept", "must lie in (0, 1]", fraction_kept)
+        t = exact.fraction("fraction_kept", fraction_kept, symbols=True)
 
         def sequence(n: int) -> Sequence[Expr]:
             return series.moments_from_cumulants([t**k * c for k, c in enumerate(self.cumulants(n))], n)
@@ -341,7 +343,7 @@ class Law:
 
     def transpose(self, ratio: Expr | float) -> Law:
         """From A A^T to A^T A, `ratio` = (rows of A)/(columns of A): moments times ratio, zeros added or removed."""
-        c = sympify(ratio)
+        c = exact.positive("ratio", ratio, symbols=True)
         S = None if self.S is None else tidy((1 + m) * self.S.subs(m, m / c) / (c + m))
         atoms = None
         if self.atoms is not None:
@@ -368,6 +370,18 @@ class Law:
         """The same law with every transform that has a closed form."""
         S, R, M = close(self.S, self.R, self.M, self.sequence)
         return replace(self, S=S, R=R, M=M)
+
+
+_ENDS = "must be pairs of ends (low, high)"
+
+
+def _atoms(given: Sequence[tuple[Expr, Expr]]) -> tuple[Atom, ...]:
+    """Atoms as told by a caller: masses are not negative and sum to one at most."""
+    told = tuple(Atom(*pair) for pair in exact.pairs("atoms", given, "must be pairs (location, mass)"))
+    known = [exact.size(mass) for _, mass in told if not mass.free_symbols]
+    if any(mass < 0 for mass in known) or sum(known) > 1 + 1e-9:
+        raise ArgumentError("atoms", "must have masses that are not negative and sum to one at most", given)
+    return told
 
 
 # combining laws ----------------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sympy import Expr, Integer, expand, sympify
+from sympy import Expr, Integer, expand
 
 from widelimit.theory.errors import DomainError
+from widelimit.theory.exact import plain
 
 Series = list[Expr]
 
@@ -35,7 +36,7 @@ def power(a: Sequence[Expr], exponent: Expr, order: int) -> Series:
     >>> power([1, 1], -1, 4)
     [1, -1, 1, -1]
     """
-    a = [sympify(c) for c in a] + [Integer(0)] * max(0, order - len(a))
+    a = [plain("a", c) for c in a] + [Integer(0)] * max(0, order - len(a))
     result = [a[0] ** exponent]
     for n in range(1, order):
         total = sum(((exponent * k - (n - k)) * a[k] * result[n - k] for k in range(1, n + 1)), Integer(0))
@@ -49,7 +50,7 @@ def moments_from_s(s: Sequence[Expr], order: int) -> Series:
     >>> moments_from_s([1, -1, 1, -1], 4)  # S = 1/(1 + m), Marchenko-Pastur of ratio one: Catalan numbers
     [1, 2, 5, 14]
     """
-    if sympify(s[0]).is_zero:
+    if plain("s", s[0]).is_zero:
         raise DomainError("An S-transform that vanishes at 0 belongs to no law with a finite mean.")
     ratio = multiply([Integer(1), Integer(1)], power(s, Integer(-1), order), order)
     return [expand(power(ratio, Integer(k), k)[k - 1] / k) for k in range(1, order + 1)]
@@ -61,11 +62,11 @@ def s_from_moments(moments: Sequence[Expr], order: int) -> Series:
     >>> s_from_moments([1, 2, 5, 14], 4)
     [1, -1, 1, -1]
     """
-    if sympify(moments[0]).is_zero:
+    if plain("moments", moments[0]).is_zero:
         raise DomainError(
             "The S-transform needs a mean that is not zero. Shift the law, or use its R-transform."
         )
-    psi = [sympify(c) for c in moments[:order]]  # psi(t) / t
+    psi = [plain("moments", c) for c in moments[:order]]  # psi(t) / t
     chi = [expand(power(psi, Integer(-k), k)[k - 1] / k) for k in range(1, order + 1)]  # chi(m) / m
     return multiply([Integer(1), Integer(1)], chi, order)
 
@@ -86,7 +87,7 @@ def moments_from_cumulants(cumulants: Sequence[Expr], order: int) -> Series:
         for s in range(1, n + 1):
             block = multiply(block, moments, n)
             if s <= len(cumulants):
-                total += sympify(cumulants[s - 1]) * (block[n - s] if n - s < len(block) else 0)
+                total += plain("cumulants", cumulants[s - 1]) * (block[n - s] if n - s < len(block) else 0)
         moments.append(expand(total))
     return moments[1:]
 
@@ -97,7 +98,7 @@ def cumulants_from_moments(moments: Sequence[Expr], order: int) -> Series:
     >>> cumulants_from_moments([1, 2, 5, 14], 4)  # free Poisson of rate one
     [1, 1, 1, 1]
     """
-    full: Series = [Integer(1), *(sympify(c) for c in moments[:order])]
+    full: Series = [Integer(1), *(plain("moments", c) for c in moments[:order])]
     powers: list[Series] = [[Integer(1)]]
     for _ in range(order):
         powers.append(multiply(powers[-1], full, order + 1))
