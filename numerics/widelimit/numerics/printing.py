@@ -247,6 +247,8 @@ class Printer(PythonCodePrinter):
             raise InputError("The imaginary unit appears in an expression compiled for real numbers.")
         return "1j"
 
+    _print_ComplexRootOf = _print_CRootOf = _print_Float  # kinks at roots of polynomials
+
     def _print_Infinity(self, expr: Any) -> str:
         return "math.inf"
 

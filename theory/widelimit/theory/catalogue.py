@@ -71,7 +71,7 @@ class Rule:
             example = ", ".join("3" if v is None else str(v) for v in values.values())
             raise ParseError(f"Activation '{self.name}' needs a parameter: write '{self.name}({example})'.")
         self.check(*values.values())
-        return tuple(values.values())  # type: ignore[arg-type]
+        return tuple(values.values())
 
 
 def rounded(value: Expr) -> Expr:

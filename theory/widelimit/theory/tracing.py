@@ -114,7 +114,7 @@ def _applied(name: str, args: Iterable[Any], named: dict[str, Any] | None = None
     while given and isinstance(given[-1], bool):  # `inplace` by position
         given.pop()
     keywords = {key: _argument(value) for key, value in (named or {}).items()}
-    return _Traced(vocabulary.apply(_bare(name), given, keywords))  # type: ignore[arg-type]
+    return _Traced(vocabulary.apply(_bare(name), given, keywords))
 
 
 def _argument(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from sympy import E, Expr, Heaviside, Integer, Max, Min, Piecewise, Pow, Rational, S, Symbol, pi, sqrt
 
@@ -26,7 +26,7 @@ MAX_EXPONENT = 64
 MAX_NUMBER = 10**12
 MAX_SHOWN = 300  # operations of an expression that is printed as its name
 
-Term = Expr | Boolean
+Term: TypeAlias = Expr | Boolean
 Function = tuple[Callable[..., Term], int, int]  # what it builds, fewest and most arguments
 
 CONSTANTS: Mapping[str, Expr] = MappingProxyType(
