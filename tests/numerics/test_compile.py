@@ -141,14 +141,6 @@ def test_cache_folder_that_takes_no_files(monkeypatch, tmp_path):
     assert cache.folder().is_dir()
 
 
-def test_remembered_survives_a_damaged_entry(monkeypatch, tmp_path):
-    monkeypatch.setenv("WIDELIMIT_CACHE", str(tmp_path))
-    assert cache.remembered("entry", lambda: [1]) == [1]
-    assert cache.remembered("entry", lambda: [2]) == [1]
-    (tmp_path / "entry.pickle").write_bytes(b"cut")
-    assert cache.remembered("entry", lambda: [3]) == [3]
-
-
 def test_expectations_in_nopython_code():
     sigma = Symbol("sigma_t", positive=True)  # a name close to those of generated code
     single, kinked = Expectation(exp(sigma * x**2), x, q / 2), Expectation(Max(tanh(sigma * x), 0), x, q / 2)

@@ -1,35 +1,40 @@
 """Generated modules and what was derived for them, kept in a folder between processes.
 
 `module(key, write)` imports the module named by `key`, writing its source first if no process has.
-`remembered(key, derive)` does the same for an object, so that a derivation runs once per machine.
-The folder is ``$WIDELIMIT_CACHE``, else the user's cache folder, else (nothing writable) one that lives as long
-as the process. A key hashes everything that the result depends on, the sources of widelimit included: an entry
-is never stale, only unused.
+`remembered(key, derive)` does the same for expressions and numbers, so that a derivation runs once per machine.
+A key hashes everything that the result depends on, the sources of widelimit included: an entry is never stale, only
+unused. A file is used only if it is what was written under its key, and is written again otherwise.
+
+cache_folder  where the files are, and that nobody else can write there
+cache_code    numba's machine code beside generated modules
+cache_trees   expressions as JSON
 """
 
 from __future__ import annotations
 
-import atexit
 import functools
 import hashlib
 import importlib.util
 import logging
-import os
-import pickle
-import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
+from importlib.abc import SourceLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import mpmath
 import numba
 import numpy
-import platformdirs
 import scipy
+import sympy
 
+from widelimit.numerics import cache_code, cache_folder, cache_trees
+from widelimit.numerics.cache_folder import folder
+from widelimit.theory.errors import InternalError
+
+__all__ = ["digest", "folder", "module", "remembered", "sources"]
 _log = logging.getLogger(__name__)
 _lock = threading.RLock()
 
@@ -45,90 +50,89 @@ def digest(*parts: str) -> str:
 
 @functools.cache
 def sources(package: str, *names: str) -> str:
-    """Return a hash of the toolchain and of the Python sources of `package` (only of `names`, if given)."""
+    """Return a hash of the toolchain and of all Python sources of `package`, in its subpackages too.
+
+    With `names`, only of the modules or subpackages called so (``"pieces"``, ``"freeprob/law"``, ``"freeprob"``).
+    Raises `InternalError` for a name that is neither: its changes would go unseen.
+    """
     spec = importlib.util.find_spec(package)
-    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
-    files = sorted(
-        path for folder in folders for path in Path(folder).glob("*.py") if not names or path.stem in names
-    )
-    versions = (numba.__version__, numpy.__version__, scipy.__version__, sys.version)
-    return digest(*versions, *(f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in files))
+    tree = {}
+    for root in spec.submodule_search_locations or () if spec is not None else ():
+        for path in Path(root).rglob("*.py"):
+            tree[path.relative_to(root).with_suffix("").as_posix()] = path
+    for name in names:
+        if not any(_within(inside, name) for inside in tree):
+            raise InternalError(f"Package {package} has no module {name}, which a key of the cache asks for.")
+    if names:
+        tree = {inside: path for inside, path in tree.items() if any(_within(inside, name) for name in names)}
+    tools = (numba, numpy, scipy, sympy, mpmath)
+    versions = (*(tool.__version__ for tool in tools), sys.version)
+    return digest(*versions, *(f"{name}\n{tree[name].read_text(encoding='utf-8')}" for name in sorted(tree)))
 
 
-def folder() -> Path:
-    """Return the cache folder, created if need be."""
-    chosen = os.environ.get("WIDELIMIT_CACHE")
-    return _writable(chosen or platformdirs.user_cache_dir("widelimit", appauthor=False))
+def _within(inside: str, name: str) -> bool:
+    return inside == name or inside.startswith(f"{name}/")
 
 
 def module(key: str, write: Callable[[], str]) -> ModuleType:
-    """Import the generated module called `key`, calling `write` for its source if it is not in the cache."""
+    """Import the generated module called `key`, calling `write` for its source if the cache does not have it.
+
+    The module's ``SOURCE`` is that text.
+    """
     name = f"widelimit_generated_{key}"
     with _lock:
         if name in sys.modules:
             return sys.modules[name]
         path = folder() / f"{name}.py"
-        if not path.exists():
-            path = store(path.name, write().encode())
-        spec = importlib.util.spec_from_file_location(name, path)
+        text = cache_folder.read(path.name)
+        if text is None:
+            text = write().encode()
+            path = cache_folder.write(path.name, text)
+        spec = importlib.util.spec_from_loader(name, _Loader(path, cache_folder.sealed(path.name, text)))
         assert spec is not None and spec.loader is not None
         found = importlib.util.module_from_spec(spec)
+        vars(found)["SOURCE"] = text.decode()
         sys.modules[name] = found
         try:
             spec.loader.exec_module(found)
+            cache_code.seal(found)
         except BaseException:
             del sys.modules[name]
             raise
         return found
 
 
-def remembered(key: str, derive: Callable[[], Any]) -> Any:
-    """Return the object called `key` (SymPy expressions, plain data), calling `derive` if it is not in the cache."""
-    path = folder() / f"{key}.pickle"
-    try:
-        return pickle.loads(path.read_bytes())
-    except Exception as error:  # not there, or not what this version of a library can read: derive it again
-        _log.debug("%s: %s", path.name, error)
+class _Loader(SourceLoader):
+    """Runs the text that was checked; no bytecode beside it, which nobody checks."""
+
+    def __init__(self, path: Path, text: bytes) -> None:
+        self._path, self._text = path, text
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self._path)
+
+    def get_data(self, path: str) -> bytes:
+        return self._text
+
+
+def remembered(key: str, derive: Callable[[], Any], *records: type) -> Any:
+    """Return what is called `key`, calling `derive` if it is not in the cache.
+
+    Expressions, numbers, text, lists, tuples and the dataclasses `records` of these are kept; everything else is
+    derived by each process.
+    """
+    name = f"{key}.json"
+    text = cache_folder.read(name)
+    if text is not None:
+        try:
+            return cache_trees.loads(text.decode(), records)
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+            _log.debug("%s: %s", name, error)
     found = derive()
-    store(path.name, pickle.dumps(found))
+    try:
+        text = cache_trees.dumps(found).encode()
+        if cache_trees.loads(text.decode(), records) == found:
+            cache_folder.write(name, text)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        _log.debug("%s is not kept: %s", name, error)
     return found
-
-
-def store(name: str, content: bytes) -> Path:
-    """Write a file of the cache in one step: other processes see all of it or nothing."""
-    try:
-        return _replace(folder() / name, content)
-    except OSError as error:
-        _log.warning("the cache folder %s takes no files (%s); using a temporary one", folder(), error)
-        return _replace(_temporary() / name, content)
-
-
-def _replace(path: Path, content: bytes) -> Path:
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(scratch, path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
-    return path
-
-
-@functools.lru_cache
-def _writable(path: str) -> Path:
-    chosen = Path(path).expanduser()
-    try:
-        chosen.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=chosen):
-            return chosen
-    except OSError as error:
-        _log.warning("the cache folder %s is not writable (%s); using a temporary one", chosen, error)
-        return _temporary()
-
-
-@functools.cache
-def _temporary() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="widelimit-"))
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    return path

@@ -46,6 +46,7 @@ _MAKERS = (
     "quadrature",
     "features",
 )  # of generated code
+_TOLD_BY = ("pieces",)  # where the quadrature of generated code looks for kinks
 _log = logging.getLogger(__name__)
 _RESERVED = {
     "scalar",
@@ -78,7 +79,8 @@ class Request:
     def key(self) -> str:
         """The hash that names the generated module."""
         parts = (sympy.srepr(self.expressions), sympy.srepr(self.arguments), self.name, str(self.complex_))
-        return cache.digest(cache.sources("widelimit.numerics", *_MAKERS), *parts)
+        made_by = cache.sources("widelimit.numerics", *_MAKERS), cache.sources("widelimit.theory", *_TOLD_BY)
+        return cache.digest(*made_by, *parts)
 
     def rewritten(self, expressions: Sequence[Expr], arguments: Sequence[Symbol], name: str) -> Request:
         """Return a request for other expressions, compiled in the same way."""
@@ -254,10 +256,6 @@ def function({arguments}):
 def fill({arguments}{comma}out):
     for _i in range(out.shape[1]):
         {targets} = function({elements})
-
-
-with open(__file__, encoding="utf-8") as _file:
-    SOURCE = _file.read()
 '''
 
 

@@ -201,7 +201,7 @@ def _kernel(request: Request, integrands: Sequence[Expr], x: Symbol, name: str) 
     compiled = Compiled(request.rewritten(integrands, (x, *(request.arguments[i] for i in used)), name))
     here = cache.sources("widelimit.numerics", "features") + cache.sources("widelimit.theory", "pieces")
     key = cache.digest("features", here, sympy.srepr(tuple(integrands)), sympy.srepr(x))
-    return Kernel(compiled, tuple(used), cache.remembered(key, lambda: features(integrands, x)))
+    return Kernel(compiled, tuple(used), cache.remembered(key, lambda: features(integrands, x), Features))
 
 
 def _product(request: Request, node: Expr, symbol: Symbol, index: int) -> Product:

@@ -146,7 +146,7 @@ def maps(activation: str | Activation | Expr) -> Maps:
     here = cache.sources("widelimit.numerics", "meanfield_maps", "features")
     key = cache.digest("meanfield", here, cache.sources("widelimit.theory"), sympy.srepr(phi.expr))
     start = time.perf_counter()
-    formulas = cache.remembered(key, lambda: derive(phi))
+    formulas = cache.remembered(key, lambda: derive(phi), Formulas, Features)
     _log.debug("formulas of %s in %.3f s", phi.name, time.perf_counter() - start)
     return Maps(phi, formulas)
 
