@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from widelimit.numerics import fisher, meanfield
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, DomainError
 
 POINT = {
     "sigma_w": math.sqrt(2.0),
@@ -57,8 +57,12 @@ def test_relu_recursion_by_hand():
 
 
 def test_odd_activation_without_biases_has_uncorrelated_gradients():
+    """All eigenvalues are equal in the limit of infinite width; at a width of 500 fifty samples spread them by half."""
     s = fisher.predict("tanh", sigma_w=1.5, sigma_b=0.0, depth=3, width=500.0, samples=50)
-    assert abs(s.kappa_2) < 1e-14 and math.isclose(s.largest, s.alpha * 500 * s.kappa_1 / 50, rel_tol=1e-9)
+    assert abs(s.kappa_2) < 1e-14 and math.isclose(s.outlier, s.alpha * 500 * s.kappa_1 / 50, rel_tol=1e-9)
+    assert 1.3 < s.largest / s.bulk < 1.6
+    limit = fisher.predict("tanh", sigma_w=1.5, sigma_b=0.0, depth=3, width=1e12, samples=50)
+    assert math.isclose(limit.largest, limit.bulk, rel_tol=1e-4)
 
 
 def test_bounds_lie_above_the_blocks_and_the_whole():
@@ -114,3 +118,14 @@ def test_bad_input():
         fisher.predict("relu", samples=0)
     with pytest.raises(ArgumentError, match="`input_overlap`"):
         fisher.predict("relu", input_overlap=2.0)
+    message = r"`input_overlap` must be at least -0.0344828 = -input_moment / \(samples - 1\) for 30 inputs"
+    with pytest.raises(ArgumentError, match=message):
+        fisher.predict("tanh", samples=30, input_overlap=-0.04)
+    with pytest.raises(ArgumentError, match=message):
+        fisher.jacobian_bound("tanh", sigma_w=1.0, depth=2, samples=30, input_overlap=-0.04)
+    with pytest.raises(ArgumentError, match="`inputs` must be 'gaussian' for 200 samples of 50 components"):
+        fisher.predict("tanh", width=50.0, samples=200, inputs="equal")
+    with pytest.raises(ArgumentError, match="`outputs`"):
+        fisher.jacobian_bound("tanh", sigma_w=1.0, depth=2, samples=30, outputs=0)
+    with pytest.raises(DomainError, match="layer 2 have the variance 0"):
+        fisher.predict("max(x-60,0)", sigma_w=1.0)

@@ -4,25 +4,34 @@ The network has layers 1..L with widths M_l = alpha_l M (M_0 the input), a linea
 F = 1/T sum_t sum_k grad f_k(x_t) grad f_k(x_t)' over T independent inputs, for parameters in the standard
 parametrisation (the variance sits in the weights; numbers differ from the tangent kernel's by factors of the width).
 F shares its non-zero eigenvalues with a TC x TC matrix which in the limit is, for each output, constant on the
-diagonal and off it: one outlier and T - 1 equal eigenvalues, from which everything follows.
+diagonal and off it: one eigenvalue along the mean over samples and T - 1 equal ones across it, from which everything
+follows. The former is the largest unless kappa_2 is negative. How finite width spreads the others: `fisher_spread`.
 """
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, IndexedBase, Sum, Symbol, symbols
+from collections.abc import Mapping
+from typing import Any
+
+import mpmath
+from sympy import Eq, Expr, IndexedBase, Max, Sum, Symbol, symbols
 
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
 from widelimit.theory.derivation import Derivation, Step
 from widelimit.theory.expectation import Expectation
+from widelimit.theory.fisher_spread import SAMPLES
+from widelimit.theory.fisher_spread import steps as spread_steps
 from widelimit.theory.kernel import Q1, Q2, RHO, SIGMA_B, SIGMA_W, expectation, slope
+from widelimit.theory.precision import evaluate
 
 KAPPA_1 = Symbol("kappa_1", positive=True)
-KAPPA_2 = Symbol("kappa_2", nonnegative=True)
+KAPPA_2 = Symbol("kappa_2", real=True)  # negative where the samples' mean is taken out
 ALPHA = Symbol("alpha", positive=True)
 WIDTH = Symbol("M", positive=True)
 OUTPUTS = Symbol("C", positive=True)
-SAMPLES = Symbol("T", positive=True)
+W_ZETA = Symbol("w_zeta", positive=True)
+MOMENT = Symbol("v", positive=True)  # mean square of an input's components
 
 _ASSUMPTIONS = (
     "widths go to infinity in proportion; the number of outputs stays finite",
@@ -42,6 +51,16 @@ def bulk() -> Expr:
     return ALPHA * WIDTH * (KAPPA_1 - KAPPA_2) / SAMPLES
 
 
+def largest() -> Expr:
+    """The larger of the two: `outlier` where kappa_2 >= 0, `bulk` where it is negative."""
+    return Max(outlier(), bulk())
+
+
+def smallest_overlap() -> Expr:
+    """-v / (T - 1): T inputs of mean square v whose pairs all overlap by less do not exist (their sum has a length)."""
+    return -MOMENT / (SAMPLES - 1)
+
+
 def parameters() -> Expr:
     """The number of weights, alpha M^2, to leading order."""
     return ALPHA * WIDTH**2
@@ -58,15 +77,23 @@ def second_moment() -> Expr:
 
 
 def condition_number() -> Expr:
-    """Largest over smallest non-zero eigenvalue, ((T-1) kappa_2 + kappa_1) / (kappa_1 - kappa_2)."""
-    return ((SAMPLES - 1) * KAPPA_2 + KAPPA_1) / (KAPPA_1 - KAPPA_2)
+    """The larger over the smaller of the two, ((T-1) kappa_2 + kappa_1) / (kappa_1 - kappa_2) where kappa_2 >= 0."""
+    ratio = ((SAMPLES - 1) * KAPPA_2 + KAPPA_1) / (KAPPA_1 - KAPPA_2)
+    return Max(ratio, 1 / ratio)
 
 
-def largest_learning_rate() -> Expr:
-    """Gradient descent on the mean squared loss is unstable above 2 / largest eigenvalue
-    (karakida2019universal, sec. 4).
+def largest_learning_rate(eigenvalue: Expr | None = None) -> Expr:
+    """2 / largest eigenvalue: above it gradient descent on the mean squared loss is unstable
+    (karakida2019universal, sec. 4). `eigenvalue`: the largest, by default `largest` of the limit.
     """
-    return 2 / outlier()
+    return 2 / (largest() if eigenvalue is None else eigenvalue)
+
+
+def layer_gain() -> Expr:
+    """sigma_w^2 w zeta: what a layer multiplies z(m) of J J' by, w = E d / (zeta - d) = (C / M_l) m, d = phi'^2
+    (pennington2018emergence, eq. (14), for Gaussian weights and C outputs).
+    """
+    return SIGMA_W**2 * W_ZETA
 
 
 def kappa() -> Expr:
@@ -76,6 +103,34 @@ def kappa() -> Expr:
     layer, depth = Symbol("l", integer=True), Symbol("L", integer=True, positive=True)
     width, backward, forward = IndexedBase("alpha"), IndexedBase("qtilde"), IndexedBase("qhat")
     return Sum(width[layer - 1] / ALPHA * backward[layer] * forward[layer - 1], (layer, 1, depth))
+
+
+def _gram_top(values: Mapping[Symbol, Any], dps: int) -> tuple[Any, dict[Symbol, Any]]:
+    """The largest eigenvalue of the Gram matrix itself, at a whole number of samples, and the values with that."""
+    samples = round(float(values[SAMPLES]))
+    whole = {**values, SAMPLES: samples}
+    with mpmath.workdps(dps + 10):
+        one, two = mpmath.mpf(values[KAPPA_1]), mpmath.mpf(values[KAPPA_2])
+        scale = mpmath.mpf(values[ALPHA]) * mpmath.mpf(values[WIDTH]) / samples
+        gram = mpmath.matrix(samples, samples)
+        for s in range(samples):
+            for t in range(samples):
+                gram[s, t] = scale * (one if s == t else two)
+        return max(mpmath.eigsy(gram, eigvals_only=True)), whole
+
+
+def _largest_of_gram(values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
+    top, whole = _gram_top(values, dps)
+    return top, evaluate(largest(), whole, dps)
+
+
+def _rate_of_gram(values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
+    """The rate at which the fastest mode, multiplied by 1 - eta lambda each step, turns to growth."""
+    top, whole = _gram_top(values, dps)
+    with mpmath.workdps(dps + 10):
+        return mpmath.findroot(
+            lambda eta: abs(1 - eta * top) - 1, (1.5 / top, 3 / top), solver="illinois"
+        ), evaluate(largest_learning_rate(), whole, dps)
 
 
 def derive(activation: str | Activation = "relu") -> Derivation:
@@ -98,11 +153,11 @@ def derive(activation: str | Activation = "relu") -> Derivation:
     scales = {SIGMA_W: (0.5, 2.0), SIGMA_B: (0.1, 1.0)}
     eigenvalues = {
         KAPPA_1: (1.0, 2.0),
-        KAPPA_2: (0.1, 0.9),
+        KAPPA_2: (-0.02, 0.9),
         ALPHA: (1.0, 4.0),
         WIDTH: (100.0, 1000.0),
         OUTPUTS: (1.0, 5.0),
-        SAMPLES: (5.0, 50.0),
+        SAMPLES: (5.0, 12.0),
     }
     source = "karakida2019universal"
     trace = OUTPUTS * (outlier() + (SAMPLES - 1) * bulk())
@@ -146,11 +201,11 @@ def derive(activation: str | Activation = "relu") -> Derivation:
         ),
         Step(
             "largest",
-            Eq(lambda_max, outlier(), evaluate=False),
+            Eq(lambda_max, largest(), evaluate=False),
             "per output, the Gram matrix of the gradients is alpha M / T times kappa_1 on the diagonal, kappa_2 off it",
             source=f"{source}, theorem 4",
             domain=eigenvalues,
-            kind="definition",
+            evaluate=_largest_of_gram,
         ),
         Step(
             "mean",
@@ -168,18 +223,19 @@ def derive(activation: str | Activation = "relu") -> Derivation:
         ),
         Step(
             "condition-number",
-            Eq(outlier() / bulk(), condition_number(), evaluate=False),
+            Eq(Max(outlier() / bulk(), bulk() / outlier()), condition_number(), evaluate=False),
             "one eigenvalue along the mean over samples, T - 1 equal ones across it",
             source=source,
             domain=eigenvalues,
         ),
+        *spread_steps(),
         Step(
             "learning-rate",
             Eq(eta, largest_learning_rate(), evaluate=False),
             "near a minimum the Hessian of the mean squared loss is F; steps are stable below 2 / lambda_max",
             source=f"{source}, section 4",
             domain=eigenvalues,
-            kind="definition",
+            evaluate=_rate_of_gram,
         ),
     )
     return Derivation(f"Fisher information of {phi.name} networks", steps, _ASSUMPTIONS)

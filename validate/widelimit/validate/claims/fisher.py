@@ -23,6 +23,7 @@ NETWORK: dict[str, Interval | Integers | Choice] = {
     "samples": Integers(5, 60),
 }
 _OUTPUTS = 2
+_WIDE = 1e9  # of the limit, where samples spread nothing
 
 
 def derivation(inputs: Inputs) -> Derivation:
@@ -33,12 +34,12 @@ def derivation(inputs: Inputs) -> Derivation:
 
 
 def statistics(inputs: Inputs, outputs: int = _OUTPUTS) -> Statistics:
-    """Mean-field statistics at width 1, to which all three scale."""
+    """Mean-field statistics in the limit of infinite width."""
     from widelimit.numerics import fisher
 
     return fisher.predict(
         str(inputs["activation"]), sigma_w=float(inputs["sigma_w"]), sigma_b=float(inputs["sigma_b"]),
-        depth=int(inputs["depth"]), width=1.0, samples=int(inputs["samples"]), outputs=outputs,
+        depth=int(inputs["depth"]), width=_WIDE, samples=int(inputs["samples"]), outputs=outputs,
     )  # fmt: skip
 
 
@@ -57,12 +58,12 @@ def _blocks(inputs: Inputs) -> np.ndarray:
 def spectrum(inputs: Inputs) -> np.ndarray:
     """Mean times width, second moment."""
     s = statistics(inputs)
-    return np.array([s.mean, s.second_moment])
+    return np.array([s.mean * _WIDE, s.second_moment])
 
 
 def largest(inputs: Inputs) -> np.ndarray:
     """Largest over width."""
-    return np.array([statistics(inputs).largest])
+    return np.array([statistics(inputs).largest / _WIDE])
 
 
 def whole_over_block(inputs: Inputs) -> np.ndarray:
@@ -109,7 +110,7 @@ def simulate_learning_rate(inputs: Inputs, size: int, seeds: Sequence[int], back
 
 def _uncorrelated_spectrum(inputs: Inputs) -> np.ndarray:
     s = statistics(inputs)
-    return np.array([s.mean, s.alpha * _OUTPUTS * s.kappa_1**2 / int(inputs["samples"])])
+    return np.array([s.mean * _WIDE, s.alpha * _OUTPUTS * s.kappa_1**2 / int(inputs["samples"])])
 
 
 def _uncorrelated_largest(inputs: Inputs) -> np.ndarray:
