@@ -1,8 +1,9 @@
 """What callers pass, checked once at the door: numbers become float arrays, anything else an `ArgumentError`.
 
 Every checker takes the argument's name and value and returns a float64 array (0-d for a scalar); `scalar` goes
-back the other way, so that scalars in give Python floats out. Text, booleans, NaN and complex numbers are refused,
-never converted.
+back the other way, so that scalars in give Python floats out. Numbers of Python, NumPy, SymPy and mpmath are read, and
+arrays of them: lists, NumPy arrays, columns of pandas, xarray, tensors of torch. Text, booleans, NaN, complex numbers,
+masked entries and numbers that no float holds are refused, never converted.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from widelimit.theory import exact
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
+_DIMENSIONS = 64  # of an array of NumPy, at most
 
 
 def real(name: str, value: Any, help: str = "", *, infinite: bool = False) -> Array:
@@ -148,17 +151,62 @@ def scalar(array: Array) -> Any:
 
 def _numbers(name: str, value: Any, help: str) -> Array:
     must = "must be a real number or an array of them"
-    try:
-        array = np.asarray(value)
-        if array.dtype == object:  # SymPy numbers, Fractions, mpf; but never text hidden in a list
-            if any(isinstance(item, str | bytes | bool | None.__class__) for item in array.flat):
-                raise TypeError
-            array = array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentError(name, must, value, help) from None
-    if array.dtype.kind not in "iuf":
+    if isinstance(value, str | bytes | bytearray | memoryview) or _holds_booleans(value):
         raise ArgumentError(name, must, value, help)
-    return array.astype(np.float64)
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ArgumentError(name, must, but="has masked entries", help=help or "Drop or fill them.")
+    try:
+        array = np.asarray(_at_hand(value))
+        if array.dtype == object:  # SymPy numbers, Fractions, mpf, whole numbers beyond 2**64; nothing else
+            items = [_exact(name, item, must, help) for item in array.flat]
+            array = np.array(items, dtype=np.float64).reshape(array.shape)
+        if array.dtype.kind not in "iuf":
+            raise TypeError
+        with np.errstate(over="ignore"):  # a long double that no float holds is infinite, and refused as that
+            return array.astype(np.float64)
+    except ArgumentError:
+        raise
+    except Exception:  # whatever a foreign container raises when asked for its numbers
+        raise ArgumentError(name, must, value, help) from None
+
+
+def _at_hand(value: Any) -> Any:
+    """A torch tensor as an array in memory, whatever its device, precision and gradient; anything else as it is."""
+    if type(value).__module__.partition(".")[0] != "torch" or not hasattr(value, "detach"):
+        return value
+    if not value.is_floating_point() or str(value.dtype) in ("torch.float64", "torch.float32"):
+        return value.detach().cpu().numpy()
+    return value.detach().cpu().double().numpy()
+
+
+def _exact(name: str, item: Any, must: str, help: str) -> float:
+    """One entry of an array of objects as a float; NaN and infinity are refused later, in the words for arrays."""
+    if isinstance(item, float):
+        return item
+    try:
+        return float(exact.number(name, item, infinite=True))
+    except ArgumentError as error:
+        if "is NaN" in str(error):
+            return float("nan")
+        if "must be finite" in str(error):
+            return float("-inf") if item < 0 else float("inf")
+        raise ArgumentError(name, must, item, help) from None
+
+
+def _holds_booleans(value: Any) -> bool:
+    """Whether a list holds True or False, which NumPy would count as one and zero."""
+    if isinstance(value, bool | np.bool_):
+        return True
+    if not isinstance(value, list | tuple):
+        return False
+    level: list[Any] = list(value)
+    for _ in range(_DIMENSIONS):
+        if any(isinstance(item, bool | np.bool_) for item in level):
+            return True
+        level = [inner for item in level if isinstance(item, list | tuple) for inner in item]
+        if not level:
+            return False
+    return False
 
 
 def _require(name: str, array: Array, good: Array, must: str, help: str) -> Array:

@@ -8,7 +8,7 @@ has no feature narrower than its poles are far, pi. All sign changes are refined
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,14 @@ from widelimit.numerics import arguments, ridge_kernel, threads
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_solve import with_signal
 from widelimit.numerics.ridge_spectrum import Spectrum
-from widelimit.theory.errors import InternalError
+from widelimit.theory.errors import DomainError, InternalError
 
 _SPACING = 0.08  # of the nodes in log kappa
 _MOST_EXTREMA = 512
+_LARGEST = 709.0  # logarithm of the largest float
+_FAR = 1e200  # the noise where it is this much weaker than the signal is no noise
+_WIDEST = 1e50  # ratio of samples to dimensions, or of eigenvalues, either way
+_FAINT = 1e-30  # of the noise: a weaker signal changes no digit of the test error
 
 
 @by_value
@@ -111,10 +115,52 @@ def minima(
 
 
 def _minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minimum]:
+    """The minima in units of the largest eigenvalue and of the larger of signal and noise: no power overflows."""
     if spectrum.total_signal == 0.0:
         return [Minimum(math.inf, noise, math.inf)]  # nothing to learn: do not fit
     if noise == 0.0 and alpha >= 1.0:
         return [Minimum(0.0, 0.0, 0.0)]  # everything is learnt
+    s = spectrum.eigenvalues
+    if not 1 / _WIDEST < alpha < _WIDEST or s[-1] < s[0] / _WIDEST:
+        raise DomainError(
+            f"The best penalty is computed for sample ratios and spreads of eigenvalues within {_WIDEST:g}; here they "
+            f"are {alpha:.3g} and {s[0]:.3g} / {s[-1]:.3g}. Drop what no sample can show."
+        )
+    signal = spectrum.total_signal
+    if alpha >= 1.0 and noise < signal / _FAR:
+        raise DomainError(
+            f"The noise {noise:.3g} is lost beside the signal {signal:.3g}: pass 0, the penalty is 0."
+        )
+    faint = signal < _FAINT * noise  # E is the noise to all digits, and kappa goes with noise/signal
+    unit, energy = _binary(s[0]), _binary(signal if faint else max(signal, noise))
+    small = replace(spectrum, eigenvalues=s / unit, signal=spectrum.signal / energy)
+    found = _scaled_minima(small, alpha, 1 / _FAINT if faint else noise / energy)
+    units = (unit, noise, 1 / energy, _FAINT) if faint else (unit,)
+    return [
+        Minimum(
+            _product(one.penalty, *units),
+            noise + signal if faint else one.test_error * energy,
+            _product(one.effective_ridge, *units),
+        )
+        for one in found
+    ]
+
+
+def _binary(value: float) -> float:
+    """The power of two below a number: dividing by it loses no digit."""
+    return 2.0 ** (math.frexp(value)[1] - 1)
+
+
+def _product(value: float, *factors: float) -> float:
+    """A product of numbers that may overflow on the way; beyond all floats it is infinite."""
+    if value == 0.0 or len(factors) == 1:
+        with np.errstate(over="ignore"):
+            return float(np.float64(value) * factors[0])
+    size = sum(math.log(abs(v)) for v in (value, *factors))
+    return math.copysign(math.exp(size) if size < _LARGEST else math.inf, value)
+
+
+def _scaled_minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minimum]:
     loops = ridge_kernel.loops()
     arrays = (spectrum.eigenvalues, spectrum.weights, spectrum.signal)
     low, high = _range(spectrum, alpha, noise)

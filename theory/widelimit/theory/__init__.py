@@ -3,5 +3,8 @@
 from widelimit.theory.activation import Activation
 from widelimit.theory.derivation import Derivation, Step
 from widelimit.theory.expectation import Expectation
+from widelimit.theory.lazily import rooms
 
 __all__ = ["Activation", "Derivation", "Expectation", "Step"]
+
+__getattr__, __dir__ = rooms(__name__)
