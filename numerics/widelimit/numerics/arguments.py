@@ -119,6 +119,13 @@ def increasing(name: str, value: Any, help: str = "") -> Array:
     return array
 
 
+def flag(name: str, value: Any, help: str = "") -> bool:
+    """Return `value` if it is True or False: the text 'False' would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise ArgumentError(name, "must be True or False", value, help)
+    return bool(value)
+
+
 def choice(name: str, value: Any, options: Iterable[str], help: str = "") -> str:
     """Return `value` if it is one of `options`."""
     allowed = tuple(options)

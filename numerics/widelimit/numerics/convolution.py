@@ -70,6 +70,8 @@ def predict(
     """
     phi = Activation.of(activation)
     positions = arguments.count("positions", positions, least=2)
+    filter_size = arguments.count("filter_size", filter_size)
+    kind = arguments.choice("kind", kind, ("uniform", "delta"))
     if q is None or c is None:
         from widelimit.numerics import meanfield
 

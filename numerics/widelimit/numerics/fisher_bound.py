@@ -90,6 +90,7 @@ def jacobian_bound(
     >>> few.jacobians.round(3).tolist(), many.jacobians.round(3).tolist()
     ([1.0, 1.0, 1.0], [4.409, 2.914, 1.0])
     """
+    square, biases = arguments.flag("square", square), arguments.flag("biases", biases)
     depth, samples = arguments.count("depth", depth), arguments.count("samples", samples)
     outputs = arguments.count("outputs", outputs)
     kind = arguments.choice("weights", weights, ("orthogonal", "gaussian"))

@@ -187,6 +187,8 @@ def _allocate(
     n1: int, n2: int, out: str | Path | None, memory: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
     if out is not None:
+        if not isinstance(out, str | os.PathLike):
+            raise ArgumentError("out", "must be the path of a folder", out)
         folder = Path(out)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -199,7 +201,7 @@ def _allocate(
             for name in ("nngp", "ntk")
         )
         return nngp, ntk
-    needed, limit = 16.0 * n1 * n2, available_memory() if memory is None else float(memory)
+    needed, limit = 16.0 * n1 * n2, available_memory() if memory is None else _bytes(memory)
     if needed > limit:
         raise ArgumentError(
             "x1",
@@ -208,6 +210,10 @@ def _allocate(
             help="Pass `out`, a folder, to compute them in blocks into memory-mapped files.",
         )
     return np.empty((n1, n2)), np.empty((n1, n2))
+
+
+def _bytes(memory: float) -> float:
+    return arguments.single("memory", arguments.non_negative("memory", memory, infinite=True))
 
 
 def available_memory() -> float:

@@ -139,10 +139,13 @@ class Maps:
         return Conditioned(*self.integrands, self.formulas.shape, q1, q2)
 
 
-@functools.lru_cache(maxsize=256)
 def maps(activation: str | Activation | Expr) -> Maps:
     """Return the compiled maps of an activation (a catalogue name, an expression in `x`, an Activation)."""
-    phi = Activation.of(activation)
+    return _maps(Activation.of(activation))
+
+
+@functools.lru_cache(maxsize=256)
+def _maps(phi: Activation) -> Maps:
     here = cache.sources("widelimit.numerics", "meanfield_maps", "features")
     key = cache.digest("meanfield", here, cache.sources("widelimit.theory"), sympy.srepr(phi.expr))
     start = time.perf_counter()

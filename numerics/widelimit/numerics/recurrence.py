@@ -128,7 +128,7 @@ def two_time(
     >>> out.covariance.tolist()
     [[1.0, 1.0], [1.0, 1.25]]
     """
-    phi = Activation.of(activation)
+    phi, tied = Activation.of(activation), arguments.flag("tied", tied)
     sw2, sv2, sb2 = (
         float(arguments.non_negative(n, v)) ** 2
         for n, v in (("sigma_w", sigma_w), ("sigma_v", sigma_v), ("sigma_b", sigma_b))

@@ -211,6 +211,10 @@ def from_data(
     >>> abs(theory.noise - 0.25) < 3 * theory.noise_standard_error
     True
     """
+    intercept, standardize = (
+        arguments.flag("intercept", intercept),
+        arguments.flag("standardize", standardize),
+    )
     inputs, targets = table(X, y, target)
     draws = arguments.count("redrawn", redrawn, 2), arguments.count("seed", seed, 0)
     sample, constant = _decomposed(inputs, targets, intercept, standardize)

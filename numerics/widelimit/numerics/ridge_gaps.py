@@ -53,6 +53,7 @@ def gap_thresholds(
     array([1.10838153])
     """
     spectrum = Spectrum.of(eigenvalues, weights)
+    below = arguments.single("below", arguments.real("below", below, infinite=True))
     s, p = spectrum.eigenvalues, spectrum.weights
     if s.size == 1:
         return np.empty(0)

@@ -53,7 +53,7 @@ class Convolution:
 
     def __post_init__(self) -> None:
         _scales(self.sigma_w, self.sigma_b)
-        if self.size < 1 or self.size % 2 == 0:
+        if exact.whole("size", self.size, 1) % 2 == 0:
             raise ArgumentError("size", "must be an odd number", self.size)
         if self.dimensions not in (1, 2):
             raise ArgumentError("dimensions", "must be 1 or 2", self.dimensions)
@@ -80,8 +80,7 @@ class Dropout:
     keep: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.keep <= 1:
-            raise ArgumentError("keep", "must be above 0 and at most 1", self.keep)
+        exact.fraction("keep", self.keep)
 
 
 @dataclass(frozen=True)
@@ -363,7 +362,5 @@ def _at(node: Expr, q: Expr, q2: Expr, rho: Expr) -> Expr:
 
 
 def _scales(sigma_w: float, sigma_b: float) -> None:
-    if not sigma_w > 0 or sigma_w == float("inf"):
-        raise ArgumentError("sigma_w", "must be positive", sigma_w)
-    if not sigma_b >= 0 or sigma_b == float("inf"):
-        raise ArgumentError("sigma_b", "must not be negative", sigma_b)
+    exact.positive("sigma_w", sigma_w, symbols=True)
+    exact.non_negative("sigma_b", sigma_b, symbols=True)

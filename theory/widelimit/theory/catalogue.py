@@ -51,7 +51,7 @@ class Rule:
 
     def at(self, argument: Expr, *given: object, **named: object) -> Expr:
         """Return phi(argument) with parameters by position or by name."""
-        return self.build(argument, *self.filled(given, named))
+        return self.build(exact.plain("argument", argument), *self.filled(given, named))
 
     def filled(self, given: tuple, named: Mapping[str, object] = MappingProxyType({})) -> tuple[Expr, ...]:
         """Complete parameters by defaults and check them: numbers, or SymPy expressions in symbols."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from sympy import Eq, Expr, Rational, Sum, Symbol, cos, log, pi, sin
 
+from widelimit.theory import exact
 from widelimit.theory.activation import Activation
 from widelimit.theory.derivation import Derivation, Step
 from widelimit.theory.errors import ArgumentError
@@ -30,7 +31,8 @@ _ASSUMPTIONS = (
 
 def filter_weight(size: int, kind: str = "uniform") -> tuple[Expr, ...]:
     """Return v_beta for beta = -(size-1)/2 .. (size-1)/2: `uniform`, or `delta` (all weight in the middle)."""
-    if size < 1 or size % 2 == 0:
+    size = exact.whole("filter_size", size, 1)
+    if size % 2 == 0:
         raise ArgumentError("filter_size", "must be an odd number", size)
     middle = size // 2
     if kind == "uniform":
@@ -40,12 +42,14 @@ def filter_weight(size: int, kind: str = "uniform") -> tuple[Expr, ...]:
     raise ArgumentError("kind", "must be uniform or delta", kind)
 
 
+@exact.takes(k=exact.plain, n=exact.plain)
 def mode_multiplier(v: tuple[Expr, ...], k: Expr | int = K, n: Expr | int = N) -> Expr:
     """lambda_k = sum_beta v_beta cos(2 pi k beta / n), for symmetric v (xiao2018dynamical, eq. (2.10)).
 
     >>> mode_multiplier(filter_weight(3), k=0)
     1
     """
+    v = tuple(exact.numbers("v", v, symbols=True))
     middle = len(v) // 2
     return sum((weight * cos(2 * pi * k * (i - middle) / n) for i, weight in enumerate(v)), Rational(0))
 

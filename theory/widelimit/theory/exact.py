@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import wraps
+from inspect import signature
 from math import isinf
 from numbers import Integral, Rational, Real
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import mpmath
 from sympy import Expr, Float, I, Integer, Symbol, nan, oo, zoo
@@ -23,6 +25,7 @@ from widelimit.theory import sampling
 from widelimit.theory.errors import ArgumentError
 
 LARGEST = 1024  # bits: from 2**1024 on a number is infinity as a float
+F = TypeVar("F", bound=Callable[..., Any])
 _TEXT = "Text is not evaluated."
 
 
@@ -80,6 +83,14 @@ def positive(name: str, value: object, help: str = "", *, symbols: bool = False)
     return found
 
 
+def non_negative(name: str, value: object, help: str = "", *, symbols: bool = False) -> Expr:
+    """Return `number` of a value that is not below zero."""
+    found = number(name, value, help, symbols=symbols)
+    if not found.free_symbols and size(found) < 0:
+        raise ArgumentError(name, "must not be negative", value, help)
+    return found
+
+
 def at_least(name: str, value: object, least: float, help: str = "", *, symbols: bool = False) -> Expr:
     """Return `number` of a value that is not below `least`."""
     found = number(name, value, help, symbols=symbols)
@@ -134,6 +145,35 @@ def plain(name: str, value: object, help: str = "") -> Expr:
     if found is None:
         raise ArgumentError(name, "must be a SymPy expression", value, _with_text(value, help))
     return found
+
+
+def takes(**doors: Callable[[str, Any], Any]) -> Callable[[F], F]:
+    """Let a function pass each named argument through a door of this module first.
+
+    >>> @takes(metric=plain)
+    ... def doubled(metric):
+    ...     return 2 * metric
+    >>> doubled(3)
+    6
+    """
+
+    def decorate(function: F) -> F:
+        names = list(signature(function).parameters)
+
+        @wraps(function)
+        def checked(*args: Any, **named: Any) -> Any:
+            given = [doors[n](n, v) if n in doors else v for n, v in zip(names, args, strict=False)]
+            given += args[len(names) :]  # too many: the function says so
+            return function(*given, **{n: doors[n](n, v) if n in doors else v for n, v in named.items()})
+
+        return checked  # type: ignore[return-value]
+
+    return decorate
+
+
+def order(least: int) -> Callable[[str, Any], int]:
+    """The door of whole numbers of at least `least`, for `takes`."""
+    return lambda name, value: whole(name, value, least)
 
 
 def whole(name: str, value: object, least: int, help: str = "") -> int:

@@ -27,8 +27,9 @@ from sympy import (
     lambdify,
     sqrt,
 )
+from sympy.core.function import AppliedUndef
 
-from widelimit.theory.errors import ArgumentError, DomainError, ParseError
+from widelimit.theory.errors import ArgumentError, DomainError, ParseError, shown
 from widelimit.theory.exact import plain
 from widelimit.theory.pieces import KINKED, split
 from widelimit.theory.quadrature import Branched, expectation, expectation_pair
@@ -281,6 +282,7 @@ def _numeric(node: Expectation, dps: int) -> Any:
         if None not in terms:
             pairs = [(branched(g, x, dps), branched(h, y, dps)) for g, h in terms]  # type: ignore[misc]
             return expectation_pair(pairs, qx, qy, c, dps)
+        _refuse_undefined(f)
         general = lambdify((x, y), f, "mpmath")
         return expectation_pair([(Branched((), (mpmath.mpf,)),) * 2], qx, qy, c, dps, general)
 
@@ -356,10 +358,19 @@ def branched(f: Expr, x: Symbol, dps: int) -> Branched:
 
 @lru_cache(maxsize=1024)
 def _compiled(e: Expr, x: Symbol) -> Any:
+    _refuse_undefined(e)
     function = lambdify(x, e, "mpmath")
     if not e.has(x):
         return lambda point: mpmath.mpf(1) * function(point)
     return function
+
+
+def _refuse_undefined(e: Expr) -> None:
+    """Functions that are only a name have no value, and `lambdify` would write their names into code as they are."""
+    if e.has(AppliedUndef):
+        raise DomainError(
+            f"The function {shown(str(next(iter(e.atoms(AppliedUndef)))))} has no value: it is undefined."
+        )
 
 
 def _unmixed(f: Expr, x: Symbol, y: Symbol) -> Expr:

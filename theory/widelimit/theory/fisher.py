@@ -16,6 +16,7 @@ from typing import Any
 import mpmath
 from sympy import Eq, Expr, IndexedBase, Max, Sum, Symbol, symbols
 
+from widelimit.theory import exact
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
 from widelimit.theory.derivation import Derivation, Step
@@ -86,7 +87,7 @@ def largest_learning_rate(eigenvalue: Expr | None = None) -> Expr:
     """2 / largest eigenvalue: above it gradient descent on the mean squared loss is unstable
     (karakida2019universal, sec. 4). `eigenvalue`: the largest, by default `largest` of the limit.
     """
-    return 2 / (largest() if eigenvalue is None else eigenvalue)
+    return 2 / (largest() if eigenvalue is None else exact.plain("eigenvalue", eigenvalue))
 
 
 def layer_gain() -> Expr:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from sympy import Eq, Expr, Piecewise, Symbol, erf, exp, pi, sqrt, symbols
 
+from widelimit.theory import exact
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
 from widelimit.theory.derivation import Derivation, Step
-from widelimit.theory.errors import InfiniteMomentError
+from widelimit.theory.errors import ArgumentError, InfiniteMomentError
 from widelimit.theory.expectation import Expectation
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
 
@@ -44,21 +45,25 @@ def bending(activation: str | Activation) -> Expr:
     return second.expr
 
 
+@exact.takes(metric=exact.plain)
 def next_metric(metric: Expr = METRIC) -> Expr:
     """chi_1 g (poole2016exponential, eq. (9))."""
     return CHI_1 * metric
 
 
+@exact.takes(curvature=exact.plain)
 def next_curvature(curvature: Expr = CURVATURE) -> Expr:
     """3 chi_2 / chi_1^2 + kappa^2 / chi_1 (poole2016exponential, eq. (9)); N times the squared extrinsic curvature."""
     return 3 * CHI_2 / CHI_1**2 + curvature / CHI_1
 
 
+@exact.takes(gauss=exact.plain, metric=exact.plain)
 def next_gauss(gauss: Expr = GAUSS, metric: Expr = METRIC) -> Expr:
     """g_G + 3 (chi_2 / chi_1) g: the metric of the Gauss map, kappa^2 times the metric of the curve."""
     return gauss + 3 * CHI_2 / CHI_1 * metric
 
 
+@exact.takes(layer=exact.plain, first=exact.plain)
 def curvature_at(layer: Expr = LAYER, first: Expr = CURVATURE) -> Expr:
     """kappa^2 in `layer`, solved: (first - limit) chi_1^(1 - l) + limit, limit = 3 chi_2 / (chi_1 (chi_1 - 1)).
 
@@ -79,7 +84,9 @@ def published_growth(activation: str) -> Expr:
     if activation == "hard_tanh":
         root = sqrt(SIGMA_W**2 + SIGMA_B**2)
         return SIGMA_W * sqrt(WIDTH) / sqrt(root**2 + WIDTH * root)
-    raise ValueError(f"a growth factor is published for relu and hard_tanh, not for {activation}")
+    raise ArgumentError(
+        "activation", "must be relu or hard_tanh, for which a factor is published", activation
+    )
 
 
 def crossing_rate() -> Expr:

@@ -57,6 +57,7 @@ ASSUMPTIONS = (
 # transforms ---------------------------------------------------------------------------------------------------------
 
 
+@exact.takes(k=exact.order(0))
 def slope_moment(activation: Kind, k: int) -> Expr:
     r"""Return :math:`\mu_k=E\phi'(u)^{2k}`, u ~ N(0, q): closed where a rule knows it. InfiniteMomentError if infinite.
 
@@ -93,6 +94,7 @@ def slope_probability(activation: Kind) -> Expr | None:
     return slope_moment(activation, 1)
 
 
+@exact.takes(layers=exact.plain)
 def s_transform(activation: Kind | None, weights: str = "orthogonal", layers: Expr | int = depth) -> Expr:
     r"""S of J J^T, :math:`S_{WW}^LS_{D^2}^L`: closed for slopes 0 or 1 (activation None: with p as a symbol).
 
@@ -141,6 +143,7 @@ def rectangular(ratios: Sequence[Expr | int], activation: Kind | None = None) ->
 
 def varying(activations: Sequence[Kind], lengths: Sequence[Expr], weights: str = "orthogonal") -> Expr:
     """S of J J^T when layer l sits at its own length (slopes 0 or 1): the product of the layers' transforms."""
+    lengths = exact.numbers("lengths", lengths, symbols=True)
     if len(activations) != len(lengths) or not lengths:
         raise ArgumentError("lengths", "must give one length to each layer", lengths)
     factors = []
@@ -179,6 +182,7 @@ def bernoulli_class() -> Law:
 # numbers ------------------------------------------------------------------------------------------------------------
 
 
+@exact.takes(order=exact.order(1), layers=exact.plain)
 def moments(order: int, weights: str = "orthogonal", layers: Expr | int = depth) -> list[Expr]:
     """First moments of J J^T in mu_1, mu_2, mu_3 (order up to 3), by Lagrange inversion.
 
@@ -206,6 +210,7 @@ def _second(value: Expr, layers: Expr | int) -> Expr:
     return ratio * (sigma_w**2 * mu_1) ** (2 * layers)
 
 
+@exact.takes(layers=exact.plain)
 def variance_ratio(weights: str = "orthogonal", layers: Expr | int = depth) -> Expr:
     r"""var/m_1^2 = L (mu_2/mu_1^2 - 1 - s_1), s_1 = -1 for Gaussian and 0 for orthogonal weights; exact for every L.
 
@@ -229,6 +234,7 @@ def largest(weights: str = "orthogonal") -> Expr:
     return Piecewise((bulk, depth * (1 - p) >= 1), (p**-depth, True))
 
 
+@exact.takes(k=exact.order(1))
 def bernoulli_moment(k: int, weights: str = "orthogonal") -> Expr:
     """m_k for slopes 0 or 1 at criticality.
 
@@ -243,6 +249,7 @@ def bernoulli_moment(k: int, weights: str = "orthogonal") -> Expr:
     return expand(series[k - 1] / k)
 
 
+@exact.takes(k=exact.order(1))
 def class_moment(k: int, kind: str) -> Expr:
     """m_k of a universality class: Laguerre L_{k-1}^(1)(-k s_0^2)/k (smooth), or a sum (bernoulli)."""
     if kind == "smooth":

@@ -11,10 +11,11 @@ import functools
 
 from sympy import Derivative, Eq, Expr, Symbol, acos, exp, pi, sqrt, symbols
 
+from widelimit.theory import exact
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
 from widelimit.theory.derivation import Derivation, Step
-from widelimit.theory.errors import InfiniteMomentError
+from widelimit.theory.errors import ArgumentError, InfiniteMomentError
 from widelimit.theory.expectation import Expectation
 
 Q1 = Symbol("q_1", positive=True)
@@ -36,7 +37,8 @@ def expectation(f: Expr, g: Expr | None = None) -> Expectation:
     """E f(u) g(v), unevaluated; (u, v) centred Gaussian with variances q_1, q_2 and correlation rho; g = f by
     default.
     """
-    right = f if g is None else g
+    f = exact.plain("f", f)
+    right = f if g is None else exact.plain("g", g)
     return Expectation(f.subs(X, _U) * right.subs(X, _V), (_U, _V), (Q1, Q2, RHO))
 
 
@@ -85,6 +87,7 @@ def equal_pair(activation: str | Activation) -> tuple[Expr, Expr, Expr, Expr]:
     return same + opposite
 
 
+@exact.takes(expr=exact.plain)
 def is_closed(expr: Expr) -> bool:
     """Whether no unevaluated expectation is left in `expr`."""
     return not expr.has(Expectation)
@@ -175,6 +178,7 @@ def derive(activation: str | Activation = "relu") -> Derivation:
     return Derivation(f"NNGP and tangent kernel of {phi.name} networks", tuple(steps), _ASSUMPTIONS)
 
 
+@exact.takes(order=exact.order(0))
 def arc_cosine(order: int) -> Expr:
     """The arc-cosine kernel k_0 or k_1 of the correlation rho (cho2009kernel): ReLU has T = sqrt(q1 q2) k_1 /
     2, Tdot = k_0 / 2.
@@ -185,4 +189,4 @@ def arc_cosine(order: int) -> Expr:
         return (pi - angle) / pi
     if order == 1:
         return (RHO * (pi - angle) + sqrt(1 - RHO**2)) / pi
-    raise ValueError(f"arc-cosine kernels of order 0 and 1 are known here, not {order}")
+    raise ArgumentError("order", "must be 0 or 1", order)

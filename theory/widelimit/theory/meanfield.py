@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from sympy import Expr, Integral, Rational, S, Symbol, factorial2, log, oo, pi, series, sqrt
 
+from widelimit.theory import exact
 from widelimit.theory.activation import Activation, x
 from widelimit.theory.derivation import Derivation
 from widelimit.theory.errors import ArgumentError, DomainError, InfiniteMomentError
@@ -181,6 +182,7 @@ def defect_integral(activation: Kind) -> Expr:
     return Integral(defect_slope(activation).subs(epsilon, t), (t, 0, epsilon))
 
 
+@exact.takes(slope=exact.plain)
 def depth_scale(slope: Expr) -> Expr:
     """Return xi = -1/log(slope): a perturbation shrinks as exp(-l/xi).
 
@@ -244,6 +246,7 @@ def critical_length_slope(activation: Kind) -> Expr:
     return 1 + curvature_overlap(activation) / slope_moment(activation)
 
 
+@exact.takes(order=exact.order(1))
 def critical_series(activation: Kind, order: int = 3) -> CriticalLine:
     """Return the edge of chaos up to q**order for small q, for activations that are smooth at 0.
 

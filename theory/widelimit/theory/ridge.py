@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from sympy import Expr, IndexedBase, Sum, Symbol, cbrt, diff, sqrt, symbols
 
+from widelimit.theory import exact
 from widelimit.theory.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ SUMS = MappingProxyType({name: Symbol(name, real=True) for name in TERMS})
 """A symbol for the sum over the spectrum of each term."""
 
 
+@exact.takes(term=exact.plain)
 def over_spectrum(term: Expr) -> Sum:
     """Add a term in ``s, p, u`` up over the D distinct eigenvalues.
 
@@ -71,6 +73,7 @@ def over_spectrum(term: Expr) -> Sum:
     return Sum(term.subs({s: S[j], p: W[j], u: U[j]}), (j, 1, D))
 
 
+@exact.takes(expression=exact.plain)
 def in_full(expression: Expr) -> Expr:
     """Write the sums of `SUMS` out over the spectrum."""
     return expression.subs({SUMS[name]: over_spectrum(term) for name, term in TERMS.items()})
@@ -155,6 +158,7 @@ def stationarity() -> Expr:
     return SPARE * kappa * SUMS["missed_slope"] / (SUMS["missed"] + noise) - SUMS["fitted_slope"] / alpha
 
 
+@exact.takes(expression=exact.plain)
 def total_derivative(expression: Expr) -> Expr:
     """Differentiate in kappa at fixed alpha an expression of kappa, `SPARE` and the sums of `SUMS`.
 
@@ -190,6 +194,7 @@ def learning_curve_slope() -> Expr:
     return spare_at_penalty() * 2 * kappa * SUMS["missed_slope"] / (SUMS["missed"] + noise) + rho * rate
 
 
+@exact.takes(s1=exact.plain, p1=exact.plain, s2=exact.plain, p2=exact.plain)
 def two_scale_gap(s1: Expr, p1: Expr, s2: Expr, p2: Expr) -> Expr:
     """Sample ratio at which the Hessian's gap between two scales opens: ``(A^(1/3) + B^(1/3))^3/(s_1 - s_2)^2``.
 

@@ -143,6 +143,6 @@ def predict(s_transform: str = "", r_transform: str = "") -> LawSummary:
 
 def _read(text: str, symbol: str) -> Expr:
     """Read an expression by the whitelist that activations are read by, which calls its variable x."""
-    if re.search(r"\bx\b", text):
+    if not isinstance(text, str) or re.search(r"\bx\b", text):
         raise ArgumentError("transform", f"must be an expression in {symbol}", text)
     return parse(re.sub(rf"\b{symbol}\b", "x", text))

@@ -121,7 +121,7 @@ def _line_law(
 def slopes_of(law: Given, positive: bool) -> Slopes:
     """Nodes and weights of a law in numbers."""
     if not isinstance(law, SpectralLaw):
-        pairs = np.asarray(law, dtype=float)
+        pairs = arguments.real("law", law)
         if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
             raise ArgumentError("law", "must be a SpectralLaw or a list of (location, mass)", law)
         if (pairs[:, 1] < 0).any() or abs(pairs[:, 1].sum() - 1.0) > 1e-9:

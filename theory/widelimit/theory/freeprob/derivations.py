@@ -36,6 +36,8 @@ def derive(law: str | Law = "marchenko_pastur") -> Derivation:
         if law not in LAWS:
             raise ArgumentError("law", f"must be one of {', '.join(LAWS)}", law)
         law = LAWS[law]()
+    if not isinstance(law, Law):
+        raise ArgumentError("law", f"must be a Law or one of {', '.join(LAWS)}", law)
     steps = []
     if law.S is not None:
         steps.append(

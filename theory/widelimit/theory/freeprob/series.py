@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from sympy import Expr, Integer, expand
 
+from widelimit.theory import exact
 from widelimit.theory.errors import DomainError
 from widelimit.theory.exact import plain
 
@@ -109,6 +110,7 @@ def cumulants_from_moments(moments: Sequence[Expr], order: int) -> Series:
     return cumulants
 
 
+@exact.takes(n=exact.order(0))
 def noncrossing_partitions(n: int) -> Iterator[tuple[tuple[int, ...], ...]]:
     """All non-crossing partitions of ``0, ..., n - 1``; there are Catalan(n) of them.
 
