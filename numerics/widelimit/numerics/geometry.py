@@ -1,7 +1,7 @@
 """Curves of inputs in wide networks: length, curvature, Gauss map, kinks crossed, layer by layer.
 
-`predict` follows a circle at the length fixed point; `line` follows any straight line of inputs exactly, fixed
-point or not, and counts the kinks of the activation that its image crosses.
+`predict` follows a circle of any radius, `line` any straight line of inputs exactly, and counts the kinks of the
+activation that its image crosses (``geometry_line``).
 """
 
 from __future__ import annotations
@@ -9,31 +9,32 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.geometry_line import Line, line
 from widelimit.numerics.results import by_value
 from widelimit.theory import geometry as theory
 from widelimit.theory.activation import Activation
-from widelimit.theory.activation import x as X
-from widelimit.theory.errors import ArgumentError, InfiniteMomentError
-from widelimit.theory.expectation import Expectation
-from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
+from widelimit.theory.errors import DomainError, InfiniteMomentError, NoFixedPointError
+from widelimit.theory.kernel import SIGMA_B, SIGMA_W
+
+__all__ = ["Circle", "Line", "line", "predict"]
+
+LAYERS = 1_000_000  # more would take minutes
 
 
 @by_value
 @dataclass(frozen=True)
 class Circle:
-    """A great circle of inputs at the fixed point; layer by layer, the first pre-activations first.
+    """A great circle of inputs; layer by layer, the first pre-activations first.
 
-    `metric` g = |dh/dangle|^2 / N; `length` = 2 pi sqrt(g), per square root of the width; `growth` = sqrt(chi_1), its
-    factor per layer; `curvature` = N kappa^2, `gauss` = the metric of the Gauss map and `gauss_length` = 2 pi
-    sqrt of it
-    (None for activations with kinks, whose curvature is infinite); `curvature_limit` = 3 chi_2 / (chi_1 (chi_1 - 1)) in
-    the chaotic phase, else infinite.
+    `metric` g = |dh/dangle|^2 / N; `length` = 2 pi sqrt(g), per square root of the width; `curvature` = N kappa^2,
+    `gauss` = the metric of the Gauss map and `gauss_length` = 2 pi sqrt of it (None for activations with kinks, whose
+    curvature is infinite). `q`: squared radius over the width; `stretch` chi_1 and `bend` chi_2 of the layers that are
+    passed, at their own q. `q_star`, `chi_1`, `chi_2`, `growth` = sqrt(chi_1) are those of the first layer: of every
+    layer unless a `q` off the fixed point was given. `curvature_limit` = 3 chi_2 / (chi_1 (chi_1 - 1)) at the fixed
+    point that q leads to, if that is chaotic; else infinite.
     """
 
     q_star: float
@@ -46,21 +47,40 @@ class Circle:
     gauss: list[float] | None
     gauss_length: list[float] | None
     curvature_limit: float | None
+    q: list[float]
+    stretch: list[float]
+    bend: list[float] | None
 
 
 @functools.lru_cache(maxsize=64)
-def _slopes(activation: Activation) -> tuple[Compiled, Compiled | None]:
-    q = theory.Q
-    stretch = compile(Expectation(slope(activation) ** 2, X, q).doit(), (q,), name="stretch")
+def _steps(activation: Activation) -> tuple[Compiled, Compiled | None]:
+    variables = (theory.Q, SIGMA_W, SIGMA_B)
+    stretch = compile(theory.circle_step(activation), variables, name="stretch")
     try:
-        bend = compile(Expectation(theory.bending(activation) ** 2, X, q).doit(), (q,), name="bend")
+        bend = compile(theory.circle_bend(activation), (theory.Q, SIGMA_W), name="bend")
     except InfiniteMomentError:
         bend = None
     return stretch, bend
 
 
+@functools.cache
+def _recursions() -> tuple[Compiled, Compiled, Compiled]:
+    t = theory
+    chi = (t.CHI_1, t.CHI_2)
+    return (
+        compile(t.next_metric(), (t.CHI_1, t.METRIC), name="metric"),
+        compile((t.next_curvature(), t.next_gauss()), (*chi, t.CURVATURE, t.GAUSS, t.METRIC), name="bent"),
+        compile(t.curvature_limit(), chi, name="curvature_limit"),
+    )
+
+
+@functools.cache
+def _length() -> Compiled:
+    return compile(theory.length_of(), (theory.METRIC,), name="length")
+
+
 def predict(
-    activation: str = "tanh",
+    activation: str | Activation = "tanh",
     sigma_w: float = 1.5,
     sigma_b: float = 0.0,
     depth: int = 10,
@@ -68,125 +88,97 @@ def predict(
 ) -> Circle:
     """Follow a circle h(angle) = sqrt(N q)(u0 cos + u1 sin) through `depth` layers (poole2016exponential, eq. (9)).
 
-    g' = chi_1 g from g = q; kappa^2' = 3 chi_2 / chi_1^2 + kappa^2 / chi_1 from 1 / q; g_G = kappa^2 g.
+    g' = chi_1 g from g = q; kappa^2' = 3 chi_2 / chi_1^2 + kappa^2 / chi_1 from 1 / q; g_G = kappa^2 g; chi_1 and chi_2
+    at the squared radius of each layer, q' = sigma_w^2 E phi^2 + sigma_b^2.
 
     Args:
         activation: a catalogue name or an expression in x.
         sigma_w: standard deviation of the weights times the root of the fan-in.
         sigma_b: standard deviation of the biases.
         depth: number of layers the circle passes.
-        q: squared radius over the width (default: the fixed point q_star of the length map).
+        q: squared radius over the width of the first layer (default: the fixed point q_star of the length map).
 
-    Raises `NoFixedPointError` where the length map has no positive fixed point and `q` is not given.
+    Raises `NoFixedPointError` where the length map has no positive fixed point and `q` is not given, `DomainError`
+    where the circle outgrows the range of floats or shrinks to a point.
 
     >>> c = predict("relu", sigma_w=2**0.5, q=1.0, depth=3)
     >>> c.growth, c.curvature  # ReLU: no growth at sigma_w^2 = 2, curvature only at kinks
     (1.0, None)
+    >>> c = predict("x*tanh(x)", sigma_w=1.1, sigma_b=0.2, q=0.5, depth=4)
+    >>> round(c.metric[-1], 4), [round(s, 3) for s in c.stretch]  # chi_1 falls as the circle shrinks
+    (0.1338, [0.856, 0.786, 0.693, 0.575])
     """
     phi = Activation.of(activation)
-    depth = arguments.count("depth", depth)
-    sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
+    depth = _depth(depth)
+    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
+    sb = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    fixed = q is None
     if q is None:
         from widelimit.numerics import meanfield
 
-        q = float(meanfield.solve(phi, sigma_w=sigma_w, sigma_b=sigma_b).q_star)
-    q = float(
+        q = float(meanfield.solve(phi, sigma_w=sw, sigma_b=sb).q_star)
+    q = arguments.single(
+        "q",
         arguments.positive(
             "q", q, "At q_star = 0 the circle shrinks to a point: pass q, or leave the ordered phase."
-        )
+        ),
     )
-    stretch, bend = _slopes(phi)
-    chi_1 = sw2 * float(stretch(q))
-    metric = [q * chi_1**layer for layer in range(depth + 1)]
-    length = [2 * math.pi * math.sqrt(g) for g in metric]
-    if bend is None:
-        return Circle(q, chi_1, math.sqrt(chi_1), metric, length, None, None, None, None, None)
-    chi_2 = sw2 * float(bend(q))
-    curvature = [1.0 / q]
+    advance, bend_at = _steps(phi)
+    next_metric, next_bent, limit_of = _recursions()
+    radii, stretches = [q], list[float]()
+    bends = list[float]()
+    metric, curvature, gauss = [q], [1.0 / q], [1.0]
+    settled = False
     for _ in range(depth):
-        curvature.append(3 * chi_2 / chi_1**2 + curvature[-1] / chi_1)
-    gauss = [k * g for k, g in zip(curvature, metric, strict=True)]
-    limit = 3 * chi_2 / (chi_1 * (chi_1 - 1)) if chi_1 > 1 else math.inf
-    return Circle(
-        q,
-        chi_1,
-        math.sqrt(chi_1),
-        metric,
-        length,
-        chi_2,
-        curvature,
-        gauss,
-        [2 * math.pi * math.sqrt(g) for g in gauss],
-        limit,
-    )
-
-
-@by_value
-@dataclass(frozen=True)
-class Line:
-    """The image of a straight line of inputs; arrays (layers, positions), `position` in [0, 1] along the line.
-
-    `q` = E h^2, `metric` = E hdot^2 by position, per unit. `length`: (layers,) per square root of the width.
-    `crossings`: (layers,) expected number of kinks crossed along the whole line, per unit; times the width it is
-    the number of changes of the activation pattern.
-    """
-
-    position: np.ndarray
-    q: np.ndarray
-    metric: np.ndarray
-    length: np.ndarray
-    crossings: np.ndarray
-
-
-@functools.lru_cache(maxsize=64)
-def _line_step(activation: Activation) -> Compiled:
-    variables = (theory.Q, theory.CROSS, theory.MOMENT, SIGMA_W, SIGMA_B)
-    return compile(theory.line_step(activation), variables, name="line")
-
-
-@functools.cache
-def _crossing_rate() -> Compiled:
-    return compile(
-        theory.crossing_rate(), (theory.Q, theory.CROSS, theory.MOMENT, theory.LEVEL), name="crossing"
-    )
-
-
-def line(
-    start: Any, end: Any, *, activation: str | Activation = "relu", sigma_w: float, sigma_b: float = 0.0,
-    depth: int = 1,
-    points: int = 257,
-) -> Line:  # fmt: skip
-    """Follow the segment from input `start` to input `end`, both (n_0,), through `depth` hidden layers.
-
-    Layer by layer q = E h^2, s = E h hdot and m = E hdot^2 close among themselves (``theory.geometry.line_step``);
-    the length is the integral of sqrt(m), the expected number of crossings of a kink Rice's integral.
-
-    >>> out = line([1.0, 0.0], [0.0, 1.0], activation="relu", sigma_w=2**0.5, depth=1)
-    >>> float(out.crossings[0].round(6))  # the two directions are 90 degrees apart: a half-space boundary between them
-    0.5
-    """
-    phi = Activation.of(activation)
-    first, last = (arguments.vector(name, value) for name, value in (("start", start), ("end", end)))
-    if first.size != last.size:
-        raise ArgumentError(
-            "end", f"must have as many features as `start`, {first.size}", but=f"has {last.size}"
+        if not settled:
+            after, stretch = (float(v) for v in advance(radii[-1], sw, sb))
+            bend = 0.0 if bend_at is None else float(bend_at(radii[-1], sw))
+            settled = fixed or abs(after - radii[-1]) <= 1e-15 * after
+        grown = next_metric.njit(stretch, metric[-1])
+        if not (0.0 < after < math.inf and 1e-300 < grown < math.inf):
+            what = "grows beyond any float" if max(after, grown) > 1 else "shrinks to a point"
+            raise DomainError(
+                f"The circle {what} in layer {len(radii) + 1} at sigma_w = {sw:g}, sigma_b = {sb:g}. Take fewer "
+                "layers, or another sigma_w."
+            )
+        bent, turned = next_bent.njit(stretch, bend, curvature[-1], gauss[-1], metric[-1])
+        radii.append(radii[-1] if settled else after)
+        for values, value in zip(
+            (stretches, bends, metric, curvature, gauss), (stretch, bend, grown, bent, turned), strict=True
+        ):
+            values.append(value)
+    length = [float(_length().njit(g)) for g in metric]
+    first = (q, stretches[0], math.sqrt(stretches[0]), metric, length)
+    if bend_at is None:
+        return Circle(*first, None, None, None, None, None, radii, stretches, None)
+    if not math.isfinite(curvature[-1]) or not math.isfinite(gauss[-1]):
+        raise DomainError(
+            f"The curvature of the circle grows beyond any float over {depth} layers. Take fewer."
         )
-    depth, points = arguments.count("depth", depth), arguments.count("points", points, least=3)
-    sw = float(arguments.positive("sigma_w", sigma_w))
-    sb = float(arguments.non_negative("sigma_b", sigma_b))
-    nodes, weights = np.polynomial.legendre.leggauss(points)
-    position, weights = 0.5 * (1 + nodes), 0.5 * weights
-    step, n = last - first, first.size
-    q = sw**2 * (first @ first + 2 * position * (first @ step) + position**2 * (step @ step)) / n + sb**2
-    cross = sw**2 * (first @ step + position * (step @ step)) / n
-    moment = np.full(points, sw**2 * (step @ step) / n)
-    qs, moments, crossings = [q], [moment], []
-    advance, rate = _line_step(phi), _crossing_rate()
-    levels = [float(kink) for kink in phi.kinks]
-    for _ in range(depth):
-        crossings.append(sum(float(weights @ rate(q, cross, moment, level)) for level in levels))
-        q, cross, moment = advance(q, cross, moment, sw, sb)
-        qs.append(q)
-        moments.append(moment)
-    metric = np.array(moments)
-    return Line(position, np.array(qs), metric, np.sqrt(metric) @ weights, np.array(crossings))
+    end = (stretches[0], bends[0]) if fixed else _at_fixed_point(phi, sw, sb, q)
+    limit = float(limit_of(*end)) if end is not None and end[0] > 1 else math.inf
+    turns = [float(_length().njit(g)) for g in gauss]
+    return Circle(*first, bends[0], curvature, gauss, turns, limit, radii, stretches, bends)
+
+
+def _depth(depth: int) -> int:
+    depth = arguments.count("depth", depth)
+    if depth > LAYERS:
+        raise arguments.ArgumentError(
+            "depth", f"must be at most {LAYERS}", depth, "Each layer is computed and returned."
+        )
+    return depth
+
+
+def _at_fixed_point(phi: Activation, sw: float, sb: float, q: float) -> tuple[float, float] | None:
+    """chi_1 and chi_2 where the recursion from q ends, None if nowhere."""
+    from widelimit.numerics import meanfield
+
+    try:
+        end = float(meanfield.solve(phi, sigma_w=sw, sigma_b=sb, q0=q).q_star)
+    except NoFixedPointError:
+        return None
+    advance, bend_at = _steps(phi)
+    if not 0.0 < end < math.inf or bend_at is None:
+        return None
+    return float(advance(end, sw, sb)[1]), float(bend_at(end, sw))

@@ -1,12 +1,13 @@
 """A curve of inputs on its way through a random network: length, curvature, Gauss map, kinks crossed.
 
-Along a curve h(t) of pre-activations at the length fixed point, g = |dh/dt|^2 / N is the metric and kappa^2 (times N)
-the extrinsic curvature. chi_1 = sigma_w^2 E phi'^2 stretches, chi_2 = sigma_w^2 E phi''^2 bends.
+Along a curve h(t) of pre-activations, g = |dh/dt|^2 / N is the metric and kappa^2 (times N) the extrinsic curvature.
+chi_1 = sigma_w^2 E phi'^2 stretches, chi_2 = sigma_w^2 E phi''^2 bends, both at the length q of the layer: a circle
+stays one of constant speed at any length, q' = sigma_w^2 E phi^2 + sigma_b^2, and its chi_1 and chi_2 follow.
 """
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, Piecewise, Symbol, erf, exp, pi, sqrt, symbols
+from sympy import Abs, Eq, Expr, Piecewise, Symbol, acos, erf, exp, pi, sqrt, symbols
 
 from widelimit.theory import exact
 from widelimit.theory.activation import Activation
@@ -26,8 +27,16 @@ WIDTH = Symbol("k", positive=True)
 Q = Symbol("q", positive=True)
 MOMENT, CROSS = Symbol("m", positive=True), Symbol("s", real=True)  # E hdot^2 and E h hdot of one unit
 LEVEL = Symbol("b", real=True)
+CORRELATION = Symbol("rho", real=True)
 
-_ASSUMPTIONS = ("the width goes to infinity", "the curve lies at the fixed point of the length map")
+ACROSS = Symbol(
+    "a", nonnegative=True
+)  # E hdot^2 - (E h hdot)^2 / E h^2: what of the motion is across the ray to h
+
+_ASSUMPTIONS = (
+    "the width goes to infinity",
+    "curvature-solved: the curve lies at the fixed point of the length map: chi_1 and chi_2 are those of every layer",
+)
 
 
 def bending(activation: str | Activation) -> Expr:
@@ -69,9 +78,31 @@ def curvature_at(layer: Expr = LAYER, first: Expr = CURVATURE) -> Expr:
 
     At chi_1 = 1 it grows linearly instead, first + 3 chi_2 (l - 1).
     """
-    limit = 3 * CHI_2 / (CHI_1 * (CHI_1 - 1))
+    limit = curvature_limit()
     moving = (first - limit) * CHI_1 ** (1 - layer) + limit
     return Piecewise((first + 3 * CHI_2 * (layer - 1), Eq(CHI_1, 1)), (moving, True))
+
+
+def curvature_limit() -> Expr:
+    """3 chi_2 / (chi_1 (chi_1 - 1)): what kappa^2 tends to at a fixed point with chi_1 > 1."""
+    return 3 * CHI_2 / (CHI_1 * (CHI_1 - 1))
+
+
+def length_of(metric: Expr = METRIC) -> Expr:
+    """2 pi sqrt(g): the length of a circle of constant speed, per root of the width."""
+    return 2 * pi * sqrt(metric)
+
+
+def circle_step(activation: str | Activation) -> tuple[Expr, Expr]:
+    """(q', chi_1): the squared radius of the next layer's circle over its width and its stretch, from q of this one."""
+    phi = Activation.of(activation)
+    length = SIGMA_W**2 * Expectation(phi.expr**2, X, Q).doit() + SIGMA_B**2
+    return length, SIGMA_W**2 * Expectation(slope(phi) ** 2, X, Q).doit()
+
+
+def circle_bend(activation: str | Activation) -> Expr:
+    """chi_2 = sigma_w^2 E phi''^2 at q. Raises `InfiniteMomentError` at a kink."""
+    return SIGMA_W**2 * Expectation(bending(activation) ** 2, X, Q).doit()
 
 
 def published_growth(activation: str) -> Expr:
@@ -101,20 +132,50 @@ def crossing_rate() -> Expr:
     return folded * exp(-(LEVEL**2) / (2 * Q)) / sqrt(2 * pi * Q)
 
 
-def line_step(activation: str | Activation) -> tuple[Expr, Expr, Expr]:
+def crossing_rate_on_ray() -> Expr:
+    """The same for a unit that only changes its size (m = s^2 / q): |s b / q| times the density of h at b."""
+    return Abs(CROSS * LEVEL) / Q * exp(-(LEVEL**2) / (2 * Q)) / sqrt(2 * pi * Q)
+
+
+def crossings_at_origin() -> Expr:
+    """arccos(rho) / pi: how many units change their sign where a line passes the origin, all of them in a network
+    without biases whose two rays have the correlation rho in this layer.
+    """
+    return acos(CORRELATION) / pi
+
+
+def across_step(activation: str | Activation, closed: bool = True) -> tuple[Expr, Expr]:
+    """(across, turned): a' = across + (s/q)^2 turned of the next layer, a = m - s^2/q, from q, s and a of this one.
+
+    What moves across the ray is stretched, sigma_w^2 a E phi'^2, and what moves along it is turned unless phi is
+    homogeneous: sigma_w^2 E h^2 phi'^2 - (sigma_w^2 E h phi phi')^2 / q'. This keeps the digits that m - s^2/q loses.
+    `closed`: as in `line_step`.
+    """
+    length, cross, along, across = _means(activation, closed)
+    length, cross = SIGMA_W**2 * length + SIGMA_B**2, SIGMA_W**2 * cross
+    return SIGMA_W**2 * ACROSS * across, SIGMA_W**2 * along - cross**2 / length
+
+
+def line_step(activation: str | Activation, closed: bool = True) -> tuple[Expr, Expr, Expr]:
     """(q', s', m') of the next layer along any curve, from q = E h^2, s = E h hdot, m = E hdot^2 of this one.
 
     hdot = (s / q) h + noise, hence s' = sigma_w^2 (s / q) E h phi phi' and
-    m' = sigma_w^2 [(s / q)^2 E h^2 phi'^2 + (m - s^2 / q) E phi'^2].
+    m' = sigma_w^2 [(s / q)^2 E h^2 phi'^2 + (m - s^2 / q) E phi'^2]. `closed`: with closed forms where there are any;
+    those of exponential pieces lose their digits at small q.
     """
+    length, cross, along, across = _means(activation, closed)
+    ratio = CROSS / Q
+    moment = ratio**2 * along + (MOMENT - CROSS**2 / Q) * across
+    return SIGMA_W**2 * length + SIGMA_B**2, SIGMA_W**2 * ratio * cross, SIGMA_W**2 * moment
+
+
+def _means(activation: str | Activation, closed: bool) -> tuple[Expr, Expr, Expr, Expr]:
+    """E phi^2, E h phi phi', E h^2 phi'^2 and E phi'^2."""
     phi = Activation.of(activation)
     prime = slope(phi)
-    ratio = CROSS / Q
-    length = SIGMA_W**2 * Expectation(phi.expr**2, X, Q).doit() + SIGMA_B**2
-    cross = SIGMA_W**2 * ratio * Expectation(X * phi.expr * prime, X, Q).doit()
-    along = ratio**2 * Expectation(X**2 * prime**2, X, Q).doit()
-    across = (MOMENT - CROSS**2 / Q) * Expectation(prime**2, X, Q).doit()
-    return length, cross, SIGMA_W**2 * (along + across)
+    means = (Expectation(f, X, Q) for f in (phi.expr**2, X * phi.expr * prime, X**2 * prime**2, prime**2))
+    first, second, third, fourth = (mean.doit() if closed else mean for mean in means)
+    return first, second, third, fourth
 
 
 def derive(activation: str | Activation = "tanh") -> Derivation:
