@@ -29,7 +29,7 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
 
     Inputs are (n, features), (n, channels, length), (n, channels, height, width) for convolutions, as in torch, or
     (n, time, features) where the first layer is recurrent; x2=None stands for x1. The tangent kernel is that of
-    standard-normal parameters, all of which are trained.
+    standard-normal parameters; those that the architecture calls frozen have no part in it.
 
     Raises `ArgumentError` for inputs that do not fit the first layer, `DomainError`, naming the layer, where the
     infinite-width rule does not hold.
@@ -39,6 +39,8 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
     >>> ntk.round(6).tolist()
     [[2.0, 0.31831], [0.31831, 2.0]]
     """
+    if not isinstance(architecture, theory.Architecture):
+        raise ArgumentError("architecture", "must be an Architecture", architecture)
     if x2 is not None and any(isinstance(layer, theory.GlobalAveragePool) for layer in architecture.walk()):
         return _slice_of_all(architecture, x1, x2)  # variances behind pooling need each set's own kernel
     state = start(architecture, x1, x2)

@@ -28,7 +28,13 @@ def apply_all(layers: tuple[theory.Layer, ...], state: State, path: tuple[int, .
         where = ".".join(map(str, (*path, number)))
         if not isinstance(layer, theory.Act | theory.Residual):
             state = settled(state)
-        state = _RULES[type(layer)](layer, state, f"Layer {where} ({type(layer).__name__})", (*path, number))
+        name = f"Layer {where} ({type(layer).__name__})"
+        with np.errstate(over="ignore", invalid="ignore"):
+            state = _RULES[type(layer)](layer, state, name, (*path, number))
+        if not (np.isfinite(state.k).all() and np.isfinite(state.theta).all()):
+            raise DomainError(
+                f"{name}: the kernels grow beyond the largest float here. Use smaller scales, or fewer layers."
+            )
     return state
 
 
@@ -42,13 +48,17 @@ def _dense(layer: theory.Dense, s: State, name: str, path: tuple[int, ...]) -> S
         raise DomainError(
             f"{name} meets positions {s.positions}: put Flatten or GlobalAveragePool before it."
         )
-    return _affine(s, layer.sigma_w**2, layer.sigma_b**2)
+    return _affine(s, layer)
 
 
-def _affine(s: State, sw2: float, sb2: float) -> State:
+def _affine(s: State, layer: theory.Dense | theory.Convolution) -> State:
+    sw2, sb2 = layer.sigma_w**2, layer.sigma_b**2
     k = sw2 * s.k + sb2
+    own = (
+        sw2 * layer.trained_w * s.k + sb2 * layer.trained_b
+    )  # what its own parameters add: k if all are trained
     return replace(
-        s, k=k, theta=k + sw2 * s.theta, q1=sw2 * s.q1 + sb2, q2=sw2 * s.q2 + sb2, m1=np.zeros_like(s.m1),
+        s, k=k, theta=own + sw2 * s.theta, q1=sw2 * s.q1 + sb2, q2=sw2 * s.q2 + sb2, m1=np.zeros_like(s.m1),
         m2=np.zeros_like(s.m2), gaussian=True,
     )  # fmt: skip
 
@@ -79,7 +89,7 @@ def _convolution(layer: theory.Convolution, s: State, name: str, path: tuple[int
         return average(m.reshape(m.shape[0], *s.positions), axes=(1,)).reshape(m.shape)
 
     smoothed = replace(s, k=smooth(s.k), theta=smooth(s.theta), q1=along(s.q1), q2=along(s.q2))
-    return _affine(smoothed, layer.sigma_w**2, layer.sigma_b**2)
+    return _affine(smoothed, layer)
 
 
 def _filter(
@@ -272,7 +282,8 @@ def _recurrent(layer: theory.Recurrent, s: State, name: str, path: tuple[int, ..
     for t in range(s.k.shape[0]):
         k = sw2 * current.k + sv2 * s.k[t] + sb2
         current = replace(
-            current, k=k, theta=k + sw2 * current.theta, q1=sw2 * current.q1 + sv2 * s.q1[:, t : t + 1] + sb2,
+            current, k=k, theta=k * layer.trained + sw2 * current.theta,
+            q1=sw2 * current.q1 + sv2 * s.q1[:, t : t + 1] + sb2,
             q2=sw2 * current.q2 + sv2 * s.q2[:, t : t + 1] + sb2,
         )  # fmt: skip
         current = _pointwise(layer.activation, current)

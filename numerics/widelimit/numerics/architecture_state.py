@@ -15,6 +15,9 @@ from widelimit.theory import architecture as theory
 from widelimit.theory.errors import ArgumentError
 
 
+_LARGEST = 1e140  # of an input
+
+
 @by_value
 @dataclass(frozen=True)
 class State:
@@ -44,8 +47,8 @@ def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
     """The kernels of the data themselves, checked against the first layer; x2=None stands for x1."""
     first = architecture.layers[0]
     symmetric = x2 is None
-    a = arguments.finite("x1", x1)
-    b = a if symmetric else arguments.finite("x2", x2)
+    a = _moderate("x1", x1)
+    b = a if symmetric else _moderate("x2", x2)
     if isinstance(first, theory.Recurrent):
         _dimensions("x1", a, 3, "(n, time, features)")
         _dimensions("x2", b, 3, "(n, time, features)")
@@ -88,6 +91,14 @@ def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
     q1, q2 = (np.einsum("ncp,ncp->np", z, z) / channels for z in (a, b))
     m1, m2 = (z.mean(axis=1) for z in (a, b))
     return State(k, np.zeros_like(k), q1, q2, m1, m2, positions, full, symmetric, gaussian=False)
+
+
+def _moderate(name: str, value: Any) -> np.ndarray:
+    """Finite numbers whose squares, and sums of them, are floats."""
+    array = arguments.finite(name, value)
+    if array.size and np.abs(array).max() > _LARGEST:
+        raise ArgumentError(name, f"must hold numbers below {_LARGEST:g}", float(np.abs(array).max()))
+    return array
 
 
 def _dimensions(name: str, value: np.ndarray, dimensions: int, shape: str) -> None:

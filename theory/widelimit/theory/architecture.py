@@ -5,16 +5,17 @@ symbolically,
 ``widelimit.numerics.architecture`` computes them, ``widelimit.validate.network`` builds and reads torch modules.
 
 Every weighted layer has weights of variance sigma_w^2 / fan-in and biases of variance sigma_b^2; its rule is
-K' = sigma_w^2 A[K] + sigma_b^2 and Theta' = K' + sigma_w^2 A[Theta], A the average over the filter. An
+K' = sigma_w^2 A[K] + sigma_b^2 and Theta' = K' + sigma_w^2 A[Theta], A the average over the filter; of the K' in Theta'
+only the terms of trained parameters count. An
 activation turns K
 into T and Theta into Tdot Theta, which needs Gaussian units: an activation has to follow a weighted layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal, Union, get_args
 
 from sympy import Eq, Expr, Function, Integer, Rational, Sum, Symbol, Tuple, sqrt
 
@@ -26,23 +27,33 @@ from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.kernel import expectation, slope
 
 Padding = Literal["circular", "zeros"]
+_LEAST, _LARGEST = 1e-100, 1e100  # scales whose squares, and products of a few, are floats
 
 
 @dataclass(frozen=True)
 class Dense:
-    """W x + b, W of variance sigma_w^2 / fan-in. `width` matters to finite networks only; None is the default width."""
+    """W x + b, W of variance sigma_w^2 / fan-in. `width` matters to finite networks only; None is the default width.
+
+    `trained_w`, `trained_b`: whether weights and biases are trained; what is frozen has no part in the tangent kernel.
+    """
 
     sigma_w: float = 1.0
     sigma_b: float = 0.0
     width: int | None = None
+    trained_w: bool = True
+    trained_b: bool = True
 
     def __post_init__(self) -> None:
         _scales(self.sigma_w, self.sigma_b)
+        _width(self.width)
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution over `dimensions` (1 or 2) with an odd `size`, stride 1, fan-in = channels times filter points."""
+    """A convolution over `dimensions` (1 or 2) with an odd `size`, stride 1, fan-in = channels times filter points.
+
+    `trained_w`, `trained_b` as in `Dense`.
+    """
 
     size: int
     sigma_w: float = 1.0
@@ -50,9 +61,12 @@ class Convolution:
     dimensions: int = 1
     padding: Padding = "circular"
     width: int | None = None
+    trained_w: bool = True
+    trained_b: bool = True
 
     def __post_init__(self) -> None:
         _scales(self.sigma_w, self.sigma_b)
+        _width(self.width)
         if exact.whole("size", self.size, 1) % 2 == 0:
             raise ArgumentError("size", "must be an odd number", self.size)
         if self.dimensions not in (1, 2):
@@ -66,6 +80,9 @@ class Act:
     """An activation, applied to every unit."""
 
     activation: Activation
+
+    def __post_init__(self) -> None:
+        _known(self.activation)
 
     @staticmethod
     def of(activation: str | Activation) -> Act:
@@ -113,6 +130,7 @@ class Residual:
     branch: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "branch", _layers("branch", self.branch))
         if not self.branch or not isinstance(self.branch[-1], Dense | Convolution):
             raise DomainError(
                 "A residual branch must end with a dense or convolution layer: otherwise branch and shortcut are "
@@ -134,7 +152,8 @@ class GlobalAveragePool:
 class Recurrent:
     """h_t = phi(W h_(t-1) + V x_t + b) from h_0 = 0 over a sequence, weights tied in time; the last h_t is the output.
 
-    W has variance sigma_w^2 / fan-in, V sigma_v^2 / fan-in. Tied and untied weights have the same kernels.
+    W has variance sigma_w^2 / fan-in, V sigma_v^2 / fan-in. Tied and untied weights have the same kernels. `trained`:
+    whether weights and biases are trained; a frozen layer has no part in the tangent kernel.
     """
 
     activation: Activation
@@ -142,10 +161,13 @@ class Recurrent:
     sigma_v: float = 1.0
     sigma_b: float = 0.0
     width: int | None = None
+    trained: bool = True
 
     def __post_init__(self) -> None:
+        _known(self.activation)
         _scales(self.sigma_w, self.sigma_b)
-        _scales(self.sigma_v, self.sigma_b)
+        _scales(self.sigma_v, self.sigma_b, "sigma_v")
+        _width(self.width)
 
 
 Layer = Union[  # noqa: UP007 - a forward reference inside `Residual` needs a name
@@ -157,13 +179,16 @@ Layer = Union[  # noqa: UP007 - a forward reference inside `Residual` needs a na
 class Architecture:
     """Layers from input to output.
 
+    Raises `ArgumentError` for what is no layer of this module, and if there is none.
+
     >>> mlp("relu", sigma_w=1.5, sigma_b=0.1, depth=1).layers[0]
-    Dense(sigma_w=1.5, sigma_b=0.1, width=None)
+    Dense(sigma_w=1.5, sigma_b=0.1, width=None, trained_w=True, trained_b=True)
     """
 
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", _layers("layers", self.layers))
         if not self.layers:
             raise ArgumentError("layers", "must hold at least one layer", self.layers)
 
@@ -192,6 +217,7 @@ def mlp(
     width: int | None = None,
 ) -> Architecture:
     """`depth` hidden layers and a linear readout, all with the same scales."""
+    depth = exact.whole("depth", depth, 0)
     hidden = (Dense(sigma_w, sigma_b, width), Act.of(activation)) * depth
     return Architecture((*hidden, Dense(sigma_w, sigma_b)))
 
@@ -285,7 +311,7 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
     q, q2 = Function(f"q_{before}")(A), Function(f"q'_{before}")(B)
     if isinstance(layer, Dense):
         sw2, sb2 = _number(layer.sigma_w) ** 2, _number(layer.sigma_b) ** 2
-        return sw2 * k + sb2, new + sw2 * theta
+        return sw2 * k + sb2, _trained(layer, new, sw2 * k, sb2) + sw2 * theta
     if isinstance(layer, Convolution):
         sw2, sb2 = _number(layer.sigma_w) ** 2, _number(layer.sigma_b) ** 2
         half = layer.size // 2
@@ -294,7 +320,8 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
         def average(name: str) -> Expr:
             return weight * Sum(_kernel(name, before, A + _SHIFT, B + _SHIFT), (_SHIFT, -half, half))
 
-        return sw2 * average("K") + sb2, new + sw2 * average("Theta")
+        smoothed = sw2 * average("K")
+        return smoothed + sb2, _trained(layer, new, smoothed, sb2) + sw2 * average("Theta")
     if isinstance(layer, Act):
         rho = k / sqrt(q * q2)
         t, tdot = (
@@ -331,6 +358,13 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
     raise ArgumentError("layer", "must be a layer of widelimit.theory.architecture", layer)
 
 
+def _trained(layer: Dense | Convolution, new: Expr, weights: Expr, biases: Expr) -> Expr:
+    """What a layer's own parameters add to the tangent kernel: K behind it, or that part of it which is trained."""
+    if layer.trained_w and layer.trained_b:
+        return new
+    return weights * int(layer.trained_w) + biases * int(layer.trained_b)
+
+
 def _over_positions(name: str) -> Expr:
     return Sum(Function(name)(A), (A, 1, _POSITIONS)) / _POSITIONS
 
@@ -350,7 +384,7 @@ def _in_time(layer: Recurrent) -> tuple[Eq, ...]:
     first = sv2 * Function("S")(_TIME + 1) + sb2
     return (
         Eq(after_h, sw2 * t + first, evaluate=False),
-        Eq(after_g, after_h + sw2 * tdot * g, evaluate=False),
+        Eq(after_g, after_h * int(layer.trained) + sw2 * tdot * g, evaluate=False),
     )
 
 
@@ -361,6 +395,31 @@ def _at(node: Expr, q: Expr, q2: Expr, rho: Expr) -> Expr:
     return node.doit().subs(dict(zip(PAIR_SYMBOLS, Tuple(q, q2, rho), strict=True)), simultaneous=True)
 
 
-def _scales(sigma_w: float, sigma_b: float) -> None:
-    exact.positive("sigma_w", sigma_w, symbols=True)
-    exact.non_negative("sigma_b", sigma_b, symbols=True)
+def _scales(sigma_w: object, sigma_b: object, name: str = "sigma_w") -> None:
+    for argument, value, least in ((name, exact.positive(name, sigma_w, symbols=True), _LEAST),
+                                   ("sigma_b", exact.non_negative("sigma_b", sigma_b, symbols=True), 0)):  # fmt: skip
+        if value.is_number and not least <= value <= _LARGEST:
+            raise ArgumentError(argument, f"must lie in [{float(least):g}, {_LARGEST:g}]", value)
+
+
+def _width(value: object) -> None:
+    if value is not None:
+        exact.whole("width", value, 1)
+
+
+def _known(activation: object) -> None:
+    if not isinstance(activation, Activation):
+        raise ArgumentError("activation", "must be an Activation", activation, "Act.of reads names and text.")
+
+
+def _layers(name: str, layers: object) -> tuple[Layer, ...]:
+    """`layers` as a tuple of layers of this module."""
+    if isinstance(layers, str) or not isinstance(layers, Iterable):
+        raise ArgumentError(name, "must be a tuple of layers", layers)
+    found = tuple(layers)
+    for layer in found:
+        if not isinstance(layer, get_args(Layer)):
+            raise ArgumentError(
+                name, "must hold layers of widelimit.theory.architecture alone", but=f"holds {layer!r}"
+            )
+    return found

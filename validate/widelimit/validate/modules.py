@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from widelimit.numerics import arguments
 from widelimit.theory import architecture as arch
 from widelimit.theory.activation import Activation
 from widelimit.theory.architecture import Architecture
@@ -65,10 +66,12 @@ class Weighted(nn.Module):
         shape = (fan_out, channels, *(self.size,) * self.dimensions) if conv else (fan_out, channels)
         scale_w = layer.sigma_w / math.sqrt(channels * self.size**self.dimensions)
         self.gain_w, self.gain_b = (scale_w, layer.sigma_b) if ntk else (1.0, 1.0)
-        self.weight = nn.Parameter(draw(shape) * (1.0 if ntk else scale_w))
-        self.bias = (
-            nn.Parameter(draw((fan_out,)) * (1.0 if ntk else layer.sigma_b)) if layer.sigma_b > 0 else None
-        )
+        weight = draw(shape) * (1.0 if ntk else scale_w)
+        self.weight = nn.Parameter(weight, requires_grad=layer.trained_w)
+        self.bias: nn.Parameter | None = None
+        if layer.sigma_b > 0:
+            bias = draw((fan_out,)) * (1.0 if ntk else layer.sigma_b)
+            self.bias = nn.Parameter(bias, requires_grad=layer.trained_b)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the scaled weights."""
@@ -105,8 +108,9 @@ class Cell(nn.Module):
 
     def __init__(self, features: int, width: int, layer: arch.Recurrent, ntk: bool, draw: Draw) -> None:
         super().__init__()
-        self.recurrent = Weighted(width, width, arch.Dense(layer.sigma_w, 0.0), ntk, draw)
-        self.read = Weighted(width, features, arch.Dense(layer.sigma_v, layer.sigma_b), ntk, draw)
+        frozen = {"trained_w": layer.trained, "trained_b": layer.trained}
+        self.recurrent = Weighted(width, width, arch.Dense(layer.sigma_w, 0.0, **frozen), ntk, draw)
+        self.read = Weighted(width, features, arch.Dense(layer.sigma_v, layer.sigma_b, **frozen), ntk, draw)
         self.phi = Pointwise(layer.activation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -128,20 +132,26 @@ class Pool(nn.Module):
 class Normalise(nn.Module):
     """Zero mean and unit variance over the units of an input, positions included, or (`batch`) over the batch.
 
-    Over the batch means over positions too. A trained gain and shift belong to a channel.
+    Over the batch means over positions too. A trained gain and shift belong to a channel. `groups` of channels have
+    means and variances of their own; `eps` is added to variances, 0 as theory has it.
     """
 
-    def __init__(self, batch: bool, channels: int = 0, affine: bool = False) -> None:
+    def __init__(
+        self, batch: bool, channels: int = 0, affine: bool = False, groups: int = 1, eps: float = 0.0
+    ) -> None:
         super().__init__()
-        self.batch = batch
+        self.batch, self.groups, self.eps = batch, groups, eps
         self.gain = nn.Parameter(torch.ones(channels, dtype=torch.float64)) if affine else None
         self.shift = nn.Parameter(torch.zeros(channels, dtype=torch.float64)) if affine else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise."""
-        axes = tuple(axis for axis in range(x.dim()) if axis != (1 if self.batch else 0))
-        centred = x - x.mean(axes, keepdim=True)
-        out = centred / centred.pow(2).mean(axes, keepdim=True).sqrt()
+        parts = x if self.batch or self.groups == 1 else x.unflatten(1, (self.groups, -1))
+        kept = (1,) if self.batch else (0,) if self.groups == 1 else (0, 1)
+        axes = tuple(axis for axis in range(parts.dim()) if axis not in kept)
+        centred = parts - parts.mean(axes, keepdim=True)
+        variance = centred.pow(2).mean(axes, keepdim=True) + self.eps
+        out = (centred / variance.sqrt()).reshape(x.shape)
         if self.gain is None or self.shift is None:
             return out
         each = (-1, *[1] * (x.dim() - 2))
@@ -172,7 +182,8 @@ def build(
     """Draw the torch module of `architecture` for inputs of shape `inputs` (without the batch).
 
     Layers without a width of their own get `width`, the last dense layer `outputs`. `parametrisation`: where the scales
-    stand, in the weights or in front of standard-normal ones.
+    stand, in the weights or in front of standard-normal ones. What the architecture freezes does not require gradients.
+    Raises `ArgumentError` for inputs that do not fit the first layer.
 
     >>> from widelimit.theory.architecture import mlp
     >>> model = build(mlp("relu", sigma_w=1.5, depth=1), (3,), width=64)
@@ -181,6 +192,9 @@ def build(
     """
     if parametrisation not in ("standard", "ntk"):
         raise ArgumentError("parametrisation", "must be standard or ntk", parametrisation)
+    arguments.count("width", width)
+    arguments.count("outputs", outputs)
+    inputs = _shape(architecture, inputs)
     draw = Draw(generator if generator is not None else torch.Generator().manual_seed(0), dtype)
     builder = _Builder(width, parametrisation == "ntk", draw)
     last = len(architecture.layers) - 1
@@ -194,6 +208,22 @@ def build(
         module, channels, positions = builder.layer(layer, channels, positions, own)
         modules.append(module)
     return nn.Sequential(*modules)
+
+
+def _shape(architecture: Architecture, inputs: object) -> tuple[int, ...]:
+    """`inputs` as a shape that the first layer can read."""
+    if not isinstance(architecture, Architecture):
+        raise ArgumentError("architecture", "must be an Architecture", architecture)
+    if not isinstance(inputs, tuple | list) or not inputs:
+        raise ArgumentError("inputs", "must be the shape of an input without the batch, such as (3,)", inputs)
+    shape = tuple(arguments.count("inputs", size) for size in inputs)
+    first = architecture.layers[0]
+    dimensions = {arch.Dense: 1, arch.Recurrent: 2}.get(type(first))
+    if isinstance(first, arch.Convolution):
+        dimensions = 1 + first.dimensions
+    if dimensions is not None and len(shape) != dimensions:
+        raise ArgumentError("inputs", f"must have {dimensions} dimension(s) for the first layer", shape)
+    return shape
 
 
 class _Builder:

@@ -1,201 +1,477 @@
-"""How each layer of torch is read as a layer of `widelimit.theory.architecture`, or refused by its name."""
+"""How each layer of torch is read as a layer of `widelimit.theory.architecture`, or refused by its name.
+
+`read(places, declared)` follows the units from layer to layer, so that layers that do not fit each other are refused
+here. What it refuses it collects: one message says all that is in the way.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from widelimit.theory import architecture as arch
 from widelimit.theory.activation import Activation
-from widelimit.theory.errors import DomainError
+from widelimit.theory.errors import WidelimitError
 from widelimit.validate.modules import LastStep, Shortcut
+from widelimit.validate.network_walk import (
+    CONVOLUTIONS,
+    DROPPING,
+    NORMALISATIONS,
+    POINTWISE,
+    POOLS,
+    Place,
+    flat,
+    kind_of,
+    tensor_problem,
+    unknown,
+)
+from widelimit.validate.network_weights import Declared, Weights, numbers, recurrent_weights, scaled
 
 SMALLEST_GROUP = 8  # channels of a group whose variance fluctuates by 2/8 = 1/4
 
 
-def leaves(module: nn.Module, prefix: str) -> Iterator[tuple[str, Any]]:
-    """The layers of nested ``nn.Sequential`` in order, with the names that torch gives them."""
-    if isinstance(module, nn.Sequential):
-        for name, child in module.named_children():
-            yield from leaves(child, f"{prefix}.{name}" if prefix else name)
-    else:
-        yield prefix or type(module).__name__, module
+@dataclass(frozen=True)
+class Read:
+    """A layer as theory knows it; `layer` is None for one that does nothing. `weights`: what it holds, if anything."""
+
+    place: Place
+    layer: arch.Layer | None
+    weights: Weights | None = None
+    branch: tuple[Read, ...] = ()
 
 
-def spatial_behind(layer: arch.Layer, before: int) -> int:
-    """How many dimensions of positions units have behind a layer."""
-    if isinstance(layer, arch.Convolution):
-        return layer.dimensions
-    return 0 if isinstance(layer, arch.Flatten | arch.GlobalAveragePool) else before
+@dataclass
+class Flow:
+    """The units between two layers, None where they are not known, and the place that gave them.
 
-
-def read(
-    name: str, layer: Any, sigma_w: float | None, sigma_b: float | None, spatial: int
-) -> arch.Layer | None:
-    """The layer as theory knows it, None for one that does nothing; `spatial` dimensions of positions come in.
-
-    Scales that are None are estimated from the weights. Raises `DomainError` naming the layer.
+    `spatial`: dimensions of positions; `positions`: how many there are, if a layer says so. `flattened`: units of every
+    position stand in one vector. `ones`: how many axes of length 1 pooling left behind.
+    `features`, `dimensions`: units and dimensions of positions of an input; `largest`: the longest filter.
     """
-    if isinstance(layer, Shortcut):
-        branch = tuple(
-            one
-            for n, child in leaves(layer.branch, name)
-            if (one := read(n, child, sigma_w, sigma_b, spatial)) is not None
-        )
-        return arch.Residual(branch)
-    if isinstance(layer, LastStep):
-        return _read_recurrent(name, layer.recurrent, sigma_w, sigma_b)
-    if isinstance(layer, nn.RNNBase):
-        raise _unknown(name, layer, "it returns its history and its state; put it into widelimit's LastStep")
-    if isinstance(layer, nn.Linear):
-        return arch.Dense(*_scales(layer, layer.in_features, sigma_w, sigma_b), width=layer.out_features)
-    if isinstance(layer, nn.Conv1d | nn.Conv2d):
-        return _read_convolution(name, layer, sigma_w, sigma_b)
-    if isinstance(layer, nn.Dropout):
-        if layer.p == 1.0:
-            raise _unknown(name, layer, "it drops every unit")
-        return arch.Dropout(1.0 - layer.p) if layer.training else None
-    if isinstance(layer, nn.LayerNorm | nn.GroupNorm | nn.BatchNorm1d | nn.BatchNorm2d):
-        return _read_normalisation(name, layer, spatial)
-    if isinstance(layer, nn.InstanceNorm1d | nn.InstanceNorm2d):
-        raise _unknown(name, layer, "a channel's statistics over its positions stay random in wide networks")
-    if isinstance(layer, nn.Flatten):
-        if (layer.start_dim, layer.end_dim) != (1, -1):
-            raise _unknown(
-                name, layer, f"from {layer.start_dim} to {layer.end_dim}, not everything behind the batch"
-            )
-        return arch.Flatten()
-    if isinstance(layer, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d):
-        if layer.output_size not in (1, (1,), (1, 1)):
-            raise _unknown(name, layer, "only with output size 1, the average over all positions")
-        return arch.GlobalAveragePool()
-    if isinstance(layer, nn.Identity):
-        return None
-    return arch.Act(_read_activation(name, layer))
+
+    units: int | None = None
+    source: Place | None = None
+    spatial: int = 0
+    positions: int | None = None
+    shape: tuple[int, ...] | None = None
+    flattened: bool = False
+    ones: int = 0
+    features: int | None = None
+    dimensions: int = 0
+    largest: int = 1
+    problems: list[str] = field(default_factory=list)
+
+    def take(self, place: Place, units: int, what: str = "features") -> None:
+        """A layer reads `units` of them: refused if the layer before gives another number."""
+        given, where = self.units, _lower(self.source)
+        if given is not None and self.flattened:
+            count = units // given if units % given == 0 else None
+            if count is None or (self.positions is not None and self.positions != count):
+                of = f"{self.positions} positions" if self.positions else "every position"
+                self.misfit(place, f"reads {units} {what}, but {where} gives {given} at {of}")
+            self.positions = self.positions or count
+        elif given is not None and given != units:
+            self.misfit(place, f"reads {units} {what}, but {where} gives {given}")
+        if self.features is None:
+            self.features = units
+        self.units, self.source, self.flattened = units, place, False
+
+    def misfit(self, place: Place, text: str) -> None:
+        """Note that a layer does not fit those before."""
+        self.problems.append(f"Layer '{place.name}' ({type(place.layer).__name__}) {text}")
 
 
-def _unknown(name: str, layer: Any, why: str) -> DomainError:
-    return DomainError(
-        f"Layer '{name}' ({type(layer).__name__}) is not known to the theory: {why}. Known are Linear, Conv1d, Conv2d, "
-        "Dropout, LayerNorm, GroupNorm, BatchNorm1d, BatchNorm2d, Flatten, AdaptiveAvgPool, Identity, pointwise "
-        "activations, nested "
-        "Sequential and, from widelimit.validate.modules, Shortcut(branch) and LastStep(nn.RNN)."
+def read(places: list[Place], declared: Declared) -> tuple[list[Read], Flow]:
+    """Read all layers; `Flow.problems` holds what is in the way."""
+    spatial = _spatial(places)
+    largest = max(
+        (place.layer.kernel_size[0] for place in flat(places) if place.kind in CONVOLUTIONS), default=1
     )
+    flow = Flow(spatial=spatial, dimensions=spatial, largest=largest)
+    return _read_all(places, declared, flow), flow
 
 
-def _read_normalisation(name: str, layer: Any, spatial: int) -> arch.LayerNorm | arch.BatchNorm:
-    if isinstance(layer, nn.LayerNorm):
-        if len(layer.normalized_shape) != 1 + spatial:
-            raise _unknown(
-                name, layer, f"over {layer.normalized_shape}, not over everything behind the batch, its statistics are "
-                "those of one channel or position",
-            )  # fmt: skip
-        return arch.LayerNorm(affine=layer.elementwise_affine)
-    if isinstance(layer, nn.GroupNorm):
-        group = layer.num_channels // layer.num_groups
-        if group < SMALLEST_GROUP:
-            raise _unknown(
-                name, layer, f"statistics of groups of {group} channels fluctuate from group to group; they need "
-                f"{SMALLEST_GROUP} at least"
-            )  # fmt: skip
-        return arch.LayerNorm(affine=layer.affine)
-    if not layer.training and layer.running_mean is not None:
-        raise _unknown(
-            name, layer, "in evaluation it divides by running averages; call train() on the module"
+def _read_all(places: list[Place] | tuple[Place, ...], declared: Declared, flow: Flow) -> list[Read]:
+    found = []
+    for place in places:
+        try:
+            found.append(_READERS[place.kind](place, declared, flow))
+        except _Unknown as refusal:
+            flow.problems.append(str(refusal))
+            flow.units = None
+        except WidelimitError as refusal:  # a layer of theory that cannot be
+            flow.problems.append(
+                unknown(place.name, place.layer, str(refusal)[:1].lower() + str(refusal)[1:].rstrip("."))
+            )
+            flow.units = None
+    return found
+
+
+class _Unknown(Exception):
+    """A layer that theory does not know."""
+
+
+def _refuse(place: Place, why: str) -> _Unknown:
+    return _Unknown(unknown(place.name, place.layer, why))
+
+
+def _spatial(places: list[Place]) -> int:
+    """How many dimensions of positions the inputs have."""
+    for place in flat(places):
+        if place.kind in CONVOLUTIONS:
+            return len(place.layer.kernel_size)
+        if place.kind in (nn.Linear, nn.Flatten, LastStep):
+            return 0
+    return 0
+
+
+def _nothing(place: Place, declared: Declared, flow: Flow) -> Read:
+    return Read(place, None)
+
+
+def _linear(place: Place, declared: Declared, flow: Flow) -> Read:
+    layer = place.layer
+    weight, bias = _tensors(place, 2)
+    if flow.spatial:
+        raise _refuse(
+            place, "it reads the last axis of images or signals; put Flatten or AdaptiveAvgPool before it"
         )
-    return arch.BatchNorm(affine=layer.affine)
+    if flow.ones:
+        raise _refuse(
+            place, "it reads the axis of length 1 that pooling leaves behind; put Flatten before it"
+        )
+    flow.take(place, layer.weight.shape[1])
+    flow.units = layer.weight.shape[0]
+    weights = _scaled(place, weight, bias, declared)
+    trained = (layer.weight.requires_grad, bias is None or layer.bias.requires_grad)
+    return Read(place, arch.Dense(weights.sigma_w, weights.sigma_b, weight.shape[0], *trained), weights)
 
 
-def refuse_gains_of_positions(module: nn.Module) -> None:
-    """Gains of ``nn.LayerNorm`` over images belong to a position; those that the kernels know are shared by all."""
-    for name, layer in module.named_modules():
-        if isinstance(layer, nn.LayerNorm) and len(layer.normalized_shape) > 1 and layer.elementwise_affine:
-            raise _unknown(
-                name, layer, "its gain of every position, in a network that pools; use elementwise_affine=False or "
-                "GroupNorm, whose gains belong to channels"
-            )  # fmt: skip
-
-
-def _read_recurrent(
-    name: str, layer: nn.Module, sigma_w: float | None, sigma_b: float | None
-) -> arch.Recurrent:
-    if not isinstance(layer, nn.RNN):
-        raise _unknown(name, layer, "of recurrent modules only nn.RNN")
-    for setting, plain in (("num_layers", 1), ("bidirectional", False), ("batch_first", True)):
-        if getattr(layer, setting) != plain:
-            raise _unknown(name, layer, f"only with {setting}={plain}")
-    parameters = {key: value.detach().double() for key, value in layer.named_parameters()}
-    read, kept = parameters["weight_ih_l0"], parameters["weight_hh_l0"]
-    sigma_v = sigma_w
-    if sigma_w is None or sigma_v is None:
-        sigma_w = math.sqrt(layer.hidden_size * float(kept.pow(2).mean()))
-        sigma_v = math.sqrt(layer.input_size * float(read.pow(2).mean()))
-    if not layer.bias:
-        sigma_b = 0.0
-    elif sigma_b is None:  # torch has two biases, which add
-        biases = (parameters["bias_ih_l0"], parameters["bias_hh_l0"])
-        sigma_b = math.sqrt(sum(float(b.pow(2).mean()) for b in biases))
-    return arch.Recurrent(Activation.of(layer.nonlinearity), sigma_w, sigma_v, sigma_b, layer.hidden_size)
-
-
-def _read_convolution(
-    name: str, layer: Any, sigma_w: float | None, sigma_b: float | None
-) -> arch.Convolution:
+def _convolution(place: Place, declared: Declared, flow: Flow) -> Read:
+    layer = place.layer
     sizes, dimensions = set(layer.kernel_size), len(layer.kernel_size)
     size = layer.kernel_size[0]
     if len(sizes) != 1 or size % 2 == 0:
-        raise _unknown(name, layer, f"kernel size {layer.kernel_size} is not one odd number")
+        raise _refuse(place, f"kernel size {layer.kernel_size} is not one odd number")
     for setting, plain in (("stride", 1), ("dilation", 1)):
         if set(getattr(layer, setting)) != {plain}:
-            raise _unknown(name, layer, f"{setting} {getattr(layer, setting)} is not {plain}")
+            raise _refuse(place, f"{setting} {getattr(layer, setting)} is not {plain}")
     if layer.groups != 1:
-        raise _unknown(name, layer, f"groups {layer.groups} is not 1")
-    if layer.padding != "same" and set(layer.padding) != {size // 2}:
-        raise _unknown(name, layer, f"padding {layer.padding} does not keep the size")
+        raise _refuse(place, f"groups {layer.groups} is not 1")
+    if (
+        layer.padding != "same"
+        and not (layer.padding == "valid" and size == 1)
+        and set(layer.padding) != {size // 2}
+    ):
+        raise _refuse(place, f"padding {layer.padding} does not keep the size")
     if layer.padding_mode not in ("zeros", "circular"):
-        raise _unknown(name, layer, f"padding mode {layer.padding_mode!r}")
-    fan_in = layer.in_channels * size**dimensions
-    scales = _scales(layer, fan_in, sigma_w, sigma_b)
-    return arch.Convolution(
-        size, *scales, dimensions=dimensions, padding=layer.padding_mode, width=layer.out_channels
+        raise _refuse(place, f"padding mode {layer.padding_mode!r}")
+    weight, bias = _tensors(place, 2 + dimensions)
+    if tuple(layer.weight.shape[2:]) != tuple(layer.kernel_size):
+        raise _refuse(
+            place, f"its weight has the shape {tuple(layer.weight.shape)}, not that of its kernel size"
+        )
+    if flow.spatial != dimensions or flow.flattened:
+        raise _refuse(
+            place,
+            f"it needs {dimensions} dimension(s) of positions, which {_lower(flow.source)} does not give",
+        )
+    flow.take(place, layer.weight.shape[1], "channels")
+    flow.units = layer.weight.shape[0]
+    weights = _scaled(place, weight, bias, declared)
+    trained = (layer.weight.requires_grad, bias is None or layer.bias.requires_grad)
+    return Read(
+        place,
+        arch.Convolution(
+            size,
+            weights.sigma_w,
+            weights.sigma_b,
+            dimensions,
+            layer.padding_mode,
+            layer.weight.shape[0],
+            *trained,
+        ),
+        weights,
     )
 
 
-def _scales(layer: Any, fan_in: int, sigma_w: float | None, sigma_b: float | None) -> tuple[float, float]:
-    if sigma_w is None:
-        sigma_w = math.sqrt(fan_in * float(layer.weight.detach().double().pow(2).mean()))
-    if layer.bias is None:
-        return sigma_w, 0.0
-    if sigma_b is None:
-        sigma_b = math.sqrt(float(layer.bias.detach().double().pow(2).mean()))
-    return sigma_w, sigma_b
+def _lower(source: Place | None) -> str:
+    return "the input" if source is None else str(source)
 
 
-def _read_activation(name: str, layer: Any) -> Activation:
-    plain = {
-        nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SiLU: "swish", nn.ReLU6: "min(max(x, 0), 6)",
-        nn.Softsign: "x/(1 + abs(x))", nn.Tanhshrink: "x - tanh(x)", nn.Mish: "x*tanh(log(1 + exp(x)))",
-        nn.SELU: "1.0507009873554805*(max(x, 0) + 1.6732632423543773*(exp(min(x, 0)) - 1))",
-    }  # fmt: skip
-    if type(layer) in plain:
-        return Activation.of(plain[type(layer)])
-    if isinstance(layer, nn.LeakyReLU):
-        return Activation.of(f"leaky_relu({layer.negative_slope!r})")
-    if isinstance(layer, nn.GELU):
-        if layer.approximate != "none":
-            return Activation.of("x/2*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))")
-        return Activation.of("gelu")
-    if isinstance(layer, nn.ELU):
-        return Activation.of(
-            "elu" if layer.alpha == 1.0 else f"max(x, 0) + {layer.alpha!r}*(exp(min(x, 0)) - 1)"
+def _tensors(place: Place, dimensions: int) -> tuple[Any, Any]:
+    """Weight as (fan-out, fan-in) and bias of a layer, in double precision; refused where they cannot be read."""
+    layer = place.layer
+    for name in ("weight", "bias"):
+        if problem := tensor_problem(layer, name):
+            raise _refuse(place, problem)
+    if layer.weight.dim() != dimensions or (
+        layer.bias is not None and layer.bias.shape != layer.weight.shape[:1]
+    ):
+        raise _refuse(place, f"its weight has the shape {tuple(layer.weight.shape)}")
+    weight = _finite(place, "weight")
+    return weight.reshape(len(weight), -1), None if layer.bias is None else _finite(place, "bias")
+
+
+def _scaled(place: Place, weight: np.ndarray, bias: np.ndarray | None, declared: Declared) -> Weights:
+    if not weight.any() and not declared.next_is_declared:
+        raise _refuse(
+            place, "its weight holds zero alone: there is no scale to read off; draw it, or declare `sigma_w`"
         )
-    if isinstance(layer, nn.Softplus):
-        return Activation.of(
-            "softplus" if layer.beta == 1.0 else f"log(1 + exp({layer.beta!r}*x))/{layer.beta!r}"
+    return scaled(place, weight, bias, declared)
+
+
+def _finite(place: Place, name: str) -> np.ndarray:
+    """The numbers of a parameter, refused if one of them is none."""
+    values = numbers(place.layer._parameters[name])
+    for bad, what in ((np.isnan(values), "NaN"), (np.isinf(values), "inf")):
+        if bad.any():
+            raise _Unknown(
+                f"Argument `module` must hold finite numbers, but layer {place.name}: {name} holds {what} "
+                f"({int(bad.sum())} of {bad.size})"
+            )
+    return values
+
+
+def _recurrent(place: Place, declared: Declared, flow: Flow) -> Read:
+    layer = place.layer.recurrent if place.kind is LastStep else place.layer
+    kind, why = kind_of(layer)
+    if kind is not nn.RNN:
+        raise _refuse(Place(place.name, layer, nn.Module), why or "of recurrent modules only nn.RNN")
+    place = Place(place.name, layer, place.kind)
+    wrong = [
+        f"{setting}={plain}"
+        for setting, plain in (("num_layers", 1), ("bidirectional", False), ("batch_first", True))
+        if getattr(layer, setting) != plain
+    ]
+    if place.kind is not LastStep:
+        wrong_too = f" (and only with {', '.join(wrong)})" if wrong else ""
+        raise _refuse(
+            place, f"it returns its history and its state; put it into widelimit's LastStep{wrong_too}"
         )
-    if isinstance(layer, nn.Hardtanh):
-        return Activation.of(f"min(max(x, {layer.min_val!r}), {layer.max_val!r})")
-    raise _unknown(name, layer, "no rule for its kernels")
+    if wrong:
+        raise _refuse(place, f"only with {', '.join(wrong)}")
+    if flow.source is not None or flow.units is not None:
+        raise _refuse(place, "it reads a sequence and has to be the first layer")
+    names = [
+        name
+        for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+        if name in layer._parameters
+    ]
+    for name in names:
+        if problem := tensor_problem(layer, name):
+            raise _refuse(place, problem)
+    trained = {layer._parameters[name].requires_grad for name in names}
+    if len(trained) > 1:
+        raise _refuse(place, "some of its parameters are frozen and some are trained; freeze all or none")
+    flow.take(place, layer.input_size)
+    flow.units = layer.hidden_size
+    weights = recurrent_weights(place, {name: _finite(place, name) for name in names}, declared)
+    return Read(
+        place,
+        arch.Recurrent(
+            Activation.of(layer.nonlinearity), weights.sigma_w, weights.sigma_v, weights.sigma_b, layer.hidden_size,
+            trained.pop(),
+        ),
+        weights,
+    )  # fmt: skip
+
+
+def _shortcut(place: Place, declared: Declared, flow: Flow) -> Read:
+    before, source = flow.units, flow.source
+    spatial, problems = flow.spatial, len(flow.problems)
+    branch = _read_all(place.branch, declared, flow)
+    if len(flow.problems) > problems or not place.branch:
+        if not place.branch:
+            raise _refuse(place, "its branch holds no layer that theory knows")
+        return Read(place, None, None, tuple(branch))
+    if before is None and source is None:
+        before = flow.features
+    if before is not None and (flow.units != before or flow.spatial != spatial or flow.flattened):
+        flow.misfit(place, f"adds a branch that gives {flow.units} units to the {before} of {_lower(source)}")
+    layers = tuple(one.layer for one in branch if one.layer is not None)
+    flow.source = place
+    return Read(place, arch.Residual(layers), None, tuple(branch))
+
+
+def _dropout(place: Place, declared: Declared, flow: Flow) -> Read:
+    if not place.layer.training or place.layer.p == 0:
+        return Read(place, None)
+    if place.kind is not nn.Dropout:
+        raise _refuse(
+            place, "it drops whole channels or shifts units; in evaluation, behind eval(), it does nothing"
+        )
+    if place.layer.p == 1.0:
+        raise _refuse(place, "it drops every unit")
+    return Read(place, arch.Dropout(1.0 - place.layer.p))
+
+
+def _normalisation(place: Place, declared: Declared, flow: Flow) -> Read:
+    layer = place.layer
+    affine = _affine(place)
+    if place.kind is nn.LayerNorm:
+        if len(layer.normalized_shape) != 1 + flow.spatial:
+            raise _refuse(
+                place, f"over {layer.normalized_shape}, not over everything behind the batch, its statistics are "
+                "those of a position"
+            )  # fmt: skip
+        if flow.ones:
+            raise _refuse(
+                place, "it reads the axis of length 1 that pooling leaves behind; put Flatten before it"
+            )
+        flow.take(place, layer.normalized_shape[0], "units")
+        if flow.spatial:
+            _positions(place, tuple(layer.normalized_shape[1:]), flow)
+        return Read(place, arch.LayerNorm(affine=affine))
+    if place.kind is nn.GroupNorm:
+        flow.take(place, layer.num_channels, "channels")
+        group = layer.num_channels // layer.num_groups
+        if group < SMALLEST_GROUP:
+            raise _refuse(
+                place, f"statistics of groups of {group} channels fluctuate from group to group; they need "
+                f"{SMALLEST_GROUP} at least"
+            )  # fmt: skip
+        return Read(place, arch.LayerNorm(affine=affine))
+    if not layer.training and layer.running_mean is not None:
+        raise _refuse(place, "in evaluation it divides by running averages; call train() on the module")
+    if (place.kind is nn.BatchNorm2d) != (flow.spatial + flow.ones == 2):
+        raise _refuse(place, f"it does not read units with {flow.spatial} dimension(s) of positions")
+    flow.take(place, layer.num_features, "channels")
+    return Read(place, arch.BatchNorm(affine=affine))
+
+
+def _positions(place: Place, shape: tuple[int, ...], flow: Flow) -> None:
+    """A normalisation over images says how large they are."""
+    if flow.shape is not None and flow.shape != shape:
+        flow.misfit(place, f"reads positions {shape}, but a normalisation before it reads {flow.shape}")
+    flow.shape, flow.positions = shape, math.prod(shape)
+
+
+def _affine(place: Place) -> bool:
+    """Whether gain and shift are trained; they have to start as gain 1 and shift 0, as theory assumes."""
+    layer, trained = place.layer, []
+    for name, plain in (("weight", 1.0), ("bias", 0.0)):
+        if problem := tensor_problem(layer, name):
+            raise _refuse(place, problem)
+        value = layer._parameters.get(name)
+        if value is not None and not bool((value.detach() == plain).all()):
+            raise _refuse(place, f"its {'gain is not 1' if plain else 'shift is not 0'} everywhere")
+        trained.append(value is not None and value.requires_grad)
+    if trained[0] != trained[1]:
+        raise _refuse(place, "of its gain and its shift one is trained alone; train or freeze both")
+    return trained[0]
+
+
+def _flatten(place: Place, declared: Declared, flow: Flow) -> Read:
+    layer = place.layer
+    if (layer.start_dim, layer.end_dim) != (1, -1):
+        raise _refuse(place, f"from {layer.start_dim} to {layer.end_dim}, not everything behind the batch")
+    flow.flattened = flow.flattened or (flow.spatial > 0 and flow.units is not None)
+    flow.spatial = flow.ones = 0
+    return Read(place, arch.Flatten())
+
+
+def _pool(place: Place, declared: Declared, flow: Flow) -> Read:
+    if place.layer.output_size not in (1, (1,), (1, 1), [1], [1, 1]):
+        raise _refuse(place, "only with output size 1, the average over all positions")
+    dimensions = 1 if place.kind is nn.AdaptiveAvgPool1d else 2
+    if flow.spatial != dimensions:
+        raise _refuse(
+            place, f"it averages over {dimensions} dimension(s) of positions, and finds {flow.spatial}"
+        )
+    flow.spatial, flow.ones = 0, dimensions
+    return Read(place, arch.GlobalAveragePool())
+
+
+def _act(place: Place, declared: Declared, flow: Flow) -> Read:
+    return Read(place, arch.Act(_activation(place)))
+
+
+_PLAIN: dict[type[nn.Module], str] = {
+    nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SiLU: "swish", nn.ReLU6: "min(max(x, 0), 6)",
+    nn.Softsign: "x/(1 + abs(x))", nn.Tanhshrink: "x - tanh(x)", nn.Mish: "x*tanh(log(1 + exp(x)))",
+    nn.SELU: "1.0507009873554805*(max(x, 0) + 1.6732632423543773*(exp(min(x, 0)) - 1))",
+    nn.Hardswish: "x*min(max(x + 3, 0), 6)/6", nn.Hardsigmoid: "min(max(x + 3, 0), 6)/6",
+    nn.LogSigmoid: "-log(1 + exp(-x))",
+}  # fmt: skip
+_SETTINGS: dict[type[nn.Module], Callable[[Any], str]] = {
+    nn.LeakyReLU: lambda m: f"leaky_relu({m.negative_slope!r})",
+    nn.RReLU: lambda m: f"leaky_relu({(m.lower + m.upper) / 2!r})",
+    nn.PReLU: lambda m: f"leaky_relu({float(m.weight.detach().flatten()[0])!r})",
+    nn.GELU: lambda m: (
+        "gelu" if m.approximate == "none" else "x/2*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))"
+    ),
+    nn.ELU: lambda m: "elu" if m.alpha == 1.0 else f"max(x, 0) + {m.alpha!r}*(exp(min(x, 0)) - 1)",
+    nn.CELU: lambda m: (
+        "elu" if m.alpha == 1.0 else f"max(x, 0) + {m.alpha!r}*(exp(min(x, 0)/{m.alpha!r}) - 1)"
+    ),
+    nn.Softplus: lambda m: "softplus" if m.beta == 1.0 else f"log(1 + exp({m.beta!r}*x))/{m.beta!r}",
+    nn.Hardtanh: lambda m: _clipped(m.min_val, m.max_val),
+    nn.Softshrink: lambda m: f"max(x - {m.lambd!r}, 0) + min(x + {m.lambd!r}, 0)",
+}
+
+
+def _clipped(low: float, high: float) -> str:
+    """x between two bounds, either of which may be infinite."""
+    text = "x" if low == -math.inf else f"max(x, {low!r})"
+    return text if high == math.inf else f"min({text}, {high!r})"
+
+
+def _activation(place: Place) -> Activation:
+    layer, kind = place.layer, place.kind
+    if kind is nn.RReLU and layer.training:
+        raise _refuse(place, "its slopes are random in training; call eval()")
+    if kind is nn.PReLU:
+        if problem := tensor_problem(layer, "weight"):
+            raise _refuse(place, problem)
+        if layer.weight.requires_grad:
+            raise _refuse(
+                place, "its slope is trained, which adds a term of its own to the tangent kernel; freeze it"
+            )
+        if not bool((layer.weight == layer.weight.flatten()[0]).all()):
+            raise _refuse(place, "its slopes differ from unit to unit")
+    if kind is nn.Threshold:
+        if layer.threshold != 0 or layer.value != 0:
+            raise _refuse(place, "it jumps")
+        return Activation.of("relu")
+    text = _PLAIN[kind] if kind in _PLAIN else _SETTINGS[kind](layer)
+    try:
+        return Activation.of(text)
+    except WidelimitError as error:
+        raise _refuse(
+            place, f"read as {text}, it is none that theory reads: {str(error).rstrip('.')}"
+        ) from None
+
+
+_READERS: dict[type[nn.Module], Callable[[Place, Declared, Flow], Read]] = {
+    nn.Linear: _linear, nn.RNN: _recurrent, LastStep: _recurrent, Shortcut: _shortcut, nn.Flatten: _flatten,
+    nn.Identity: _nothing, **dict.fromkeys(CONVOLUTIONS, _convolution), **dict.fromkeys(NORMALISATIONS, _normalisation),
+    **dict.fromkeys(POOLS, _pool), **dict.fromkeys(DROPPING, _dropout), **dict.fromkeys(POINTWISE, _act),
+}  # fmt: skip
+
+
+def gains_of_positions(found: list[Read]) -> list[str]:
+    """Gains of ``nn.LayerNorm`` over images belong to a position; those that the kernels know are shared by all."""
+    why = (
+        "its gain of every position, in a network that pools; use elementwise_affine=False or GroupNorm, whose gains "
+        "belong to channels"
+    )
+    return [
+        unknown(one.place.name, one.place.layer, why)
+        for one in every(found)
+        if one.place.kind is nn.LayerNorm
+        and len(one.place.layer.normalized_shape) > 1
+        and one.place.layer.elementwise_affine
+    ]
+
+
+def every(found: list[Read] | tuple[Read, ...]) -> Iterator[Read]:
+    """All layers that were read, those inside branches too."""
+    for one in found:
+        yield one
+        yield from every(one.branch)

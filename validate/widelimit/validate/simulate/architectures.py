@@ -173,7 +173,7 @@ def architecture_kernels(
     module = module.to(backend.device)
     points = torch.as_tensor(x, device=backend.device, dtype=backend.dtype)
     outputs = module(points)[:, 0]
-    parameters = list(module.parameters())
+    parameters = [p for p in module.parameters() if p.requires_grad]
     rows = [torch.autograd.grad(value, parameters, retain_graph=True) for value in outputs]
     jacobian = torch.stack([torch.cat([part.reshape(-1) for part in row]) for row in rows])
     last = list(module)[-1]
