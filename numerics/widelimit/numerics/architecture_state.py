@@ -14,7 +14,6 @@ from widelimit.numerics.results import by_value
 from widelimit.theory import architecture as theory
 from widelimit.theory.errors import ArgumentError
 
-
 _LARGEST = 1e140  # of an input
 
 

@@ -18,7 +18,7 @@ from sympy import Symbol
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.fisher_bound import JacobianBound, jacobian_bound
-from widelimit.numerics.fisher_propagation import Propagation, propagation, require_possible
+from widelimit.numerics.fisher_propagation import Propagation, named, propagation, require_possible
 from widelimit.numerics.fisher_spread import Spread, spread
 from widelimit.numerics.results import by_value
 from widelimit.theory import fisher as theory
@@ -169,8 +169,8 @@ def statistics(run: Propagation, *, samples: int, outputs: int, inputs: str = "a
     parameters, mean, second, outlier, bulk = _formulas()(kappa_1, kappa_2, alpha, scale, outputs, samples)
     if not (math.isfinite(second) and second > 0):
         raise DomainError(
-            f"The Fisher matrix of {run.activation.name} with {len(run.lengths)} hidden layers has eigenvalues that no "
-            f"float holds (mean square {second:.3g}). Change `sigma_w` or the depth."
+            f"The Fisher matrix of {named(run.activations)} with {len(run.lengths)} hidden layers has eigenvalues that "
+            f"no float holds (mean square {second:.3g}). Change `sigma_w` or the depth."
         )
     found = spread(run, samples, outputs, inputs)
     clear = found.outlier is not None and found.outlier < outlier * (1 + NEGLIGIBLE)

@@ -9,6 +9,7 @@ z(m) = (1 + m)/m prod_l sigma_w^2 w_l zeta_l with w_l = (C / M_l) m = E d / (zet
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,7 @@ class JacobianBound:
 
 
 def jacobian_bound(
-    activation: str | Activation = "tanh",
+    activation: str | Activation | Sequence[str | Activation] = "tanh",
     *,
     sigma_w: Any,
     sigma_b: Any = 0.0,
@@ -76,7 +77,8 @@ def jacobian_bound(
     J_l is the derivative of the `outputs` outputs by the pre-activations of layer l: with one output sigma_max^2 is the
     backward variance, with several it is the upper edge of the spectrum of J_l J_l', which grows with outputs / width.
     `inputs`: equal, gaussian or auto, as in `predict`; it matters for `decoupled` alone.
-    `biases`: whether biases are parameters too; the input of each layer has then a component 1 more.
+    `activation`: one, or one for each hidden layer (without `square`). `biases`: whether biases
+    are parameters too; the input of each layer has then a component 1 more.
     `square=True` takes `width` outputs and the edge of the Jacobian's spectrum
     (``jacobian.spectrum``, at the fixed point of the variance, which inputs of another length reach layer by layer),
     for `weights` gaussian or orthogonal. `sigma_w`, `sigma_b`: numbers, or one for each weighted layer, the readout
@@ -113,6 +115,8 @@ def jacobian_bound(
             arguments.single(n, arguments.finite(n, v))
             for n, v in (("sigma_w", sigma_w), ("sigma_b", sigma_b))
         )
+        if isinstance(activation, list | tuple):
+            raise ArgumentError("activation", "must be a single one with square=True", activation)
         jacobians = _edges(activation, w, b, depth, kind)
     else:
         jacobians = largest_jacobians(run, outputs)
@@ -136,7 +140,7 @@ def largest_jacobians(run: Propagation, outputs: int) -> np.ndarray:
     for layer in range(len(run.lengths), 0, -1):
         if np.isfinite(above).any() and outputs > 1:
             w = outputs / run.widths[layer] * _M
-            w_zeta = _w_zeta(run.activation, float(run.lengths[layer - 1]), w)
+            w_zeta = _w_zeta(run.activations[layer - 1], float(run.lengths[layer - 1]), w)
             above = above + gain(run.sigma_w2[layer] ** 0.5, w_zeta)
         edge = float(np.exp(np.min(above))) if outputs > 1 else np.inf
         found.append(min(edge, log_sum * float(run.backward[layer - 1])))
@@ -168,9 +172,7 @@ def _w_zeta(activation: Activation, q: float, w: np.ndarray) -> np.ndarray:
     return np.where(inside > log_w[-1], np.inf, np.exp(found))
 
 
-def _edges(
-    activation: str | Activation, sigma_w: float, sigma_b: float, depth: int, weights: str
-) -> np.ndarray:
+def _edges(activation: Any, sigma_w: float, sigma_b: float, depth: int, weights: str) -> np.ndarray:
     """Largest squared singular values of the Jacobians from the output (level depth + 1) down to layer 1."""
     from widelimit.numerics import jacobian
 

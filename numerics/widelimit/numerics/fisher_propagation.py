@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +25,11 @@ class Propagation:
     """Forward and backward statistics per layer; entry l-1 of each list belongs to the weights of layer l.
 
     `forward` (of the activities below the weights) and `backward` for one input, `_pair` for two different ones.
-    `sigma_w2`: sigma_w^2 of the weights. Of the hidden layers, one entry less: `lengths` q of the pre-activations,
-    `correlations` of two inputs, `slope_pair` = E phi'(u) phi'(v).
+    `sigma_w2`: sigma_w^2 of the weights. Of the hidden layers, one entry less: `activations`, `lengths` q of the
+    pre-activations, `correlations` of two inputs, `slope_pair` = E phi'(u) phi'(v).
     """
 
-    activation: Activation
+    activations: tuple[Activation, ...]
     widths: np.ndarray
     forward: np.ndarray
     forward_pair: np.ndarray
@@ -41,7 +42,7 @@ class Propagation:
 
 
 def propagation(
-    activation: str | Activation,
+    activation: str | Activation | Sequence[str | Activation],
     *,
     sigma_w: Any,
     sigma_b: Any,
@@ -50,9 +51,9 @@ def propagation(
     input_overlap: float,
 ) -> Propagation:
     """Run the statistics up and down a network with `widths` (input, hidden layers ...), karakida2019universal
-    eqs. (6-10). `sigma_w`, `sigma_b`: numbers, or one for each weighted layer, the readout last.
+    eqs. (6-10). `activation`: one, or one for each hidden layer ("linear" where none stands). `sigma_w`, `sigma_b`:
+    numbers, or one for each weighted layer, the readout last.
     """
-    phi = Activation.of(activation)
     moment = arguments.single("input_moment", arguments.positive("input_moment", input_moment))
     overlap = arguments.single(
         "input_overlap", arguments.within("input_overlap", input_overlap, -moment, moment)
@@ -60,10 +61,11 @@ def propagation(
     widths = arguments.positive("widths", arguments.vector("widths", widths))
     sw2 = _each_layer("sigma_w", arguments.positive("sigma_w", sigma_w), len(widths)) ** 2
     sb2 = _each_layer("sigma_b", arguments.non_negative("sigma_b", sigma_b), len(widths)) ** 2
+    phis = _each_hidden(activation, len(widths) - 1)
     forward, forward_pair, slopes, slopes_pair = [moment], [overlap], [], []
     lengths: list[float] = []
     correlations: list[float] = []
-    for w, b in zip(sw2[:-1], sb2[:-1], strict=True):
+    for phi, w, b in zip(phis, sw2[:-1], sb2[:-1], strict=True):
         q = w * forward[-1] + b
         if not 0.0 < q < math.inf:
             raise DomainError(
@@ -82,13 +84,13 @@ def propagation(
             np.append(np.cumprod((sw2[1:] * rates)[::-1])[::-1], 1.0) for rates in (slopes, slopes_pair)
         )
     run = Propagation(
-        phi, widths, np.array(forward), np.array(forward_pair), backward, backward_pair, sw2,
+        phis, widths, np.array(forward), np.array(forward_pair), backward, backward_pair, sw2,
         np.array(lengths), np.array(correlations), np.array(slopes_pair),
     )  # fmt: skip
     if not (np.isfinite(run.backward).all() and np.isfinite(run.forward).all()):
         raise DomainError(
-            f"Gradients or activities of {phi.name} overflow over {len(lengths)} hidden layers. Lower `sigma_w` or the "
-            "depth."
+            f"Gradients or activities of {named(phis)} overflow over {len(lengths)} hidden layers. Lower `sigma_w` or "
+            "the depth."
         )
     return run
 
@@ -115,6 +117,26 @@ def _smallest_overlap(moment: float, samples: int) -> float:
         if samples < 3
         else float(theory.smallest_overlap().subs({theory.MOMENT: moment, theory.SAMPLES: samples}))
     )
+
+
+def _each_hidden(
+    activation: str | Activation | Sequence[str | Activation], hidden: int
+) -> tuple[Activation, ...]:
+    """The activation of each hidden layer."""
+    if not isinstance(activation, list | tuple):
+        return (Activation.of(activation),) * hidden
+    if len(activation) != hidden:
+        raise ArgumentError(
+            "activation",
+            f"must be one, or {hidden}, one for each hidden layer",
+            but=f"holds {len(activation)}",
+        )
+    return tuple(Activation.of(one) for one in activation)
+
+
+def named(activations: tuple[Activation, ...]) -> str:
+    """The names of the activations, each once."""
+    return ", ".join(dict.fromkeys(one.name for one in activations)) or "linear"
 
 
 def _each_layer(name: str, value: np.ndarray, layers: int) -> np.ndarray:

@@ -125,8 +125,8 @@ def _outputs(run: Propagation, own: np.ndarray, outputs: int, samples: int, alon
     if outputs == 1:
         return 1.0
     spreads = [
-        slope_moments(run.activation, float(q), float(rho) if along else 0.0).kurtosis(samples, along)
-        for q, rho in zip(run.lengths, run.correlations, strict=True)
+        slope_moments(phi, float(q), float(rho) if along else 0.0).kurtosis(samples, along)
+        for phi, q, rho in zip(run.activations, run.lengths, run.correlations, strict=True)
     ]
     return outputs_spread(np.maximum(own, 0.0)[::-1], (run.widths[1:] / np.array(spreads))[::-1], outputs)
 
@@ -134,8 +134,8 @@ def _outputs(run: Propagation, own: np.ndarray, outputs: int, samples: int, alon
 def _noise(run: Propagation, same: np.ndarray) -> float:
     """The variance over samples of the diagonal: hidden layer l scales what the layers of weights up to l add."""
     found = [
-        slope_moments(run.activation, float(q), float(rho))
-        for q, rho in zip(run.lengths, run.correlations, strict=True)
+        slope_moments(phi, float(q), float(rho))
+        for phi, q, rho in zip(run.activations, run.lengths, run.correlations, strict=True)
     ]
     second, fourth, pair = (
         np.array([getattr(f, name) for f in found]) for name in ("second", "fourth", "pair")

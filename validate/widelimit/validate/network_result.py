@@ -30,8 +30,8 @@ class Network:
     everything is computed with each layer's own. `sigma_w`, `sigma_b`: the scales pooled over hidden layers, readout
     left out, for a glance; `sigma_w_error` the relative standard error of an estimate (0 if declared). `scales`: of
     each weighted layer, with standard errors. `widths`: units or channels of the hidden layers; `features`: of an
-    input; `positions`: how many it must have, None for any number. `notes`: what to know about the weights, a sentence each:
-    scales read off too few numbers, declared ones that the weights do not have, weights taken "as if random".
+    input; `positions`: how many it must have, None for any number. `notes`: what to know about the weights, a sentence
+    each: scales read off too few numbers, declared ones that the weights do not have, weights taken "as if random".
     """
 
     architecture: Architecture
@@ -121,15 +121,15 @@ class Network:
     def fisher(self, x: Any, samples: int | None = None) -> Statistics:
         """Mean-field Fisher statistics on data like `x` (n, features); see ``numerics.fisher.Statistics``.
 
-        For fully connected networks with a linear readout, each hidden layer with its own activation or none. Other
-        networks are a `DomainError`, frozen weights too: the statistics are those of the weights of all layers.
+        For fully connected networks with hidden layers, each with its own activation or none, and a linear readout.
+        Other networks are a `DomainError`, frozen weights too: the statistics are those of the weights of all layers.
         """
         from widelimit.numerics import fisher
 
         values, activations = self._fully_connected(x)
         samples = len(values) if samples is None else arguments.count("samples", samples)
         sigma_w, sigma_b = self._scales
-        moment, overlap = _overlaps(values)
+        moment, overlap = _overlaps(values, samples)
         run = fisher.propagation(
             activations, sigma_w=sigma_w, sigma_b=sigma_b, input_moment=moment, input_overlap=overlap,
             widths=[float(values.shape[1]), *map(float, self.widths)],
@@ -139,17 +139,17 @@ class Network:
     def fisher_bound(self, x: Any) -> JacobianBound:
         """Bounds of the largest Fisher eigenvalue, per layer and for the whole matrix (see `JacobianBound`).
 
-        For the networks that `fisher` is for, if they have a hidden layer.
+        For the networks that `fisher` is for.
         """
         from widelimit.numerics import fisher
 
         values, activations = self._fully_connected(x)
-        if not activations:
-            raise DomainError("Bounds by Jacobians are for networks with a hidden layer; this one has none.")
         sigma_w, sigma_b = self._scales
-        moment, overlap = _overlaps(values)
+        moment, overlap = _overlaps(values, len(values))
+        trained = any(isinstance(layer, arch.Dense) and layer.trained_b for layer in self.architecture)
         return fisher.jacobian_bound(
             activations, sigma_w=sigma_w, sigma_b=sigma_b, depth=len(activations), samples=len(values),
+            outputs=self._outputs, biases=trained,
             input_moment=moment, input_overlap=overlap, widths=[float(values.shape[1]), *map(float, self.widths)],
         )  # fmt: skip
 
@@ -185,6 +185,8 @@ class Network:
             elif isinstance(layer, arch.Act):
                 activations.append(layer.activation)
             previous = layer
+        if not activations:
+            raise _no_fisher("networks with a hidden layer; this one has none")
         if isinstance(previous, arch.Act):
             raise _no_fisher(
                 f"a linear readout; {previous.activation.name} stands behind the last layer. Leave it out"
@@ -209,11 +211,11 @@ def _plain(name: str, value: Any) -> Any:
     return value.detach().to(device="cpu", dtype=torch.float64).numpy()
 
 
-def _overlaps(values: np.ndarray) -> tuple[float, float]:
-    """Mean square of the components of an input, mean product of those of two."""
+def _overlaps(values: np.ndarray, samples: int) -> tuple[float, float]:
+    """Mean square of the components of an input, mean product of those of two, as `samples` inputs can have it."""
     gram = values @ values.T / values.shape[1]
     moment = float(np.trace(gram) / len(gram))
     if moment == 0:
         raise ArgumentError("x", "must not be zero", but="holds zeros alone")
     off = (gram.sum() - np.trace(gram)) / max(1, len(gram) * (len(gram) - 1))
-    return moment, float(np.clip(off, -moment, moment))
+    return moment, float(np.clip(off, -moment / max(1, samples - 1), moment))

@@ -40,9 +40,9 @@ LISTED = (
 )
 _HARMLESS = {
     "__init__", "__repr__", "__str__", "reset_parameters", "_reset_parameters", "extra_repr", "train", "eval",
-    "__doc__", "__module__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__qualname__",
-    "__static_attributes__", "__firstlineno__", "__orig_bases__", "__parameters__", "__type_params__", "__weakref__",
-    "__dict__", "__constants__", "__slots__", "__abstractmethods__", "_version", "cls_to_become",
+    "__doc__", "__module__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__",
+    "__qualname__", "__static_attributes__", "__firstlineno__", "__orig_bases__", "__parameters__", "__type_params__",
+    "__weakref__", "__dict__", "__constants__", "__slots__", "__abstractmethods__", "_version", "cls_to_become",
 }  # fmt: skip
 _HOOKS = {
     "_forward_hooks": "a forward hook", "_forward_pre_hooks": "a forward pre-hook",

@@ -177,7 +177,8 @@ def recurrent_weights(place: Place, held: dict[str, np.ndarray], declared: Decla
 def noise(held: list[Weights], *, apart: bool = True) -> tuple[list[str], list[str]]:
     """What is against weights that are centred, independent noise, and the names of layers with random rotations.
 
-    `apart`: compare layers with one another too. Over all tests of a network of noise the probability of a finding is below `FALSE_ALARM`.
+    `apart`: compare layers with one another too. Over all tests of a network of noise the
+    probability of a finding is below `FALSE_ALARM`.
     """
     tensors = max(1, sum(len(one.matrices) + len(one.vectors) for one in held))
     alpha = FALSE_ALARM / (_TESTS * tensors + 2 * tensors**2)
@@ -222,8 +223,8 @@ def advice(held: list[Weights], rotations: list[str]) -> list[str]:
         found += _loose(one) + _not_normal(one)
     if rotations:
         found.append(
-            f"Layers {', '.join(rotations)} hold random rotations: kernels and phase are the same in the limit, "
-            "spectra and fluctuations at finite width are not."
+            f"Random rotations (orthogonal weights) in layer {', '.join(rotations)}: kernels and phase are the same in "
+            "the limit, spectra and fluctuations at finite width are not."
         )
     return found
 
