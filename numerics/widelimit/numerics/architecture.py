@@ -16,7 +16,7 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.architecture_rules import apply_all, settled
-from widelimit.numerics.architecture_state import State, start
+from widelimit.numerics.architecture_state import State, numeric, start
 from widelimit.numerics.kernel import Kernels
 from widelimit.theory import architecture as theory
 from widelimit.theory.errors import ArgumentError, DomainError
@@ -39,8 +39,7 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
     >>> ntk.round(6).tolist()
     [[2.0, 0.31831], [0.31831, 2.0]]
     """
-    if not isinstance(architecture, theory.Architecture):
-        raise ArgumentError("architecture", "must be an Architecture", architecture)
+    architecture = numeric(architecture)
     if x2 is not None and any(isinstance(layer, theory.GlobalAveragePool) for layer in architecture.walk()):
         return _slice_of_all(architecture, x1, x2)  # variances behind pooling need each set's own kernel
     state = start(architecture, x1, x2)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from widelimit.numerics import meanfield
+from widelimit.numerics.architecture_state import numeric
 from widelimit.numerics.kernel_maps import moments
 from widelimit.numerics.results import by_value
 from widelimit.theory import architecture as theory
@@ -63,7 +64,7 @@ def phase(architecture: theory.Architecture, tolerance: float = meanfield.CRITIC
     >>> phase(mlp("relu", sigma_w=1.0, depth=3)).chi_1.tolist()
     [0.5, 0.5, 0.5]
     """
-    hidden = _hidden(architecture)
+    hidden = _hidden(numeric(architecture))
     if all(layer == hidden[0] for layer in hidden):
         one = hidden[0]
         point = meanfield.solve(

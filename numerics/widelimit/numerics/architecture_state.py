@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,21 @@ class State:
     gaussian: bool
     error: float = 0.0
     gain: bool = False
+
+
+def numeric(architecture: theory.Architecture) -> theory.Architecture:
+    """The same with floats for its scales; `ArgumentError` for what is none, symbols included."""
+    if not isinstance(architecture, theory.Architecture):
+        raise ArgumentError("architecture", "must be an Architecture", architecture)
+    return theory.Architecture(tuple(_numeric(layer) for layer in architecture))
+
+
+def _numeric(layer: theory.Layer) -> theory.Layer:
+    if isinstance(layer, theory.Residual):
+        return theory.Residual(tuple(_numeric(inner) for inner in layer.branch))
+    names = [name for name in ("sigma_w", "sigma_v", "sigma_b", "keep") if hasattr(layer, name)]
+    numbers: Any = {n: arguments.single(n, arguments.finite(n, getattr(layer, n))) for n in names}
+    return replace(layer, **numbers) if numbers else layer
 
 
 def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
