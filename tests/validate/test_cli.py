@@ -1,5 +1,6 @@
 """The command line: exit statuses, one sentence for each bad request, JSON that is JSON, and what Ctrl-C leaves."""
 
+import errno
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from widelimit.theory.errors import InternalError
 from widelimit.theory.topics import TOPICS
 from widelimit.validate.cli import main, options, progress
 
@@ -233,9 +235,61 @@ def test_falsify(capsys):
     assert json.loads(capsys.readouterr().out)["counterexample"] is None
 
 
-def test_a_bug_of_ours_is_called_one(capsys, tmp_path):
-    assert main(toy("toy.failing", tmp_path)) == 3
-    assert "bug" in capsys.readouterr().err
+def test_a_users_claim_that_fails_is_not_our_bug(capsys, tmp_path):
+    assert main(toy("toy.failing", tmp_path)) == 2
+    assert f"in {TOY}, line " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (
+            ZeroDivisionError("by design"),
+            3,
+            "bug of widelimit, not your input: ZeroDivisionError: by design (",
+        ),
+        (ValueError("two\nlines\x1b"), 3, "ValueError: two lines\ufffd (test_cli.py, line "),
+        (RecursionError("too deep"), 3, "RecursionError: too deep"),
+        (SystemExit(1), 3, "SystemExit: 1"),
+        (MemoryError(), 3, "Memory ran out."),
+        (OSError(errno.ENOTDIR, "no folder", "x"), 3, "NotADirectoryError"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x"),
+            2,
+            "The machine refuses: no space left on device: x.",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "x"),
+            2,
+            "The machine refuses: permission denied: x.",
+        ),
+        (InternalError("Odd."), 3, "This is a bug of widelimit, not your input: Odd."),
+        (KeyboardInterrupt(), 130, "Interrupted."),
+        (BrokenPipeError(), 0, ""),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_whatever_is_raised_ends_with_one_sentence_and_a_status(capsys, monkeypatch, error, status, words):
+    def raising(*args, **more):
+        raise error
+
+    monkeypatch.setattr("widelimit.validate.cli.output.abandon", lambda: None)
+    monkeypatch.setattr("widelimit.validate.cli.options.topic_function", raising)
+    assert main(["predict", "meanfield"]) == status
+    err = capsys.readouterr().err
+    assert words in err and err.count("\n") == bool(words) and "Traceback" not in err
+
+
+def test_the_traceback_is_there_for_those_who_ask(tmp_path):
+    code = (
+        "import sys; from widelimit.validate.cli import main, theory\n"
+        "theory.options.topic_function = None\n"
+        "sys.exit(main(['predict', 'meanfield']))"
+    )
+    for level, there in (("", False), ("debug", True)):
+        environment = os.environ | {"WIDELIMIT_LOG": level}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+        assert done.returncode == 3 and ("Traceback" in done.stderr) is there, done.stderr
 
 
 SLOW = """

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import xarray
 
-from widelimit.theory.errors import ArgumentError, InputError, InternalError
+from widelimit.theory.errors import ArgumentError, InputError
 from widelimit.validate import claims
 from widelimit.validate.claim import Claim, Plan
+from widelimit.validate.faults import ClaimError
 from widelimit.validate.run import validate
 from widelimit.validate.seeds import digest, identity, seed_of
 from widelimit.validate.verdicts import verdict_of
@@ -124,12 +125,16 @@ def test_float32_only_where_a_claim_allows_it(tmp_path):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("toy.failing", r"toy\.failing at a=2\.0, b=3, size 200 failed with ZeroDivisionError: by design"),
-        ("toy.nan", r"toy\.nan at .* returned numbers that are not finite"),
+        (
+            "toy.failing",
+            r"Claim toy\.failing .* its `simulate` \(`failing` in .*toy_claims\.py, line \d+\) raised "
+            r"ZeroDivisionError: by design, at a=2\.0, b=3, size 200\.$",
+        ),
+        ("toy.nan", r"toy\.nan .* returned numbers that are not finite, at a=1\.0, b=2, size 200\.$"),
     ],
 )
 def test_failing_simulation_names_its_cell_and_keeps_the_rest(tmp_path, name, says):
-    with pytest.raises(InternalError, match=says):
+    with pytest.raises(ClaimError, match=says):
         run(["toy.true", name], tmp_path)
     assert run("toy.true", tmp_path).manifest["cells"]["reused"] > 0
 
@@ -242,14 +247,17 @@ def test_verdict_of_a_claim():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"predict": lambda inputs: np.array([np.nan, 1.0])}, "predicts numbers that are not finite"),
-        ({"predict": lambda inputs: np.ones(3)}, "names 2 rows"),
-        ({"predict": lambda inputs: np.zeros(2)}, "margin that is not positive; it needs a `scale`"),
-        ({"simulate": lambda inputs, size, seeds, backend: np.ones((len(seeds), 3))}, "simulation returns 3"),
-        ({"simulate": lambda inputs, size, seeds, backend: np.ones(3)}, "returned shape"),
+        ({"predict": lambda inputs: np.array([np.nan, 1.0])}, "returned numbers that are not finite"),
+        ({"predict": lambda inputs: np.ones(3)}, "`rows` names 2"),
+        ({"predict": lambda inputs: np.zeros(2)}, "the claim needs a `scale`"),
+        (
+            {"simulate": lambda inputs, size, seeds, backend: np.ones((len(seeds), 3))},
+            "returned 3 numbers a replicate",
+        ),
+        ({"simulate": lambda inputs, size, seeds, backend: np.ones(3)}, "returned numbers of shape"),
     ],
 )
 def test_claims_that_are_not_sound(tmp_path, changes, says):
     claim = replace(claims.find("toy.true", [TOY]), **changes)
-    with pytest.raises(InternalError, match=says):
+    with pytest.raises(ClaimError, match=says):
         validate(claims=[claim], out=tmp_path, device="cpu", jobs=1, report=False)

@@ -57,20 +57,26 @@ def mathml(expr: Expr) -> str:
     '<mrow><mn>2</mn><mo>&#8290;</mo><mi>q</mi></mrow>'
     >>> mathml(Symbol("V_{l+1}"))
     '<msub><mi>V</mi><mi>l+1</mi></msub>'
+    >>> mathml(Symbol("<b>"))
+    '<mi>&lt;b&gt;</mi>'
     """
-    text = _Printer()._print(expr).toxml()
-    text = re.sub(
-        r"<(m[ion]|mtext)>([^<>&]*)([<>]=?)([^<>&]*)</\1>", _escaped, text
-    )  # SymPy leaves these raw
+    element = _Printer()._print(expr)
+    _escape(element)
+    text = element.toxml()
     text = re.sub(
         r"<mi>\{([^{}]*)\}</mi>", r"<mi>\1</mi>", text
     )  # braces that group an index in a symbol's name
     return re.sub(r"&(\w+);", _numbered, text.replace("<mo>-</mo>", "<mo>&#8722;</mo>"))
 
 
-def _escaped(match: re.Match) -> str:
-    tag, before, sign, after = match.groups()
-    return f"<{tag}>{before}{sign.replace('<', '&lt;').replace('>', '&gt;')}{after}</{tag}>"
+def _escape(node: Any) -> None:
+    """Escape the signs in all text below a node: SymPy writes it raw, names of symbols too, for the entities in it."""
+    for child in node.childNodes:
+        if child.nodeType == child.TEXT_NODE:
+            text = re.sub(r"&(?!\w+;|#\w+;)", "&amp;", child.data)
+            child.data = text.replace("<", "&lt;").replace(">", "&gt;")
+        else:
+            _escape(child)
 
 
 def _numbered(match: re.Match) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from widelimit.numerics.results import by_value
-from widelimit.theory.errors import InternalError
+from widelimit.validate import faults
 from widelimit.validate.backend import Backend
 from widelimit.validate.claim import Claim, Inputs
 from widelimit.validate.claims import Source
@@ -84,19 +84,21 @@ class Done:
 def simulate(cell: Cell) -> Done:
     """Simulate one cell, with one thread; the function that workers run.
 
-    Raises `InternalError` where the samples have the wrong shape or are not finite: no NaN travels on in
-    silence.
+    Raises `faults.ClaimError` (a user's claim) or `InternalError` (one of ours) where the simulation fails or its
+    samples have the wrong shape or are not finite: no NaN travels on in silence.
     """
     start = time.perf_counter()
     with one_thread():
         claim = cell.claim.claim() if isinstance(cell.claim, Source) else cell.claim
-        result = claim.simulate(cell.inputs, cell.size, cell.seeds, cell.backend)
-        samples = np.asarray(result, dtype=np.float64)
+        function, at = claim.simulate, faults.said(cell.inputs, cell.size)
+        arguments = (cell.inputs, cell.size, cell.seeds, cell.backend)
+        result = faults.called(claim, "simulate", function, *arguments, at=at)
+        samples = faults.numbers(claim, "simulate", function, result, at)
     if samples.ndim != 2 or len(samples) != cell.count:
-        shape = samples.shape
-        raise InternalError(f"The simulation of {cell.label} returned shape {shape}, not ({cell.count}, k).")
+        what = f"returned numbers of shape {samples.shape}, not ({cell.count}, k): a row for each seed"
+        raise faults.fault(claim, "simulate", function, what, at)
     if not np.isfinite(samples).all():
-        raise InternalError(f"The simulation of {cell.label} returned numbers that are not finite.")
+        raise faults.fault(claim, "simulate", function, "returned numbers that are not finite", at)
     return Done(samples, time.perf_counter() - start)
 
 

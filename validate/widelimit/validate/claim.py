@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from widelimit.validate import claim_checks as checks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +32,9 @@ class Interval:
     high: float
     simplest: float | None = None
 
+    def __post_init__(self) -> None:
+        checks.interval(self.low, self.high, self.simplest)
+
 
 @dataclass(frozen=True)
 class Integers:
@@ -38,12 +43,18 @@ class Integers:
     low: int
     high: int
 
+    def __post_init__(self) -> None:
+        checks.integers(self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Choice:
     """One of the named options; Hypothesis shrinks towards the first."""
 
     options: tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", checks.options(self.options))
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,10 @@ class Counterfactual:
     explanation: str
     predict: Callable[[Inputs], np.ndarray]
     applies: Callable[[Inputs], bool] = lambda inputs: True
+
+    def __post_init__(self) -> None:
+        checks.functions(self, "predict", "applies")
+        checks.texts(self, "counterfactual", name=checks.LINE, explanation=checks.PARAGRAPH)
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,12 @@ class Plan:
     most: int = 32
     block: int = 8
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", checks.points(self.points))
+        object.__setattr__(self, "sizes", checks.sizes(self.sizes))
+        for name in ("pilot", "most", "block"):
+            checks.count(name, getattr(self, name))
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -87,6 +108,9 @@ class Claim:
     `location`: the statistic of the replicates that is compared, the mean, or the median where tails are heavy.
     `valid(inputs)`: which points of the domain the theory speaks about (Hypothesis draws are filtered by it).
     `measured_inputs`: further numbers that the prediction starts from and that the report should show.
+
+    All of it is checked when the claim is made: what is of another kind raises `ArgumentError`. In texts, breaks become
+    spaces, and what can be neither seen nor encoded becomes "\ufffd"; what is longer than a page is cut.
     """
 
     id: str
@@ -113,7 +137,30 @@ class Claim:
     notes: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        checks.identifier(self.id)
+        checks.texts(self, "claim", **_TEXTS)
+        checks.functions(self, "predict", "simulate", "rows", "valid")
+        checks.functions(self, "derivation", "scale", "figure", needed=False)
+        checks.mapping("domain", self.domain, str, (Interval, Integers, Choice))
+        checks.mapping("plans", self.plans, str, (Plan,))
+        if unknown := set(self.plans) - set(get_args(Preset)):
+            checks.refuse("plans", f"must have presets of {', '.join(get_args(Preset))}", sorted(unknown)[0])
+        wrong = checks.sequence("counterfactuals", self.counterfactuals, Counterfactual)
+        object.__setattr__(self, "counterfactuals", wrong)
+        checks.unique("counterfactuals", [one.name for one in wrong])
+        checks.positive("exponent", self.exponent)
+        checks.positive("margin", self.margin)
+        if self.location not in ("mean", "median"):
+            checks.refuse("location", "must be mean or median", self.location)
+
     @property
     def topic(self) -> str:
         """The part of the id before the dot."""
         return self.id.split(".", 1)[0]
+
+
+_TEXTS = {
+    **dict.fromkeys(("title", "quantity", "size_name"), checks.LINE),
+    **dict.fromkeys(("statement", "paper", "observable", "float32", "notes"), checks.PARAGRAPH),
+}

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 
 from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.validate import faults
 from widelimit.validate.backend import Backend
 from widelimit.validate.cells import Cell, Done
 from widelimit.validate.claim import Claim, Inputs, Plan, Preset
@@ -90,7 +91,7 @@ def _find(search: _Search, fixed: Inputs, budget: int, seed: int) -> Inputs | No
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    strategy = inputs_strategy(search.claim.domain, fixed, search.claim.valid)
+    strategy = inputs_strategy(search.claim.domain, fixed, search.valid)
     try:
         return find(strategy, search.disagrees, settings=chosen, random=random.Random(seed))
     except NoSuchExample:
@@ -121,6 +122,11 @@ class _Search:
         self.seen: dict[str, bool] = {}
         self.outside: set[str] = set()
         self.confirmed: dict[str, ClaimOutcome] = {}
+
+    def valid(self, inputs: Inputs) -> bool:
+        """Whether the theory speaks about a point."""
+        at = faults.said(inputs)
+        return bool(faults.called(self.claim, "valid", self.claim.valid, inputs, at=at))
 
     def disagrees(self, inputs: Inputs) -> bool:
         """Whether the claim is wrong at this point, twice."""

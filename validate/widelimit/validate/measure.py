@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from widelimit.theory.errors import InternalError
+from widelimit.validate import faults
 from widelimit.validate.cells import Cell, Done
 from widelimit.validate.points import Point
 from widelimit.validate.verdicts import Measured
@@ -41,8 +41,6 @@ def _samples(point: Point, size: int, count: int, results: Mapping[str, Done]) -
     parts = [results[cell.key] for cell in cells if cell.size == size]
     samples = np.concatenate([part.samples for part in parts])
     if samples.shape[1] != len(point.predicted):
-        raise InternalError(
-            f"Claim {point.claim.id} predicts {len(point.predicted)} numbers at {dict(point.inputs)}, "
-            f"but its simulation returns {samples.shape[1]}."
-        )
+        what = f"returned {samples.shape[1]} numbers a replicate, but `rows` names {len(point.predicted)}"
+        raise faults.fault(point.claim, "simulate", point.claim.simulate, what, faults.said(point.inputs))
     return samples, sum(part.seconds for part in parts)

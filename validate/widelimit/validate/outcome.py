@@ -128,6 +128,7 @@ class ClaimOutcome:
     exponent: float = 1.0
     size_name: str = "width"
     location: str = "mean"
+    observable: str = ""
 
     @property
     def points(self) -> int:

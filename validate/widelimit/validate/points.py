@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from widelimit.numerics.results import by_value
-from widelimit.theory.errors import ArgumentError, InternalError
+from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.validate import faults
 from widelimit.validate.backend import Backend
 from widelimit.validate.cells import Cell
-from widelimit.validate.claim import Claim, Inputs, Plan
+from widelimit.validate.claim import Claim, Counterfactual, Inputs, Plan
+from widelimit.validate.claim_checks import scalars
 from widelimit.validate.claims import Source
 from widelimit.validate.seeds import FILE
 from widelimit.validate.statistics_stages import replicates_for, two_stage
@@ -21,7 +23,10 @@ from widelimit.validate.statistics_stages import replicates_for, two_stage
 @by_value
 @dataclass(frozen=True)
 class Point:
-    """A point with its k predictions, absolute margins and row labels; `index` counts the claim's points."""
+    """A point with its k predictions, absolute margins and row labels; `index` counts the claim's points.
+
+    `wrong`: what each counterfactual predicts there, None where it is the true theory or says nothing.
+    """
 
     claim: Claim
     plan: Plan
@@ -31,6 +36,7 @@ class Point:
     margin: np.ndarray
     scale: np.ndarray
     labels: tuple[Inputs, ...]
+    wrong: tuple[np.ndarray | None, ...]
     backend: Backend
     found: Source | Claim
     run_seed: int = 0
@@ -87,22 +93,17 @@ def point(
 ) -> Point:
     """Evaluate the prediction and check that the claim is sound there.
 
-    Raises `InternalError`, with the claim and the inputs, for predictions that are not finite, labels that
-    do not match, and a margin that is not positive; errors of the theory (`DomainError`) pass through.
+    Raises, in one sentence with the claim, the file and the line, `faults.ClaimError` (a user's claim) or
+    `InternalError` (one of ours) for functions that fail, predictions that are not finite, labels that do not match
+    and a margin that is not positive; errors of the theory (`DomainError`) pass through.
     """
-    where = f"{claim.id} at {dict(inputs)}"
     _check(claim, plan)
-    predicted = np.atleast_1d(np.asarray(claim.predict(inputs), dtype=float))
-    labels = tuple(dict(label) for label in claim.rows(inputs))
-    if predicted.ndim != 1 or len(labels) != len(predicted):
-        raise InternalError(f"Claim {where} predicts shape {predicted.shape} but names {len(labels)} rows.")
-    if not np.isfinite(predicted).all():
-        raise InternalError(f"Claim {where} predicts numbers that are not finite: {predicted}.")
-    scale = np.abs(predicted) if claim.scale is None else np.asarray(claim.scale(predicted), dtype=float)
-    scale = np.broadcast_to(scale, predicted.shape)
+    at = faults.said(inputs)
+    labels = _labels(claim, inputs, at)
+    predicted = _numbers(claim, "predict", claim.predict, inputs, len(labels), at)
+    scale = _scale(claim, predicted, at)
     margin = claim.margin * scale
-    if not (np.isfinite(margin) & (margin > 0)).all():
-        raise InternalError(f"Claim {where} has a margin that is not positive; it needs a `scale`.")
+    wrong = tuple(_wrong(claim, one, inputs, len(labels), at) for one in claim.counterfactuals)
     return Point(
         claim,
         plan,
@@ -112,6 +113,7 @@ def point(
         margin,
         scale,
         labels,
+        wrong,
         backend,
         found if found is not None else claim,
         run_seed,
@@ -139,6 +141,53 @@ def with_file(plan: Plan, path: Path) -> Plan:
         if inputs not in points:
             points.append(inputs)
     return replace(plan, points=tuple(points)) if changed else plan
+
+
+def _labels(claim: Claim, inputs: Inputs, at: str) -> tuple[Inputs, ...]:
+    found = faults.called(claim, "rows", claim.rows, inputs, at=at)
+    try:
+        return tuple(scalars("rows", label) for label in found)
+    except (TypeError, ArgumentError) as error:
+        what = f"returned {type(found).__name__}" if isinstance(error, TypeError) else f"is wrong: {error}"
+        raise faults.fault(claim, "rows", claim.rows, what, at) from error
+
+
+def _numbers(
+    claim: Claim, role: str, function: Callable[[Inputs], np.ndarray], inputs: Inputs, rows: int, at: str
+) -> np.ndarray:
+    """What a theory predicts: as many finite numbers as there are rows."""
+    found = faults.called(claim, role, function, inputs, at=at)
+    values = np.atleast_1d(faults.numbers(claim, role, function, found, at))
+    if values.shape != (rows,):
+        what = f"returned numbers of shape {values.shape}, but `rows` names {rows}"
+        raise faults.fault(claim, role, function, what, at)
+    if not np.isfinite(values).all():
+        raise faults.fault(claim, role, function, f"returned numbers that are not finite: {values}", at)
+    return values
+
+
+def _scale(claim: Claim, predicted: np.ndarray, at: str) -> np.ndarray:
+    if claim.scale is None:
+        if not predicted.all():
+            what = "returned 0, around which a relative margin is empty; the claim needs a `scale`"
+            raise faults.fault(claim, "predict", claim.predict, what, at)
+        return np.abs(predicted)
+    found = faults.called(claim, "scale", claim.scale, predicted, at=at)
+    values = faults.numbers(claim, "scale", claim.scale, found, at)
+    if values.shape not in ((), (1,), predicted.shape) or not (np.isfinite(values) & (values > 0)).all():
+        what = f"returned {values}, not {len(predicted)} positive numbers"
+        raise faults.fault(claim, "scale", claim.scale, what, at)
+    return np.broadcast_to(values, predicted.shape)
+
+
+def _wrong(claim: Claim, one: Counterfactual, inputs: Inputs, rows: int, at: str) -> np.ndarray | None:
+    """The wrong prediction at a point; None where it is the true one, or says nothing."""
+    if not faults.called(claim, f"{one.name}.applies", one.applies, inputs, at=at):
+        return None
+    try:
+        return _numbers(claim, f"{one.name}.predict", one.predict, inputs, rows, at)
+    except DomainError:
+        return None
 
 
 def _check(claim: Claim, plan: Plan) -> None:

@@ -87,6 +87,7 @@ def validate(
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ArgumentError("seed", "must be a whole number", seed)
     check_level(level)
+    claims_from = [claims_from] if isinstance(claims_from, str) else claims_from
     found = _found(patterns, claims, claims_from)
     backend = Backend.choose(device, precision)
     folder = atomic.folder(Path(out))
@@ -101,6 +102,7 @@ def validate(
         claims=sorted({one.claim.id for one in points}),
         skipped=skipped,
         inputs=str(inputs) if inputs else None,
+        claims_from=[str(place) for place in claims_from],
         jobs=jobs if executor is None and scheduler is None else None,
         status="running",
         warnings=_float32_warnings(points, precision),
@@ -126,7 +128,7 @@ def validate(
     if report:
         from widelimit.validate import report as pages
 
-        pages.write(outcome, folder)
+        pages.write(outcome, folder, [claim for claim, _ in found])
     return outcome
 
 

@@ -9,7 +9,6 @@ from itertools import groupby
 import numpy as np
 
 from widelimit.numerics.results import by_value
-from widelimit.theory.errors import DomainError, InternalError
 from widelimit.validate.claim import Claim, Counterfactual
 from widelimit.validate.outcome import (
     ClaimOutcome,
@@ -77,10 +76,10 @@ class _Wrong:
         level: float,
     ) -> None:
         self.results: list[tuple[Counterfactual, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
-        for one in measured[own[0]].point.claim.counterfactuals:
+        for number, one in enumerate(measured[own[0]].point.claim.counterfactuals):
             wrong, replaced = predicted.copy(), np.zeros(len(predicted), dtype=bool)
             for index in own:
-                values = _predicted(one, measured[index].point)
+                values = measured[index].point.wrong[number]
                 if values is not None:
                     wrong[starts[index] : starts[index + 1]] = values
                     replaced[starts[index] : starts[index + 1]] = True
@@ -101,22 +100,6 @@ class _Wrong:
             )
             for one, _, replaced, rejected, _ in self.results
         )
-
-
-def _predicted(one: Counterfactual, point: Point) -> np.ndarray | None:
-    """The wrong prediction at a point; None where it is the true one, or says nothing."""
-    if not one.applies(point.inputs):
-        return None
-    try:
-        values = np.atleast_1d(np.asarray(one.predict(point.inputs), dtype=float))
-    except DomainError:
-        return None
-    if values.shape != point.predicted.shape or not np.isfinite(values).all():
-        raise InternalError(
-            f"Counterfactual {one.name} of {point.claim.id} predicts {values} at {point.inputs}, "
-            f"which is not {len(point.predicted)} finite numbers."
-        )
-    return values
 
 
 def _rows(measured: Measured, estimate: Estimate, judgement: Judgement, start: int) -> list[RowOutcome]:
@@ -189,6 +172,7 @@ def _claim(
         exponent=claim.exponent,
         size_name=claim.size_name,
         location=claim.location,
+        observable=claim.observable,
     )
 
 

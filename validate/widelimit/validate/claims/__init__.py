@@ -7,20 +7,17 @@ never has to be pickled.
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from pathlib import Path
-from types import ModuleType
 
 from widelimit.theory.errors import ArgumentError, InternalError
 from widelimit.theory.topics import TOPICS
 from widelimit.validate.claim import Claim
+from widelimit.validate.loading import claims_of, resolved
 
 ALL = ("*",)
 
@@ -34,7 +31,7 @@ class Source:
 
     def claim(self) -> Claim:
         """Import the module (once a process) and pick the claim."""
-        for claim in _claims_of(self.module):
+        for claim in claims_of(self.module):
             if claim.id == self.id:
                 return claim
         raise InternalError(f"Module {self.module} has no claim {self.id}.")
@@ -68,12 +65,12 @@ def sources(patterns: str | Iterable[str] = ALL, modules: Sequence[str] = ()) ->
     """As `load`, but return where each claim is found."""
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
     wanted = [f"{pattern}.*" if pattern in TOPICS else pattern for pattern in wanted]
-    extra = [_resolved(module) for module in modules]
+    extra = dict.fromkeys(map(resolved, [modules] if isinstance(modules, str) else modules))
     places = [_topic_module(topic) for topic in TOPICS if any(_may_match(p, topic) for p in wanted)]
     found = _collect([*filter(None, places), *extra])
     chosen: dict[str, Source] = {}
     for pattern in wanted:
-        matches = [claim_id for claim_id in found if fnmatchcase(claim_id, pattern)]
+        matches = [name for name in found if fnmatchcase(name, pattern) or name.startswith(f"{pattern}.")]
         if not matches:
             everything = _collect([*filter(None, map(_topic_module, TOPICS)), *extra])
             near = get_close_matches(pattern, everything, n=3, cutoff=0.4) or sorted(everything)[:3]
@@ -86,7 +83,7 @@ def sources(patterns: str | Iterable[str] = ALL, modules: Sequence[str] = ()) ->
 def _collect(places: Iterable[str]) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for place in places:
-        for claim in _claims_of(place):
+        for claim in claims_of(place):
             if claim.id in found and found[claim.id].module != place:
                 raise ArgumentError(
                     "claims",
@@ -105,45 +102,3 @@ def _may_match(pattern: str, topic: str) -> bool:
 def _topic_module(topic: str) -> str | None:
     name = f"{__name__}.{topic}"
     return name if name in sys.modules or importlib.util.find_spec(name) else None
-
-
-def _resolved(module: str) -> str:
-    """Make a path absolute (workers may run elsewhere), leave a module's name as it is."""
-    return str(Path(module).resolve()) if module.endswith(".py") else module
-
-
-def _claims_of(place: str) -> tuple[Claim, ...]:
-    module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
-    try:
-        return tuple(module.CLAIMS)
-    except AttributeError:
-        raise ArgumentError("claims_from", "must expose CLAIMS, a tuple of claims", place) from None
-
-
-def _from_name(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        raise ArgumentError(
-            "claims_from", "must be a module that can be imported or a .py file", name
-        ) from error
-
-
-def _from_file(path: Path) -> ModuleType:
-    name = f"widelimit_claims_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    if not path.is_file():
-        raise ArgumentError("claims_from", "must be a module that can be imported or a .py file", str(path))
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module

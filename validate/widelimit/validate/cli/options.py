@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -38,6 +40,22 @@ _TYPES: dict[str, Any] = {
 _FALLBACK = {"activation": "tanh"}  # for functions that ask for an activation without a default
 
 
+def topics(floor: str) -> list[str]:
+    """The topics that stand on a floor."""
+    return [one for one in TOPICS if find_spec(f"widelimit.{floor}.{one}")]
+
+
+def summary(topic: str, floor: str) -> str:
+    """What the module of a topic says of itself in its first line, read without importing it.
+
+    >>> summary("ridge", "theory").split()[0]
+    'Ridge'
+    """
+    spec = find_spec(f"widelimit.{floor}.{topic}")
+    source = Path(spec.origin).read_bytes() if spec is not None and spec.origin else b""
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
+
 def topic_function(topic: str, floor: str, name: str) -> Callable[..., Any]:
     """Find a function of a topic, such as ``predict`` of ``widelimit.numerics.meanfield``.
 
@@ -46,7 +64,7 @@ def topic_function(topic: str, floor: str, name: str) -> Callable[..., Any]:
         ...
     widelimit.theory.errors.ArgumentError: Argument `topic` must be one of ..., but is 'meanfeild'. ...
     """
-    known = [one for one in TOPICS if find_spec(f"widelimit.{floor}.{one}")]
+    known = topics(floor)
     if topic not in known:
         near = get_close_matches(topic, known, n=1, cutoff=0.4)
         help = f"Did you mean {near[0]}?" if near else "See `widelimit list`."

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
 from widelimit.validate.claim import Preset
-from widelimit.validate.cli import tables
+from widelimit.validate.cli import output, tables
 from widelimit.validate.cli.options import Whole
 from widelimit.validate.cli.progress import watching
+from widelimit.validate.text import clean
 
 _LEVEL = 0.05
 
@@ -112,30 +114,52 @@ def falsify(
             claims_from=claims_from or (),
             progress=lambda done, total, inputs, verdict: watch(done, total, verdict, 0.0),
         )
-    print(tables.json_text(tables.attributes(found)) if json else tables.search_text(found))
+    if json:
+        print(tables.json_text(tables.attributes(found)))
+    else:
+        output.say(tables.search_text(found))
     return int(found.counterexample is not None)
 
 
-def report(folder: Path, *, json: bool = False) -> int:
+def report(folder: Path, *, claims_from: list[str] | None = None, json: bool = False) -> int:
     """Write the page of a run again, from its stored results, without simulating anything.
 
     Args:
         folder: the folder of a run.
+        claims_from: modules or .py files of the claims, for their derivations and figures.
         json: print report.json instead of a table.
     """
     from widelimit.validate import report as pages
 
     outcome = pages.read(folder)
-    pages.write(outcome, folder)
+    pages.write(outcome, folder, _own(outcome, claims_from or []))
+    if not claims_from and outcome.manifest.get(
+        "claims_from"
+    ):  # a file in a folder's report is not run unasked
+        print(
+            "widelimit: The page has no derivations and figures of claims that are not widelimit's own; "
+            "--claims-from FILE adds them.",
+            file=sys.stderr,
+        )
     return _shown(outcome, folder, json)
+
+
+def _own(outcome: Any, claims_from: list[str]) -> list[Any]:
+    """The user's own claims among those of a run."""
+    if not claims_from:
+        return []
+    from widelimit.validate.claims import load
+
+    ids = {claim.id for claim in outcome.claims}
+    return [claim for claim in load("*", claims_from) if claim.id in ids]
 
 
 def _shown(outcome: Any, folder: Path, json: bool) -> int:
     if json:
-        print((folder / "report.json").read_text(), end="")
+        print((folder / "report.json").read_text(encoding="utf-8"), end="")
     else:
-        print(tables.verdict_table(outcome))
+        output.say(tables.verdict_table(outcome))
         for warning in outcome.manifest.get("warnings", ()):
-            print(f"Note: {warning}")
+            output.say(f"Note: {clean(str(warning))}")
         print(f"\n{(folder / 'index.html').resolve()}")
     return int(outcome.disagrees)

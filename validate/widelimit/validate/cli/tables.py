@@ -10,6 +10,7 @@ from typing import Any
 from widelimit.validate.outcome import ClaimOutcome, FalsifyOutcome, RunOutcome
 from widelimit.validate.report.machine import strict
 from widelimit.validate.report.numbers import count, duration, measured, number, p_value, percent
+from widelimit.validate.text import clean
 
 _SHOWN = 8  # numbers of an array in a table
 
@@ -63,16 +64,25 @@ def plain(value: Any) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """Print strict JSON; a flat object has one key a line."""
-    return json.dumps(strict(plain(value)), indent=2, ensure_ascii=False, allow_nan=False)
+    """Print strict JSON in ASCII, which every terminal and pipe takes; a flat object has one key a line."""
+    return json.dumps(strict(plain(value)), indent=2, allow_nan=False)
 
 
-def cell(value: Any) -> str:
-    """Print one value of a prediction for people."""
+def cell(value: Any, exact: bool = False) -> str:
+    """Print one value of a prediction for people; with `exact`, numbers as programs read them, in ASCII.
+
+    >>> cell(-1.5e-9), cell(-1.5e-9, exact=True), cell([float("nan")], exact=True)
+    ('−1.5 × 10⁻⁹', '-1.5e-09', '[nan]')
+    """
     if isinstance(value, list):
-        shown = ", ".join(cell(part) for part in value[:_SHOWN])
-        return f"[{shown}{f', … {len(value)} in all' if len(value) > _SHOWN else ''}]"
-    return str(value) if value is None or isinstance(value, (bool, str, dict)) else number(value, 10)
+        shown = ", ".join(cell(part, exact) for part in value[:_SHOWN])
+        more = f", {'...' if exact else '…'} {len(value)} in all" if len(value) > _SHOWN else ""
+        return f"[{shown}{more}]"
+    if value is None or isinstance(value, (bool, str, dict)):
+        return clean(str(value))
+    return (
+        f"{value:.10g}" if exact and isinstance(value, float) else str(value) if exact else number(value, 10)
+    )
 
 
 def verdict_table(outcome: RunOutcome) -> str:
@@ -100,10 +110,10 @@ def search_text(found: FalsifyOutcome) -> str:
     tried = f"{count(found.tried, 'point')} tried in {duration(found.seconds)}, {found.skipped} outside the theory"
     if found.counterexample is None:
         return f"No counterexample to {found.claim}: {tried}."
-    inputs = ", ".join(f"{name} = {cell(value)}" for name, value in found.counterexample.items())
+    inputs = ", ".join(f"{clean(name)} = {cell(value)}" for name, value in found.counterexample.items())
     rows = [["row", "predicted", "measured", "p", "verdict"]]
     for row in found.rows:
-        label = ", ".join(f"{name} {cell(value)}" for name, value in row.label.items()) or "-"
+        label = ", ".join(f"{clean(name)} {cell(value)}" for name, value in row.label.items()) or "-"
         value = measured(row.measured, row.standard_error)
         rows.append([label, number(row.predicted), value, p_value(row.p_difference), row.verdict])
     return f"{found.claim} disagrees at {inputs} ({tried}).\n{columns(rows)}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from widelimit.validate.cli import options, tables
+from widelimit.validate.cli import options, output, tables
 
 Tokens = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
+_FLOORS = {"predict": "numerics", "derive": "theory"}
 
 
 def list_(*, json: bool = False, claims_from: list[str] | None = None) -> None:
@@ -37,14 +39,14 @@ def list_(*, json: bool = False, claims_from: list[str] | None = None) -> None:
         print(tables.json_text({"topics": list(topics), "claims": listed}))
         return
     for topic in topics:
-        print(topic)
-        print(
+        output.say(topic)
+        output.say(
             tables.columns([["  " + c.id, c.title, ", ".join(c.plans)] for c in claims if c.topic == topic])
         )
 
 
 def derive(
-    topic: str,
+    topic: str | None = None,
     *tokens: Tokens,
     format: Literal["text", "latex", "mathml"] = "text",
     check: bool = False,
@@ -52,10 +54,12 @@ def derive(
     """Print the derivation of a topic, step by step; `widelimit derive TOPIC --help` lists its options.
 
     Args:
-        topic: a topic of `widelimit list`.
+        topic: a topic of `widelimit list`; without one, the topics are listed.
         format: text, latex or mathml.
         check: also check every step at random points, at 30 digits.
     """
+    if topic is None:
+        return _topics("derive")
     function = options.topic_function(topic, "theory", "derive")
     derivation = function(**options.bind(function, tokens, f"widelimit derive {topic}"))
     match format:
@@ -67,26 +71,39 @@ def derive(
             print(derivation.mathml())
     if check:
         rows = [[c.name, c.kind, tables.number(c.worst_relative_error, 2)] for c in derivation.check()]
-        print("\n" + tables.columns([["step", "kind", "worst relative error at 30 digits"], *rows]))
+        output.say("\n" + tables.columns([["step", "kind", "worst relative error at 30 digits"], *rows]))
 
 
-def predict(topic: str, *tokens: Tokens, json: bool = False) -> None:
+def predict(topic: str | None = None, *tokens: Tokens, json: bool = False) -> None:
     """Print what a topic predicts; `widelimit predict TOPIC --help` lists its options.
 
     Args:
-        topic: a topic of `widelimit list`.
+        topic: a topic of `widelimit list`; without one, the topics are listed.
         json: print one flat JSON object; infinity is the string "inf", what is not defined is null.
     """
+    if topic is None:
+        return _topics("predict", json)
     function = options.topic_function(topic, "numerics", "predict")
     result = tables.attributes(function(**options.bind(function, tokens, f"widelimit predict {topic}")))
     if json:
         print(tables.json_text(result))
-    else:
-        print(tables.columns([[name, tables.cell(value)] for name, value in result.items()]))
+        return
+    exact = not output.terminal(sys.stdout)
+    print(tables.columns([[name, tables.cell(value, exact)] for name, value in result.items()]))
+
+
+def _topics(command: str, json: bool = False) -> None:
+    """List the topics that a command takes, each with what its function says of itself."""
+    floor = _FLOORS[command]
+    found = {topic: options.summary(topic, floor) for topic in options.topics(floor)}
+    if json:
+        print(tables.json_text({"topics": list(found)}))
+        return
+    output.say(f"widelimit {command} TOPIC, with one of these topics; --help behind it lists its options:\n")
+    output.say(tables.columns([["  " + topic, text] for topic, text in found.items()]))
 
 
 def topic_help(command: str, topic: str) -> None:
     """Print the options that a topic has for ``predict`` or ``derive``, besides the command's own."""
-    floor = {"predict": "numerics", "derive": "theory"}[command]
-    function = options.topic_function(topic, floor, command)
+    function = options.topic_function(topic, _FLOORS[command], command)
     options.bind(function, ["--help"], f"widelimit {command} {topic}")

@@ -10,22 +10,30 @@ gallery    figures of papers that topics redraw
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from widelimit.validate.outcome import RunOutcome
 from widelimit.validate.report.machine import read
 
+if TYPE_CHECKING:
+    from widelimit.validate.claim import Claim
+
 __all__ = ["read", "write"]
 
 
-def write(outcome: RunOutcome, out: str | Path) -> Path:
+def write(outcome: RunOutcome, out: str | Path, claims: Iterable[Claim] = ()) -> Path:
     """Write ``index.html``, ``report.json``, ``report.md`` and ``overview.svg`` into a folder; return the page's path.
 
     ``report.json`` comes first: if a later file fails, the run can be printed again from it. Each file appears whole
-    or not at all. Raises `ArgumentError` for a folder that cannot be written to, `StoreError` for a full disk.
+    or not at all. `claims`: those of a user's own, with their derivations and figures. What fails of a section or a
+    figure is told in its place. Raises `ArgumentError` for a folder that cannot be written to, `StoreError` for a full
+    disk.
     """
     from widelimit.validate import atomic
     from widelimit.validate.report import html, machine, markdown, model, overview
+    from widelimit.validate.report.failures import Failures
 
     folder = atomic.folder(Path(out))
     text = machine.dump(outcome)
@@ -33,7 +41,10 @@ def write(outcome: RunOutcome, out: str | Path) -> Path:
     outcome = machine.parse(
         text
     )  # the page shows the digits that the file has: printed again, it is the same page
-    page = model.page(outcome, folder)
-    atomic.write_text(folder / "overview.svg", overview.draw(outcome))
+    failures = Failures()
+    picture = failures.attempt("The overview", lambda: overview.draw(outcome), "")
+    page = model.page(outcome, folder, claims, failures)
+    if picture:
+        atomic.write_text(folder / "overview.svg", picture)
     atomic.write_text(folder / "report.md", markdown.render(page))
     return atomic.write_text(folder / "index.html", html.render(page))

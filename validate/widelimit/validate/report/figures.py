@@ -6,7 +6,6 @@ phone without shrinking the type. `panels` draws the default figures from an out
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from widelimit.validate.outcome import ClaimOutcome, RowOutcome
 from widelimit.validate.report import labels
+from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.look import (
     BLUE,
     GREEN,
@@ -26,17 +26,18 @@ from widelimit.validate.report.look import (
     SOFT,
     VERMILLION,
     blank,
+    plain,
     style,
 )
 from widelimit.validate.report.numbers import SUPERSCRIPTS
 from widelimit.validate.report.svg import fragment
+from widelimit.validate.text import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from widelimit.validate.claim import Claim
 
-log = logging.getLogger(__name__)
 _MOST_CURVES = 6
 _MOST_ROWS = 14  # in a forest plot
 _CONVERGING = 3  # rows shown on the way to their limit
@@ -52,19 +53,42 @@ class Panel:
     alt: str
 
 
-def panels(outcome: ClaimOutcome, claim: Claim | None, prefix: str) -> tuple[Panel, ...]:
-    """Draw theory against simulation: the claim's own figure, or curves, or a forest of single numbers."""
+def panels(
+    outcome: ClaimOutcome, claim: Claim | None, prefix: str, failures: Failures | None = None
+) -> tuple[Panel, ...]:
+    """Draw theory against simulation: the claim's own figure, or curves, or a forest of single numbers.
+
+    What cannot be drawn is left out and told in `failures`.
+    """
+    failures = Failures() if failures is None else failures
     if claim is not None and claim.figure is not None:
-        try:
-            return (drawn(partial(claim.figure, outcome), f"{prefix}a", claim.title, outcome.title),)
-        except Exception:  # a picture that fails must not cost the verdicts
-            log.warning("The figure of %s failed; the default one is shown.", outcome.id, exc_info=True)
+        own = failures.attempt(
+            f"The figure of {outcome.id} (a plain one is shown)",
+            partial(drawn, partial(claim.figure, outcome), f"{prefix}a", claim.title, outcome.title),
+            None,
+            claim.figure,
+        )
+        if own is not None:
+            return (own,)
+    return _tried(_default(outcome, claim, prefix), outcome, failures)
+
+
+def _tried(
+    panels: Sequence[Callable[[], Panel]], outcome: ClaimOutcome, failures: Failures
+) -> tuple[Panel, ...]:
+    """Draw panels; one that fails is left out."""
+    made = [failures.attempt(f"A figure of {outcome.id}", panel, None) for panel in panels]
+    return tuple(panel for panel in made if panel is not None)
+
+
+def _default(outcome: ClaimOutcome, claim: Claim | None, prefix: str) -> list[Callable[[], Panel]]:
     groups, titles = labels.by_point(outcome), labels.titles(outcome)
     quantity = claim.quantity if claim is not None else ""
     curves = [(rows, title) for rows, title in zip(groups, titles, strict=True) if labels.axis(rows)]
     if curves:
-        return tuple(
-            drawn(
+        return [
+            partial(
+                drawn,
                 partial(curve, rows=rows, quantity=quantity, colours=colours_of(outcome)),
                 f"{prefix}a{index}",
                 title,
@@ -72,30 +96,33 @@ def panels(outcome: ClaimOutcome, claim: Claim | None, prefix: str) -> tuple[Pan
                 f"{labels.symbol(labels.axis(rows) or '')}",
             )
             for index, (rows, title) in enumerate(curves[:_MOST_CURVES])
-        )
+        ]
     rows = outcome.rows[:_MOST_ROWS]
     height = 58 + 30 * len(rows)
-    return (
-        drawn(
+    return [
+        partial(
+            drawn,
             partial(forest, outcome=outcome, rows=rows),
             f"{prefix}a",
             "Measured minus predicted, in margins",
             f"{outcome.title}: each measured number with its interval, in units of the margin",
             height=max(236, height),
         ),
-        drawn(
+        partial(
+            drawn,
             partial(against, rows=outcome.rows),
             f"{prefix}b",
             "Measured against predicted",
             f"{outcome.title}: measured numbers against predicted ones, with the line of equality",
         ),
-    )
+    ]
 
 
-def evidence(outcome: ClaimOutcome, prefix: str) -> tuple[Panel, ...]:
-    """Draw the residuals and, for claims with a limit, the approach to it."""
+def evidence(outcome: ClaimOutcome, prefix: str, failures: Failures | None = None) -> tuple[Panel, ...]:
+    """Draw the residuals and, for claims with a limit, the approach to it; tell in `failures` what fails."""
     out = [
-        drawn(
+        partial(
+            drawn,
             partial(residuals, outcome=outcome),
             f"{prefix}r",
             "Residuals",
@@ -104,7 +131,8 @@ def evidence(outcome: ClaimOutcome, prefix: str) -> tuple[Panel, ...]:
     ]
     if any(len(row.sizes) > 1 for row in outcome.rows):
         out.append(
-            drawn(
+            partial(
+                drawn,
                 partial(convergence, outcome=outcome),
                 f"{prefix}n",
                 f"Convergence in {labels.symbol(outcome.size_name)}",
@@ -112,7 +140,7 @@ def evidence(outcome: ClaimOutcome, prefix: str) -> tuple[Panel, ...]:
                 f"−{outcome.exponent:g}, extrapolated to the limit",
             )
         )
-    return tuple(out)
+    return _tried(out, outcome, Failures() if failures is None else failures)
 
 
 def drawn(draw: Callable[[Axes], Any], prefix: str, title: str, alt: str, height: float = 236) -> Panel:
@@ -120,7 +148,7 @@ def drawn(draw: Callable[[Axes], Any], prefix: str, title: str, alt: str, height
     with style():
         figure, axes = blank(height=height)
         draw(axes)
-    return Panel(fragment(figure, prefix, alt), title, alt)
+    return Panel(fragment(figure, prefix, clean(alt)), title, alt)
 
 
 def colours_of(outcome: ClaimOutcome) -> dict[str, str]:
@@ -162,9 +190,9 @@ def curve(
     )
     shown = [*theory, *(row.low for row in rows), *(row.high for row in rows)]
     _limits(axes, [v for v in shown if math.isfinite(v)], [v for pairs in wrong.values() for _, v in pairs])
-    axes.set_xlabel(labels.symbol(name))
+    axes.set_xlabel(plain(labels.symbol(name)))
     if quantity:
-        axes.set_ylabel(_cut(quantity, 34))
+        axes.set_ylabel(plain(_cut(quantity, 34)))
     _whole_ticks(axes, x)
 
 
@@ -184,7 +212,12 @@ def forest(axes: Axes, outcome: ClaimOutcome, rows: Sequence[RowOutcome]) -> Non
         label = labels.said(row.label)
         text = f"{label}: {text}" if label and text else label or text
         axes.text(
-            0, place - 0.27, _cut(text, 58), transform=axes.get_yaxis_transform(), fontsize=8, color=SOFT
+            0,
+            place - 0.27,
+            plain(_cut(text, 58)),
+            transform=axes.get_yaxis_transform(),
+            fontsize=8,
+            color=SOFT,
         )
     axes.set_xscale("symlog", linthresh=1.5, linscale=1.2)
     reach = max([2.0, *(abs(value) for value in axes.dataLim.intervalx if math.isfinite(value))])
@@ -284,12 +317,14 @@ def convergence(axes: Axes, outcome: ClaimOutcome) -> None:
             ms=4,
             color=colour,
             elinewidth=1.4,
-            label=_cut(" ".join(filter(None, [labels.said(row.label), labels.said(row.inputs, names)])), 46),
+            label=plain(
+                _cut(" ".join(filter(None, [labels.said(row.label), labels.said(row.inputs, names)])), 46)
+            ),
         )
     sizes = sorted(extent)
     axes.set_xticks([0.0, *(size**-power for size in sizes)], ["∞", *(str(size) for size in sizes)])
     axes.set_xlim(-0.06 * sizes[0] ** -power, 1.06 * sizes[0] ** -power)
-    axes.set_xlabel(f"{labels.symbol(outcome.size_name)} N, on the scale {_power(power)}")
+    axes.set_xlabel(f"{plain(labels.symbol(outcome.size_name))} N, on the scale {_power(power)}")
     axes.set_ylabel("off by, % of scale" if outcome.margin else "off by")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend

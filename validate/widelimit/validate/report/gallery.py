@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from widelimit.validate import atomic
+from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, drawn
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
 
-log = logging.getLogger(__name__)
 Arrays = Mapping[str, "np.ndarray"]
 
 
@@ -44,25 +43,24 @@ class GalleryFigure:
     draw: Callable[[Arrays, Axes], Any]
 
 
-def gallery(topics: Iterable[str], preset: str, folder: Path) -> list[tuple[GalleryFigure, Panel]]:
-    """Draw the gallery figures of the topics; one that fails is left out with a warning."""
+def gallery(
+    topics: Iterable[str], preset: str, folder: Path, failures: Failures | None = None
+) -> list[tuple[GalleryFigure, Panel]]:
+    """Draw the gallery figures of the topics; one that fails is left out and told in `failures`."""
     out = []
+    failures = Failures() if failures is None else failures
     for topic in topics:
         for figure in _of(topic):
-            try:
-                arrays = _arrays(figure, topic, preset, folder)
-                panel = drawn(
-                    partial(figure.draw, arrays),
-                    f"g-{topic}-{figure.name}",
-                    figure.title,
-                    figure.caption,
-                )
-            except Exception as error:  # a picture that fails must not cost the verdicts
-                log.warning("Gallery figure %s.%s failed and is left out: %s", topic, figure.name, error)
-                log.debug("It failed here.", exc_info=True)
-            else:
+            make = partial(_panel, figure, topic, preset, folder)
+            panel = failures.attempt(f"Gallery figure {topic}.{figure.name}", make, None)
+            if panel is not None:
                 out.append((figure, panel))
     return out
+
+
+def _panel(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Panel:
+    arrays = _arrays(figure, topic, preset, folder)
+    return drawn(partial(figure.draw, arrays), f"g-{topic}-{figure.name}", figure.title, figure.caption)
 
 
 def _of(topic: str) -> tuple[GalleryFigure, ...]:

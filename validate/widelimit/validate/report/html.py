@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from widelimit.validate.report.look import css_variables
-from widelimit.validate.report.model import Page
+from widelimit.validate.report.model import Page, anchor
 from widelimit.validate.report.numbers import percent
 from widelimit.validate.report.references import spelled
 from widelimit.validate.report.words import words
+from widelimit.validate.text import clean
 
 # Text in a verdict's colour needs more contrast than a line in a figure: 4.5 to 1 on its paper.
 _TEXT = (
@@ -18,7 +19,7 @@ _TEXT = (
 
 
 def render(page: Page) -> str:
-    """Print the page. Everything from outside is escaped; only our own SVG and MathML go in as they are."""
+    """Print the page. Everything from outside is cleaned and escaped; only our SVG and MathML go in as they are."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -26,9 +27,11 @@ def render(page: Page) -> str:
         loader=PackageLoader("widelimit.validate.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: clean(value) if type(value) is str else value,
         trim_blocks=False,
     )
-    environment.filters["words"] = lambda text: Markup(words(str(text)))
+    environment.filters["words"] = lambda text: Markup(words(clean(str(text))))
+    environment.filters["anchor"] = anchor
     sheet = environment.get_template("style.css").render()
     text = environment.get_template("index.html.j2").render(
         page=page, css=_themes() + sheet, level=percent(page.outcome.level), spelled=spelled

@@ -7,6 +7,7 @@ from typing import Any
 
 from widelimit.validate.outcome import ClaimOutcome, RowOutcome
 from widelimit.validate.report.numbers import number
+from widelimit.validate.text import clean
 
 SYMBOLS = {
     "sigma_w": "σ_w",
@@ -30,13 +31,16 @@ _BARE = (
 )  # values that name themselves
 
 
+_LONGEST = 80  # characters of a name or a value
+
+
 def symbol(name: str) -> str:
     """Return the paper's symbol of an input, or its name with spaces.
 
     >>> symbol("sigma_w"), symbol("filter_size")
     ('σ_w', 'filter size')
     """
-    return SYMBOLS.get(name, name.replace("_", " "))
+    return SYMBOLS.get(name, clean(name, _LONGEST).replace("_", " "))
 
 
 def said(inputs: Mapping[str, Any], names: Sequence[str] | None = None) -> str:
@@ -51,8 +55,9 @@ def said(inputs: Mapping[str, Any], names: Sequence[str] | None = None) -> str:
 
 def _one(name: str, value: Any) -> str:
     if isinstance(value, str) and name in _BARE:
-        return value.rsplit("/", 1)[-1] if name == "data" else value
-    return f"{symbol(name)} = {number(value) if isinstance(value, (int, float)) else value}"
+        return clean(value.rsplit("/", 1)[-1] if name == "data" else value, _LONGEST)
+    shown = number(value) if isinstance(value, (int, float)) else str(value)
+    return f"{symbol(name)} = {clean(shown, _LONGEST)}"
 
 
 def by_point(claim: ClaimOutcome) -> list[tuple[RowOutcome, ...]]:

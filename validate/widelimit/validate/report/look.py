@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from widelimit.validate.text import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +83,25 @@ def style() -> Any:
 
     colours = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, SOFT]
     settings: dict[Any, Any] = {**STYLE, "axes.prop_cycle": cycler(color=colours)}
-    return matplotlib.rc_context(settings)
+    return _quietly(matplotlib.rc_context(settings))
+
+
+@contextmanager
+def _quietly(settings: Any) -> Iterator[None]:
+    """Letters that the measuring font lacks are set by the reader's browser: no reason to warn."""
+    with settings, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
+        yield
+
+
+def plain(text: str) -> str:
+    r"""Return a text from outside as Matplotlib has to be given it, to write it and not to set it as mathematics.
+
+    >>> print(plain("costs $5, or $\\frac$"))
+    costs \$5, or \$\frac\$
+    """
+    return clean(text).replace("$", r"\$")
 
 
 def blank(width: float = 340, height: float = 236) -> tuple[Figure, Axes]:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from widelimit.theory.errors import ArgumentError, StoreError
 from widelimit.validate.outcome import (
@@ -22,7 +22,9 @@ from widelimit.validate.outcome import (
     RowOutcome,
     RunOutcome,
     SizeSummary,
+    Verdict,
 )
+from widelimit.validate.text import clean
 
 NAME = "report.json"
 SCHEMA = 1
@@ -67,7 +69,7 @@ def parse(text: str) -> RunOutcome:
         raise ValueError(f"the schema is {found['schema']}, not {SCHEMA}")
     run = dict(found["run"])
     claims = tuple(_read_claim(claim) for claim in found["claims"])
-    return RunOutcome(claims, run, run["preset"], _number(run["level"]))
+    return _checked(RunOutcome(claims, run, run["preset"], _number(run["level"])))
 
 
 def strict(value: Any) -> Any:
@@ -120,8 +122,10 @@ def _read_claim(found: Mapping[str, Any]) -> ClaimOutcome:
     known = {field.name for field in fields(ClaimOutcome)}
     content = {name: _number(value) for name, value in found.items() if name in known}
     content["rows"] = tuple(_read_row(point) for point in found["points"])
-    content["counterfactuals"] = tuple(CounterfactualOutcome(**one) for one in found["counterfactuals"])
-    return ClaimOutcome(**content)
+    content["counterfactuals"] = tuple(
+        _checked(CounterfactualOutcome(**one)) for one in found["counterfactuals"]
+    )
+    return _checked(ClaimOutcome(**content))
 
 
 def _read_row(found: Mapping[str, Any]) -> RowOutcome:
@@ -130,11 +134,27 @@ def _read_row(found: Mapping[str, Any]) -> RowOutcome:
     content |= {name: math.nan for name in content if content[name] is None and name != "needed_replicates"}
     content["inputs"] = found["inputs"]
     content["label"] = {name: found["inputs"][name] for name in found["label"]}
-    content["sizes"] = tuple(SizeSummary(*map(_number, size)) for size in found["sizes"])
+    content["sizes"] = tuple(_checked(SizeSummary(*map(_read_number, size))) for size in found["sizes"])
     content["counterfactuals"] = tuple(
-        CounterfactualRow(*map(_number, one)) for one in found["counterfactuals"]
+        _checked(CounterfactualRow(*map(_read_number, one))) for one in found["counterfactuals"]
     )
-    return RowOutcome(**content)
+    return _checked(RowOutcome(**content))
+
+
+_KINDS: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
+_VERDICTS = get_args(Verdict)
+
+
+def _checked(record: Any) -> Any:
+    """See that the fields of a record are what its class says: a page is made of them, whoever wrote the file."""
+    for field in fields(record):
+        value, kinds = getattr(record, field.name), _KINDS.get(str(field.type), ())
+        wrong = kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds))
+        if wrong or (field.name == "verdict" and value not in _VERDICTS):
+            raise ValueError(f"`{field.name}` is {value!r:.40}")
+        if field.name in ("inputs", "label", "manifest") and not isinstance(value, Mapping):
+            raise ValueError(f"`{field.name}` is {value!r:.40}")
+    return record
 
 
 def _number(value: Any) -> Any:
@@ -144,9 +164,22 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _read_number(value: Any) -> Any:
+    return math.nan if value is None else _number(value)
+
+
 def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else value
 
 
 def _text(content: Any) -> str:
-    return json.dumps(strict(content), ensure_ascii=False, allow_nan=False)
+    return json.dumps(strict(_printable(content)), ensure_ascii=False, allow_nan=False)
+
+
+def _printable(content: Any) -> Any:
+    """Clean all text, names too: not everything from outside has an encoding."""
+    if isinstance(content, str):
+        return clean(content)
+    if isinstance(content, Mapping):
+        return {clean(str(name)): _printable(part) for name, part in content.items()}
+    return [_printable(part) for part in content] if isinstance(content, list | tuple) else content

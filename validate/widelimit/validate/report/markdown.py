@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from widelimit.validate.report.model import Page
+from widelimit.validate.text import clean
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~!$])")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
 
 
 def render(page: Page) -> str:
     """Print the summary, the verdict table, and what a reviewer has to look at."""
-    lines = [f"# widelimit: {page.outcome.preset} report", "", *page.summary, ""]
+    lines = [f"# widelimit: {escaped(page.outcome.preset)} report", "", *map(escaped, page.summary), ""]
     lines += [
         "| claim | paper | points | resolution | verdict | wrong theories rejected |",
         "|---|---|---:|---:|---|---:|",
@@ -16,27 +22,38 @@ def render(page: Page) -> str:
         one = claim.outcome
         verdict = f"**{one.verdict}**" + (" (too weak to mean anything)" if one.too_weak else "")
         cells = [
-            f"`{one.id}`",
-            one.paper,
+            _code(one.id),
+            escaped(one.paper),
             str(one.points),
-            claim.figures["worst"],
+            escaped(claim.figures["worst"]),
             verdict,
             f"{claim.rejected}/{len(one.counterfactuals)}",
         ]
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join(cells) + " |")
     for claim in page.claims:
         worst = [row for row in claim.rows if row.verdict != "agrees"][:5]
         survivors = [one.name for one in claim.outcome.counterfactuals if not one.rejected]
-        if worst or survivors:
-            lines += ["", f"## {claim.outcome.title}", ""]
+        if worst or survivors or claim.failures:
+            lines += ["", f"## {escaped(claim.outcome.title)}", ""]
             lines += [
-                f"- {r.verdict}: {r.inputs}: predicted {r.predicted}, measured {r.measured}" for r in worst
+                "- " + escaped(f"{r.verdict}: {r.inputs}: predicted {r.predicted}, measured {r.measured}")
+                for r in worst
             ]
-            lines += [f"- survives: {name}" for name in survivors]
+            lines += [f"- survives: {escaped(name)}" for name in survivors]
+            lines += [f"- {escaped(sentence)}" for sentence in claim.failures]
     if page.warnings:
-        lines += ["", *(f"Note: {warning}" for warning in page.warnings)]
+        lines += ["", *(f"Note: {escaped(warning)}" for warning in page.warnings)]
     return "\n".join(lines) + "\n"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def escaped(text: str) -> str:
+    r"""Text from outside as Markdown that says the same letter by letter: no HTML, no markup, no links, nobody called.
+
+    >>> print(escaped("<b>a_1 * b_2</b> | [x](y) @all"))
+    &lt;b&gt;a\_1 \* b\_2&lt;/b&gt; \| \[x\]\(y\) &#64;all
+    """
+    return _SPECIAL.sub(r"\\\1", clean(text)).translate(_ENTITIES)
+
+
+def _code(name: str) -> str:
+    return f"`{name}`" if re.fullmatch(r"[\w.-]+", name) else escaped(name)

@@ -5,27 +5,29 @@ outcome + claims -> Page; the templates only arrange it.
 
 from __future__ import annotations
 
-import logging
+import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from widelimit.theory.errors import WidelimitError
 from widelimit.validate.outcome import ClaimOutcome, CounterfactualOutcome, RowOutcome, RunOutcome
 from widelimit.validate.report import labels, numbers, references
+from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, colours_of, evidence, panels
 from widelimit.validate.report.gallery import GalleryFigure, gallery
 from widelimit.validate.report.look import themed
 from widelimit.validate.report.references import Reference
 from widelimit.validate.report.strips import strip
+from widelimit.validate.text import LINE, PARAGRAPH, clean
 
 if TYPE_CHECKING:
     from widelimit.theory.derivation import Derivation
     from widelimit.validate.claim import Claim
 
-log = logging.getLogger(__name__)
 ROWS_SHOWN = 40  # of a claim in the page; report.json has them all
 
 
@@ -94,6 +96,7 @@ class ClaimView:
     flagged: int = 0
     observable: str = ""
     legend: tuple[tuple[str, str], ...] = ()  # wrong theories drawn as curves: name and colour
+    failures: tuple[str, ...] = ()  # what of the section could not be made
 
     @property
     def rejected(self) -> int:
@@ -116,27 +119,42 @@ class Page:
     version: str = ""
 
 
-def page(outcome: RunOutcome, folder: Path) -> Page:
-    """Prepare everything that the page of a run shows."""
-    found = {claim.id: _definition(claim.id) for claim in outcome.claims}
+def page(
+    outcome: RunOutcome, folder: Path, claims: Iterable[Claim] = (), failures: Failures | None = None
+) -> Page:
+    """Prepare everything that the page of a run shows.
+
+    `claims`: those of a user's own among its claims, which bring their derivations and figures; ours are found by
+    their ids. A part that fails is left out: its section says so, or the head of the page.
+    """
+    failures = Failures() if failures is None else failures
+    own = {claim.id: claim for claim in claims}
     printed: dict[Any, str] = {}
-    views = tuple(
-        _claim(one, found[one.id], f"c{index}", outcome, printed) for index, one in enumerate(outcome.claims)
-    )
+    views, sources = [], [claim.paper for claim in outcome.claims]
+    for index, one in enumerate(outcome.claims):
+        ours = _definition(one.id)
+        found = own.get(one.id, ours)
+        said = Failures()
+        explained = _derive(found, one, said)
+        sources += [step.source for step in explained.steps] if explained else []
+        make = partial(_claim, one, found, explained, f"c{index}", printed, said)
+        again = command(one, outcome) if ours is not None else command(one, outcome, users=True)
+        view = said.attempt(f"The section of {one.id}", make, None) or _bare(one)
+        views.append(replace(view, command=again, failures=tuple(said.sentences)))
     topics = dict.fromkeys(claim.id.split(".")[0] for claim in outcome.claims)
-    pictures = tuple(gallery(topics, outcome.preset, folder))
-    text = " ".join([*(c.paper for c in outcome.claims), *(f.source for f, _ in pictures)])
-    text += " ".join(step.source for claim in found.values() if claim for step in _steps(claim, outcome))
+    pictures = tuple(gallery(topics, outcome.preset, folder, failures))
+    text = " ".join([*sources, *(figure.source for figure, _ in pictures)])
+    versions = outcome.manifest.get("versions")
     return Page(
         outcome,
         summary(outcome),
-        views,
+        tuple(views),
         pictures,
         _manifest(outcome.manifest),
         tuple(references.mentioned(text)),
-        tuple(outcome.manifest.get("warnings", ())),
+        (*map(str, outcome.manifest.get("warnings") or ()), *failures.sentences),
         str(outcome.manifest.get("started", ""))[:10],
-        str(outcome.manifest.get("versions", {}).get("widelimit", "")),
+        str(versions.get("widelimit", "")) if isinstance(versions, Mapping) else "",
     )
 
 
@@ -189,23 +207,46 @@ def _definition(claim_id: str) -> Claim | None:
         return None
 
 
+def _bare(one: ClaimOutcome) -> ClaimView:
+    """A section without numbers, where they could not be set."""
+    names = ("margin", "replicates", "time", "sizes", "exponent", "worst", "best", "worst_residual")
+    wrong = tuple(CounterfactualView(other) for other in one.counterfactuals)
+    return ClaimView(one, anchor(one.id), "", (), (), (), wrong, "", dict.fromkeys(names, ""), ())
+
+
+def anchor(claim_id: str) -> str:
+    """The name of a claim's section in links.
+
+    >>> anchor("meanfield.length-map")
+    'meanfield-length-map'
+    """
+    return re.sub(r"[^\w-]", "-", claim_id)
+
+
 def _claim(
-    one: ClaimOutcome, claim: Claim | None, prefix: str, run: RunOutcome, printed: dict[Any, str]
+    one: ClaimOutcome,
+    claim: Claim | None,
+    explained: Derivation | None,
+    prefix: str,
+    printed: dict[Any, str],
+    failures: Failures,
 ) -> ClaimView:
     _, shared = labels.varying(one)
     shown = _shown(one)
-    derivation, more = _derivation(one, claim, printed)
-    drawn, proof = panels(one, claim, prefix), evidence(one, prefix)
+    make = partial(_derivation, one, explained, printed)
+    nothing: tuple[DerivationView | None, int] = (None, 0)
+    derivation, more = failures.attempt(f"The derivation of {one.id}", make, nothing)
+    drawn, proof = panels(one, claim, prefix, failures), evidence(one, prefix, failures)
     resolved = {"worst": numbers.percent(one.resolution), "best": numbers.percent(one.best_resolution)}
     return ClaimView(
         outcome=one,
-        anchor=one.id.replace(".", "-"),
+        anchor=anchor(one.id),
         strip=strip(one),
         panels=drawn,
         evidence=proof,
         rows=tuple(_row(row) for row in shown),
         counterfactuals=tuple(_counterfactual(one, wrong) for wrong in one.counterfactuals),
-        command=command(one, run),
+        command="",
         figures=resolved
         | {
             "margin": numbers.percent(one.margin),
@@ -222,7 +263,7 @@ def _claim(
         derivation=derivation,
         more_derivations=more,
         flagged=sum(row.flagged for row in one.rows),
-        observable=claim.observable if claim else "",
+        observable=one.observable or (claim.observable if claim else ""),
         legend=_legend(one, claim),
     )
 
@@ -234,56 +275,58 @@ def _legend(one: ClaimOutcome, claim: Claim | None) -> tuple[tuple[str, str], ..
     return tuple((name, themed(colour)) for name, colour in colours_of(one).items())
 
 
-def command(one: ClaimOutcome, run: RunOutcome) -> str:
-    """The command that repeats the simulations of one claim, number for number."""
+def command(one: ClaimOutcome, run: RunOutcome, users: bool = False) -> str:
+    """The command that repeats the simulations of one claim, number for number; `users`: of a user's own."""
     manifest = run.manifest
+    places = manifest.get("claims_from", ())
+    if users and places == []:  # its claims were passed as objects
+        return f'run.validate(claims=[claim], preset="{run.preset}", seed={manifest.get("seed", 0)}, ...)  # Python'
     words = ["widelimit", "validate", one.id, "--preset", run.preset]
     words += ["--level", f"{run.level:g}"] if run.level != 0.05 else []
     words += ["--seed", str(manifest["seed"])] if manifest.get("seed") else []
     words += ["--precision", "float32"] if manifest.get("precision") == "float32" else []
     words += ["--inputs", str(manifest["inputs"])] if manifest.get("inputs") else []
+    words += [word for place in places for word in ("--claims-from", str(place))] if users else []
     return shlex.join([*words, "--out", f"reports/{one.id}"])
 
 
-def _steps(claim: Claim, outcome: RunOutcome) -> tuple[Any, ...]:
-    rows = next(one.rows for one in outcome.claims if one.id == claim.id)
-    found = _derive(claim, rows[0]) if rows else None
-    return found.steps if found else ()
+def _derive(claim: Claim | None, one: ClaimOutcome, failures: Failures) -> Derivation | None:
+    """The derivation of a claim at its first point."""
+    if claim is None or claim.derivation is None or not one.rows:
+        return None
+    make = partial(_derived, claim.derivation, labels.point_inputs(one.rows[0]))
+    return failures.attempt(f"The derivation of {one.id}", make, None, claim.derivation)
 
 
-def _derive(claim: Claim, row: RowOutcome) -> Derivation | None:
-    if claim.derivation is None:
-        return None
-    try:
-        return claim.derivation(labels.point_inputs(row))
-    except Exception:  # the derivation explains a verdict; it must not cost it
-        log.warning("The derivation of %s could not be printed.", claim.id, exc_info=True)
-        return None
+def _derived(derive: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Any]) -> Derivation:
+    from widelimit.theory.derivation import Derivation
+
+    found = derive(inputs)
+    if not isinstance(found, Derivation):
+        raise TypeError(f"it returned {type(found).__name__}, not a Derivation")
+    return found
 
 
 def _derivation(
-    one: ClaimOutcome, claim: Claim | None, printed: dict[Any, str]
+    one: ClaimOutcome, found: Derivation | None, printed: dict[Any, str]
 ) -> tuple[DerivationView | None, int]:
     """The derivation at the first point, or where it is printed already; and how many others there are."""
-    if claim is None or claim.derivation is None or not one.rows:
-        return None, 0
-    found = _derive(claim, one.rows[0])
     if found is None:
         return None, 0
     others = {str(labels.point_inputs(rows[0]).get("activation")) for rows in labels.by_point(one)}
     if found.title in printed:
         return DerivationView(found.title, (), (), printed[found.title]), len(others) - 1
-    printed[found.title] = one.id
     steps = tuple(
         StepView(
             step.name.replace("-", " "),
-            found.step_mathml(step.name),
+            clean(found.step_mathml(step.name)),
             step.because,
             references.spelled(step.source),
             tuple(step.assumptions),
         )
         for step in found.steps
     )
+    printed[found.title] = one.id
     return DerivationView(found.title, tuple(found.assumptions), steps), len(others) - 1
 
 
@@ -337,5 +380,5 @@ def _manifest(manifest: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
             value = ", ".join(f"{key} {part}" for key, part in value.items())
         elif isinstance(value, (list, tuple)):
             value = ", ".join(str(part) for part in value)
-        out.append((str(name).replace("_", " "), str(value)))
+        out.append((clean(str(name), LINE).replace("_", " "), clean(str(value), PARAGRAPH)))
     return tuple(out)

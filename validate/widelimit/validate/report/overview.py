@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from widelimit.validate.outcome import RunOutcome
-from widelimit.validate.report.look import BLUE, GREEN, INK, ORANGE, SOFT, VERMILLION, blank, style
+from widelimit.validate.report.look import BLUE, GREEN, INK, ORANGE, SOFT, VERMILLION, blank, plain, style
 from widelimit.validate.report.svg import fragment, standalone
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _draw(axes: Axes, outcome: RunOutcome) -> None:
                 if c.rejected
             }
         axes.plot(sorted(wrong), [place] * len(wrong), "x", ms=4, mew=1.1, color=VERMILLION, alpha=0.7)
-        names.append(f"{claim.id}: {claim.verdict}" + (" (too weak)" if claim.too_weak else ""))
+        names.append(plain(f"{claim.id}: {claim.verdict}") + (" (too weak)" if claim.too_weak else ""))
     axes.set_xscale("symlog", linthresh=1.5, linscale=1.6)
     axes.set_xlim(-1.2 * _REACH, 1.2 * _REACH)
     ticks = (-100.0, -10.0, -1.0, 0.0, 1.0, 10.0, 100.0)

@@ -37,10 +37,11 @@ def bibliography() -> dict[str, Reference]:
     >>> bibliography()["schoenholz2017deep"].short
     'Schoenholz et al., 2017'
     """
-    from pybtex.database import parse_string
+    from pybtex.database.input.bibtex import Parser
 
     text = (files("widelimit.theory") / "references.bib").read_text(encoding="utf-8")
-    return {key: _reference(key, entry) for key, entry in parse_string(text, "bibtex").entries.items()}
+    entries = Parser(encoding="utf-8").parse_string(text).entries
+    return {key: _reference(key, entry) for key, entry in entries.items()}
 
 
 def mentioned(text: str) -> list[Reference]:
@@ -68,17 +69,26 @@ def spelled(source: str) -> str:
     return re.sub(r"\b[a-z]+\d{4}[a-z]*\b", lambda m: known[m[0]].short if m[0] in known else m[0], source)
 
 
-def _reference(key: str, entry: Any) -> Reference:
+@cache
+def _backend() -> Any:
+    """Pybtex' printer of plain text; by name it would look through all installed packages at every call."""
+    from pybtex.backends.plaintext import Backend
+
+    return Backend()
+
+
+def _plain(latex: str) -> str:
     from pybtex.richtext import Text
 
+    return str(Text.from_latex(latex).render(_backend()))
+
+
+def _reference(key: str, entry: Any) -> Reference:
     def field(name: str) -> str:
-        return Text.from_latex(entry.fields[name]).render_as("text") if name in entry.fields else ""
+        return _plain(entry.fields[name]) if name in entry.fields else ""
 
     people = entry.persons.get("author", [])
-    last = [
-        " ".join(Text.from_latex(part).render_as("text") for part in [*p.prelast_names, *p.last_names])
-        for p in people
-    ]
+    last = [" ".join(map(_plain, [*p.prelast_names, *p.last_names])) for p in people]
     full = [" ".join([_initials(p), name]).strip() for p, name in zip(people, last, strict=True)]
     year = field("year")
     first = {0: key, 1: last[0] if last else key, 2: " and ".join(last)}.get(
@@ -95,7 +105,5 @@ def _reference(key: str, entry: Any) -> Reference:
 
 
 def _initials(person: Any) -> str:
-    from pybtex.richtext import Text
-
-    names = [Text.from_latex(part).render_as("text") for part in [*person.first_names, *person.middle_names]]
+    names = [_plain(part) for part in [*person.first_names, *person.middle_names]]
     return " ".join(name if name.endswith(".") else f"{name[0]}." for name in names if name)
