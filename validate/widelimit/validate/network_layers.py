@@ -392,40 +392,9 @@ def _act(place: Place, declared: Declared, flow: Flow) -> Read:
     return Read(place, arch.Act(_activation(place)))
 
 
-_PLAIN: dict[type[nn.Module], str] = {
-    nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SiLU: "swish", nn.ReLU6: "min(max(x, 0), 6)",
-    nn.Softsign: "x/(1 + abs(x))", nn.Tanhshrink: "x - tanh(x)", nn.Mish: "x*tanh(log(1 + exp(x)))",
-    nn.SELU: "1.0507009873554805*(max(x, 0) + 1.6732632423543773*(exp(min(x, 0)) - 1))",
-    nn.Hardswish: "x*min(max(x + 3, 0), 6)/6", nn.Hardsigmoid: "min(max(x + 3, 0), 6)/6",
-    nn.LogSigmoid: "-log(1 + exp(-x))",
-}  # fmt: skip
-_SETTINGS: dict[type[nn.Module], Callable[[Any], str]] = {
-    nn.LeakyReLU: lambda m: f"leaky_relu({m.negative_slope!r})",
-    nn.RReLU: lambda m: f"leaky_relu({(m.lower + m.upper) / 2!r})",
-    nn.PReLU: lambda m: f"leaky_relu({float(m.weight.detach().flatten()[0])!r})",
-    nn.GELU: lambda m: (
-        "gelu" if m.approximate == "none" else "x/2*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))"
-    ),
-    nn.ELU: lambda m: "elu" if m.alpha == 1.0 else f"max(x, 0) + {m.alpha!r}*(exp(min(x, 0)) - 1)",
-    nn.CELU: lambda m: (
-        "elu" if m.alpha == 1.0 else f"max(x, 0) + {m.alpha!r}*(exp(min(x, 0)/{m.alpha!r}) - 1)"
-    ),
-    nn.Softplus: lambda m: "softplus" if m.beta == 1.0 else f"log(1 + exp({m.beta!r}*x))/{m.beta!r}",
-    nn.Hardtanh: lambda m: _clipped(m.min_val, m.max_val),
-    nn.Softshrink: lambda m: f"max(x - {m.lambd!r}, 0) + min(x + {m.lambd!r}, 0)",
-}
-
-
-def _clipped(low: float, high: float) -> str:
-    """x between two bounds, either of which may be infinite."""
-    text = "x" if low == -math.inf else f"max(x, {low!r})"
-    return text if high == math.inf else f"min({text}, {high!r})"
-
-
 def _activation(place: Place) -> Activation:
+    """What a pointwise module does to a unit, by the catalogue that all doors share."""
     layer, kind = place.layer, place.kind
-    if kind is nn.RReLU and layer.training:
-        raise _refuse(place, "its slopes are random in training; call eval()")
     if kind is nn.PReLU:
         if problem := tensor_problem(layer, "weight"):
             raise _refuse(place, problem)
@@ -433,19 +402,15 @@ def _activation(place: Place) -> Activation:
             raise _refuse(
                 place, "its slope is trained, which adds a term of its own to the tangent kernel; freeze it"
             )
-        if not bool((layer.weight == layer.weight.flatten()[0]).all()):
-            raise _refuse(place, "its slopes differ from unit to unit")
-    if kind is nn.Threshold:
-        if layer.threshold != 0 or layer.value != 0:
-            raise _refuse(place, "it jumps")
-        return Activation.of("relu")
-    text = _PLAIN[kind] if kind in _PLAIN else _SETTINGS[kind](layer)
+        if layer.weight.numel() > 1:
+            raise _refuse(place, "it has a slope for every channel; write one slope as LeakyReLU")
+    if kind is nn.Hardtanh and math.inf in (-layer.min_val, layer.max_val):
+        text = "x" if layer.min_val == -math.inf else f"max(x, {float(layer.min_val)!r})"
+        return Activation.of(text if layer.max_val == math.inf else f"min({text}, {float(layer.max_val)!r})")
     try:
-        return Activation.of(text)
+        return Activation.of(layer)
     except WidelimitError as error:
-        raise _refuse(
-            place, f"read as {text}, it is none that theory reads: {str(error).rstrip('.')}"
-        ) from None
+        raise _refuse(place, str(error).rstrip(".")) from None
 
 
 _READERS: dict[type[nn.Module], Callable[[Place, Declared, Flow], Read]] = {

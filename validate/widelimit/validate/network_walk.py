@@ -21,7 +21,7 @@ from widelimit.validate.modules import LastStep, Shortcut
 POINTWISE: tuple[type[nn.Module], ...] = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.Softsign, nn.Tanhshrink,
     nn.Mish, nn.SELU, nn.GELU, nn.ELU, nn.CELU, nn.Softplus, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.LogSigmoid,
-    nn.Softshrink, nn.Threshold,
+    nn.Softshrink, nn.Hardshrink, nn.Threshold,
 )  # fmt: skip
 CONVOLUTIONS: tuple[type[nn.Module], ...] = (nn.Conv1d, nn.Conv2d)
 NORMALISATIONS: tuple[type[nn.Module], ...] = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm1d, nn.BatchNorm2d)
