@@ -6,7 +6,7 @@ import pytest
 import scipy.optimize
 
 from widelimit.numerics import ridge, ridge_kernel
-from widelimit.theory.errors import ArgumentError, ConvergenceError, InputError
+from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError, InputError
 
 TWO = {"eigenvalues": [1, 0.01], "weights": [0.1, 0.9]}
 SPECTRA = {
@@ -349,3 +349,25 @@ def test_noise_takes_over_a_power_law_at_the_crossover(level, exponent):
 
     meet = [scipy.optimize.brentq(excess, np.log(10), np.log(1e14), args=(noise,)) for noise in (1e-6, 1e-7)]
     assert (meet[1] - meet[0]) / np.log(10) == pytest.approx(exponent, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("signal", "noise"),
+    [(1e-300, 0.3), (1e-100, 0.3), (1e-31, 1.0), (1e-29, 1.0), (1.0, 1e-40), (1e300, 1e290)],
+)
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+def test_the_best_penalty_at_extreme_scales(signal, noise, scale):
+    """Isotropic: sigma^2 / (N w^2) where w^2 s is the signal; N = 2 samples of one dimension."""
+    best = ridge.optimal_penalty([scale], [1.0], [signal], noise, sample_ratio=2)
+    log10 = np.log10(scale) + np.log10(noise) - np.log10(signal) - np.log10(2)
+    if log10 < 308:
+        assert np.log10(best.penalty) == pytest.approx(log10, abs=1e-9)
+    else:
+        assert best.penalty == np.inf
+    assert noise <= best.test_error * (1 + 1e-12) and best.minima == 1
+
+
+@pytest.mark.parametrize(("eigenvalues", "ratio"), [([1.0], 1e-300), ([1.0], 1e300), ([1.0, 1e-200], 0.5)])
+def test_spreads_that_no_sample_shows_are_refused(eigenvalues, ratio):
+    with pytest.raises(DomainError, match="within 1e"):
+        ridge.optimal_penalty(eigenvalues, None, eigenvalues, 0.3, sample_ratio=ratio)

@@ -280,7 +280,7 @@ class _Reader:
         """Arguments by position, without a trailing True or False (`inplace`)."""
         while nodes and isinstance(nodes[-1], ast.Constant) and isinstance(nodes[-1].value, bool):
             nodes = nodes[:-1]
-        return [self.term(node) for node in nodes]
+        return [None if _is_none(node) else self.term(node) for node in nodes]  # type: ignore[misc]
 
     def keywords(self, nodes: list[ast.keyword]) -> dict[str, object]:
         """Arguments by name: numbers, and words such as approximate='tanh'."""
@@ -322,6 +322,10 @@ _KINDS: Mapping[type, str] = {
     ast.Await: "'await'", ast.Yield: "'yield'", ast.ListComp: "'for'", ast.SetComp: "'for'", ast.DictComp: "'for'",
     ast.GeneratorExp: "'for'", ast.BitXor: "'^'", ast.Call: "A call of a call",
 }  # fmt: skip
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None  # np.clip(x, None, 1)
 
 
 def _kind(node: ast.AST) -> str:

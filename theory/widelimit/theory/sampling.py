@@ -56,8 +56,26 @@ def is_real(found: Any) -> bool:
     return isinstance(found, mpmath.mpf) and bool(mpmath.isfinite(found))
 
 
+def mirrored(expr: Expr, variable: Symbol, point: Any) -> bool:
+    """Whether f(-p) = -f(p) to thirty digits.
+
+    >>> from sympy import Symbol, tanh
+    >>> x = Symbol("x", real=True)
+    >>> mirrored(x**2 * tanh(x), x, 2), mirrored(x**2, x, 2)
+    (True, False)
+    """
+    with mpmath.workdps(FINE):
+        at = mpmath.mpf(point)
+        sides = [value(expr, variable, p, digits=FINE) for p in (at, -at)]
+        if None in sides or not all(mpmath.isfinite(side) for side in sides):
+            return False
+        return bool(abs(sides[0] + sides[1]) <= mpmath.mpf(10) ** -30 * abs(sides[0]))
+
+
 def shown(found: Any) -> str:
     """A result of `value` in six digits."""
+    if found != found:
+        return "undefined"
     return str(mpmath.nstr(found, 6))
 
 

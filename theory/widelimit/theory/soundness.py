@@ -17,6 +17,7 @@ from widelimit.theory.pieces import KINKED, Pieces, degree, real_roots, split
 from widelimit.theory.vocabulary import x
 
 MAX_NODES = 600
+MAX_POWER = 128  # a power of a power counts as their product
 _NEAR = ("0.37", "1", "2.9", "11")
 _FAR = ("37", "150", "1000")  # only what is undefined there is refused, not what is too large to be told
 _ENTIRE = (  # real and finite where their arguments are, and smooth
@@ -67,6 +68,8 @@ def _refuse_value(expr: Expr, name: str, point: Expr, *, far: bool) -> None:
 def _refuse_foreign(expr: Expr, name: str) -> None:
     """Refuse functions whose kinks, jumps or poles are not known here, and expressions too large to be worked with."""
     allowed = (Add, Mul, Pow, sympy.Symbol, *_ENTIRE, *_PARTIAL, *KINKED)
+    if _height(expr) > MAX_POWER:
+        raise ParseError(f"The activation {shown(name)} has powers of powers, beyond {MAX_POWER} in all.")
     for count, node in enumerate(preorder_traversal(expr), 1):
         if count > MAX_NODES:
             raise ParseError(
@@ -83,6 +86,14 @@ def _refuse_foreign(expr: Expr, name: str) -> None:
             )
         if node in (S.NaN, S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.ImaginaryUnit):
             raise ParseError(f"The activation {shown(name)} must be real and finite, but holds {node}.")
+
+
+def _height(node: Any) -> int:
+    """The product of the whole exponents on the steepest way down an expression."""
+    below = max((_height(arg) for arg in node.args), default=1)
+    if isinstance(node, Pow) and node.exp.is_number:
+        return below * max(1, int(abs(node.exp))) if node.has(x) else below
+    return below
 
 
 def _refuse_poles(expr: Expr, name: str, low: Expr | None, high: Expr | None) -> None:

@@ -123,13 +123,18 @@ def compare(operator: str, left: Term, right: Term) -> Boolean:
     return RELATIONS[operator](indicator(left), indicator(right))
 
 
+def is_condition(term: Term) -> bool:
+    """Whether a term holds or does not; SymPy counts symbols among both kinds."""
+    return isinstance(term, Boolean) and not isinstance(term, Expr)
+
+
 def indicator(term: Term) -> Expr:
     """A term as a number: a condition is 1 where it holds and 0 elsewhere."""
     return term if isinstance(term, Expr) else Piecewise((S.One, term), (S.Zero, True))
 
 
 def _where(condition: Term, one: Term, other: Term) -> Expr:
-    if not isinstance(condition, Boolean):
+    if not is_condition(condition):
         raise ParseError("'where' takes a condition such as x > 0, a value where it holds, and another one.")
     return Piecewise((indicator(one), condition), (indicator(other), True))
 
@@ -141,7 +146,7 @@ def _clip(u: Expr, low: Expr | None = None, high: Expr | None = None) -> Expr:
 
 def _logical(kind: Any) -> Callable[..., Boolean]:
     def build(*conditions: Term) -> Boolean:
-        if not all(isinstance(c, Boolean) for c in conditions):
+        if not all(map(is_condition, conditions)):
             raise ParseError("'and', 'or' and 'not' combine conditions such as x > 0.")
         return kind(*conditions)
 
@@ -202,6 +207,11 @@ NOT_POINTWISE = frozenset(
 )  # fmt: skip
 
 
+ENDLESS = frozenset(
+    {"floor", "ceil", "ceiling", "round", "rint", "trunc", "fix", "mod", "fmod", "frac", "remainder"}
+)
+
+
 def known(name: str) -> bool:
     """Whether a call of this name means something."""
     return catalogue.squashed(name) in FUNCTIONS or catalogue.find(name) is not None
@@ -228,6 +238,8 @@ def apply(name: str, args: Sequence[Term], named: Mapping[str, Any] | None = Non
     if key in FUNCTIONS and not (rule and rule.parameters):
         return _called(name, key, list(args), keywords)
     if rule is not None:
+        if None in args:
+            raise ParseError(f"Activation '{name}' takes numbers and functions of x, not None.")
         return finite(rule.at(indicator(args[0]), *args[1:], **_renamed(rule, keywords)))
     if key in NOT_POINTWISE:
         raise ParseError(
@@ -238,6 +250,8 @@ def apply(name: str, args: Sequence[Term], named: Mapping[str, Any] | None = Non
 
 def _called(name: str, key: str, args: list, keywords: dict[str, Any]) -> Term:
     function, fewest, most = FUNCTIONS[key]
+    if None in args and key not in ("clip", "clamp"):
+        raise ParseError(f"Function '{name}' takes numbers and functions of x, not None.")
     for place, keyword in enumerate(_KEYWORDS.get(key, ()), 1):
         word = next((k for k in keywords if _SYNONYMS.get(k, k) == keyword), None)
         if word is not None:
@@ -295,7 +309,11 @@ def nearest(name: str, known: object) -> str:
 
 def suggest(name: str) -> str:
     """Suggest the nearest of all names."""
-    return nearest(name, [*catalogue.CATALOGUE, *catalogue.ALIASES, *FUNCTIONS])
+    if catalogue.squashed(name) in NOT_POINTWISE:
+        return " Its value depends on the other units of the layer, so it is no function of one unit."
+    if catalogue.squashed(name) in ENDLESS:
+        return " It jumps without end, and no theory here counts that many kinks."
+    return nearest(name, [*catalogue.CATALOGUE, *catalogue.ALIASES, *_PLAIN, "max", "min", "where", "clip"])
 
 
 WRITE = " Write an expression in `x` such as 'x*tanh(x)', or the name of an activation."
