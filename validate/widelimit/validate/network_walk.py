@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.validate.modules import LastStep, Shortcut
 
@@ -61,6 +62,7 @@ class ModuleError(ArgumentError, DomainError):
         self.argument = "module"
 
 
+@by_value
 @dataclass(frozen=True)
 class Place:
     """A layer where it runs: its name as torch gives it, itself, the torch class that it is, a shortcut's branch."""

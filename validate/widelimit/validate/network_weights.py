@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.network_noise import FALSE_ALARM, copies, matrix_finding, vector_finding
 from widelimit.validate.network_walk import Place
@@ -39,6 +40,7 @@ class Scale:
     sigma_v_error: float = 0.0
 
 
+@by_value
 @dataclass(frozen=True)
 class Weights:
     """What a layer holds: its `scale`; `matrices` (name, (fan-out, fan-in), lag), `vectors` (name, biases)."""
