@@ -280,7 +280,7 @@ class _Reader:
         """Arguments by position, without a trailing True or False (`inplace`)."""
         while nodes and isinstance(nodes[-1], ast.Constant) and isinstance(nodes[-1].value, bool):
             nodes = nodes[:-1]
-        return [None if _is_none(node) else self.term(node) for node in nodes]  # type: ignore[misc]
+        return [None if _is_none(node) else self.term(node) for node in nodes]
 
     def keywords(self, nodes: list[ast.keyword]) -> dict[str, object]:
         """Arguments by name: numbers, and words such as approximate='tanh'."""
