@@ -1,6 +1,6 @@
 """Whether a matrix of weights is what theory assumes: centred noise, independent from entry to entry.
 
-`finding(matrix, alpha)` says in words what is against it, "" if nothing is. Every test keeps its probability of a false
+`matrix_finding(matrix, alpha)` says in words what is against it, "" if nothing is. Every test keeps its probability of a false
 alarm below `alpha` for independent entries of any symmetric law (normal, uniform, truncated normal, Laplace ...):
 
 mean, rows, columns   sums over roots of sums of squares; given the sizes of the entries their signs are independent,
