@@ -65,7 +65,7 @@ def propagation(
     forward, forward_pair, slopes, slopes_pair = [moment], [overlap], [], []
     lengths: list[float] = []
     correlations: list[float] = []
-    for phi, w, b in zip(phis, sw2[:-1], sb2[:-1], strict=True):
+    for phi, w, b in zip(phis, sw2[:-1].tolist(), sb2[:-1].tolist(), strict=True):
         q = w * forward[-1] + b
         if not 0.0 < q < math.inf:
             raise DomainError(
