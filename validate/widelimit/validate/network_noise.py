@@ -2,7 +2,8 @@
 
 `matrix_finding(matrix, alpha)` says in words what is against it, "" if nothing is. The tests of signs keep the
 probability of a false alarm below `alpha` for independent entries of any symmetric law; those of sizes and of sums of
-squared cosines use gamma laws fitted to their mean and variance, and are safe for light tails (normal, uniform, truncated normal) only:
+squared cosines use gamma laws fitted to their mean and variance, and are safe for light tails (normal,
+uniform, truncated normal) only:
 
 mean, rows, columns   sums over roots of sums of squares; given the sizes of the entries their signs are independent,
                       so that such a ratio is sub-Gaussian (P(|r| > t) <= 2 exp(-t^2/2)) for every number of entries
