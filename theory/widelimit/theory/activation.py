@@ -23,7 +23,7 @@ from widelimit.theory.budget import Exhausted, within
 from widelimit.theory.catalogue import ALIASES
 from widelimit.theory.errors import ArgumentError, DomainError, ParseError, shown
 from widelimit.theory.parsing import parameters, parse, syntax_tree
-from widelimit.theory.pieces import Pieces, smooth_across, split
+from widelimit.theory.pieces import Pieces, exponent, smooth_across, split
 from widelimit.theory.sampling import mirrored
 from widelimit.theory.soundness import checked, in_x, stable
 from widelimit.theory.tracing import from_callable
@@ -41,11 +41,13 @@ class Generalized:
     """A derivative in the sense of distributions: `regular` + sum of `weight * delta(x - location)` + `higher`.
 
     `deltas`: pairs (location, weight). `higher`: triples (location, weight, order) of derivatives of delta.
+    `divergent`: where one derivative less has a pole, so that this one is no function and no delta there.
     """
 
     regular: Pieces
     deltas: tuple[tuple[Expr, Expr], ...] = ()
     higher: tuple[tuple[Expr, Expr, int], ...] = ()
+    divergent: tuple[Expr, ...] = ()
 
     @property
     def expr(self) -> Expr:
@@ -122,7 +124,12 @@ class Activation:
     def kinks(self) -> tuple[Expr, ...]:
         """Points where phi or one of its first derivatives jumps."""
         sides = zip(self.pieces.breaks, self.pieces.exprs, self.pieces.exprs[1:], strict=False)
-        return tuple(b for b, left, right in sides if not smooth_across(left, right, x, b, SMOOTH_ORDER))
+        rough = self.pieces.branches()  # a fractional power of what vanishes there
+        return tuple(
+            b
+            for b, left, right in sides
+            if b in rough or not smooth_across(left, right, x, b, SMOOTH_ORDER)
+        )
 
     @property
     def is_smooth(self) -> bool:
@@ -137,6 +144,22 @@ class Activation:
             return all(expand(e) == 0 for e in sides.exprs)
         return all(mirrored(self.expr, x, point) for point in MIRRORED)
 
+    @cached_property
+    def steep(self) -> tuple[tuple[Expr, Expr], ...]:
+        """Points (b, r) where phi' grows like abs(x - b)**r with r <= -1/2, so that E phi'^2 is infinite.
+
+        >>> Activation.of("sqrt(abs(x))").steep, Activation.of("abs(x)**0.7").steep
+        (((0, -1/2),), ())
+        """
+        slope = self.pieces.diff()
+        found = []
+        for b in slope.poles():
+            k = slope.breaks.index(b)
+            rate = min(exponent(slope.exprs[k + side], x, b, 2 * side - 1) for side in (0, 1))
+            if rate <= -S.Half:
+                found.append((b, rate))
+        return tuple(found)
+
     @property
     def parameters(self) -> frozenset:
         """Free symbols other than `x`."""
@@ -147,18 +170,22 @@ class Activation:
         """Return the n-th derivative with its distributional part: jumps give deltas, deltas give their derivatives.
 
         >>> Activation.of("abs").derivative(2)
-        Generalized(regular=Pieces(variable=x, breaks=(), exprs=(0,)), deltas=((0, 2),), higher=())
+        Generalized(regular=Pieces(variable=x, breaks=(), exprs=(0,)), deltas=((0, 2),), higher=(), divergent=())
         """
         if not isinstance(n, int) or n < 0:
             raise ArgumentError("n", "must be a whole number, 0 or more", n)
         regular = self.pieces
         singular: list[tuple[Expr, Expr, int]] = []
+        divergent: dict[Expr, None] = {}
         for _ in range(n):
             jumps = regular.jumps()
+            divergent |= dict.fromkeys(regular.poles())
             singular = [(b, w, order + 1) for b, w, order in singular] + [(b, w, 0) for b, w in jumps]
             regular = regular.diff()
         deltas = tuple((b, w) for b, w, order in singular if order == 0)
-        return Generalized(regular, deltas, tuple(entry for entry in singular if entry[2] > 0))
+        return Generalized(
+            regular, deltas, tuple(entry for entry in singular if entry[2] > 0), tuple(divergent)
+        )
 
     def __str__(self) -> str:
         return self.name

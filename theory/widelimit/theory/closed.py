@@ -10,6 +10,7 @@ from widelimit.theory.errors import InfiniteMomentError, ParseError
 from widelimit.theory.expectation import Expectation, degenerate, without_deltas
 from widelimit.theory.gaussian_rules import ClosedForm, closed_form
 from widelimit.theory.gaussian_terms import NoRule
+from widelimit.theory.powers import closed_power
 
 _VARIANCES = (Dummy("q_x", positive=True), Dummy("q_y", positive=True))
 _CORRELATION = Dummy("c", real=True)
@@ -30,6 +31,10 @@ def closed(node: Expectation) -> Expr:
         for kept, gone in ((0, 1), (1, 0)):
             if not f.has(names[gone]):
                 return closed(Expectation(f, names[kept], moments[kept]))
+    if len(names) == 1 and (power := closed_power(f, names[0], moments[0])) is not None:
+        if power.is_infinite:
+            raise InfiniteMomentError(f"The expectation {node} is infinite.")
+        return power
     found = _formula(f, names, len(moments) == 3 and moments[0] == moments[1])
     if found is not None:
         return _specialised(found, node)

@@ -31,7 +31,7 @@ from sympy.core.function import AppliedUndef
 
 from widelimit.theory.errors import ArgumentError, DomainError, ParseError, shown
 from widelimit.theory.exact import plain
-from widelimit.theory.pieces import KINKED, split
+from widelimit.theory.pieces import KINKED, one_sided, split
 from widelimit.theory.quadrature import Branched, expectation, expectation_pair
 from widelimit.theory.special import normal_density
 
@@ -210,7 +210,7 @@ def weak_derivative(f: Expr, x: Symbol) -> Expr:
     >>> weak_derivative(sign(x), x)
     2*DiracDelta(x)
     """
-    if not f.has(*KINKED):
+    if smooth(f, x):
         return f.diff(x)
     if isinstance(f, Add):
         return Add(*(weak_derivative(term, x) for term in f.args))
@@ -218,8 +218,17 @@ def weak_derivative(f: Expr, x: Symbol) -> Expr:
     if inside.has(DiracDelta):
         raise DomainError(f"The derivative of {inside} in {x} is not a function or a sum of delta functions.")
     pieces = split(inside, x)
+    if poles := pieces.poles():
+        raise DomainError(
+            f"The derivative of {inside} is no function and no delta function at {x} = {poles[0]}."
+        )
     jumps = Add(*(height * DiracDelta(x - b) for b, height in pieces.jumps()))
     return outside * (pieces.diff().expr + jumps)
+
+
+def smooth(f: Expr, x: Symbol) -> bool:
+    """Say whether a function of x has no kink, shown (`Abs`, `Max`) or hidden (the root of a square)."""
+    return not f.has(*KINKED) and not split(f, x).breaks
 
 
 def differentiate(node: Expectation, s: Symbol) -> Expr:
@@ -231,7 +240,7 @@ def differentiate(node: Expectation, s: Symbol) -> Expr:
     total = Expectation(f.diff(s), names, moments) if f.has(s) else S.Zero
     for variable, q in zip(names, moments, strict=False):
         if q.has(s):
-            if len(names) == 1 and not f.has(*KINKED, DiracDelta):
+            if len(names) == 1 and not f.has(DiracDelta) and smooth(f, variable):
                 slope = Expectation(f.diff(variable, 2), names, moments) / 2
             elif f.has(DiracDelta):
                 slope = score(node, moments.index(q))
@@ -331,15 +340,17 @@ def without_deltas(node: Expectation) -> Expr:
 
 def _at_point(f: Expr, x: Symbol, place: Expr) -> Expr:
     """Return f at a point; at a jump, the mean of both sides (the limit of smooth approximations of phi phi'')."""
-    if not f.has(*KINKED):
+    if smooth(f, x):
         return f.subs(x, place)
     pieces = [split(factor, x) for factor in Mul.make_args(f)]
     value = S.One
     for piece in pieces:
-        sides = [e.subs(x, place) for e in piece.exprs]
         k = sum(1 for b in piece.breaks if (place - b).is_positive)
-        on = any((place - b).is_zero for b in piece.breaks)
-        value *= (sides[k] + sides[k + 1]) / 2 if on else sides[k]
+        if any((place - b).is_zero for b in piece.breaks):
+            sides = (one_sided(piece.exprs[k + side], x, place, 2 * side - 1) for side in (0, 1))
+            value *= Add(*sides) / 2
+        else:
+            value *= piece.exprs[k].subs(x, place)
     return value
 
 

@@ -54,6 +54,12 @@ def slope(activation: str | Activation) -> Expr:
             f"{phi.name} jumps at {derivative.deltas[0][0]}, so that E phi'^2 is infinite: the network has an NNGP but "
             "no tangent kernel. Use a continuous activation."
         )
+    if phi.steep:
+        place, rate = phi.steep[0]
+        raise InfiniteMomentError(
+            f"The slope of {phi.name} grows like {abs(X - place) ** rate} at x = {place}, so that E phi'^2 is infinite: "
+            "the network has an NNGP but no tangent kernel. Use an activation with a bounded slope."
+        )
     return derivative.expr
 
 

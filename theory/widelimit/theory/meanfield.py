@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from sympy import Expr, Integral, Rational, S, Symbol, factorial2, log, oo, pi, series, sqrt
+from sympy import Expr, Integral, Rational, S, Symbol, expand, factorial2, gamma, log, oo, pi, series, sin, sqrt
 
 from widelimit.theory import exact
 from widelimit.theory.activation import Activation, x
@@ -22,6 +22,8 @@ from widelimit.theory.derivation import Derivation
 from widelimit.theory.errors import ArgumentError, DomainError, InfiniteMomentError
 from widelimit.theory.expectation import Expectation, weak_derivative
 from widelimit.theory.growth import require_finite
+from widelimit.theory.pieces import exponent, one_sided, split
+from widelimit.theory.powers import absolute_moment
 from widelimit.theory.special import normal_density
 
 y = Symbol("y", real=True)  # the second input's pre-activation
@@ -54,9 +56,9 @@ class CriticalLine:
 
 @dataclass(frozen=True)
 class DecayLaw:
-    """epsilon_l ~ coefficient * l**-power on the edge of chaos."""
+    """epsilon_l ~ coefficient * l**-power on the edge of chaos; the power is a whole number but for steep slopes."""
 
-    power: int
+    power: Expr | int
     coefficient: Expr
 
 
@@ -80,13 +82,14 @@ def slope_moment(activation: Kind) -> Expr:
 
 
 def curvature_moment(activation: Kind) -> Expr:
-    """Return P_2(q) = E phi''(u)^2; infinity where phi' jumps, because phi'' then holds delta functions.
+    """Return P_2(q) = E phi''(u)^2; infinity where phi' jumps (phi'' then holds delta functions) or phi'' is too steep.
 
     >>> curvature_moment("sin"), curvature_moment("relu")
     (1/2 - exp(-2*q)/2, oo)
     """
     a = _continuous(activation)
-    return oo if a.derivative(2).deltas else Expectation(a.derivative(2).expr ** 2, x, q).doit()
+    rough = a.derivative(2).deltas or any(r <= Rational(1, 2) for _, r, *_ in rough_slopes(a))
+    return oo if rough else Expectation(a.derivative(2).expr ** 2, x, q).doit()
 
 
 def curvature_overlap(activation: Kind) -> Expr:
@@ -238,6 +241,64 @@ def critical_line(activation: Kind) -> CriticalLine:
     return CriticalLine(1 / p, q - v / p)
 
 
+def critical_excess(activation: Kind) -> Expr:
+    """Return q P - V = sigma_b^2 P on the edge of chaos, without the cancellation of `critical_line` at small q.
+
+    Integrating E phi phi'/x by parts gives q P - V = q E(phi' - (phi - phi(0))/x)^2 - phi(0) (2 E phi - phi(0)): with
+    phi(0) = 0 it is never negative, and 0 only where phi is linear on both sides of 0 (ReLU): such an edge of chaos
+    meets sigma_b = 0 nowhere but in the limit q -> 0, see `critical_limit`.
+
+    >>> critical_excess("leaky_relu(0.3)")
+    0
+    """
+    a = _continuous(activation)
+    origin = a.expr.subs(x, 0)
+    bend = split(a.derivative(1).expr - (a.expr - origin) / x, x).map(_tidy)
+    spread = q * Expectation(bend.expr**2, x, q) if any(e != 0 for e in bend.exprs) else S.Zero
+    return spread - (origin * (2 * Expectation(a.expr, x, q) - origin) if origin != 0 else 0)
+
+
+def _tidy(e: Expr) -> Expr:
+    """Return the expression, or its expanded form where that is a constant (0 on a linear piece)."""
+    plain = expand(e)
+    return plain if not plain.has(x) else e
+
+
+@dataclass(frozen=True)
+class CriticalLimit:
+    """The edge of chaos as sigma_b -> 0, where q* -> 0."""
+
+    sigma_w_squared: Expr
+    decay: DecayLaw
+
+
+def critical_limit(activation: Kind) -> CriticalLimit | None:
+    """Return the end of the edge of chaos at sigma_b = 0, q* = 0, from the slopes of phi on both sides of 0.
+
+    phi(0) = 0 and P -> (phi'(0-)^2 + phi'(0+)^2)/2, the inverse of sigma_w^2. Correlations decay as those of the leaky
+    ReLU with these slopes; where they are equal, phi is linear in the limit and the coefficient infinite. None: there
+    is no such end, because phi(0) is not 0 or because the slope at 0 is 0 (then sigma_w -> oo) or infinite.
+
+    >>> critical_limit("elu")
+    CriticalLimit(sigma_w_squared=1, decay=DecayLaw(power=1, coefficient=oo))
+    """
+    a = _continuous(activation)
+    slope = a.pieces.diff()
+    below = sum(1 for b in slope.breaks if b.is_negative)
+    above = sum(1 for b in slope.breaks if not b.is_positive)
+    left, right = (
+        one_sided(slope.exprs[k], x, S.Zero, side) for k, side in ((below, -1), (above, 1))
+    )
+    if a.expr.subs(x, 0) != 0 or left.is_infinite or right.is_infinite or left == right == 0:
+        return None
+    p = (left**2 + right**2) / 2
+    if left == right:
+        power = 1 / _roughness(a)
+        return CriticalLimit(1 / p, DecayLaw(power, oo))
+    s = Rational(2, 3) * sqrt(q / pi) * (right - left) ** 2 * normal_density(S.Zero, q) / p
+    return CriticalLimit(1 / p, DecayLaw(2, 4 / s**2))
+
+
 def critical_length_slope(activation: Kind) -> Expr:
     """Return dq'/dq on the edge of chaos, 1 + E phi phi''/P: the fixed point is stable where it is below 1.
 
@@ -276,14 +337,18 @@ def decay_law(activation: Kind) -> DecayLaw:
     """Return how epsilon_l falls on the edge of chaos, at the fixed point q of the line.
 
     Smooth phi: epsilon' = epsilon - epsilon^2 q P_2/(2 P), so beta/l with beta = 2 P/(q P_2) (hayou2019impact).
-    Jumps J_k of phi' at b_k: epsilon' = epsilon - s epsilon^(3/2) with `kink_coefficient` s, so (4/s^2)/l^2.
+    Jumps J_k of phi' at b_k: epsilon' = epsilon - s epsilon^(3/2) with `kink_coefficient` s, so (4/s^2)/l^2. Slopes
+    that change like abs(x - b)**r with -1/2 < r < 1/2: epsilon' = epsilon - s epsilon^(1 + h) with h = r + 1/2, so
+    (h s l)^(-1/h). At r = 1/2 (abs(x)**1.5) P_2 diverges and epsilon_l falls faster than 1/l by a logarithm only:
+    power 1 with the coefficient 0.
 
     >>> decay_law("relu")
     DecayLaw(power=2, coefficient=9*pi**2/2)
     """
     a = _continuous(activation)
-    if a.derivative(2).deltas:
-        return DecayLaw(2, 4 / kink_coefficient(a) ** 2)
+    h = _roughness(a)
+    if h < 1:
+        return DecayLaw(1 / h, (h * kink_coefficient(a)) ** (-1 / h))
     p_2 = curvature_moment(a)
     if p_2 == 0:
         raise DomainError(f"The activation {a} is linear: on its edge of chaos correlations do not change.")
@@ -291,30 +356,94 @@ def decay_law(activation: Kind) -> DecayLaw:
 
 
 def kink_coefficient(activation: Kind) -> Expr:
-    """Return s in epsilon' = epsilon - s epsilon^(3/2): s = 2/3 sqrt(q/pi) sum_k J_k^2 p_q(b_k) / P(q).
+    """Return s in epsilon' = epsilon - s epsilon^(1 + h), h = r + 1/2 for the roughest change abs(x - b)**r of phi'.
 
-    u_2 - u_1 ~ N(0, 2 q epsilon) steps over a kink of density p_q(b_k) with probability
-    p_q(b_k) E|u_2 - u_1| = 2 p_q(b_k) sqrt(q epsilon/pi), and E (phi'_1 - phi'_2)^2 / 2 integrates to s.
+    Where u_1 and u_2 lie next to b_k, of density p_q(b_k), phi'_1 - phi'_2 is a function of scale
+    u_2 - u_1 ~ N(0, 2 q epsilon), so that its mean square is C_k p_q(b_k) E|u_2 - u_1|^(2h), C_k = `rough_square`;
+    half of it over P, integrated in epsilon, is s epsilon^(1 + h). A jump J_k (h = 1/2) has C_k = J_k^2, and
+    s = 2/3 sqrt(q/pi) sum_k J_k^2 p_q(b_k)/P(q).
 
     >>> kink_coefficient("relu")
     2*sqrt(2)/(3*pi)
     """
     a = _continuous(activation)
-    deltas = a.derivative(2).deltas
-    if not deltas:
+    h = _roughness(a)
+    if h >= 1:
         raise DomainError(f"The slope of {a} does not jump; see decay_law.")
-    weight = sum(jump**2 * normal_density(b, q) for b, jump in deltas)
-    return Rational(2, 3) * sqrt(q / pi) * weight / slope_moment(a)
+    weight = sum(
+        rough_square(r, below, above) * normal_density(b, q)
+        for b, r, below, above in rough_slopes(a)
+        if r + Rational(1, 2) == h
+    )
+    return weight * absolute_moment(2 * h, 2 * q) / (2 * (1 + h) * slope_moment(a))
+
+
+def rough_square(r: Expr, below: Expr, above: Expr) -> Expr:
+    """Return the integral over m of (f(m + 1/2) - f(m - 1/2))^2, f = below*(-m)**r left of 0, above*m**r right of it.
+
+    Each side alone gives Gamma(r + 1)^2/(Gamma(2 r + 2) sin(pi (r + 1/2))), the two together -2 B(r + 1, r + 1)
+    (mandelbrot1968fractional); -1/2 < r < 1/2.
+
+    >>> rough_square(S.Zero, S(2), S(5))
+    9
+    """
+    alone = gamma(r + 1) ** 2 / (gamma(2 * r + 2) * sin(pi * (r + Rational(1, 2))))
+    together = gamma(r + 1) ** 2 / gamma(2 * r + 2)
+    return (below**2 + above**2) * alone - 2 * below * above * together
+
+
+@lru_cache(maxsize=256)
+def rough_slopes(a: Activation) -> tuple[tuple[Expr, Expr, Expr, Expr], ...]:
+    """Return (b, r, below, above): next to b, phi' is a constant plus below or above times abs(x - b)**r, r <= 1/2.
+
+    A jump has r = 0 and the two limits. Points where phi' is smoother are left out.
+    """
+    slope, bend = a.pieces.diff(), a.pieces.diff().diff()
+    jumps, poles = dict(slope.jumps()), slope.poles()
+    found: list[tuple[Expr, Expr, Expr, Expr]] = []
+    for k, b in enumerate(slope.breaks):
+        if b in jumps and b not in poles:
+            found.append((b, S.Zero, S.Zero, jumps[b]))
+            continue
+        if b not in poles and b not in bend.poles():
+            continue
+        sides = [_growth(slope.exprs[k + side], b, 2 * side - 1, b in poles) for side in (0, 1)]
+        r = min(rate for rate, _ in sides)
+        if r <= Rational(1, 2):
+            found.append((b, r, *(size if rate == r else S.Zero for rate, size in sides)))
+    return tuple(found)
+
+
+def _growth(slope: Expr, b: Expr, side: int, pole: bool) -> tuple[Expr, Expr]:
+    """Return (r, size) where phi', without its value at b if that is finite, is size*abs(x - b)**r next to b."""
+    rest = slope if pole else slope - one_sided(slope, x, b, side)
+    if rest == 0:
+        return oo, S.Zero
+    r = exponent(rest, x, b, side)
+    if not r.is_finite or r > Rational(1, 2):
+        return r, S.Zero
+    return r, one_sided(rest * (side * (x - b)) ** -r, x, b, side)
+
+
+def _roughness(a: Activation) -> Expr:
+    """Return h = r + 1/2 of the roughest change of phi', 1 where there is none below 1."""
+    return min([r + Rational(1, 2) for _, r, *_ in rough_slopes(a)] + [S.One])
 
 
 def _continuous(activation: Kind) -> Activation:
-    """Return an activation whose slope has a second moment (`InfiniteMomentError` if phi jumps)."""
+    """Return an activation whose slope has a second moment (`InfiniteMomentError` if phi jumps or is too steep)."""
     a = Activation.of(activation)
     jumps = a.derivative(1).deltas
     if jumps:
         where = ", ".join(str(b) for b, _ in jumps)
         raise InfiniteMomentError(
             f"The activation {a} jumps at x = {where}: the second moment of its slope is infinite."
+        )
+    if a.steep:
+        place, rate = a.steep[0]
+        raise InfiniteMomentError(
+            f"The slope of {a} grows like {abs(x - place) ** rate} at x = {place}: its second moment, and with it chi_1, "
+            "is infinite. Use an activation with a bounded slope."
         )
     return a
 
@@ -335,12 +464,14 @@ def nodes(a: Activation) -> dict[str, Expectation]:
         "V": Expectation(phi**2, x, q),
         "C": Expectation(phi * phi.subs(x, y), (x, y), (q, q, c)),
     }
-    if not a.derivative(1).deltas:
+    if not a.derivative(1).deltas and not a.steep:
         slope = a.derivative(1).expr
         require_finite(slope**2, x, f"second moment of the slope of {a}")
         found["P"] = Expectation(slope**2, x, q)
         found["S"] = Expectation(slope * slope.subs(x, y), (x, y), (q, q, c))
-        found["K"] = Expectation(phi * weak_derivative(slope, x), x, q)
+        # E phi phi'' = E u phi phi'/q - P (Stein), where phi'' is no function next to a pole of phi'
+        whole = not a.derivative(2).divergent
+        found["K"] = Expectation(phi * weak_derivative(slope, x) if whole else x * phi * slope / q - slope**2, x, q)
     return found
 
 

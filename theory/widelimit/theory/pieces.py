@@ -2,6 +2,8 @@
 
 ``split(expr, x)`` turns `Max`, `Min`, `Abs`, `sign`, `Heaviside` and `Piecewise` into breaks and one smooth
 expression an interval. Everything that meets a kink (derivatives, quadrature, closed forms) starts here.
+Zeros under a power that is no whole positive number are breaks too: sqrt(x**2 + x**4) has a kink at 0, and the slope
+of abs(x)**0.7 has a pole there. Values at a break are limits from one side; `exponent` says how fast a pole grows.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from sympy import (
     zoo,
 )
 
-from sympy import asinh, atan, erf, exp, expand, log, sign, sinh, tanh  # isort: skip
+from sympy import asinh, atan, erf, exp, expand, limit, log, sign, simplify, sinh, tanh  # isort: skip
 from sympy.logic.boolalg import Boolean, BooleanFunction, BooleanTrue
 
 from sympy.core.relational import Relational  # isort: skip
@@ -77,18 +79,31 @@ class Pieces:
         return self.map(lambda e: _slope(e, self.variable))
 
     def jumps(self) -> tuple[tuple[Expr, Expr], ...]:
-        """Return (break, height of the jump there), without the jumps of height zero."""
+        """Return (break, height of the jump there), without the jumps of height zero and without poles."""
         found = []
-        for b, left, right in zip(self.breaks, self.exprs, self.exprs[1:], strict=False):
-            height = reduced(right.subs(self.variable, b) - left.subs(self.variable, b))
-            if height.has(nan, zoo, oo, -oo):
-                raise DomainError(
-                    f"A derivative of the function is infinite at {self.variable} = {shown(str(b), 20)}, and no sum of "
-                    "delta functions describes that."
-                )
+        for b, left, right in self._ends():
+            if left.is_infinite or right.is_infinite:
+                continue
+            height = reduced(right - left)
             if height != 0:
                 found.append((b, height))
         return tuple(found)
+
+    def poles(self) -> tuple[Expr, ...]:
+        """Return the breaks at which the function is infinite from one side or both.
+
+        >>> x = Symbol("x", real=True)
+        >>> split(Abs(x)**S("1/2"), x).diff().poles()
+        (0,)
+        """
+        return tuple(b for b, left, right in self._ends() if left.is_infinite or right.is_infinite)
+
+    def _ends(self) -> list[tuple[Expr, Expr, Expr]]:
+        """Return each break with the limits from the left and from the right."""
+        return [
+            (b, one_sided(left, self.variable, b, -1), one_sided(right, self.variable, b, 1))
+            for b, left, right in zip(self.breaks, self.exprs, self.exprs[1:], strict=False)
+        ]
 
 
 def _slope(expr: Expr, variable: Symbol) -> Expr:
@@ -113,12 +128,12 @@ def _slope(expr: Expr, variable: Symbol) -> Expr:
 
 
 def merged(variable: Symbol, breaks: Iterable[Expr], exprs: Iterable[Expr]) -> Pieces:
-    """Build Pieces, forgetting breaks between equal expressions."""
+    """Build Pieces, forgetting breaks between equal expressions that are smooth there."""
     exprs = tuple(exprs)
     kept_breaks: list[Expr] = []
     kept = [exprs[0]]
     for b, e in zip(breaks, exprs[1:], strict=True):
-        if e != kept[-1]:
+        if e != kept[-1] or _rough(e, variable, b):
             kept_breaks.append(b)
             kept.append(e)
     return Pieces(variable, tuple(kept_breaks), tuple(kept))
@@ -186,8 +201,14 @@ def split(expr: Expr, variable: Symbol) -> Pieces:
     >>> split(Abs(x - 1)*Max(-1, Min(1, x)), x).breaks
     (-1, 1)
     """
-    if not expr.has(*KINKED) or not expr.has(variable):
+    if not expr.has(variable):
         return Pieces(variable, (), (expr,))
+    if not expr.has(*KINKED):
+        return _cut(Pieces(variable, (), (expr,)))
+    return _cut(_split(expr, variable))
+
+
+def _split(expr: Expr, variable: Symbol) -> Pieces:
     if isinstance(expr, Piecewise):
         return _split_piecewise(expr, variable)
     parts = [split(arg, variable) for arg in expr.args]
@@ -207,6 +228,77 @@ def split(expr: Expr, variable: Symbol) -> Pieces:
         args = [at(part, low, high) for part in parts]
         exprs.append(_resolve(expr, args, variable, low, high))
     return merged(variable, breaks, exprs)
+
+
+def _cut(pieces: Pieces) -> Pieces:
+    """Add the branch points of the smooth expressions to the breaks."""
+    x, more = pieces.variable, []
+    for (low, high), e in zip(cells_of(pieces.breaks), pieces.exprs, strict=True):
+        more += [r for base in _powers(e, x) for r in _zeros(base, x) if inside(r, low, high)]
+    if not more:
+        return pieces
+    breaks = sorted_breaks([*pieces.breaks, *more])
+    return merged(x, breaks, [at(pieces, low, high) for low, high in cells_of(breaks)])
+
+
+def _powers(e: Expr, x: Symbol) -> set[Expr]:
+    """Return the bases in x of the powers that are no whole positive ones: a zero of one is a branch point or a pole."""
+    return {
+        p.base
+        for p in e.atoms(Pow)
+        if p.base.has(x) and p.exp.is_number and not (p.exp.is_Integer and p.exp.is_positive)
+    }
+
+
+def _zeros(base: Expr, x: Symbol) -> list[Expr]:
+    if base.free_symbols != {x} or base.is_positive:
+        return []
+    try:
+        return real_roots(base, x)
+    except ParseError:  # none that the rules can find
+        return []
+
+
+def _rough(e: Expr, x: Symbol, b: Expr) -> bool:
+    return any(reduced(base.subs(x, b)) == 0 for base in _powers(e, x) if base.free_symbols == {x})
+
+
+def one_sided(e: Expr, x: Symbol, b: Expr, side: int) -> Expr:
+    """Return the limit of a smooth expression at b from below (side -1) or above (1); infinite at a pole.
+
+    >>> x = Symbol("x", real=True)
+    >>> one_sided(x / (x**2)**S("1/2"), x, S.Zero, -1), one_sided(x**S("-1/2"), x, S.Zero, 1)
+    (-1, oo)
+    """
+    value = e.subs(x, b)
+    if not value.has(nan, zoo, oo, -oo):
+        return value
+    return _limit(e, x, b, side)
+
+
+@lru_cache(maxsize=512)
+def _limit(e: Expr, x: Symbol, b: Expr, side: int) -> Expr:
+    try:
+        value = limit(e, x, b, "+" if side > 0 else "-")
+    except Exception as error:  # SymPy's limits raise whatever their parts raise
+        raise ParseError(f"The limit of {shown(str(e))} at x = {b} cannot be found: {error}.") from error
+    if value.is_finite or value.is_infinite:
+        return value
+    raise ParseError(f"The limit of {shown(str(e))} at x = {b} cannot be found.")
+
+
+def exponent(e: Expr, x: Symbol, b: Expr, side: int) -> Expr:
+    """Return r where a smooth expression behaves like abs(x - b)**r next to b: below 0 at a pole.
+
+    >>> x = Symbol("x", real=True)
+    >>> exponent(x**S("-3/10") + 1, x, S.Zero, 1)
+    -3/10
+    """
+    t = Symbol("t", positive=True)
+    near = e.subs(x, b + side * t)
+    if near == 0:
+        return oo
+    return _limit(simplify(t * near.diff(t) / near), t, S.Zero, 1)
 
 
 def at(pieces: Pieces, low: Expr, high: Expr) -> Expr:
