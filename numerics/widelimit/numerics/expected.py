@@ -122,6 +122,8 @@ class Plan:
     def evaluate(self, flat: Sequence[Array], missing: bool) -> tuple[Array, Array]:
         """Return values and error bounds, (expressions, rows)."""
         count = flat[0].size if flat else 1
+        if count == 0:
+            return np.empty((len(self.request.expressions), 0)), np.empty((len(self.request.expressions), 0))
 
         def work(part: slice) -> tuple[Array, Array]:
             piece = [array[part] for array in flat]

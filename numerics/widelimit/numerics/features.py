@@ -20,11 +20,15 @@ from widelimit.theory.pieces import split
 
 @dataclass(frozen=True)
 class Features:
-    """Kinks (in order), (centre, scale) pairs of what is smooth, and whether every function is even."""
+    """Kinks (in order), (centre, scale) pairs of what is smooth, and whether every function is even.
+
+    `sharp`: kinks at which a function behaves like a fractional power; panels are graded towards them.
+    """
 
     kinks: tuple[float, ...] = ()
     spots: tuple[tuple[float, float], ...] = ()
     even: bool = False
+    sharp: tuple[float, ...] = ()
 
     @property
     def scale(self) -> float:
@@ -37,19 +41,21 @@ def features(expressions: Sequence[Expr], x: Symbol) -> Features:
 
     >>> x = Symbol("x", real=True)
     >>> features([sympy.tanh(x - 3)], x)
-    Features(kinks=(), spots=((3.0, 1.0),), even=False)
+    Features(kinks=(), spots=((3.0, 1.0),), even=False, sharp=())
     >>> features([sympy.Max(x, 0) ** 2], x).kinks
     (0.0,)
     """
     kinks: set[float] = set()
+    sharp: set[float] = set()
     spots: set[tuple[float, float]] = set()
     for expr in expressions:
         pieces = split(expr, x)
         kinks |= {float(b) for b in pieces.breaks}
+        sharp |= {float(b) for b in pieces.branches()}
         for part in pieces.exprs:
             spots |= {spot for node in sympy.preorder_traversal(part) for spot in _spots(node, x)}
     even = not kinks and all(sympy.expand(expr.subs(x, -x) - expr) == 0 for expr in expressions)
-    return Features(tuple(sorted(kinks)), tuple(sorted(spots)), even)
+    return Features(tuple(sorted(kinks)), tuple(sorted(spots)), even, tuple(sorted(sharp)))
 
 
 def _spots(node: Expr, x: Symbol) -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,9 +31,11 @@ from widelimit.theory import meanfield as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
 from widelimit.theory.errors import DomainError
-from widelimit.theory.expectation import Expectation
+from widelimit.theory.expectation import Expectation, without_deltas
+from widelimit.theory.precision import evaluate
 
 Array = np.ndarray
+DIGITS = 1e-13  # relative error at which a closed form gives way to quadrature
 _log = logging.getLogger(__name__)
 Q, Q1, Q2, EPS = theory.q, theory.q_1, theory.q_2, theory.epsilon
 
@@ -42,9 +45,13 @@ class Formulas:
     """The symbolic side: expressions in `Q`, or in `Q1`, `Q2`, `EPS` with correlation 1 - `EPS`."""
 
     moments: tuple[Expr, Expr, Expr]  # V, P, dV/dq
+    integrals: tuple[Expr, Expr, Expr]  # the same as expectations, where closed forms lose their digits
+    trusted: tuple[float, float]  # the q between which the closed forms keep them
     mean: Expr  # E phi
     decay: Expr  # coefficient of l**-decay_power on the edge of chaos
-    decay_power: int
+    decay_power: float
+    excess: Expr  # sigma_b^2 P on the edge of chaos
+    end: tuple[float, ...]  # (sigma_w^2, decay coefficient) where the edge meets sigma_b = 0, if it does
     pair: tuple[Expr, ...]  # E phi phi, E phi' phi'
     value: Expr  # phi
     slope: Expr  # phi'
@@ -62,9 +69,24 @@ class Maps:
     def _moments(self) -> Compiled:
         return compile(self.formulas.moments, [Q], name="moments")
 
+    @cached_property
+    def _integrals(self) -> Compiled:
+        return compile(self.formulas.integrals, [Q], name="integrals")
+
     def moments(self, q: Array) -> tuple[Array, Array]:
         """Return (V, P, dV/dq) and their error bounds, (3, n); inf where a moment does not exist."""
-        return self._moments.evaluate(np.ascontiguousarray(np.maximum(q, 1e-290)), missing=True)
+        at = np.ascontiguousarray(np.maximum(q, TINY))
+        values, errors = self._moments.evaluate(at, missing=True)
+        low, high = self.formulas.trusted
+        lost = np.flatnonzero((at < low) | (at > high))
+        if lost.size:
+            values[:, lost], errors[:, lost] = self._integrals.evaluate(at[lost], missing=True)
+        return values, errors
+
+    @cached_property
+    def excess(self) -> Compiled:
+        """sigma_b^2 P on the edge of chaos, of q, without cancellation."""
+        return compile(self.formulas.excess, [Q], name="excess")
 
     @cached_property
     def mean(self) -> Compiled:
@@ -131,7 +153,7 @@ class Maps:
 
     @cached_property
     def decay(self) -> Compiled:
-        """The coefficient of eps_l ~ coefficient * l**-power on the edge of chaos, of q."""
+        """The coefficient of eps_l ~ coefficient * l**-power on the edge of chaos, of q (inf where it is linear)."""
         return compile(self.formulas.decay, [Q], name="decay")
 
     def conditioned(self, q1: Array, q2: Array) -> Conditioned:
@@ -163,14 +185,50 @@ def derive(phi: Activation) -> Formulas:
         law = theory.decay_law(phi)
     except DomainError:  # linear: correlations stay
         law = theory.DecayLaw(1, sympy.oo)
+    end = theory.critical_limit(phi)
+    moments = (theory.second_moment(phi), slope_moment, slope_moment + theory.curvature_overlap(phi))
+    nodes = theory.nodes(phi)
+    overlap = nodes["K"]
+    overlap = without_deltas(overlap) if overlap.has(sympy.DiracDelta) else overlap
+    integrals = (nodes["V"], nodes["P"], nodes["P"] + overlap)
     pair = (theory.unequal_product_moment(phi), theory.unequal_slope_product(phi))
     return Formulas(
-        moments=(theory.second_moment(phi), slope_moment, slope_moment + theory.curvature_overlap(phi)),
+        moments=moments,
+        integrals=integrals,
+        trusted=_trusted(moments),
         mean=Expectation(value, X, Q).doit(),
         decay=law.coefficient,
-        decay_power=law.power,
+        decay_power=float(law.power),
+        excess=theory.critical_excess(phi),
+        end=() if end is None else (float(end.sigma_w_squared), float(end.decay.coefficient)),
         pair=tuple(e.subs(correlation) for e in pair),
         value=value,
         slope=slope,
         shape=features([value, slope], X),
     )
+
+
+def _trusted(moments: tuple[Expr, Expr, Expr]) -> tuple[float, float]:
+    """Return the interval of q around 1 on which closed forms are right to `DIGITS`, compared with mpmath.
+
+    Differences of terms that nearly cancel lose digits at one end or the other: elu's V(q) at small q, that of
+    hard tanh at large q.
+    """
+    if any(e.has(Expectation) for e in moments):
+        return 0.0, math.inf
+    decades = 10.0 ** np.arange(-13.0, 13.0)
+    values = compile(moments, [Q], name="moments").evaluate(decades)[0]
+    good = []
+    for q, (v, p, slope) in zip(decades, values.T, strict=True):
+        exact = [float(evaluate(e, {Q: sympy.Float(q)}, 20)) for e in moments]
+        scale = (abs(exact[0]), abs(exact[1]), abs(exact[1]) + abs(exact[2]))
+        good.append(all(_same(a, b, s) for a, b, s in zip((v, p, slope), exact, scale, strict=True)))
+    one = int(np.searchsorted(decades, 1.0))
+    first = next((k for k in range(one, -1, -1) if not good[k]), None)
+    last = next((k for k in range(one, len(good)) if not good[k]), None)
+    low = 0.0 if first is None else float(decades[min(first + 1, len(good) - 1)])
+    return low, math.inf if last is None else float(decades[max(last - 1, 0)])
+
+
+def _same(value: float, exact: float, scale: float) -> bool:
+    return not math.isfinite(exact) or abs(value - exact) <= DIGITS * scale

@@ -34,6 +34,7 @@ REACH = (
     38.0,
 )  # |z| up to which the weight is followed, as far as f makes it necessary
 CROWD = 512  # so many panels of one integral unfinished at once: more than kinks or spots account for
+GRADED = (26, 120)  # panels towards a fractional power, each a quarter of the last: away from 0, and at 0
 NODES = 4096  # more trapezoid nodes than this: use panels
 ELEMENTS = 1 << 16  # function values held at once: stays in the cache of a core
 
@@ -200,7 +201,12 @@ def _edges(q: Array, features: Features, mean: Array, reach: float) -> Array:
             size *= 4
     with np.errstate(over="ignore"):
         special = (np.array(marks) - mean[:, None]) / root[:, None]
-    edges = np.concatenate([np.broadcast_to(steps, (q.size, steps.size)), special], axis=1)
+    parts = [np.broadcast_to(steps, (q.size, steps.size)), special]
+    for place in features.sharp:  # a fractional power: the function has no scale of its own there
+        graded = 4.0 ** -np.arange(GRADED[place == 0])
+        centre = (place - mean[:, None]) / root[:, None]
+        parts += [centre - graded, centre + graded]
+    edges = np.concatenate(parts, axis=1)
     return np.sort(np.clip(edges, -reach, reach), axis=1)
 
 

@@ -57,8 +57,8 @@ def slope(activation: str | Activation) -> Expr:
     if phi.steep:
         place, rate = phi.steep[0]
         raise InfiniteMomentError(
-            f"The slope of {phi.name} grows like {abs(X - place) ** rate} at x = {place}, so that E phi'^2 is infinite: "
-            "the network has an NNGP but no tangent kernel. Use an activation with a bounded slope."
+            f"The slope of {phi.name} grows like {abs(X - place) ** rate} at x = {place}, so that E phi'^2 is "
+            "infinite: the network has an NNGP but no tangent kernel. Use an activation with a bounded slope."
         )
     return derivative.expr
 

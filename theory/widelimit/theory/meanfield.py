@@ -14,7 +14,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from sympy import Expr, Integral, Rational, S, Symbol, expand, factorial2, gamma, log, oo, pi, series, sin, sqrt
+from sympy import (
+    Expr,
+    Integral,
+    Rational,
+    S,
+    Symbol,
+    expand,
+    factorial2,
+    gamma,
+    log,
+    oo,
+    pi,
+    series,
+    sin,
+    sqrt,
+)
 
 from widelimit.theory import exact
 from widelimit.theory.activation import Activation, x
@@ -286,9 +301,7 @@ def critical_limit(activation: Kind) -> CriticalLimit | None:
     slope = a.pieces.diff()
     below = sum(1 for b in slope.breaks if b.is_negative)
     above = sum(1 for b in slope.breaks if not b.is_positive)
-    left, right = (
-        one_sided(slope.exprs[k], x, S.Zero, side) for k, side in ((below, -1), (above, 1))
-    )
+    left, right = (one_sided(slope.exprs[k], x, S.Zero, side) for k, side in ((below, -1), (above, 1)))
     if a.expr.subs(x, 0) != 0 or left.is_infinite or right.is_infinite or left == right == 0:
         return None
     p = (left**2 + right**2) / 2
@@ -442,8 +455,8 @@ def _continuous(activation: Kind) -> Activation:
     if a.steep:
         place, rate = a.steep[0]
         raise InfiniteMomentError(
-            f"The slope of {a} grows like {abs(x - place) ** rate} at x = {place}: its second moment, and with it chi_1, "
-            "is infinite. Use an activation with a bounded slope."
+            f"The slope of {a} grows like {abs(x - place) ** rate} at x = {place}: its second moment, and with it "
+            "chi_1, is infinite. Use an activation with a bounded slope."
         )
     return a
 
@@ -471,7 +484,9 @@ def nodes(a: Activation) -> dict[str, Expectation]:
         found["S"] = Expectation(slope * slope.subs(x, y), (x, y), (q, q, c))
         # E phi phi'' = E u phi phi'/q - P (Stein), where phi'' is no function next to a pole of phi'
         whole = not a.derivative(2).divergent
-        found["K"] = Expectation(phi * weak_derivative(slope, x) if whole else x * phi * slope / q - slope**2, x, q)
+        found["K"] = Expectation(
+            phi * weak_derivative(slope, x) if whole else x * phi * slope / q - slope**2, x, q
+        )
     return found
 
 

@@ -238,6 +238,19 @@ def _edge(a: Activation) -> list[Step]:
             domain=_Q,
         ),
     ]
+    if (
+        excess := m.critical_excess(a)
+    ) != 0:  # 0: both sides vanish, which line.sigma_b_squared shows already
+        found.append(
+            Step(
+                "critical-line-digits",
+                equal(m.q * nodes["P"] - nodes["V"], excess),
+                "sigma_b^2 P in a form that does not cancel at small q: E (f' - f/x)^2 = P - V/q for f = phi - phi(0), "
+                "by integrating f f'/x by parts.",
+                f"{SELECTION}, edge of chaos",
+                domain=_Q,
+            )
+        )
     if not a.derivative(2).deltas and m.curvature_moment(a) == 0:
         return found  # linear: correlations stay
     return [*found, *_decay(a, line.sigma_w_squared)]

@@ -43,7 +43,7 @@ from sympy.logic.boolalg import Boolean, BooleanFunction, BooleanTrue
 from sympy.core.relational import Relational  # isort: skip
 
 from widelimit.theory import sampling
-from widelimit.theory.errors import DomainError, ParseError, shown
+from widelimit.theory.errors import ParseError, shown
 
 KINKED = (Abs, sign, Max, Min, Heaviside, Piecewise)
 _ODD = (tanh, sinh, asinh, atan, erf)  # increasing, with their only zero at zero
@@ -97,6 +97,18 @@ class Pieces:
         (0,)
         """
         return tuple(b for b, left, right in self._ends() if left.is_infinite or right.is_infinite)
+
+    def branches(self) -> tuple[Expr, ...]:
+        """Return the breaks at which the expression on one side holds a fractional power of something that vanishes.
+
+        >>> x = Symbol("x", real=True)
+        >>> split(Abs(x)**S("3/2") + Abs(x - 1), x).branches()
+        (0,)
+        """
+        neighbours = zip(self.breaks, self.exprs, self.exprs[1:], strict=False)
+        return tuple(
+            b for b, *sides in neighbours if any(_rough(e, self.variable, b, fractional=True) for e in sides)
+        )
 
     def _ends(self) -> list[tuple[Expr, Expr, Expr]]:
         """Return each break with the limits from the left and from the right."""
@@ -241,13 +253,10 @@ def _cut(pieces: Pieces) -> Pieces:
     return merged(x, breaks, [at(pieces, low, high) for low, high in cells_of(breaks)])
 
 
-def _powers(e: Expr, x: Symbol) -> set[Expr]:
-    """Return the bases in x of the powers that are no whole positive ones: a zero of one is a branch point or a pole."""
-    return {
-        p.base
-        for p in e.atoms(Pow)
-        if p.base.has(x) and p.exp.is_number and not (p.exp.is_Integer and p.exp.is_positive)
-    }
+def _powers(e: Expr, x: Symbol, fractional: bool = False) -> set[Expr]:
+    """Return the bases in x of the powers that are no whole positive ones: a zero is a branch point or a pole."""
+    powers = {p for p in e.atoms(Pow) if p.base.has(x) and p.exp.is_number}
+    return {p.base for p in powers if not (p.exp.is_Integer and (fractional or p.exp.is_positive))}
 
 
 def _zeros(base: Expr, x: Symbol) -> list[Expr]:
@@ -259,8 +268,10 @@ def _zeros(base: Expr, x: Symbol) -> list[Expr]:
         return []
 
 
-def _rough(e: Expr, x: Symbol, b: Expr) -> bool:
-    return any(reduced(base.subs(x, b)) == 0 for base in _powers(e, x) if base.free_symbols == {x})
+def _rough(e: Expr, x: Symbol, b: Expr, fractional: bool = False) -> bool:
+    """Say whether a power in e has its branch point (or, unless only `fractional` ones count, its pole) at b."""
+    bases = _powers(e, x, fractional)
+    return any(reduced(base.subs(x, b)) == 0 for base in bases if base.free_symbols == {x})
 
 
 def one_sided(e: Expr, x: Symbol, b: Expr, side: int) -> Expr:
