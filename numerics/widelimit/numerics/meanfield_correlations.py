@@ -41,7 +41,7 @@ def fixed_points(maps: Maps, q: Array, weight: Array, noise: Array, top: Array) 
 
     def work(rows: Array) -> None:
         left = rows
-        for terms in (0,) if maps.closed else TERMS:
+        for terms in (0,) if maps.closed_at(q[rows]) else TERMS:
             here = q[left]
             pairs = maps.pairs(here, here, terms)
             eps[left], chi[left] = _newton(pairs, weight[left], noise[left], top[left])

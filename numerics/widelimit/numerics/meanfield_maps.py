@@ -83,6 +83,21 @@ class Maps:
             values[:, lost], errors[:, lost] = self._integrals.evaluate(at[lost], missing=True)
         return values, errors
 
+    @property
+    def moments_are_closed(self) -> bool:
+        """Whether V, P and dV/dq have closed forms."""
+        return not any(e.has(Expectation) for e in self.formulas.moments)
+
+    @property
+    def njit_moments(self) -> Any:
+        """The closed forms of (V, P, dV/dq) as a compiled function of one q."""
+        return self._moments.njit
+
+    @property
+    def njit_integrals(self) -> Any:
+        """The same by adaptive quadrature in nopython code, which takes seconds to compile."""
+        return self._integrals.njit
+
     @cached_property
     def excess(self) -> Compiled:
         """sigma_b^2 P on the edge of chaos, of q, without cancellation."""
@@ -98,14 +113,15 @@ class Maps:
         """V and dV/dq on the shared grid."""
         return Table.of(self.moments)
 
-    @property
+    @cached_property
     def closed(self) -> bool:
         """Whether the pair expectations have closed forms."""
-        return not any(
-            type(node).__name__ == "Expectation"
-            for e in self.formulas.pair
-            for node in sympy.preorder_traversal(e)
-        )
+        return not any(e.has(Expectation) for e in self.formulas.pair)
+
+    def closed_at(self, q: Array) -> bool:
+        """Whether they have, and keep their digits at every one of these variances."""
+        low, high = self.formulas.trusted
+        return bool(self.closed and (q >= low).all() and (q <= high).all())
 
     @cached_property
     def _pair(self) -> Compiled:
@@ -122,12 +138,12 @@ class Maps:
         return value, slope
 
     def pairs(self, q1: Array, q2: Array, terms: int) -> Closed | Series:
-        """Return the pair map of every (q1, q2); `terms` counts Hermite coefficients where there is no closed form."""
+        """Return the pair map of every (q1, q2); `terms` counts Hermite coefficients, 0 is the closed form."""
         if q1 is q2:
             at_one = self.moments(q1)[0][0]
         else:
             at_one = np.array([self.joint(*pair)[0] for pair in zip(q1, q2, strict=True)])
-        if self.closed:
+        if terms == 0:
             return Closed(self._pair, q1, q2, at_one)
         means = self.mean.evaluate(q1)[0][0]
         spread = at_one - means * (means if q1 is q2 else self.mean.evaluate(q2)[0][0])

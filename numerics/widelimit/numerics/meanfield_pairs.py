@@ -27,7 +27,7 @@ from widelimit.numerics.results import by_value
 
 Array = np.ndarray
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
-_S, _W = 0.5 * (_NODES + 1), 0.5 * _WEIGHTS
+NODES, WEIGHTS = 0.5 * (_NODES + 1), 0.5 * _WEIGHTS  # Gauss-Legendre on [0, 1]
 SMALL_GAP = 1e-4  # a gap below this share of cov(0) is integrated, not subtracted
 
 
@@ -54,10 +54,10 @@ class Closed:
         gap = self.at_one - self.functions.evaluate(self.q1, self.q2, eps)[0][0]
         small = np.flatnonzero(~(gap >= SMALL_GAP * np.abs(self.at_one)))
         if small.size:  # t = eps s^2 smooths the square root that a kink leaves at t = 0
-            t = eps[small, None] * _S**2
-            q1, q2 = (np.repeat(q[small], _S.size) for q in (self.q1, self.q2))
+            t = eps[small, None] * NODES**2
+            q1, q2 = (np.repeat(q[small], NODES.size) for q in (self.q1, self.q2))
             chi = self.functions.evaluate(q1, q2, t.ravel())[0][1].reshape(t.shape)
-            gap[small] = np.sqrt(self.q1[small] * self.q2[small]) * eps[small] * (chi @ (2 * _S * _W))
+            gap[small] = np.sqrt(self.q1[small] * self.q2[small]) * eps[small] * (chi @ (2 * NODES * WEIGHTS))
         return gap
 
     def accurate(self, eps: Array) -> Array:
@@ -145,8 +145,8 @@ class Conditioned:
             at_one = self._one(self.value, row, 0.0)
             out[row] = at_one - self._one(self.value, row, e)
             if out[row] < SMALL_GAP * abs(at_one):
-                chi = np.array([self._one(self.slope, row, t) for t in e * _S**2])
-                out[row] = np.sqrt(self.q1[row] * self.q2[row]) * e * (chi @ (2 * _S * _W))
+                chi = np.array([self._one(self.slope, row, t) for t in e * NODES**2])
+                out[row] = np.sqrt(self.q1[row] * self.q2[row]) * e * (chi @ (2 * NODES * WEIGHTS))
         return out
 
     def accurate(self, eps: Array) -> Array:

@@ -15,15 +15,22 @@ from typing import Any
 import numpy as np
 from sympy import Expr
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
+from widelimit.numerics import meanfield_loops as loops
 from widelimit.numerics.meanfield_correlations import TERMS
 from widelimit.numerics.meanfield_maps import Maps, maps
+from widelimit.numerics.meanfield_pairs import NODES, WEIGHTS, Closed
+from widelimit.numerics.quadrature import TINY
 from widelimit.numerics.results import by_value
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
 
 Array = np.ndarray
-SETTLED = 2e-16  # relative change of q below which the length has reached its fixed point
+BLOCK = 4096  # layers whose Hermite coefficients are held at once
+SLOW, COMPILED = (
+    500,
+    10_000,
+)  # layers by array quadrature after which, and left for which, scalar code is compiled
 
 
 @by_value
@@ -77,22 +84,15 @@ def propagate(
         else float(_one("one_minus_c0", arguments.within("one_minus_c0", one_minus_c0, 0, 2)))
     )
     first, second = float(start.reshape(-1)[0]), float(start.reshape(-1)[-1])
+    # seven columns of numbers a layer; a layer costs from a tenth of a microsecond (closed forms) up
+    costs.affordable("depth", layers, memory=9 * 8, seconds=2e-6)
     functions = maps(activation)
-    table = np.empty((4, layers + 1))
-    state = _Pair(functions, w, b, rho)
-    here = (first, second, eps)
-    for layer in range(layers + 1):
-        after, chi = state.step(*here)
-        table[:, layer] = (*here, chi)
-        if layer < layers and not all(np.isfinite(after)):
-            raise DomainError(
-                f"The length of {functions.activation.name} overflows in layer {layer + 1} at sigma_w = {w:g}, "
-                f"sigma_b = {b:g}. Use a smaller sigma_w or fewer layers."
-            )
-        here = after
+    path = _Path(functions, w, b, rho, layers)
+    path.follow_lengths(first, second)
+    eps_path = path.follow_correlation(eps)
     with np.errstate(over="ignore", under="ignore"):
-        gradient = np.concatenate([[1.0], np.cumprod(table[3, :-1])])
-    return Propagation(table[0], table[1], 1 - table[2], table[2], table[3], gradient)
+        gradient = np.concatenate([[1.0], np.cumprod(path.chi[:-1])])
+    return Propagation(path.q1, path.q2, 1 - eps_path, eps_path, path.chi, gradient)
 
 
 def _one(name: str, array: Array) -> Array:
@@ -101,55 +101,139 @@ def _one(name: str, array: Array) -> Array:
     return array
 
 
-class _Pair:
-    """One step of the recursion; keeps what does not change once the lengths have settled."""
+class _Path:
+    """The recursion of one request: first the lengths of both inputs over all layers, then eps = 1 - c along them."""
 
-    def __init__(self, functions: Maps, w: float, b: float, rho: float) -> None:
-        self._functions, self._w2, self._s, self._bias, self._rho = functions, w * w, w * w / rho, b * b, rho
-        self._lengths: tuple[float, float] | None = None
-        self._known: tuple[Any, ...] = ()
-        self._pairs: dict[int, Any] = {}
+    def __init__(self, functions: Maps, w: float, b: float, rho: float, depth: int) -> None:
+        self.functions, self.depth = functions, depth
+        self.w2, self.s, self.bias, self.rho = w * w, w * w / rho, b * b, rho
+        self.where = f"sigma_w = {w:g}, sigma_b = {b:g}"
 
-    def step(self, q1: float, q2: float, eps: float) -> tuple[tuple[float, float, float], float]:
-        """Return (q_1', q_2', eps') and chi at q_1."""
-        if (q1, q2) != self._lengths:
-            self._prepare(q1, q2)
-        new1, new2, distance, noise, chi = self._known
-        if not (np.isfinite(new1) and np.isfinite(new2)):
-            return (np.inf, np.inf, np.inf), chi
+    def follow_lengths(self, first: float, second: float) -> None:
+        """Find q, V and P of both inputs in every layer; `settled` is the layer from which nothing changes."""
+        self.q1, self.v1, p1, last = self._lengths(first)
+        self.q2, self.v2, _, also = (self.q1, self.v1, p1, last) if first == second else self._lengths(second)
+        self.chi = self.s * p1
+        self.settled = max(last, also)
+
+    def _lengths(self, start: float) -> tuple[Array, Array, Array, int]:
+        q, v, p = np.empty((3, self.depth + 1))
+        q[0], layer, steps = start, 0, 0
+        low, high = self.functions.formulas.trusted
+        fast = self.functions.moments_are_closed
+        while layer < q.size:
+            if fast and low <= q[layer] <= high:
+                layer = loops.lengths(
+                    self.functions.njit_moments, q, v, p, layer, self.s, self.bias, low, high
+                )
+            elif steps > SLOW and q.size - layer > COMPILED:
+                layer = loops.lengths(
+                    self.functions.njit_integrals, q, v, p, layer, self.s, self.bias, -np.inf, np.inf
+                )
+            else:
+                (v[layer], p[layer], _), _ = (
+                    row[:, 0] for row in self.functions.moments(q[layer : layer + 1])
+                )
+                new = self.s * v[layer] + self.bias
+                layer, steps = layer + 1, steps + 1
+                if layer < q.size:
+                    q[layer] = (
+                        q[layer - 1] if abs(new - q[layer - 1]) <= loops.SETTLED * q[layer - 1] else new
+                    )
+            if layer < q.size and not np.isfinite(q[layer]):
+                self._refuse(layer)
+            if layer < q.size and q[layer] == q[layer - 1]:
+                for column in (q, v, p):
+                    column[layer:] = column[layer - 1]
+                return q, v, p, layer - 1
+        if not np.isfinite(q).all():
+            self._refuse(int(np.flatnonzero(~np.isfinite(q))[0]))
+        return q, v, p, self.depth
+
+    def _refuse(self, layer: int) -> None:
+        raise DomainError(
+            f"The length of {self.functions.activation.name} overflows in layer {layer} at {self.where}. "
+            "Use a smaller sigma_w or fewer layers."
+        )
+
+    def follow_correlation(self, start: float) -> Array:
+        """Return eps in every layer."""
+        eps = np.empty(self.depth + 1)
+        eps[0], layer = start, 0
+        different = np.flatnonzero(self.q1 != self.q2)
+        if different.size:  # two lengths: layer by layer
+            last = int(different[-1]) + 1
+            costs.affordable("depth", last, seconds=4e-3)
+            while layer < min(last, self.depth):
+                eps[layer + 1] = self._step(layer, eps[layer])
+                layer += 1
+        while layer < self.depth:
+            layer = self._equal(eps, layer)
+        return eps
+
+    def _noise(self, rows: slice) -> Array:
+        return self.w2 * (1 / self.rho - 1) * (self.v1[rows] + self.v2[rows]) / 2
+
+    def _equal(self, eps: Array, layer: int) -> int:
+        """Follow eps from a layer on in which both lengths are equal; return the layer reached."""
+        stop = self.depth if layer >= self.settled else min(self.depth, self.settled, layer + BLOCK)
+        count = 1 if layer >= self.settled else stop - layer
+        rows = slice(layer, layer + count)
+        q, new_q = (
+            self.q1[rows].copy(),
+            np.append(self.q1, self.q1[-1])[rows.start + 1 : rows.stop + 1].copy(),
+        )
+        noise = self._noise(rows)
+        at = np.maximum(q, TINY)
+        for terms in (0,) if self.functions.closed_at(at) else TERMS:
+            pairs = self.functions.pairs(at, at, terms)
+            if isinstance(pairs, Closed):
+                return layer + _closed(pairs, eps[layer : stop + 1], q, new_q, noise, self.w2)
+            got = int(
+                loops.series(
+                    pairs.products, pairs.tail, pairs.moment, pairs.spread, eps, q, new_q, noise,
+                    layer, layer, stop, self.w2,
+                )
+            )  # fmt: skip
+            if got > layer:
+                return got
+        # rough phi and inputs next to each other
+        costs.affordable("depth", self.depth - layer, seconds=4e-3)
+        eps[layer + 1] = self._step(layer, eps[layer])
+        return layer + 1
+
+    def _step(self, layer: int, eps: float) -> float:
+        """Return eps one layer on, by the cheapest method that is right for any lengths."""
+        q1, q2 = float(self.q1[layer]), float(self.q2[layer])
+        new1, new2 = float(self.q1[layer + 1]), float(self.q2[layer + 1])
         scale = np.sqrt(new1) * np.sqrt(new2)
         if scale == 0:
-            return (new1, new2, eps), chi
-        new = (self._w2 * self._gap(eps) + distance + noise) / scale if q1 > 0 and q2 > 0 else noise / scale
-        return (new1, new2, float(min(max(new, 0.0), 2.0))), chi
-
-    def _prepare(self, q1: float, q2: float) -> None:
-        pair = np.array([q1, q2])
-        (v, p, _), _ = self._functions.moments(pair)
-        new = self._s * v + self._bias
-        settled = np.abs(new - pair) <= SETTLED * pair
-        new = np.where(settled, pair, new)
+            return eps
+        noise = float(self._noise(slice(layer, layer + 1))[0])
+        if q1 == 0 or q2 == 0:
+            return float(min(max(noise / scale, 0.0), 2.0))
         distance = 0.0
-        if q1 != q2 and np.isfinite(new).all():
-            _, apart = self._functions.joint(q1, q2)
-            distance = (
-                self._w2 * apart / 2 - ((new[0] - new[1]) / (np.sqrt(new[0]) + np.sqrt(new[1]))) ** 2 / 2
-            )
-        noise = self._w2 * (1 / self._rho - 1) * (v[0] + v[1]) / 2
-        self._lengths, self._pairs = (q1, q2), {}
-        self._known = (float(new[0]), float(new[1]), float(distance), float(noise), float(self._s * p[0]))
+        if q1 != q2:
+            _, apart = self.functions.joint(q1, q2)
+            distance = self.w2 * apart / 2 - ((new1 - new2) / (np.sqrt(new1) + np.sqrt(new2))) ** 2 / 2
+        return float(min(max((self.w2 * self._gap(q1, q2, eps) + distance + noise) / scale, 0.0), 2.0))
 
-    def _gap(self, eps: float) -> float:
+    def _gap(self, one: float, two: float, eps: float) -> float:
         """cov(0) - cov(eps) by the cheapest method that is right."""
-        assert self._lengths is not None
-        at = np.array([eps])
-        q1 = np.array([self._lengths[0]])
-        q2 = q1 if self._lengths[0] == self._lengths[1] else np.array([self._lengths[1]])
         if eps == 0:
             return 0.0
-        for terms in (0,) if self._functions.closed else TERMS:
-            if terms not in self._pairs:
-                self._pairs[terms] = self._functions.pairs(q1, q2, terms)
-            if self._pairs[terms].accurate(at)[0]:
-                return float(self._pairs[terms].gap(at)[0])
-        return float(self._functions.conditioned(q1, q2).gap(at)[0])
+        at, q1 = np.array([eps]), np.array([one])
+        q2 = q1 if one == two else np.array([two])
+        for terms in (0,) if self.functions.closed_at(np.array([one, two])) else TERMS:
+            pairs = self.functions.pairs(q1, q2, terms)
+            if pairs.accurate(at)[0]:
+                return float(pairs.gap(at)[0])
+        return float(self.functions.conditioned(q1, q2).gap(at)[0])
+
+
+def _closed(pairs: Closed, eps: Array, q: Array, new_q: Array, noise: Array, w2: float) -> int:
+    return int(
+        loops.closed(
+            pairs.functions.njit, eps, q, pairs.at_one, new_q, noise, NODES, WEIGHTS, 0, eps.size - 1, w2
+        )
+    )
