@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 from widelimit.numerics import arguments
@@ -18,17 +19,27 @@ from widelimit.theory.errors import ArgumentError, DomainError
 class BatchNorm:
     """`factor`: growth of the mean square gradient per layer; `batch`: the batch size it is for (None: infinite).
 
-    `explosion`: the factor to the power of `depth`.
+    `explosion`: the factor to the power of `depth`, inf beyond the range of floats. `length_growth`: growth per layer
+    of a relative deviation in the length of one input; `stable`: whether it is at most 1, so that the batch stays at
+    the symmetric fixed point that the factor is for.
     """
 
     factor: float
     batch: int | None
     explosion: float
+    length_growth: float = 1.0
+    stable: bool = True
+
+
+ROUNDING = 1e-12  # of the growth of lengths
 
 
 @functools.lru_cache(maxsize=64)
 def _moments(activation: Activation) -> Compiled:
-    return compile(theory.moments(activation), (), name="moments")
+    growth = theory.length_growth(activation)
+    return compile(
+        (*theory.moments(activation), theory.gradient_factor(activation), growth), (), name="moments"
+    )
 
 
 def predict(activation: str = "relu", batch: int | None = None, depth: int = 1) -> BatchNorm:
@@ -41,6 +52,9 @@ def predict(activation: str = "relu", batch: int | None = None, depth: int = 1) 
         activation: a catalogue name or an expression in x.
         batch: batch size, above 3; only for the linear activation. Default: infinite.
         depth: number of layers for `explosion`.
+
+    Where the result is not `stable` (x**2: a relative deviation in length doubles every layer) a real network leaves
+    the symmetric fixed point, and its gradients grow by another factor.
 
     Raises `DomainError` for a constant activation, `ArgumentError` for a finite batch of a nonlinear network.
 
@@ -58,10 +72,15 @@ def predict(activation: str = "relu", batch: int | None = None, depth: int = 1) 
                 "The limit of large batches is known.",
             )
         factor = float(theory.linear_factor(arguments.count("batch", batch, least=4)))
-        return BatchNorm(factor, batch, factor**depth)
-    first, second, steep = _moments(phi)()
-    variance = second - first**2
-    if variance <= 0:
+        return BatchNorm(factor, batch, _power(factor, depth))  # linear networks keep relative lengths
+    first, second, _, factor, growth = _moments(phi)()
+    if not second - first**2 > 0:
         raise DomainError(f"{phi.name} is constant: nothing is left to normalise.")
-    factor = steep / variance
-    return BatchNorm(factor, None, factor**depth)
+    return BatchNorm(factor, None, _power(factor, depth), growth, growth <= 1 + ROUNDING)
+
+
+def _power(factor: float, depth: int) -> float:
+    try:
+        return factor**depth
+    except OverflowError:
+        return math.inf

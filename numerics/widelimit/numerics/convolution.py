@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.kernel_maps import moments
 from widelimit.numerics.results import by_value
@@ -69,8 +69,12 @@ def predict(
     [1.0, 0.333333333, -0.333333333]
     """
     phi = Activation.of(activation)
-    positions = arguments.count("positions", positions, least=2)
-    filter_size = arguments.count("filter_size", filter_size)
+    positions = costs.affordable(
+        "positions", arguments.count("positions", positions, least=2), memory=300.0, each="position"
+    )
+    filter_size = costs.affordable(
+        "filter_size", arguments.count("filter_size", filter_size), seconds=1e-3, power=2, each="point"
+    )
     kind = arguments.choice("kind", kind, ("uniform", "delta"))
     if q is None or c is None:
         from widelimit.numerics import meanfield

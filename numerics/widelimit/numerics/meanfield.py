@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from sympy import Expr
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.meanfield_correlations import fixed_points as correlation_fixed_points
 from widelimit.numerics.meanfield_critical import CriticalLine, critical_line
 from widelimit.numerics.meanfield_lengths import Roots, reached
@@ -52,7 +52,9 @@ class MeanField:
     phase: "ordered" (chi_1 < 1), "chaotic" (chi_1 > 1), "critical", or "unbounded" (no finite q*, then q_star and
     chi_1 are inf or the limit, correlations and depth scales inf). Depth scales are in layers; xi_grad is positive
     where gradients vanish with depth and negative where they explode; inf where there is no exponential law.
-    `fixed_points` and `fixed_point_slopes` list every fixed point of the length map (arrays: last axis, padded by NaN).
+    `fixed_points` and `fixed_point_slopes` list every fixed point of the length map (arrays: last axis, padded by NaN);
+    those with a slope between -1 and 1 are stable, and `several` says that there are two or more: which of them a
+    network reaches depends on where it starts (`q0`).
     """
 
     q_star: Any
@@ -69,6 +71,7 @@ class MeanField:
     fixed_points: Any
     fixed_point_slopes: Any
     error: Any
+    several: Any = False
 
 
 def solve(
@@ -102,6 +105,7 @@ def solve(
         **({} if q0 is None else {"q0": arguments.positive("q0", q0)}),
     )
     shape = given[0].shape
+    costs.affordable("sigma_w", given[0].size, memory=800.0, seconds=5e-6, each="point")
     w, b, rho, *rest = (np.array(array, float).reshape(-1) for array in given)
     start = rest[0] if rest else np.full(w.size, np.nan)
     functions = maps(activation)
@@ -168,6 +172,8 @@ def _solve(functions: Maps, w: Array, b: Array, rho: Array, start: Array) -> dic
         "fixed_points": roots.q,
         "fixed_point_slopes": s[:, None] * roots.moments[2],
     }
+    with np.errstate(invalid="ignore"):
+        result["several"] = (np.abs(result["fixed_point_slopes"]) < 1).sum(axis=1) > 1
     with np.errstate(all="ignore"):
         error = s * bound / np.abs(1 - slope) + 4e-16 * q
     result["error"] = np.where(found & (slope != 1), np.where(q == 0, 0.0, error), 0.0)
@@ -255,6 +261,7 @@ def phase_diagram(
     import xarray
 
     w, b = arguments.increasing("sigma_w", sigma_w), arguments.increasing("sigma_b", sigma_b)
+    costs.affordable("sigma_w", w.size * b.size, memory=800.0, seconds=5e-6, each="point")
     found = solve(activation, sigma_w=w[:, None], sigma_b=b[None, :], keep=keep, q0=q0)
     skip = ("fixed_points", "fixed_point_slopes")
     values = {

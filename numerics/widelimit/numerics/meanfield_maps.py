@@ -193,7 +193,12 @@ def _maps(phi: Activation) -> Maps:
 
 
 def derive(phi: Activation) -> Formulas:
-    """Ask the theory for the formulas of an activation."""
+    """Ask the theory for the formulas of an activation, at the variances where its moments exist."""
+    with theory.where_finite():
+        return _derive(phi)
+
+
+def _derive(phi: Activation) -> Formulas:
     correlation = {theory.c: 1 - EPS}
     value, slope = phi.expr, phi.derivative(1).expr
     slope_moment = theory.slope_moment(phi)

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.kernel_maps import moments
+from widelimit.numerics.quadrature import TINY
 from widelimit.numerics.results import by_value
 from widelimit.theory import recurrence as theory
 from widelimit.theory.activation import Activation
-from widelimit.theory.errors import NoFixedPointError
+from widelimit.theory.errors import DomainError, NoFixedPointError
+from widelimit.theory.kernel import SIGMA_W
+
+SCAN = 512  # points of each scan for fixed points
+MOST_STEPS = 5000
 
 
 @by_value
@@ -27,6 +32,10 @@ class Gated:
     the growth of
     gradients per step, `time_scale` = -1 / log chi_1 the steps over which they fade (negative: grow).
     `chi_1_without_gate`: the same with E u^2 omitted, as in a published implementation, for comparison only.
+
+    Several fixed points can exist: `roots` lists the q of all of them in increasing order, `root_slopes` the factor by
+    which a deviation of E h^2 changes per step there (stable: between -1 and 1). The record is about the one that a
+    network reaches from rest, h = 0; `stable` is about it, `several` says whether another one is stable too.
     """
 
     q_star: float
@@ -36,27 +45,34 @@ class Gated:
     chi_1: float
     time_scale: float
     chi_1_without_gate: float
+    roots: tuple[float, ...] = ()
+    root_slopes: tuple[float, ...] = ()
+    stable: bool = True
+    several: bool = False
 
 
 @functools.cache
 def _gate() -> Compiled:
-    return compile(theory.gate_moments(), (theory.MU_B, theory.Q), name="gate")
+    """(E u^2, E (1 - u)^2, E u'^2), E h^2, next q, chi_1, d E h_t^2/d E h_(t-1)^2, 1 minus both, of a stationary q."""
+    memory = theory.stationary_memory()
+    there = (
+        theory.gate_variance(), theory.gated_chi_1(), theory.memory_slope(), theory.gradient_loss(),
+        theory.memory_return(),
+    )  # fmt: skip
+    return compile(
+        (*theory.gate_moments(), memory, *(e.subs(theory.MEMORY, memory) for e in there)),
+        (theory.MU_B, theory.Q, SIGMA_W, theory.SIGMA_V, theory.R),
+        name="gate",
+    )
 
 
 @functools.cache
-def _gated_formulas() -> Compiled:
-    """(E h^2, q, chi_1) as functions of the gate's moments."""
-    from sympy import Symbol
-
-    kept, written, slope = (Symbol(name, positive=True) for name in ("kept", "written", "slope"))
-    symbols = dict(zip(theory.gate_moments(), (kept, written, slope), strict=True))
-    memory = theory.stationary_memory().xreplace(symbols)
-    variance = theory.gate_variance().subs(theory.MEMORY, memory)
-    chi = theory.gated_chi_1().xreplace(symbols).subs(theory.MEMORY, memory)
-    from widelimit.theory.kernel import SIGMA_W
-
+def _step() -> Compiled:
+    """E h_t^2 of E h_(t-1)^2."""
     return compile(
-        (memory, variance, chi), (kept, written, slope, SIGMA_W, theory.SIGMA_V, theory.R), name="gated"
+        theory.next_memory().subs(theory.Q, theory.gate_variance()),
+        (theory.MEMORY, theory.MU_B, SIGMA_W, theory.SIGMA_V, theory.R),
+        name="step",
     )
 
 
@@ -66,8 +82,8 @@ def predict(
     """Solve the mean field of a minimalRNN, h_t = u h_(t-1) + (1 - u) x_t (chen2018dynamical, eqs. (4), (5), (9)).
 
     Q = R E(1 - u)^2 / (1 - E u^2), q = sigma_w^2 Q + sigma_v^2 R, chi_1 = E u^2 + sigma_w^2 (Q + R) E u'^2,
-    averages over
-    N(bias_mean, q).
+    averages over N(bias_mean, q). Where several fixed points exist, the one reached from rest (h = 0) is returned, and
+    `roots` lists all. Raises `DomainError` where the gate never opens within rounding or a variance overflows.
 
     Args:
         sigma_w: standard deviation of the recurrent weights times the root of the width.
@@ -79,28 +95,105 @@ def predict(
     >>> round(point.q_star, 8), round(point.chi_1, 8)
     (15.93622266, 0.99877951)
     """
-    sw = float(arguments.positive("sigma_w", sigma_w))
-    sv = float(arguments.non_negative("sigma_v", sigma_v))
-    r = float(arguments.positive("input_moment", input_moment))
-    mu = float(arguments.finite("bias_mean", bias_mean))
-    gate, formulas = _gate(), _gated_formulas()
+    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
+    sv = arguments.single("sigma_v", arguments.non_negative("sigma_v", sigma_v))
+    r = arguments.single("input_moment", arguments.positive("input_moment", input_moment))
+    mu = arguments.single("bias_mean", arguments.finite("bias_mean", bias_mean))
+    at = (sw, sv, r)
+    roots = _roots(mu, at)
+    found = _evaluate(mu, np.array(roots), at).tolist()
+    kept, _, slope, memory, _, chi, pull, loss, back = found
+    steady = [0 < value < 2 for value in back]
+    k = _from_rest(memory, steady, mu, at)
+    return Gated(
+        roots[k], memory[k], kept[k], slope[k], chi[k], _scale(loss[k]), chi[k] - kept[k],
+        roots=tuple(roots), root_slopes=tuple(pull), stable=steady[k], several=sum(steady) > 1,
+    )  # fmt: skip
 
-    def excess(q: float) -> float:
-        return formulas(*gate(mu, q), sw, sv, r)[1] - q
 
-    low, high = sv**2 * r, (sw**2 + sv**2) * r  # E h^2 lies between 0 and R
-    if excess(high) > 1e-9 * high:
+def _evaluate(mu: float, q: np.ndarray, at: tuple[float, float, float]) -> np.ndarray:
+    """Return the rows of `_gate` at many q; a gate that never opens is refused."""
+    columns = [np.full(q.size, mu), np.maximum(q, TINY), *(np.full(q.size, value) for value in at)]
+    found = _gate().evaluate(*columns)[0]
+    if not np.isfinite(found).all():
+        raise DomainError(
+            f"The gate at bias_mean = {mu:g} is never open to within rounding, or the variances overflow: "
+            "E h^2 is not determined. Use a smaller bias_mean, sigma_w, sigma_v or input_moment."
+        )
+    return found
+
+
+def _roots(mu: float, at: tuple[float, float, float]) -> list[float]:
+    """Return every fixed point q of the gate's variance, between those that E h^2 = 0 and E h^2 = R give."""
+    sw, sv, r = at
+    low, high = sv * sv * r, (sw * sw + sv * sv) * r
+    if not (math.isfinite(high) and high > 0):
+        raise DomainError(
+            f"The gate's variance, up to {high:.3g}, leaves the range of floats: use moderate sigma_w and sigma_v."
+        )
+
+    def excess(q: np.ndarray) -> np.ndarray:
+        return _evaluate(mu, q, at)[4] - q
+
+    # a share of the interval, and a share of its logarithm: roots crowd at either end
+    least = max(low, 1e-30 * high)
+    grid = np.unique(np.concatenate([np.geomspace(least, high, SCAN), np.linspace(least, high, SCAN)]))
+    values = excess(grid)
+
+    def one(share: float, unit: float = 1.0) -> float:
+        return float(excess(np.array([share * unit]))[0])
+
+    # two roots within one step: a minimum of |excess| that goes through zero
+    turns = 1 + np.flatnonzero(
+        (np.abs(values[1:-1]) < np.abs(values[:-2]))
+        & (np.abs(values[1:-1]) < np.abs(values[2:]))
+        & (np.sign(values[:-2]) == np.sign(values[2:]))
+    )
+    extra = []
+    for k in turns:
+        sign = np.sign(values[k])
+        best = optimize.minimize_scalar(
+            lambda share, sign=sign, unit=grid[k]: sign * one(share, unit),
+            bounds=(grid[k - 1] / grid[k], grid[k + 1] / grid[k]),
+            method="bounded",
+            options={"xatol": 1e-12},
+        )
+        extra.append(float(best.x) * grid[k])
+    grid = np.unique(np.concatenate([grid, extra]))
+    sign = np.sign(excess(grid))
+    found = grid[sign == 0].tolist()
+    for k in np.flatnonzero(sign[1:] * sign[:-1] < 0):
+        unit = float(grid[k])
+        share = optimize.brentq(one, 1.0, grid[k + 1] / unit, args=(unit,), xtol=4e-16, rtol=1e-15)
+        found.append(unit * float(share))
+    if not found and abs(one(least)) <= 1e-9 * least:  # sigma_w so small that E h^2 adds nothing to q
+        found = [least]
+    if not found:
         raise NoFixedPointError(
             f"The gate's variance has no fixed point below {high:.3g} at these parameters."
         )
-    q = (
-        high
-        if excess(high) >= 0
-        else float(optimize.brentq(excess, max(low, 1e-12 * high), high, xtol=1e-14 * high, rtol=1e-14))
-    )
-    kept, written, slope = gate(mu, q)
-    memory, _, chi = formulas(kept, written, slope, sw, sv, r)
-    return Gated(q, memory, kept, slope, chi, _scale(chi), chi - kept)
+    return sorted(found)
+
+
+def _from_rest(memory: list[float], steady: list[bool], mu: float, at: tuple[float, float, float]) -> int:
+    """Return which fixed point E h^2 reaches from 0: the lowest if the recursion rises up to it, else the one it finds.
+
+    The recursion starts below every fixed point; where it increases in E h^2 it cannot step over the lowest.
+    """
+    if len(memory) == 1:
+        return 0
+    sw, sv, r = at
+    path = np.linspace(0.0, memory[0], 64)
+    images = _step().evaluate(path, *(np.full(path.size, value) for value in (mu, sw, sv, r)))[0][0]
+    if (np.diff(images) >= 0).all():
+        return 0
+    here = 0.0
+    for _ in range(MOST_STEPS):
+        before, here = here, float(_step()(here, mu, sw, sv, r))
+        if abs(here - before) <= 1e-12 * here:
+            break
+    candidates = [k for k, holds in enumerate(steady) if holds] or list(range(len(memory)))
+    return min(candidates, key=lambda k: abs(memory[k] - here))
 
 
 @by_value
@@ -135,7 +228,9 @@ def two_time(
     )
     r = float(arguments.non_negative("input_moment", input_moment))
     overlap = float(arguments.within("input_overlap", input_overlap, -r, r))
-    steps = arguments.count("steps", steps)
+    steps = costs.affordable(
+        "steps", arguments.count("steps", steps), memory=16.0, seconds=1e-4, power=2, each="step"
+    )
     before = np.zeros((steps + 1, steps + 1))  # of h_0 .. h_steps
     before[0, 0] = float(arguments.non_negative("start", start))
     for t in range(1, steps + 1):
@@ -167,5 +262,8 @@ def vanilla_slope(activation: str | Activation, *, sigma_w: float, q: float, c: 
     return float(arguments.positive("sigma_w", sigma_w)) ** 2 * layer.tdot
 
 
-def _scale(chi: float) -> float:
-    return math.inf if chi == 1.0 else -1.0 / math.log(chi)
+def _scale(loss: float) -> float:
+    """-1/log chi_1 for chi_1 = 1 - loss."""
+    if loss == 0.0:
+        return math.inf
+    return -1.0 / math.log1p(-loss) if loss < 1 else 0.0

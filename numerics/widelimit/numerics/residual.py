@@ -6,11 +6,13 @@ import functools
 import math
 from dataclasses import dataclass
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
 from widelimit.theory import residual as theory
 from widelimit.theory.activation import Activation
+from widelimit.theory.errors import ArgumentError
+from widelimit.theory.expectation import Expectation
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
 
@@ -76,20 +78,28 @@ def predict(
     phi = Activation.of(activation)
     sw, sv = (float(arguments.positive(n, v)) for n, v in (("sigma_w", sigma_w), ("sigma_v", sigma_v)))
     sb, sa = (float(arguments.non_negative(n, v)) for n, v in (("sigma_b", sigma_b), ("sigma_a", sigma_a)))
-    depth = arguments.count("depth", depth)
     block = _block(phi)
+    slow = any(e.has(Expectation) for e in block.expressions)
+    depth = costs.affordable(
+        "depth", arguments.count("depth", depth), memory=200.0, seconds=2e-3 if slow else 2e-5
+    )
     moments, logs = [float(arguments.positive("p0", p0))], []
     for _ in range(depth):
         after, factor = block(moments[-1], sw, sb, sv, sa)
         if not math.isfinite(after):
-            arguments.finite("depth", math.inf, f"The second moment overflows after {len(moments)} blocks.")
+            raise ArgumentError(
+                "depth",
+                f"must be at most {len(moments) - 1} here",
+                depth,
+                "The second moment overflows in the next block. Use smaller scales or fewer blocks.",
+            )
         moments.append(after)
         logs.append(math.log(factor))
     total = math.fsum(logs)
     gradient, above = [1.0], 0.0
     for value in reversed(logs):
         above += value
-        gradient.append(math.exp(above))
+        gradient.append(math.exp(above) if above < 709 else math.inf)
     exponent, base = _rates()(sw, sv, sa)
     return Residual(
         moments,

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sympy import Expr, Poly, expand
+from sympy import Expr, Poly, S, expand
 from sympy.core.function import FunctionClass
 from sympy.core.relational import Relational
 
@@ -126,9 +126,7 @@ class Activation:
         sides = zip(self.pieces.breaks, self.pieces.exprs, self.pieces.exprs[1:], strict=False)
         rough = self.pieces.branches()  # a fractional power of what vanishes there
         return tuple(
-            b
-            for b, left, right in sides
-            if b in rough or not smooth_across(left, right, x, b, SMOOTH_ORDER)
+            b for b, left, right in sides if b in rough or not smooth_across(left, right, x, b, SMOOTH_ORDER)
         )
 
     @property

@@ -6,7 +6,7 @@ E phi'^2 / Var phi as B -> infinity, at least 1 by the Gaussian Poincare inequal
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, Symbol, oo
+from sympy import Derivative, Eq, Expr, Symbol, log, oo
 
 from widelimit.theory import exact
 from widelimit.theory.activation import Activation
@@ -17,6 +17,7 @@ from widelimit.theory.expectation import Expectation
 from widelimit.theory.kernel import slope
 
 BATCH = Symbol("B", positive=True)
+Q = Symbol("q", positive=True)  # variance of one input, 1 at the fixed point
 
 _ASSUMPTIONS = (
     "the width goes to infinity at fixed batch size, then the batch size",
@@ -40,6 +41,25 @@ def gradient_factor(activation: str | Activation) -> Expr:
     """
     first, second, steep = moments(activation)
     return (steep / (second - first**2)).simplify()
+
+
+def length_growth(activation: str | Activation, variance: Expr | int = 1) -> Expr:
+    """E x phi' (phi - E phi) / Var phi at x ~ N(0, 1): growth per layer of a relative deviation in length.
+
+    At the fixed point all inputs of a large batch have the same length after centring, Var phi. One that enters a layer
+    longer by the share epsilon has pre-activations N(0, 1 + epsilon) after normalisation (whose scale the others set),
+    and leaves it longer by epsilon d log Var phi / d log q. Below 1 the fixed point attracts, above 1 (x**2: 2) the
+    batch falls apart into long and short inputs; activations with phi(a x) = a phi(x) keep the shares: 1.
+
+    >>> length_growth("x**2"), length_growth("relu")
+    (2, 1)
+    """
+    phi = Activation.of(activation)
+    tilt = X * slope(phi)
+    first, second, along, mean = (
+        Expectation(f, X, variance).doit() for f in (phi.expr, phi.expr**2, tilt * phi.expr, tilt)
+    )
+    return ((along - first * mean) / (second - first**2)).simplify()
 
 
 def linear_factor(batch: Expr | int = BATCH) -> Expr:
@@ -82,6 +102,16 @@ def derive(activation: str | Activation = "relu") -> Derivation:
             kind="definition",
         ),
     ]
+    spread = Expectation(phi.expr**2, X, Q) - Expectation(phi.expr, X, Q) ** 2
+    steps.append(
+        Step(
+            "length-growth",
+            Eq(Q * Derivative(log(spread), Q), length_growth(phi, Q), evaluate=False),
+            "a deviation in length moves the variance q of one input; the batch sets the scale (Stein's identity)",
+            source=f"{source}; stein1981estimation",
+            domain={Q: (0.5, 2.0)},
+        )
+    )
     if not gradient_factor(phi).has(Expectation):
         steps.append(
             Step(

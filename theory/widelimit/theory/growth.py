@@ -24,12 +24,15 @@ def widest(f: Expr, x: Symbol) -> Expr:
     return oo if rate <= 0 else 1 / (2 * rate)
 
 
-def require_finite(f: Expr, x: Symbol, what: str) -> None:
-    """Raise `InfiniteMomentError` unless E f exists at every variance; symbols other than x count as harmless."""
+def require_finite(f: Expr, x: Symbol, what: str, somewhere: bool = False) -> None:
+    """Raise `InfiniteMomentError` unless E f exists at every variance, or at small ones at least (`somewhere`).
+
+    Symbols other than x count as harmless.
+    """
     if f.free_symbols - {x}:
         return
     bound = widest(f, x)
-    if bound is not oo:
+    if bound is not oo and not (somewhere and bound > 0):
         where = "at every variance" if bound == 0 else f"at every variance from {bound} on"
         raise InfiniteMomentError(
             f"The {what} is infinite {where}: the function grows too fast for a Gaussian."

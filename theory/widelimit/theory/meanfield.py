@@ -10,6 +10,9 @@ expression that holds `Expectation` nodes. `derive(activation)` collects them as
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -461,17 +464,49 @@ def _continuous(activation: Kind) -> Activation:
     return a
 
 
-@lru_cache(maxsize=256)
 def _unequal(a: Activation, order: int) -> Expr:
-    nodes(a)  # refuses what has no moments
+    _refuse_infinite(a)
+    return _unequal_product(a, order)
+
+
+@lru_cache(maxsize=256)
+def _unequal_product(a: Activation, order: int) -> Expr:
     f = a.derivative(order).expr if order else a.expr
     return Expectation(f * f.subs(x, y), (x, y), (q_1, q_2, c)).doit()
 
 
-@lru_cache(maxsize=256)
+_where_finite = ContextVar("_where_finite", default=False)
+
+
+@contextmanager
+def where_finite() -> Iterator[None]:
+    """Within it, moments that are infinite from some variance on are formulas for the variances below.
+
+    A solver that knows where it is may use them: exp(x**2/16) has moments for q < 4. Outside, such an activation is
+    refused with `InfiniteMomentError`, as one without moments at any variance is everywhere.
+    """
+    token = _where_finite.set(True)
+    try:
+        yield
+    finally:
+        _where_finite.reset(token)
+
+
+def _refuse_infinite(a: Activation) -> None:
+    somewhere = _where_finite.get()
+    require_finite(a.expr**2, x, f"second moment of the activation {a}", somewhere)
+    if not a.derivative(1).deltas:
+        require_finite(a.derivative(1).expr ** 2, x, f"second moment of the slope of {a}", somewhere)
+
+
 def nodes(a: Activation) -> dict[str, Expectation]:
     """Return the unevaluated expectations: V, C and, for a continuous phi, P, K = E phi phi'' and S."""
-    require_finite(a.expr**2, x, f"second moment of the activation {a}")
+    _refuse_infinite(a)
+    return _nodes(a)
+
+
+@lru_cache(maxsize=256)
+def _nodes(a: Activation) -> dict[str, Expectation]:
     phi = a.expr
     found = {
         "V": Expectation(phi**2, x, q),
@@ -479,7 +514,6 @@ def nodes(a: Activation) -> dict[str, Expectation]:
     }
     if not a.derivative(1).deltas and not a.steep:
         slope = a.derivative(1).expr
-        require_finite(slope**2, x, f"second moment of the slope of {a}")
         found["P"] = Expectation(slope**2, x, q)
         found["S"] = Expectation(slope * slope.subs(x, y), (x, y), (q, q, c))
         # E phi phi'' = E u phi phi'/q - P (Stein), where phi'' is no function next to a pole of phi'
@@ -510,15 +544,20 @@ class _Lazy(dict):
 
     def __init__(self, a: Activation) -> None:
         super().__init__()
-        self.nodes = nodes(a)
+        self.nodes = _nodes(a)
 
     def __missing__(self, key: str) -> Expr:
         self[key] = self.nodes[key].doit()
         return self[key]
 
 
-@lru_cache(maxsize=256)
 def _moments(a: Activation) -> _Lazy:
+    _refuse_infinite(a)
+    return _lazy(a)
+
+
+@lru_cache(maxsize=256)
+def _lazy(a: Activation) -> _Lazy:
     return _Lazy(a)
 
 

@@ -45,10 +45,46 @@ def gate_moments() -> tuple[Expr, Expr, Expr]:
     return tuple(Expectation(f, X, Q) for f in (u**2, (1 - u) ** 2, (u * (1 - u)) ** 2))  # type: ignore[return-value]
 
 
+def forgotten() -> Expr:
+    """1 - E u^2 as E (1 - u) (1 + u), in a form that keeps its digits where the gate is nearly closed (u next to 1)."""
+    shut = 1 / (1 + exp(MU_B + X))  # 1 - u
+    return Expectation(shut * (1 + gate()), X, Q)
+
+
+def next_memory() -> Expr:
+    """E h_t^2 = E u^2 E h_(t-1)^2 + R E(1 - u)^2, the averages at the variance that E h_(t-1)^2 gives the gate."""
+    kept, written, _ = gate_moments()
+    return kept * MEMORY + R * written
+
+
 def stationary_memory() -> Expr:
     """E h^2 = R E(1 - u)^2 / (1 - E u^2); for mu_b != 0 the numerator is not E u^2 (chen2018dynamical, eq. (4))."""
-    kept, written, _ = gate_moments()
-    return R * written / (1 - kept)
+    _, written, _ = gate_moments()
+    return R * written / forgotten()
+
+
+def memory_return() -> Expr:
+    """The share of a deviation of E h^2 that is gone after a step, 1 - `memory_slope`, in digits of its own."""
+    kept, *_ = gate_moments()
+    return forgotten() - (memory_slope() - kept)
+
+
+def gradient_loss() -> Expr:
+    """1 - `gated_chi_1`, in digits of its own."""
+    kept, *_ = gate_moments()
+    return forgotten() - (gated_chi_1() - kept)
+
+
+def memory_slope() -> Expr:
+    """d E h_t^2 / d E h_(t-1)^2: E u^2 + sigma_w^2 (E h^2 d/dq E u^2 + R d/dq E(1 - u)^2), d/dq E f = E x f'/(2 q).
+
+    A fixed point attracts where it is between -1 and 1.
+    """
+    kept, *_ = gate_moments()
+    u, shut = gate(), 1 / (1 + exp(MU_B + X))
+    bend = X * u * shut / Q  # d/dq E f(u) = E bend f'(u)/2, u' = u (1 - u)
+    kept_slope, written_slope = Expectation(bend * u, X, Q), Expectation(-bend * shut, X, Q)
+    return kept + gate_variance().diff(MEMORY) * (MEMORY * kept_slope + R * written_slope)
 
 
 def gate_variance() -> Expr:
@@ -120,6 +156,17 @@ def derive(activation: str | Activation = "tanh") -> Derivation:
             source=f"{source}, eq. (5)",
             domain=gate_point,
             kind="definition",
+        ),
+        Step(
+            "memory-slope",
+            Eq(
+                Derivative(next_memory().subs(Q, gate_variance()), MEMORY),
+                memory_slope().subs(Q, gate_variance()),
+                evaluate=False,
+            ),
+            "the gate's variance moves with E h^2, and averages over it by Stein's identity",
+            source=f"{source}, eq. (4); stein1981estimation",
+            domain=gate_point,
         ),
         Step(
             "gate-slope",
