@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate
 
 from widelimit.numerics import batchnorm, convolution, recurrence, residual
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, DomainError
 
 
 def normal_mean(f, mu, q):
@@ -101,3 +101,81 @@ def test_modes_are_eigenvalues_of_the_filter():
     assert np.allclose(delta.factor, delta.slope)
     with pytest.raises(ArgumentError, match="`filter_size` must be an odd number"):
         convolution.predict(filter_size=4, q=1.0, c=0.5)
+
+
+def gate_map(memory, sw, sv, r, mu):
+    """E h_t^2 of E h_(t-1)^2, by quadrature."""
+    q = sw**2 * memory + sv**2 * r
+    u = lambda x: 1 / (1 + math.exp(-x)) if x > -700 else 0.0  # noqa: E731
+    return normal_mean(lambda x: u(x) ** 2, mu, q) * memory + r * normal_mean(lambda x: u(-x) ** 2, mu, q)
+
+
+def test_a_network_from_rest_reaches_the_lowest_of_its_fixed_points():
+    sw, sv, r, mu = 30.0, 0.3, 1.0, 8.0
+    p = recurrence.predict(sigma_w=sw, sigma_v=sv, input_moment=r, bias_mean=mu)
+    assert [round(q, 3) for q in p.roots] == [0.342, 1.509, 841.315]
+    assert p.q_star == p.roots[0] and p.stable and p.several
+    for q, slope in zip(p.roots[:2], p.root_slopes[:2], strict=True):
+        memory = (q - sv**2 * r) / sw**2
+        assert gate_map(memory, sw, sv, r, mu) == pytest.approx(memory, rel=1e-9)
+        step = 1e-4 * memory
+        up, down = (gate_map(memory + s, sw, sv, r, mu) for s in (step, -step))
+        assert slope == pytest.approx((up - down) / (2 * step), abs=1e-6)
+    assert p.root_slopes[1] > 1 and abs(p.root_slopes[2]) < 1
+    memory = 0.0
+    for _ in range(150):  # rises, and stays below
+        before, memory = memory, gate_map(memory, sw, sv, r, mu)
+        assert before < memory < p.memory
+
+
+def test_gates_that_hardly_open_keep_their_digits():
+    p = recurrence.predict(bias_mean=40.0)  # 1 - u = exp(-40 - x): q = 1, E h^2 = E e^(-2x)/(2 E e^-x) e^-40
+    assert p.memory == pytest.approx(math.exp(-40 + 1.5) / 2, rel=1e-10)
+    assert p.time_scale == pytest.approx(math.exp(40 - 0.5) / 2, rel=1e-10) and p.stable
+    with pytest.raises(DomainError, match="never open"):
+        recurrence.predict(bias_mean=1000.0)
+    with pytest.raises(DomainError, match="range of floats"):
+        recurrence.predict(sigma_w=1e200)
+
+
+@pytest.mark.parametrize(
+    ("name", "growth"), [("x**2", 2), ("x**3", 3), ("relu", 1), ("abs(x)", 1), ("linear", 1), ("tanh", None)]
+)
+def test_stability_of_batch_normalisation(name, growth):
+    p = batchnorm.predict(name)
+    if growth is None:  # d log Var/d log q, by a difference
+        variance = [normal_mean(lambda x: math.tanh(x) ** 2, 0.0, q) for q in (1 - 1e-4, 1.0, 1 + 1e-4)]
+        growth = (variance[2] - variance[0]) / 2e-4 / variance[1]
+    assert p.length_growth == pytest.approx(growth, rel=1e-6) and p.stable == (growth <= 1)
+
+
+def test_lengths_grow_apart_by_the_stated_factor():
+    """One layer of 10000 units on a batch of 1000 inputs whose lengths differ by a few per cent."""
+    rng = np.random.default_rng(5)
+    deviation = 0.05 * rng.standard_normal(1000)
+    deviation -= deviation.mean()
+    for name, phi in (("x**2", np.square), ("tanh", np.tanh), ("relu", lambda h: np.maximum(h, 0))):
+        h = rng.standard_normal((10000, 1000)) * np.sqrt(1 + deviation)
+        h = (h - h.mean(axis=1, keepdims=True)) / h.std(axis=1, keepdims=True)
+        y = phi(h)
+        y -= y.mean(axis=1, keepdims=True)
+        lengths = (y**2).mean(axis=0)
+        slope = deviation @ (lengths / lengths.mean() - 1) / (deviation @ deviation)
+        # x**2: a standard error of 0.024, and corrections of ten over the batch size
+        assert slope == pytest.approx(batchnorm.predict(name).length_growth, abs=0.1)
+
+
+def test_overflow_is_said_and_costs_are_refused():
+    assert batchnorm.predict("relu", depth=10**30).explosion == math.inf
+    steep = residual.predict("relu", sigma_w=20.0, depth=110, p0=1e-290)
+    assert steep.gradient[0] == math.inf or steep.gradient[0] > 1e200
+    with pytest.raises(ArgumentError, match="overflows"):
+        residual.predict("relu", depth=5000)
+    for request in (
+        lambda: residual.predict(depth=10**12),
+        lambda: recurrence.two_time("tanh", sigma_w=1.0, steps=10**9),
+        lambda: convolution.predict(positions=10**12),
+        lambda: convolution.predict(filter_size=10**6 + 1),
+    ):
+        with pytest.raises(ArgumentError, match=r"at most .* That many would"):
+            request()

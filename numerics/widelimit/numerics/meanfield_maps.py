@@ -199,9 +199,14 @@ def derive(phi: Activation) -> Formulas:
 
 
 def _derive(phi: Activation) -> Formulas:
+    slope_moment = theory.slope_moment(phi)
+    if away := [b for b in phi.pieces.diff().poles() if not b.is_zero]:
+        raise DomainError(
+            f"The slope of {phi.name} is infinite at x = {away[0]}: such slopes are resolved to rounding at x = 0 "
+            "only. Use an activation with a bounded slope there."
+        )
     correlation = {theory.c: 1 - EPS}
     value, slope = phi.expr, phi.derivative(1).expr
-    slope_moment = theory.slope_moment(phi)
     try:
         law = theory.decay_law(phi)
     except DomainError:  # linear: correlations stay
