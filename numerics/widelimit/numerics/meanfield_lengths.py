@@ -78,7 +78,7 @@ def fixed_points(moments: Moments, table: Table, s: Array, b: Array) -> Roots:
     row, q = row[order], q[order]
     values, errors = moments(q) if q.size else (np.empty((3, 0)), np.empty((3, 0)))
     with np.errstate(invalid="ignore"):  # where V ends in infinity the sign changes without a root
-        true = np.abs(s[row] * values[0] + b[row] - q) <= 1e-6 * (q + b[row])
+        true = (np.abs(s[row] * values[0] + b[row] - q) <= 1e-6 * (q + b[row])) | (q == 0)
     row, q, values, errors = row[true], q[true], values[:, true], errors[:, true]
     place = np.arange(row.size) - np.searchsorted(row, row)
     most = int(place.max(initial=-1)) + 1

@@ -43,6 +43,7 @@ def gradient_factor(activation: str | Activation) -> Expr:
     return (steep / (second - first**2)).simplify()
 
 
+@exact.takes(variance=exact.plain)
 def length_growth(activation: str | Activation, variance: Expr | int = 1) -> Expr:
     """E x phi' (phi - E phi) / Var phi at x ~ N(0, 1): growth per layer of a relative deviation in length.
 

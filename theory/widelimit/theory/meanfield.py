@@ -394,6 +394,7 @@ def kink_coefficient(activation: Kind) -> Expr:
     return weight * absolute_moment(2 * h, 2 * q) / (2 * (1 + h) * slope_moment(a))
 
 
+@exact.takes(r=exact.plain, below=exact.plain, above=exact.plain)
 def rough_square(r: Expr, below: Expr, above: Expr) -> Expr:
     """Return the integral over m of (f(m + 1/2) - f(m - 1/2))^2, f = below*(-m)**r left of 0, above*m**r right of it.
 

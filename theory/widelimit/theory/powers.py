@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sympy import Add, Expr, Pow, S, Symbol, expand, gamma, pi, sqrt
 
+from widelimit.theory import exact
 from widelimit.theory.errors import ParseError
 from widelimit.theory.pieces import split
 
 
+@exact.takes(power=exact.plain, q=exact.plain)
 def absolute_moment(power: Expr, q: Expr) -> Expr:
     """Return E abs(x)**power for x ~ N(0, q); infinity from power -1 downwards.
 
@@ -19,6 +21,7 @@ def absolute_moment(power: Expr, q: Expr) -> Expr:
     return (2 * q) ** (power / 2) * gamma((power + 1) / 2) / sqrt(pi)
 
 
+@exact.takes(f=exact.plain)
 def half_lines(f: Expr, x: Symbol) -> tuple[dict[Expr, Expr], dict[Expr, Expr]] | None:
     """Return {power: coefficient} of f in abs(x) left and right of 0, or None if f is no such sum of powers.
 
@@ -52,6 +55,7 @@ def _powers(e: Expr, t: Symbol) -> dict[Expr, Expr] | None:
     return found
 
 
+@exact.takes(f=exact.plain, q=exact.plain)
 def closed_power(f: Expr, x: Symbol, q: Expr) -> Expr | None:
     """Return E f of a sum of powers with a fractional exponent among them, or None if f is none."""
     if not any(not p.exp.is_Integer for p in f.atoms(Pow) if p.has(x)):
