@@ -22,7 +22,6 @@ from widelimit.theory.errors import ArgumentError, ConvergenceError, NoFixedPoin
 
 Array = np.ndarray
 ROUNDING = 1e-13
-NONE = np.empty(0)
 DECADE = 64  # steps of GRID
 
 
@@ -93,26 +92,28 @@ def _at(name: str, value: Array) -> str:
 
 
 def _shaped(
-    functions: Maps, columns: dict[str, Array], shape: tuple[int, ...], at: str, solutions: tuple[float, ...]
+    functions: Maps, columns: dict[str, Any], shape: tuple[int, ...], at: str, solutions: tuple[float, ...]
 ) -> CriticalLine:
     """Return arrays of the shape of the request, or the numbers of a scalar one, which must exist."""
     if shape:
-        return CriticalLine(**{name: value.reshape(shape) for name, value in columns.items()})
+        shaped: dict[str, Any] = {name: value.reshape(shape) for name, value in columns.items()}
+        return CriticalLine(**shaped)
     if not columns["exists"][0]:
         raise NoFixedPointError(
             f"The activation {functions.activation.name} has no edge of chaos at {at}: no finite sigma_w > 0 "
             "gives chi_1 = 1 together with sigma_b**2 >= 0. Try another value, or scan q_star with an array."
         )
-    all_of_them = _line(functions, np.array(solutions)) if solutions else {"sigma_w": NONE, "stable": NONE}
+    numbers: dict[str, Any] = {name: value[0].item() for name, value in columns.items()}
+    if not solutions:
+        return CriticalLine(**numbers)
+    every = _line(functions, np.array(solutions))
+    weights, stable = every["sigma_w"].tolist(), every["stable"].tolist()
     return CriticalLine(
-        **{name: value[0].item() for name, value in columns.items()},
-        solutions=solutions,
-        solutions_sigma_w=tuple(all_of_them["sigma_w"].tolist()),
-        solutions_stable=tuple(all_of_them["stable"].tolist()),
+        **numbers, solutions=solutions, solutions_sigma_w=tuple(weights), solutions_stable=tuple(stable)
     )
 
 
-def _line(functions: Maps, q: Array) -> dict[str, Array]:
+def _line(functions: Maps, q: Array) -> dict[str, Any]:
     there = np.isfinite(q)
     ends = there & (q == 0)
     at = np.where(there & ~ends, q, 1.0)
