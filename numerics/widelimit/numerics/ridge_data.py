@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike
 from widelimit.numerics import arguments, ridge_kernel
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_penalty import optimal_penalty
-from widelimit.numerics.ridge_sample import Resolved, Sample, decompose, population, resampled
+from widelimit.numerics.ridge_posterior import Population, draws
+from widelimit.numerics.ridge_sample import Sample, decompose
 from widelimit.numerics.ridge_solve import solved
 from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.numerics.ridge_tables import table
@@ -62,13 +63,14 @@ class DataTheory:
     constant_features: tuple[int, ...]
     intercept: bool
     sample: Sample = field(repr=False)
-    resolved: Resolved = field(repr=False)
+    population: Population = field(repr=False)
     redrawn: int = 64
     seed: int = 0
 
     @cached_property
     def _draws(self) -> tuple[Array, Array]:
-        return resampled(self.resolved, self.eigenvalues, self.redrawn, self.seed)
+        resolved = self.population.resolved
+        return draws(self.population.posteriors[0], resolved, resolved.levels[0], self.redrawn, self.seed)
 
     @property
     def spectrum(self) -> Spectrum:
@@ -167,7 +169,7 @@ class DataTheory:
         values["effective_ridge"] = np.where(none, np.inf, kappa)
         missing = (kappa[..., None] / (self.eigenvalues + kappa[..., None])) ** 2
         draws = (missing @ self._draws[0].T + self._draws[1]) / (1 - values["rho"])[..., None]
-        floor = self.resolved.kappa[0] if self.rank >= self.sample.samples else -np.inf
+        floor = self.population.resolved.kappa[0] if self.rank >= self.sample.samples else -np.inf
         kept = ("training_error", "effective_ridge", "bias", "variance")
         data = {
             "test_error": own * values["test_error"],
@@ -211,10 +213,8 @@ def from_data(
     >>> abs(theory.noise - 0.25) < 3 * theory.noise_standard_error
     True
     """
-    intercept, standardize = (
-        arguments.flag("intercept", intercept),
-        arguments.flag("standardize", standardize),
-    )
+    intercept = arguments.flag("intercept", intercept)
+    standardize = arguments.flag("standardize", standardize)
     inputs, targets = table(X, y, target)
     draws = arguments.count("redrawn", redrawn, 2), arguments.count("seed", seed, 0)
     sample, constant = _decomposed(inputs, targets, intercept, standardize)
@@ -255,8 +255,9 @@ def _decomposed(
 def _theory(
     sample: Sample, intercept: bool, constant: tuple[int, ...], redrawn: int, seed: int
 ) -> DataTheory:
-    spectrum, dimensions, noise, resolved = population(sample)
-    best = optimal_penalty(spectrum, noise=noise, sample_ratio=sample.samples / dimensions)
+    population = Population.of(sample)
+    spectrum, noise = population.spectrum(), population.posteriors[0].noise
+    best = optimal_penalty(spectrum, noise=noise, sample_ratio=sample.samples / population.dimensions)
     own = 1 + intercept / (sample.samples + intercept)
     return DataTheory(
         samples=sample.samples + intercept,
@@ -267,12 +268,12 @@ def _theory(
         unexplained=own * best.unexplained,
         noise=noise,
         eigenvalues=spectrum.eigenvalues,
-        multiplicities=dimensions * spectrum.weights,
+        multiplicities=population.multiplicities,
         signal=spectrum.signal,
         constant_features=constant,
         intercept=intercept,
         sample=sample,
-        resolved=resolved,
+        population=population,
         redrawn=redrawn,
         seed=seed,
     )

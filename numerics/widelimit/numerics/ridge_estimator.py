@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from widelimit.numerics.ridge_penalty import optimal_penalty
-from widelimit.numerics.ridge_sample import decompose, population
+from widelimit.numerics.ridge_posterior import Population
+from widelimit.numerics.ridge_sample import decompose
 
 Array = np.ndarray
 
@@ -64,8 +65,11 @@ class AsymptoticRidge(RegressorMixin, BaseEstimator):
             spectrum = None
             penalty = 0.0
         else:
-            spectrum, dimensions, self.noise_, _ = population(sample)
-            best = optimal_penalty(spectrum, noise=self.noise_, sample_ratio=samples / dimensions)
+            population = Population.of(sample)
+            self.noise_ = population.posteriors[0].noise
+            ratio = samples / population.dimensions
+            best = optimal_penalty(population.spectrum(), noise=self.noise_, sample_ratio=ratio)
+            self.freedom_ = population.freedom(best.effective_ridge)
             penalty = best.penalty
             self.test_error_ = best.test_error * (1 + (number - samples) / number)
         lowest = (

@@ -10,9 +10,8 @@ One eigendecomposition of the Gram matrix ``K = X X^T/n`` gives, at every penalt
 with residuals r and leverages h, for the population, not the sample, down to the kappa that n samples resolve. For
 Gaussian inputs 1 - h_i is lambda/kappa for all rows and E the generalised cross-validation score of `theory.ridge`;
 inputs of heavy tails (images, products of features) have rows of much larger leverage, and with their own it stays
-right. A covariance spectrum is then the non-negative measure whose df1 agrees at all kappa (a convex problem), the
-signal on it and the noise the non-negative numbers whose B + sigma^2 agree. Signal on eigenvalues far below the
-resolved kappa acts as noise and is counted there.
+right. A covariance spectrum is then the non-negative measure whose df1 agrees at all kappa (a convex problem); how
+B + sigma^2 divides into signal and noise is the matter of `ridge_posterior`.
 """
 
 from __future__ import annotations
@@ -25,34 +24,36 @@ import scipy.linalg
 from scipy.optimize import nnls
 
 from widelimit.numerics.results import by_value
-from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 Array = np.ndarray
 _NEGLIGIBLE = 1e-11  # of the largest sample eigenvalue: rounding of a zero
 _ROWS_PER_E = 6  # fitted effective ridges per factor e
 _ATOMS_PER_E = 8  # candidate eigenvalues per factor e
-_BLOCKS = 512  # of rows, whose mean errors are told apart
 _ROWS = 4096  # at a time
 _SPIKES = 24  # largest sample eigenvalues that get a candidate of their own
+_DIMENSION = 0.5  # the smallest eigenvalues are left out where together they make up less of one
 
 
 @by_value
 @dataclass(frozen=True)
 class Sample:
-    """Centred data in the eigenbasis of its Gram matrix: all that ridge regression and its theory use of it.
+    """Centred data in the eigenbasis of their Gram matrix: all that ridge regression and its theory use of them.
 
     `squares` l_i > 0: eigenvalues of ``X^T X/n``, decreasing. `samples` n: degrees of freedom, one fewer than rows
-    where the data were centred. `projections` u_i.y: components of y on the left singular vectors.
+    where the data were centred. `projections` u_i.y: components of each target on the left singular vectors. Rows
+    with a weight are multiplied by its root; `weight` adds up to the number of rows that they stand for.
     """
 
     inputs: Array
-    target: Array
+    target: Array  # rows x targets
     squares: Array
     samples: int
     directions: Array  # right singular vectors as columns, or left ones where `dual`
-    projections: Array
+    projections: Array  # rank x targets
     dual: bool
+    weight: Array | None = None
+    counts: bool = False  # weights say how many equal rows one row stands for
 
     @property
     def rank(self) -> int:
@@ -64,36 +65,61 @@ class Sample:
         """Columns of the data."""
         return self.inputs.shape[1]
 
-    def weights(self, penalty: float) -> Array:
+    @property
+    def rows(self) -> int:
+        """How many rows the data stand for."""
+        return self.target.shape[0] if self.weight is None else round(float(self.weight.sum()))
+
+    def weights(self, penalty: float, target: int = 0) -> Array:
         """Ridge weights at this penalty."""
         root = np.sqrt(self.samples * self.squares)
-        gain = self.projections * root / (self.samples * (self.squares + penalty))
+        gain = self.projections[:, target] * root / (self.samples * (self.squares + penalty))
         return self.inputs.T @ (self.directions @ (gain / root)) if self.dual else self.directions @ gain
 
-    def left_out(self, penalties: Array) -> Array:
-        """Squared error at each penalty on each row of the fit to all other rows, averaged over at most 512 blocks.
+    def left_out(self, penalties: Array, target: int = 0) -> Array:
+        """Squared error at each penalty (first axis) on each row of the fit to all other rows.
 
-        ``(r_i/(1 - h_i))^2`` with residuals r and leverages h (Allen 1974): exact, and no fit but the one. Rows of the
-        result belong to penalties; the intercept is fitted to the other rows too.
+        ``(r_i/(1 - h_i))^2`` with residuals r and leverages h (Allen 1974): exact, and no fit but the one; the
+        intercept is fitted to the other rows too. Of a row that stands for several one is left out.
         """
-        rows = self.target.size
-        shrunk = penalties / (self.squares[:, None] + penalties)
-        complete = self.rank == self.samples  # every row is fitted without a penalty
-        sums, count = np.zeros((_BLOCKS, penalties.size)), np.zeros(_BLOCKS)
-        for start in range(0, rows, _ROWS):
+        return np.asarray(self.errors_left_out(penalties)[target].T ** 2)
+
+    def mean_left_out(self, penalties: Array) -> tuple[Array, Array]:
+        """Mean over rows of `left_out` for each target, and the covariance over penalties of that mean."""
+        sums = np.zeros((self.target.shape[1], penalties.size))
+        products = np.zeros((self.target.shape[1], penalties.size, penalties.size))
+        for start in range(0, self.target.shape[0], _ROWS):
             part = slice(start, start + _ROWS)
-            left = self._left(part)
-            leverage = left**2
-            residual = (left * self.projections) @ shrunk
-            kept = leverage @ shrunk  # 1 - h
+            weight = np.ones(1) if self.weight is None else self.weight[part]
+            for k, error in enumerate(self.errors_left_out(penalties, part)):
+                square = error**2
+                sums[k] += (weight[:, None] * square).sum(0)
+                power = weight if self.counts else weight**2
+                products[k] += (power[:, None] * square).T @ square
+        mean = sums / self.rows
+        spread = products / self.rows - mean[:, :, None] * mean[:, None, :]
+        return mean, spread / (self.rows - 1)
+
+    def errors_left_out(self, penalties: Array, part: slice = slice(None)) -> list[Array]:
+        """For each target the errors (with their signs) of rows at penalties; see `left_out`."""
+        shrunk = penalties / (self.squares[:, None] + penalties)
+        intercept = self.rows - self.samples
+        target, left = self.target[part], self._left(part)
+        leverage = left**2
+        weight = np.ones(target.shape[0]) if self.weight is None else self.weight[part]
+        share = 1 / weight if self.counts else np.ones(target.shape[0])  # of a row's leverage that is left out
+        kept = share[:, None] * (leverage @ shrunk)  # 1 - h
+        complete = self.rank == self.target.shape[0] - intercept  # every row is fitted without a penalty
+        if not complete or self.counts:
+            none = 1 - intercept * share * weight / self.rows - share * leverage.sum(1)
+            kept += np.maximum(0.0, none)[:, None]
+        result = []
+        for k in range(target.shape[1]):
+            residual = (left * self.projections[:, k]) @ shrunk
             if not complete:
-                residual += (self.target[part] - left @ self.projections)[:, None]
-                kept += np.maximum(0.0, self.samples / rows - leverage.sum(1))[:, None]
-            block = np.arange(start, start + left.shape[0]) % _BLOCKS
-            np.add.at(sums, block, (residual / kept) ** 2)
-            np.add.at(count, block, 1.0)
-        used = count > 0
-        return (sums[used] / count[used, None]).T * (count[used] / count[used].mean())
+                residual += (target[:, k] - left @ self.projections[:, k])[:, None]
+            result.append(residual / kept / np.sqrt(weight)[:, None])
+        return result
 
     def _left(self, part: slice) -> Array:
         """Rows of the left singular vectors."""
@@ -102,8 +128,11 @@ class Sample:
         return self.inputs[part] @ (self.directions / np.sqrt(self.samples * self.squares))
 
 
-def decompose(x: Array, y: Array, samples: int) -> Sample:
-    """Eigendecompose the smaller of the two Gram matrices of centred data."""
+def decompose(
+    x: Array, y: Array, samples: int, weight: Array | None = None, *, counts: bool = False
+) -> Sample:
+    """Eigendecompose the smaller of the two Gram matrices of centred data (rows already times root weights)."""
+    y = y if y.ndim == 2 else y[:, None]
     n, features = x.shape
     dual = n < features
     _check_memory(min(n, features), n, features)
@@ -113,8 +142,8 @@ def decompose(x: Array, y: Array, samples: int) -> Sample:
     squares, vectors = squares[keep], vectors[:, keep]
     components = vectors.T @ (y if dual else x.T @ y)
     if not dual:
-        components = components / np.sqrt(samples * squares)
-    return Sample(x, y, squares, samples, vectors, components, dual)
+        components = components / np.sqrt(samples * squares)[:, None]
+    return Sample(x, y, squares, samples, vectors, components, dual, weight, counts)
 
 
 def _check_memory(size: int, n: int, features: int) -> None:
@@ -135,16 +164,27 @@ def _check_memory(size: int, n: int, features: int) -> None:
 
 @by_value
 @dataclass(frozen=True)
+class Level:
+    """``B + sigma^2`` of one target at the resolved effective ridges, as measured."""
+
+    residual: Array
+    relative: Array  # its relative standard error
+    rows: Array  # correlations, between effective ridges, of the errors on rows
+
+
+@by_value
+@dataclass(frozen=True)
 class Resolved:
-    """Population functions at the effective ridges that a sample resolves, in increasing kappa."""
+    """Population functions at the effective ridges that a sample resolves, in increasing kappa; a level a target."""
 
     penalty: Array
     kappa: Array
     fitted: Array  # df1
     spare: Array  # 1 - rho at n samples
-    residual: Array  # B + sigma^2
-    residual_error: Array  # its standard error
-    blocks: Array  # as many stand-ins for independent measurements of it
+    parts: Array  # kappas x components of y: the weight of each in the level, of unit norm
+    zeros: int  # the last part stands for this many components outside the span of the inputs
+    gaussian: Array  # relative standard error of a level where rows are Gaussian
+    levels: tuple[Level, ...]
 
 
 def resolve(sample: Sample) -> Resolved:
@@ -155,31 +195,27 @@ def resolve(sample: Sample) -> Resolved:
     inverse = 1 / (sample.squares + penalty[:, None])
     kappa = sample.samples / (inverse.sum(1) + zeros / penalty)
     shares, rest = kappa[:, None] * inverse, kappa / penalty  # no units, whose powers could overflow
-    second = (shares**2).sum(1) + zeros * rest**2
+    # the level is a mean of squared components of y: independent for Gaussian data, so that the variance of the mean
+    # is that of n independent rows times what unequal weights cost
+    parts = np.column_stack([shares**2, np.sqrt(zeros) * rest**2])
+    norm, second = np.sqrt((parts**2).sum(1)), (shares**2).sum(1) + zeros * rest**2
+    gaussian = np.sqrt(2) * norm / second
     spare = sample.samples / second
-    # errors on new data, less what the error of the intercept adds to them
-    rows = sample.target.size
-    blocks = sample.left_out(penalty) * spare[:, None] / (1 + (rows - sample.samples) / rows)
-    residual = blocks.mean(1)
-    # rows share a fit, so that their errors are not independent: for Gaussian data the variance of their mean is that
-    # of sum c/(l + lambda)^2, c the squared components of y, larger than 1/n by what unequal summands cost
-    fourth = (shares**4).sum(1) + zeros * rest**4
-    shared = np.sqrt(sample.samples * fourth) / second
-    blocks = residual[:, None] + shared[:, None] * (blocks - residual[:, None])
-    return Resolved(
-        penalty,
-        kappa,
-        sample.samples * (1 - penalty / kappa) if zeros == 0 else _fitted(sample, penalty, kappa),
-        spare,
-        residual,
-        blocks.std(1, ddof=1) / np.sqrt(blocks.shape[1]),
-        blocks,
+    # errors on new data, less what the error of the intercept adds to them; a row never tells less than Gaussian ones
+    clean = spare / (1 + (sample.rows - sample.samples) / sample.rows)
+    levels = []
+    for mean, covariance in zip(*sample.mean_left_out(penalty), strict=True):
+        error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        relative = error / np.where(mean > 0, mean, 1.0) * np.sqrt(sample.samples) * norm / second
+        scale = np.where(error > 0, error, 1.0)
+        levels.append(Level(mean * clean, np.maximum(relative, gaussian), covariance / scale[:, None] / scale))
+    fitted = (
+        sample.samples * (1 - penalty / kappa)
+        if zeros == 0
+        # the same without the cancellation at small penalties
+        else (sample.squares / (sample.squares + penalty[:, None])).sum(1)
     )
-
-
-def _fitted(sample: Sample, penalty: Array, kappa: Array) -> Array:
-    # n (1 - lambda/kappa) = sum l/(l + lambda), without the cancellation at small penalties
-    return (sample.squares / (sample.squares + penalty[:, None])).sum(1)
+    return Resolved(penalty, kappa, fitted, spare, parts / norm[:, None], zeros, gaussian, tuple(levels))
 
 
 def spectrum_of(sample: Sample, resolved: Resolved) -> tuple[Array, Array]:
@@ -188,8 +224,10 @@ def spectrum_of(sample: Sample, resolved: Resolved) -> tuple[Array, Array]:
     # relative residuals of df1 and one row for the trace, which is unbiased
     rows = atoms / (atoms + resolved.kappa[:, None]) / resolved.fitted[:, None]
     rows = np.vstack([rows, atoms / sample.squares.sum()])
-    count = _non_negative(rows, np.ones(rows.shape[0]))
+    count = non_negative(rows, np.ones(rows.shape[0]))
     kept = count > 1e-9 * count.sum()
+    # a fraction of a dimension below all others is sampling error, but could hold any amount of signal
+    kept &= np.cumsum(count[::-1])[::-1] >= min(_DIMENSION, 0.5 * count.sum())
     return atoms[kept], count[kept]
 
 
@@ -212,22 +250,8 @@ def _candidates(sample: Sample, kappa: Array) -> Array:
     return np.unique(np.concatenate([grid, spikes]))[::-1]
 
 
-def signal_of(atoms: Array, resolved: Resolved, residual: Array) -> tuple[Array, float]:
-    """Signal on each eigenvalue and noise, by non-negative least squares on B + sigma^2.
-
-    Penalties of small test error count most, so that where no such population fits (inputs with heavy tails) the best
-    penalty is still that of the data. Maximum likelihood of the components of y would do better on Gaussian data with
-    fewer samples than dimensions, and much worse on images, whose components have other tails.
-    """
-    error = resolved.residual / resolved.spare  # what a fit at this penalty costs, at n samples
-    weight = (error.min() / error) ** 2 / np.maximum(resolved.residual_error, 1e-12 * resolved.residual.max())
-    columns = (resolved.kappa[:, None] / (atoms + resolved.kappa[:, None])) ** 2
-    rows = np.column_stack([columns, np.ones(residual.size)]) * weight[:, None]
-    found = _non_negative(rows, residual * weight)
-    return found[:-1], float(found[-1])
-
-
-def _non_negative(rows: Array, target: Array) -> Array:
+def non_negative(rows: Array, target: Array) -> Array:
+    """Non-negative least squares with columns scaled to one."""
     scale = np.sqrt((rows**2).sum(0))
     try:
         return nnls(rows / scale, target, maxiter=30 * rows.shape[1])[0] / scale
@@ -235,22 +259,3 @@ def _non_negative(rows: Array, target: Array) -> Array:
         raise ConvergenceError(
             "The non-negative least squares behind the population spectrum did not finish."
         ) from None
-
-
-def population(sample: Sample) -> tuple[Spectrum, float, float, Resolved]:
-    """Spectrum with its signal, number of dimensions, noise, and the functions they were fitted to."""
-    resolved = resolve(sample)
-    atoms, count = spectrum_of(sample, resolved)
-    signal, noise = signal_of(atoms, resolved, resolved.residual)
-    return Spectrum(atoms, count / count.sum(), signal), float(count.sum()), noise, resolved
-
-
-def resampled(resolved: Resolved, atoms: Array, times: int, seed: int) -> tuple[Array, Array]:
-    """Signals (one row each) and noises refitted to reweighted rows: the Bayesian bootstrap (Rubin 1981)."""
-    random = np.random.default_rng(seed)
-    weights = random.exponential(1.0, (times, resolved.blocks.shape[1]))
-    weights /= weights.sum(1, keepdims=True)
-    found = [signal_of(atoms, resolved, resolved.blocks @ weight) for weight in weights]
-    return np.array([signal for signal, _ in found]).reshape(times, atoms.size), np.array(
-        [noise for _, noise in found]
-    )
