@@ -45,8 +45,11 @@ _CURVE_POINTS = 12  # training-set sizes of a predicted learning curve
 class DataPrediction:
     """What the theory says about a data set.
 
-    samples, features, rank: of the data. penalty: the best one for this many samples, alpha what scikit-learn's Ridge
-    calls it (samples times penalty). test_error (with its standard error) and unexplained: predicted with it.
+    samples, features, rank: of the data; copies: rows equal to others, which are not counted. penalty: the best one for
+    this many samples, alpha what scikit-learn's Ridge calls it (samples times penalty). test_error (with its standard
+    error) and unexplained: predicted with it. best_error_low, best_error_high: at the best penalty the error lies
+    between them with a chance of 95 per cent. rows_independent: whether rows look independent in their order, as all of
+    this takes them to be (also False where they are merely sorted).
     noise, signal: estimated label-noise and signal variance. curve_samples, curve_penalty, curve_test_error,
     curve_standard_error: the learning curve, at the best penalty for each number of samples or at the one given.
     """
@@ -59,6 +62,10 @@ class DataPrediction:
     test_error: float
     test_error_standard_error: float
     unexplained: float
+    best_error_low: float
+    best_error_high: float
+    copies: int
+    rows_independent: bool
     noise: float
     noise_standard_error: float
     signal: float
@@ -145,6 +152,10 @@ def _predict_data(
         test_error=at.test_error.item(),
         test_error_standard_error=at.test_error_standard_error.item(),
         unexplained=at.unexplained.item(),
+        best_error_low=theory.test_error_interval[0],
+        best_error_high=theory.test_error_interval[1],
+        copies=theory.copies,
+        rows_independent=theory.rows_independent,
         noise=theory.noise,
         noise_standard_error=theory.noise_standard_error,
         signal=float(theory.signal.sum()),

@@ -8,29 +8,37 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from widelimit.numerics import ridge_serial
 from widelimit.numerics.ridge_penalty import optimal_penalty
 from widelimit.numerics.ridge_posterior import Population
+from widelimit.numerics.ridge_rows import observations, weights
 from widelimit.numerics.ridge_sample import decompose
+from widelimit.theory.errors import ArgumentError, InputError
 
 Array = np.ndarray
 
 
-class AsymptoticRidge(RegressorMixin, BaseEstimator):
+class AsymptoticRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Ridge regression with the penalty of least test error in high dimension.
 
     One eigendecomposition estimates the population covariance, the signal and the noise (`ridge_data.from_data`),
     gives the best penalty (Mel & Ganguli 2021) and the fit itself; nothing is fitted twice, and rows of large leverage
-    (inputs of heavy tails) count as what they are. The penalty is that of the loss
+    (inputs of heavy tails) count as what they are. What the data leave open is averaged over: near interpolation, where
+    they can look free of noise by chance, the penalty stays positive. The penalty is that of the loss
     ``(1/N) sum of squares + penalty_ |w|^2``; ``alpha_ = N penalty_`` is what `sklearn.linear_model.Ridge` calls alpha.
+
+    Rows must be independent; copies of a row are seen and count as one. `fit` warns (`DependenceWarning`) where errors
+    on neighbouring rows resemble each other, which independent rows do by chance once in a thousand data sets.
 
     Parameters: `fit_intercept`; `negative`, whether penalties below zero may be used where the theory finds them best
     (they are kept above half of the edge that this very sample has).
 
-    Attributes after `fit`: `coef_`, `intercept_`, `penalty_`, `alpha_`, `test_error_` (predicted mean squared error on
-    new data), `noise_` (estimated label noise), `n_features_in_`.
+    Attributes after `fit`, with a first axis of targets where y has two dimensions: `coef_`, `intercept_`, `penalty_`,
+    `alpha_`, `test_error_` (predicted mean squared error on new data), `test_error_interval_` (95 per cent), `noise_`
+    (mean label noise); `rows_independent_` (False after a warning), `n_features_in_`.
 
     >>> random = np.random.default_rng(0)
     >>> X = random.standard_normal((200, 50)); y = X[:, 0] + random.standard_normal(200)
@@ -43,46 +51,92 @@ class AsymptoticRidge(RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.negative = negative
 
-    def fit(self, X: Any, y: Any) -> AsymptoticRidge:
-        """Estimate the population, choose the penalty, fit."""
-        X, y = validate_data(self, X, y, y_numeric=True, dtype=np.float64)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AsymptoticRidge:
+        """Estimate the population, choose the penalty (one for each target), fit.
+
+        `y` of shape (samples,) or (samples, targets). Squared errors count `sample_weight` times, and the fit is that
+        of `sklearn.linear_model.Ridge(alpha=alpha_)` with the same weights; predicted errors are for weights of mean 1.
+        Copies of a row are one observation of larger weight, and whole weights are copies (`ridge_rows`).
+
+        Raises `InputError`, a `ValueError`, for text, missing or infinite entries, lengths that differ, and weights
+        that are negative or all zero.
+        """
+        X, y = self._read(X, y)
+        rows = observations(X, y, weights(sample_weight, X.shape[0]))
+        X, y, weight = X[rows.kept], y[rows.kept], rows.weight
+        targets = y if y.ndim == 2 else y[:, None]
+        number = X.shape[0] if weight is None else round(float(weight.sum()))
         intercept = bool(self.fit_intercept) and X.shape[0] > 1
-        mean, level = (X.mean(0), float(y.mean())) if intercept else (np.zeros(X.shape[1]), 0.0)
-        x, target = X - mean, y - level
-        samples = X.shape[0] - intercept
-        self.coef_ = np.zeros(X.shape[1])
-        self.penalty_ = self.alpha_ = 0.0
-        self.noise_ = self.test_error_ = float(target @ target) / max(1, samples)
-        scale = float(np.abs(x).max(initial=0.0))
-        if scale > 1e-12 * max(1.0, float(np.abs(X).max())) and self.noise_ > 0.0:
-            self._choose(x, target, samples, X.shape[0])
-        self.intercept_ = level - float(mean @ self.coef_)
+        mean, level = np.zeros(X.shape[1]), np.zeros(targets.shape[1])
+        if intercept:
+            mean, level = np.average(X, 0, weight), np.average(targets, 0, weight)
+        root = 1.0 if weight is None else np.sqrt(weight)[:, None]
+        found = self._choose(
+            (X - mean) * root, (targets - level) * root, number - intercept, weight, rows.counts
+        )
+        coef, penalty, self.noise_, self.test_error_, self.test_error_interval_, chance = found
+        self.coef_, self.intercept_ = coef, level - coef @ mean
+        self.alpha_ = (number - intercept) * penalty / rows.scale
+        self.penalty_ = (number - intercept) * penalty / number
+        self.rows_independent_ = chance >= ridge_serial.FALSE_ALARM
+        if y.ndim == 1:
+            for name in ("coef_", "test_error_interval_"):
+                setattr(self, name, getattr(self, name)[0])
+            for name in ("intercept_", "alpha_", "penalty_", "noise_", "test_error_"):
+                setattr(self, name, float(getattr(self, name)[0]))
+        ridge_serial.warn(chance, stacklevel=2)
         return self
 
-    def _choose(self, x: Array, target: Array, samples: int, number: int) -> None:
-        sample = decompose(x, target, samples)
-        if sample.rank < 2:  # one direction: nothing to estimate a spectrum from
-            spectrum = None
-            penalty = 0.0
-        else:
+    def _read(self, X: Any, y: Any) -> tuple[Array, Array]:
+        if y is not None and _text(y):
+            raise ArgumentError("y", "must be numbers", but="holds text", help="Encode it as numbers.")
+        try:
+            return validate_data(self, X, y, y_numeric=True, multi_output=True, dtype=np.float64)
+        except ValueError as error:
+            raise InputError(" ".join(str(error).split())) from None
+
+    def _choose(
+        self, x: Array, targets: Array, samples: int, weight: Array | None, counts: bool
+    ) -> tuple[Array, Array, Array, Array, Array, float]:
+        """Weights, penalties, noises, test errors, their intervals, and the chance of such errors if independent."""
+        kinds = targets.shape[1]
+        coef, penalty = np.zeros((kinds, x.shape[1])), np.zeros(kinds)
+        noise = (targets**2).sum(0) / max(1, samples)
+        error, interval = noise.copy(), np.repeat(noise[:, None], 2, 1)
+        varies = noise > 0
+        if not np.abs(x).max(initial=0.0) > 0 or not varies.any():
+            return coef, penalty, noise, error, interval, 1.0
+        sample = decompose(x, targets[:, varies], samples, weight, counts=counts)
+        if sample.rank >= 2:  # else one direction: nothing to estimate a spectrum from
             population = Population.of(sample)
-            self.noise_ = population.posteriors[0].noise
-            ratio = samples / population.dimensions
-            best = optimal_penalty(population.spectrum(), noise=self.noise_, sample_ratio=ratio)
-            self.freedom_ = population.freedom(best.effective_ridge)
-            penalty = best.penalty
-            self.test_error_ = best.test_error * (1 + (number - samples) / number)
-        lowest = (
-            -0.5 * sample.squares[-1] if self.negative and sample.rank == min(samples, x.shape[1]) else 0.0
+            for k, which in enumerate(np.flatnonzero(varies)):
+                noise[which] = population.posteriors[k].noise
+                best = optimal_penalty(
+                    population.spectrum(k), noise=noise[which], sample_ratio=samples / population.dimensions
+                )
+                penalty[which], error[which] = best.penalty, best.test_error * sample.grown
+                interval[which] = population.interval(error[which], best.effective_ridge, k)
+        full = sample.rank == min(samples, x.shape[1])
+        penalty[varies] = np.maximum(
+            penalty[varies], -0.5 * sample.squares[-1] if self.negative and full else 0.0
         )
-        penalty = max(penalty, lowest)
-        if np.isfinite(penalty):
-            self.coef_ = sample.weights(penalty)
-        self.alpha_ = samples * penalty
-        self.penalty_ = self.alpha_ / number
+        for k, which in enumerate(np.flatnonzero(varies)):
+            if np.isfinite(penalty[which]):
+                coef[which] = sample.weights(penalty[which], k)
+        return coef, penalty, noise, error, interval, ridge_serial.dependence(sample, penalty[varies])
 
     def predict(self, X: Any) -> Array:
         """Predict targets for the rows of X."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
-        return X @ self.coef_ + self.intercept_
+        try:
+            X = validate_data(self, X, reset=False, dtype=np.float64)
+        except ValueError as error:
+            raise InputError(" ".join(str(error).split())) from None
+        return X @ self.coef_.T + self.intercept_
+
+
+def _text(y: Any) -> bool:
+    array = np.asarray(y)
+    return array.dtype.kind in "US" or (
+        array.dtype.kind == "O" and any(isinstance(item, str | bytes) for item in array.flat)
+    )

@@ -11,8 +11,8 @@ of scaled chi-squares, which know that a small measured level does not exclude a
 is that of levels which share components of y (for Gaussian rows it follows from the sample eigenvalues) and rows (what
 heavy tails add, as measured), more where a fit costs much more than the best one, and a few per cent for what no
 population explains. ``exp(-D/2)`` and a prior in noise, flat below a twentieth of the variance of y and flat in log
-above, weigh the noises. Test errors are linear in signals and noise: their average over all that the data leave possible
-is the test error at averaged signals and noise.
+above, weigh the noises. Test errors are linear in signals and noise: their average over all that the data leave
+possible is the test error at averaged signals and noise.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import isotonic_regression
+from scipy.stats import chi2
 
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_sample import Level, Resolved, Sample, non_negative, resolve, spectrum_of
@@ -34,9 +35,12 @@ _TINY = 1e-14  # in the same units: rounding
 _FLAT = 0.05  # in the same units: below it no noise is likelier than another
 _UNEXPLAINED = 0.05  # relative error of levels as theory has them
 _UNSHARED = 0.4  # of the variance of levels, which nearly equal ones are not held to share
+_REMOTE = 20.0  # times its variance is the most that a level is distrusted for a test error far from the best
 _STEPS = 6  # of Gauss and Newton at each noise
 _SETTLED = 1e-3  # change of the deviance
 _LEAST = 0.02  # of a level that is drawn
+_INAUDIBLE = 1e-3  # of the noise that is left in a mean over all samples
+_CAUTION = 0.7  # of degrees of freedom, calibrated on the table of tests/numerics/test_ridge_interpolation.py
 
 
 @by_value
@@ -104,7 +108,9 @@ def posterior(atoms: Array, resolved: Resolved, level: Level) -> Posterior:
     """Weigh every noise, with the signals on `atoms` that suit it best."""
     columns = (resolved.kappa[:, None] / (atoms + resolved.kappa[:, None])) ** 2
     measured = np.maximum(level.residual, _TINY * level.residual.max())
-    fitted = np.asarray(isotonic_regression(measured, weights=level.relative**-2.0).x)  # levels grow with kappa
+    fitted = np.asarray(
+        isotonic_regression(measured, weights=level.relative**-2.0).x
+    )  # levels grow with kappa
     both, weights = np.column_stack([columns, np.ones(fitted.size)]), 1 / (level.relative * fitted)
     point = non_negative(both * weights[:, None], measured * weights)
     for _ in range(3):
@@ -131,7 +137,7 @@ def _covariance(resolved: Resolved, level: Level, fitted: Array) -> tuple[Array,
     components = resolved.gaussian[:, None] * resolved.parts
     tails = np.sqrt(np.maximum(0.0, level.relative**2 - resolved.gaussian**2))
     error = fitted / resolved.spare
-    remote = (error / error.min()) ** 2 - 1
+    remote = np.minimum((error / error.min()) ** 2 - 1, _REMOTE)
     own = _UNSHARED * resolved.gaussian**2 + level.relative**2 * remote + _UNEXPLAINED**2
     return components @ components.T + tails[:, None] * tails * level.rows, own
 
@@ -170,7 +176,9 @@ def _prior(noises: Array, variance: float) -> Array:
     return np.asarray(width / (noises + _FLAT * variance))
 
 
-def draws(posterior: Posterior, resolved: Resolved, level: Level, times: int, seed: int) -> tuple[Array, Array]:
+def draws(
+    posterior: Posterior, resolved: Resolved, level: Level, times: int, seed: int
+) -> tuple[Array, Array]:
     """Signals (one row each) and noises from all that the data leave possible.
 
     Noises are drawn by their chances; signals are fitted to levels whose components are redrawn as chi-squares.
@@ -199,13 +207,16 @@ class Population:
     multiplicities: Array
     resolved: Resolved
     posteriors: tuple[Posterior, ...]
+    samples: int
+    grown: float  # factor of a test error that the fit of the intercept adds
 
     @classmethod
     def of(cls, sample: Sample) -> Population:
         """Estimate it."""
         resolved = resolve(sample)
         atoms, count = spectrum_of(sample, resolved)
-        return cls(atoms, count, resolved, tuple(posterior(atoms, resolved, level) for level in resolved.levels))
+        found = tuple(posterior(atoms, resolved, level) for level in resolved.levels)
+        return cls(atoms, count, resolved, found, sample.samples, sample.grown)
 
     @property
     def dimensions(self) -> float:
@@ -213,11 +224,23 @@ class Population:
         return float(self.multiplicities.sum())
 
     def spectrum(self, target: int = 0) -> Spectrum:
-        """Covariance spectrum with the mean signal of a target."""
-        return Spectrum(self.eigenvalues, self.multiplicities / self.dimensions, self.posteriors[target].signal)
+        """Covariance spectrum with the mean signal of a target; a signal that no such sample could show is none."""
+        found, noise = self.posteriors[target].signal, self.posteriors[target].noise
+        if found.sum() < _INAUDIBLE * noise / self.samples:
+            found = np.zeros_like(found)
+        return Spectrum(self.eigenvalues, self.multiplicities / self.dimensions, found)
 
-    def freedom(self, effective_ridge: float, target: int = 0) -> float:
-        """Degrees of freedom of the measured test error there: of a scaled chi-square as uncertain as it is."""
-        kappa = self.resolved.kappa
+    def interval(self, test_error: float, effective_ridge: float, target: int = 0) -> tuple[float, float]:
+        """Interval that holds the error of the fit on new data with a chance of 95 per cent or more.
+
+        The error on left-out rows is a scaled chi-square of ``2/r^2`` degrees of freedom, r its relative standard
+        error; fewer are taken, `_CAUTION` of them, for what the penalty's choice and the spread of such fits add. The
+        lower end starts from the smaller of predicted and measured error, the upper end from the larger.
+        """
+        kappa, level = self.resolved.kappa, self.resolved.levels[target]
         place = np.log(np.clip(effective_ridge, kappa[0], kappa[-1]))
-        return float(2 / np.interp(place, np.log(kappa), self.resolved.levels[target].relative) ** 2)
+        freedom = _CAUTION * 2 / np.interp(place, np.log(kappa), level.relative) ** 2
+        measured = float(np.interp(place, np.log(kappa), level.residual / self.resolved.spare)) * self.grown
+        low, high = min(test_error, measured), max(test_error, measured)
+        few, many = chi2.ppf([0.025, 0.975], freedom)
+        return float(low * freedom / many), float(high * freedom / few)

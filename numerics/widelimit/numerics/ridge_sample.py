@@ -17,6 +17,7 @@ B + sigma^2 divides into signal and noise is the matter of `ridge_posterior`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,11 @@ class Sample:
         """How many rows the data stand for."""
         return self.target.shape[0] if self.weight is None else round(float(self.weight.sum()))
 
+    @property
+    def grown(self) -> float:
+        """Factor of a test error that comes from the error of the intercept."""
+        return 1 + (self.rows - self.samples) / self.rows
+
     def weights(self, penalty: float, target: int = 0) -> Array:
         """Ridge weights at this penalty."""
         root = np.sqrt(self.samples * self.squares)
@@ -82,44 +88,49 @@ class Sample:
         ``(r_i/(1 - h_i))^2`` with residuals r and leverages h (Allen 1974): exact, and no fit but the one; the
         intercept is fitted to the other rows too. Of a row that stands for several one is left out.
         """
-        return np.asarray(self.errors_left_out(penalties)[target].T ** 2)
+        return np.asarray(self.errors_left_out(penalties, target).T ** 2)
 
     def mean_left_out(self, penalties: Array) -> tuple[Array, Array]:
         """Mean over rows of `left_out` for each target, and the covariance over penalties of that mean."""
         sums = np.zeros((self.target.shape[1], penalties.size))
         products = np.zeros((self.target.shape[1], penalties.size, penalties.size))
-        for start in range(0, self.target.shape[0], _ROWS):
-            part = slice(start, start + _ROWS)
+        for part, targets in self._parts(penalties):
             weight = np.ones(1) if self.weight is None else self.weight[part]
-            for k, error in enumerate(self.errors_left_out(penalties, part)):
+            power = weight if self.counts else weight**2
+            for k, error in enumerate(targets):
                 square = error**2
                 sums[k] += (weight[:, None] * square).sum(0)
-                power = weight if self.counts else weight**2
                 products[k] += (power[:, None] * square).T @ square
         mean = sums / self.rows
         spread = products / self.rows - mean[:, :, None] * mean[:, None, :]
-        return mean, spread / (self.rows - 1)
+        return mean, spread / max(1, self.rows - 1)
 
-    def errors_left_out(self, penalties: Array, part: slice = slice(None)) -> list[Array]:
-        """For each target the errors (with their signs) of rows at penalties; see `left_out`."""
+    def errors_left_out(self, penalties: Array, target: int = 0) -> Array:
+        """Errors, with their signs, on rows (first axis) at penalties; see `left_out`."""
+        return np.concatenate([targets[target] for _, targets in self._parts(penalties)])
+
+    def _parts(self, penalties: Array) -> Iterator[tuple[slice, list[Array]]]:
+        """Errors on left-out rows for all targets, so many rows at a time."""
         shrunk = penalties / (self.squares[:, None] + penalties)
         intercept = self.rows - self.samples
-        target, left = self.target[part], self._left(part)
-        leverage = left**2
-        weight = np.ones(target.shape[0]) if self.weight is None else self.weight[part]
-        share = 1 / weight if self.counts else np.ones(target.shape[0])  # of a row's leverage that is left out
-        kept = share[:, None] * (leverage @ shrunk)  # 1 - h
         complete = self.rank == self.target.shape[0] - intercept  # every row is fitted without a penalty
-        if not complete or self.counts:
-            none = 1 - intercept * share * weight / self.rows - share * leverage.sum(1)
-            kept += np.maximum(0.0, none)[:, None]
-        result = []
-        for k in range(target.shape[1]):
-            residual = (left * self.projections[:, k]) @ shrunk
-            if not complete:
-                residual += (target[:, k] - left @ self.projections[:, k])[:, None]
-            result.append(residual / kept / np.sqrt(weight)[:, None])
-        return result
+        for start in range(0, self.target.shape[0], _ROWS):
+            part = slice(start, start + _ROWS)
+            target, left = self.target[part], self._left(part)
+            leverage = left**2
+            weight = np.ones(target.shape[0]) if self.weight is None else self.weight[part]
+            share = 1 / weight if self.counts else np.ones(target.shape[0])  # of a row that is left out
+            kept = share[:, None] * (leverage @ shrunk)  # 1 - h
+            if not complete or self.counts:
+                none = 1 - intercept * share * weight / self.rows - share * leverage.sum(1)
+                kept += np.maximum(0.0, none)[:, None]
+            targets = []
+            for k in range(target.shape[1]):
+                residual = (left * self.projections[:, k]) @ shrunk
+                if not complete:
+                    residual += (target[:, k] - left @ self.projections[:, k])[:, None]
+                targets.append(residual / kept / np.sqrt(weight)[:, None])
+            yield part, targets
 
     def _left(self, part: slice) -> Array:
         """Rows of the left singular vectors."""
@@ -202,13 +213,15 @@ def resolve(sample: Sample) -> Resolved:
     gaussian = np.sqrt(2) * norm / second
     spare = sample.samples / second
     # errors on new data, less what the error of the intercept adds to them; a row never tells less than Gaussian ones
-    clean = spare / (1 + (sample.rows - sample.samples) / sample.rows)
+    clean = spare / sample.grown
     levels = []
     for mean, covariance in zip(*sample.mean_left_out(penalty), strict=True):
         error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         relative = error / np.where(mean > 0, mean, 1.0) * np.sqrt(sample.samples) * norm / second
         scale = np.where(error > 0, error, 1.0)
-        levels.append(Level(mean * clean, np.maximum(relative, gaussian), covariance / scale[:, None] / scale))
+        levels.append(
+            Level(mean * clean, np.maximum(relative, gaussian), covariance / scale[:, None] / scale)
+        )
     fitted = (
         sample.samples * (1 - penalty / kappa)
         if zeros == 0

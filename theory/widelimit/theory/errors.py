@@ -69,6 +69,14 @@ class InternalError(WidelimitError):
     """A bug of ours, not your input."""
 
 
+class WidelimitWarning(UserWarning):
+    """Root of every warning: a result was computed, but something about the request makes it doubtful."""
+
+
+class DependenceWarning(WidelimitWarning):
+    """Rows of data that a theory takes as independent are not."""
+
+
 def shown(value: object, limit: int = 80) -> str:
     """Print a value for a message, on one line and cut to a readable length; whatever it is, this ends well."""
     try:
