@@ -54,12 +54,22 @@ def law(
         return SpectralLaw(
             given.name, None, [], points, lambda k: sum(a * x**k for x, a in points), coordinate="linear"
         )
+    if given.made is not None and _rough(given):
+        return _by_parts(given.made, name or given.name)
     try:
         return _by_transform(given, name)
     except (ConvergenceError, DomainError):
         if given.made is None:
             raise
-        return _by_parts(given.made)
+        return _by_parts(given.made, name or given.name)
+
+
+def _rough(given: theory.Law) -> bool:
+    """Whether a law was made of one with several atoms, whose transforms have roots: its parts tell more than those."""
+    if given.made is None:
+        return False
+    parts = [law for law in given.made[1:] if isinstance(law, theory.Law)]
+    return any(len(part.atoms or ()) > 1 or _rough(part) for part in parts)
 
 
 def _by_transform(given: theory.Law, name: str) -> SpectralLaw:
@@ -80,13 +90,16 @@ def _by_transform(given: theory.Law, name: str) -> SpectralLaw:
     raise DomainError(f"The law {given.name} has neither an S- nor an R-transform in closed form.")
 
 
-def _by_parts(made: theory.Made) -> SpectralLaw:
+def _by_parts(made: theory.Made, name: str) -> SpectralLaw:
     """By subordination of the laws that it was made of, each found in the same way."""
     operation, first, second = made
     one = law(first)
     if isinstance(second, theory.Law):
-        return add(one, law(second)) if operation == "sum" else multiply(one, law(second))
-    return power(one, float(second)) if operation == "power" else compress(one, float(second))
+        found = add(one, law(second)) if operation == "sum" else multiply(one, law(second))
+    else:
+        found = power(one, float(second)) if operation == "power" else compress(one, float(second))
+    found.name = name
+    return found
 
 
 def _told(given: theory.Law) -> list[tuple[float, float]] | None:

@@ -49,6 +49,33 @@ class System(Protocol):
         """Return which columns can be values of a Nevanlinna function (upper half plane to upper half plane)."""
 
 
+class Transformed(Protocol):
+    """What a law asks of the equation behind its branch."""
+
+    @property
+    def noise(self) -> float:
+        """Rounding error of a state."""
+
+    def transform(self, state: np.ndarray) -> np.ndarray:
+        """As of `System`."""
+
+
+class Path(Protocol):
+    """The branch of a law: states at real points of its coordinate, approached from above."""
+
+    @property
+    def system(self) -> Transformed:
+        """The equation."""
+
+    def descend(
+        self, coordinate: np.ndarray, negative: bool = False, strict: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As of `Branch`."""
+
+    def across(self, state: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As of `Branch`."""
+
+
 def polish(
     system: System, state: np.ndarray, target: np.ndarray, steps: int = 3
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -68,15 +68,15 @@ def taylor(function: Callable, name: str, order: int = EXACT) -> np.ndarray:
     return best.real
 
 
-def moments_of_log(coefficients: np.ndarray) -> Callable[[int], float]:
+def moments_of_log(coefficients: np.ndarray, order: int = EXACT) -> Callable[[int], float]:
     """Lagrange inversion from the series of log(1/S)."""
-    exponent = coefficients[:EXACT].copy()
+    exponent = coefficients[:order].copy()
     log_mean = exponent[0]
-    powers = np.arange(1, EXACT)
+    powers = np.arange(1, order)
     exponent[1:] += -((-1.0) ** powers) / powers
     exponent[0] = 0.0
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = [np.log(exp_series(k * exponent, k)[k - 1] / k) for k in range(1, EXACT + 1)]
+        values = [np.log(exp_series(k * exponent, k)[k - 1] / k) for k in range(1, order + 1)]
     if not np.isfinite(values).all():
         raise DomainError(
             "The S-transform implies a negative moment of a positive law, so it belongs to no law."

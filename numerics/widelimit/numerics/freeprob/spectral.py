@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
-from widelimit.numerics.freeprob.continuation import Branch
+from widelimit.numerics.freeprob.continuation import Path
 from widelimit.numerics.freeprob.masses import Masses
 from widelimit.numerics.freeprob.panels import TOLERANCE, Interval, Panels, Remaining, integrate
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
@@ -32,7 +32,7 @@ class SpectralLaw:
     def __init__(
         self,
         name: str,
-        branch: Branch | None,
+        branch: Path | None,
         intervals: Sequence[tuple[float, float]],
         atoms: Sequence[tuple[float, float]],
         moments: Callable[[int], float],
@@ -45,13 +45,15 @@ class SpectralLaw:
         known: int = 4,
         exact: int = 4,
         inherited: float = 0.0,
+        quadratic: tuple[float, float, float] | None = None,
     ) -> None:
         """`intervals` and atom locations in the coordinate; `moments(k)` is exact, log of it in log coordinates.
 
         `exact`: as far as `moments` goes. `knee`: as in `panels`, of the lowest interval.
-        `inherited`: the error of what the law was made from.
+        `inherited`: the error of what the law was made from. `quadratic`: (a, b, d) where R(g) = (a + b g)/(1 + d g).
         """
         self.name = name
+        self.quadratic = quadratic
         self._branch = branch
         self._log = coordinate == "log"
         self._atoms = tuple(sorted((float(x), float(a)) for x, a in atoms if a > 0))
@@ -81,6 +83,16 @@ class SpectralLaw:
                 f"first moments off by {self._moment_defects()}. If the transform is yours, check that it "
                 f"belongs to a law."
             )
+
+    @property
+    def panels(self) -> tuple[Panels, ...]:
+        """The panels that the density is integrated on, interval by interval."""
+        return tuple(self._panels)
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether the coordinate is log x."""
+        return self._log
 
     # construction ---------------------------------------------------------------------------------------------------
 

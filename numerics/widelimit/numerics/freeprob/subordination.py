@@ -8,24 +8,22 @@ A law in numbers is a sum over nodes: the panels of its continuous part, and its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numba import njit
 
-from widelimit.numerics import arguments, threads
-from widelimit.numerics.freeprob.build import product_law
-from widelimit.numerics.freeprob.continuation import Branch
-from widelimit.numerics.freeprob.edges import line_intervals
-from widelimit.numerics.freeprob.panels import ORDER
-from widelimit.numerics.freeprob.products import Factor, Slopes
-from widelimit.numerics.freeprob.series import EXACT
+from widelimit.numerics import arguments
+from widelimit.numerics.freeprob.halves import Known, half, known
+from widelimit.numerics.freeprob.pairs import Pair
+from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, SUM, gaps
+from widelimit.numerics.freeprob.series import EXACT, log_s_series, moments_of_log
 from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.theory.freeprob.series import cumulants_from_moments, moments_from_cumulants
+from widelimit.theory.freeprob.series import moments_from_cumulants
 
 Given = SpectralLaw | Sequence[tuple[float, float]]
-_SPLIT = 3  # each panel is cut into so many, which moves the nodes' poles closer to the axis
+_CLOSED = 3e-13  # intervals of support below this, relative to the whole, are rounding of an atom's two sides
+_PRODUCT_EXACT = 8  # moments of products that are known exactly
 
 
 def multiply(first: Given, second: Given) -> SpectralLaw:
@@ -35,8 +33,45 @@ def multiply(first: Given, second: Given) -> SpectralLaw:
     >>> [round(float(x), 9) for x in law.support[0]], law.atoms
     ([0.1, 0.9], ((0.0, 0.8),))
     """
-    both = [slopes_of(law, positive=True) for law in (first, second)]
-    return product_law([Factor(1.0, 0.0, False, part) for part in both], "free product")
+    parts = [known(name, law) for name, law in (("first", first), ("second", second))]
+    for name, part in zip(("first", "second"), parts, strict=True):
+        if part.smallest < 0:
+            raise DomainError(
+                f"A free product needs laws on [0, oo); the {name} one has negative values, down to {part.smallest:g}."
+            )
+        if part.largest <= 0:
+            raise DomainError(f"A free product needs laws whose mean is not zero; that of the {name} one is.")
+    zero = max(part.mass_at(0.0) for part in parts)
+    atoms = [] if zero <= 0 else [(-np.inf, zero)]
+    atoms += [
+        (float(np.log(x) + np.log(y)), a + b - 1.0)
+        for x, a in parts[0].atoms
+        for y, b in parts[1].atoms
+        if x > 0 and y > 0 and a + b > 1.0 + 1e-14
+    ]
+    series = -(
+        log_s_series(parts[0].relative(_PRODUCT_EXACT)) + log_s_series(parts[1].relative(_PRODUCT_EXACT))
+    )
+    series[0] = sum(part.log_mean for part in parts)
+    moments = moments_of_log(series, _PRODUCT_EXACT)
+    if sum(a for _, a in atoms) > 1 - 1e-13:
+        return SpectralLaw("free product", None, [], atoms, moments)
+    parts.sort(key=lambda part: not part.discrete)
+    halves = [half(part.scaled(float(np.exp(-part.log_mean))), product=True) for part in parts]  # to mean one
+    holes = gaps(PRODUCT, halves[0], halves[1], 0.0)
+    centre = sum(part.log_mean for part in parts)
+    pair = Pair(PRODUCT, halves[0], halves[1], scale=1.0, height=np.pi / 2, centre=centre)
+    intervals = [(low + centre, high + centre) for low, high in _between(holes, 1.0, open_below=True)]
+    return SpectralLaw(
+        "free product",
+        pair,
+        intervals,
+        atoms,
+        moments,
+        exact=_PRODUCT_EXACT,
+        reaches_zero=bool(intervals and intervals[0][0] == -np.inf),
+        inherited=max(part.error for part in parts),
+    )
 
 
 def add(first: Given, second: Given) -> SpectralLaw:
@@ -46,14 +81,13 @@ def add(first: Given, second: Given) -> SpectralLaw:
     >>> [round(law.moment(k), 9) for k in (2, 4)]
     [2.0, 6.0]
     """
-    parts = [slopes_of(law, positive=False) for law in (first, second)]
-    cumulants = [a + b for a, b in zip(*(_cumulants(p) for p in parts), strict=True)]
+    parts = [known(name, law) for name, law in (("first", first), ("second", second))]
+    cumulants = [a + b for a, b in zip(*(part.cumulants(EXACT) for part in parts), strict=True)]
     atoms = [
         (x + y, a + b - 1.0) for x, a in parts[0].atoms for y, b in parts[1].atoms if a + b > 1.0 + 1e-14
     ]
-    system = SumSystem(parts[0], parts[1], cumulants[0], cumulants[1])
-    ends = [sum(p.components[k][k] for p in parts) for k in (0, -1)]
-    return _line_law("free sum", system, cumulants, atoms, ends[0], ends[1])
+    parts.sort(key=lambda part: not part.discrete)
+    return _line_law("free sum", SUM, parts, cumulants, atoms)
 
 
 def power(law: Given, exponent: float) -> SpectralLaw:
@@ -66,7 +100,7 @@ def power(law: Given, exponent: float) -> SpectralLaw:
     t = float(arguments.positive("exponent", exponent))
     if t < 1.0:
         raise ArgumentError("exponent", "must be at least 1", exponent, "Smaller powers need not be laws.")
-    return _power(slopes_of(law, positive=False), t, f"free power {t:g}")
+    return _power(known("law", law), t, f"free power {t:g}")
 
 
 def compress(law: Given, kept: float) -> SpectralLaw:
@@ -79,190 +113,56 @@ def compress(law: Given, kept: float) -> SpectralLaw:
     share = float(arguments.within("kept", kept, 0.0, 1.0))
     if share == 0.0:
         raise ArgumentError("kept", "must be positive", kept)
-    part = slopes_of(law, positive=False)
-    scaled = Slopes(
-        share * part.nodes,
-        part.weights,
-        tuple((share * x, a) for x, a in part.atoms),
-        tuple((share * a, share * b) for a, b in part.components),
-    )
-    return _power(scaled, 1.0 / share, f"corner of {share:g}")
+    return _power(known("law", law).scaled(share), 1.0 / share, f"corner of {share:g}")
 
 
-def _power(part: Slopes, t: float, name: str) -> SpectralLaw:
-    cumulants = [t * c for c in _cumulants(part)]
+def _power(part: Known, t: float, name: str) -> SpectralLaw:
+    cumulants = [t * c for c in part.cumulants(EXACT)]
     atoms = [(t * x, t * a - (t - 1.0)) for x, a in part.atoms if t * a - (t - 1.0) > 1e-14]
-    low, high = t * part.components[0][0], t * part.components[-1][1]
-    return _line_law(name, PowerSystem(part, t, cumulants[0], cumulants[1]), cumulants, atoms, low, high)
-
-
-def _cumulants(part: Slopes) -> list[float]:
-    moments = [float((part.weights @ part.nodes**k).real) for k in range(1, EXACT + 1)]
-    return [float(c) for c in cumulants_from_moments(moments, EXACT)]
+    return _line_law(name, POWER, [part], cumulants, atoms, t)
 
 
 def _line_law(
     name: str,
-    system: SumSystem | PowerSystem,
+    mode: int,
+    parts: Sequence[Known],
     cumulants: Sequence[float],
     atoms: list[tuple[float, float]],
-    low: float,
-    high: float,
+    t: float = 0.0,
 ) -> SpectralLaw:
-    """The law that a system belongs to, its support somewhere between `low` and `high`."""
+    """The law of a sum or a power; inside, every part has mean zero."""
     values = [float(v) for v in moments_from_cumulants(cumulants, EXACT)]
-    if sum(a for _, a in atoms) > 1 - 1e-12:
-        return SpectralLaw(name, None, [], atoms, lambda k: values[k - 1], coordinate="linear")
-    branch = Branch(system, system.mean, 100.0 * system.deviation)
-    intervals = line_intervals(branch, low, high)
-    return SpectralLaw(name, branch, intervals, atoms, lambda k: values[k - 1], coordinate="linear")
-
-
-def slopes_of(law: Given, positive: bool) -> Slopes:
-    """Nodes and weights of a law in numbers."""
-    if not isinstance(law, SpectralLaw):
-        pairs = arguments.real("law", law)
-        if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
-            raise ArgumentError("law", "must be a SpectralLaw or a list of (location, mass)", law)
-        if (pairs[:, 1] < 0).any() or abs(pairs[:, 1].sum() - 1.0) > 1e-9:
-            raise ArgumentError("law", "must have masses that are not negative and sum to one", law)
-        found = Slopes.of_atoms([(x, a) for x, a in pairs])
-    else:
-        found = _sampled(law)
-    if positive and found.components[0][0] < 0:
-        raise DomainError("A free product needs laws on [0, oo); this one has negative values.")
-    if positive and found.moment(1) <= 0:
-        raise DomainError("A free product needs laws whose mean is not zero.")
-    return found
-
-
-def _sampled(law: SpectralLaw) -> Slopes:
-    nodes, weights = [], []
-    u, w = np.polynomial.legendre.leggauss(ORDER)
-    for panels in law._panels:
-        edges = np.concatenate(
-            [
-                np.linspace(a, b, _SPLIT, endpoint=False)
-                for a, b in zip(panels.edges, panels.edges[1:], strict=False)
-            ]
-            + [panels.edges[-1:]]
-        )
-        half, middle = 0.5 * np.diff(edges)[:, None], 0.5 * (edges[1:] + edges[:-1])[:, None]
-        t = (middle + half * u).ravel()
-        y = panels.interval.to_coordinate(t)
-        weights.append((half * w).ravel() * panels.interval.speed(t) * law._coordinate_density(y))
-        nodes.append(np.exp(y) if law._log else y)
-    atoms = law.atoms
-    nodes.append(np.array([x for x, _ in atoms]))
-    weights.append(np.array([a for _, a in atoms]))
-    components = sorted([*law.support, *((x, x) for x, _ in atoms)])
-    return Slopes(
-        np.concatenate(nodes).astype(complex),
-        np.concatenate(weights).astype(complex),
+    moments: Callable[[int], float] = lambda k: values[k - 1]  # noqa: E731
+    if sum(a for _, a in atoms) > 1 - 1e-13:
+        return SpectralLaw(name, None, [], atoms, moments, coordinate="linear")
+    halves = [half(part, product=False) for part in parts]
+    deviation = float(np.sqrt(cumulants[1]))
+    span = sum(part.largest - part.smallest for part in parts)
+    centre = float(cumulants[0])
+    holes = gaps(mode, halves[0], halves[1] if mode == SUM else None, float(np.log(deviation)), t)
+    pair = Pair(mode, halves[0], halves[1] if mode == SUM else None, deviation, max(t, 1.0) * span, centre, t)
+    intervals = [(low + centre, high + centre) for low, high in _between(holes, span)]
+    return SpectralLaw(
+        name,
+        pair,
+        intervals,
         atoms,
-        tuple(components),
+        moments,
+        coordinate="linear",
+        inherited=max(part.error for part in parts),
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "arcp"})
-def _transform(omega, nodes, weights, out):
-    """G and dG/domega of a law of real nodes."""
-    for i in range(omega.size):
-        x, y = omega[i].real, omega[i].imag
-        a = b = c = e = 0.0
-        for k in range(nodes.size):
-            u = x - nodes[k]
-            inverse = 1.0 / (u * u + y * y)
-            re, im = u * inverse, -y * inverse
-            a += weights[k] * re
-            b += weights[k] * im
-            c -= weights[k] * (re * re - im * im)
-            e -= weights[k] * (2.0 * re * im)
-        out[0, i] = complex(a, b)
-        out[1, i] = complex(c, e)
-
-
-def _cauchy(part: Slopes, omega: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    out = np.empty((2, omega.size), dtype=complex)
-    omega = np.ascontiguousarray(omega)
-    parts = threads.chunks(omega.size, smallest=max(16, 100_000 // part.nodes.size))
-    threads.each(lambda p: _transform(omega[p], part.nodes.real, part.weights.real, out[:, p]), parts)
-    return out[0], out[1]
-
-
-class SumSystem:
-    """Unknowns omega_1 and omega_2; the equations G_1 = G_2 and omega_1 + omega_2 - 1/G = z."""
-
-    coordinate = "linear"
-
-    def __init__(self, first: Slopes, second: Slopes, mean: float, variance: float) -> None:
-        if variance <= 0:
-            raise DomainError("A free sum of two point masses is a point mass: shift the law instead.")
-        self.parts = (first, second)
-        self.mean, self.deviation = mean, float(np.sqrt(variance))
-        self.means = [p.moment(1) for p in self.parts]
-        self.noise = 1e-13
-
-    def start(self, target: np.ndarray) -> np.ndarray:
-        """Omega_i = z - the other's mean."""
-        return np.array([target - self.means[1], target - self.means[0]])
-
-    def newton(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One step of Newton's method in both unknowns."""
-        with np.errstate(all="ignore"):
-            return self._step(state, target)
-
-    def _step(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        g1, d1 = _cauchy(self.parts[0], state[0])
-        g2, d2 = _cauchy(self.parts[1], state[1])
-        f1, f2, s1, s2 = 1.0 / g1, 1.0 / g2, -d1 / g1**2, -d2 / g2**2  # 1/G is nearly linear next to an atom
-        mismatch = f2 - f1  # s1 x1 - s2 x2 = mismatch
-        residual = target - (state[0] + state[1] - f1)  # x1 + x2 - s1 x1 = residual
-        x1 = (residual + mismatch / s2) / (1.0 - s1 + s1 / s2)
-        x2 = (s1 * x1 - mismatch) / s2
-        scale = self.deviation + 0.5 * np.abs(state - self.mean).min(axis=0)
-        return state + np.array([x1, x2]), np.maximum(np.abs(x1), np.abs(x2)) / scale
-
-    def transform(self, state: np.ndarray) -> np.ndarray:
-        """G."""
-        return _cauchy(self.parts[0], state[0])[0]
-
-    def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Im omega_i at least Im z."""
-        floor = target.imag * (1 - 1e-9) - 1e-9 * self.deviation
-        return np.isfinite(state).all(axis=0) & (state.imag >= floor).all(axis=0)
-
-
-class PowerSystem:
-    """One unknown omega, and the equation t omega - (t - 1)/G(omega) = z."""
-
-    coordinate = "linear"
-    noise = 1e-13
-
-    def __init__(self, part: Slopes, exponent: float, mean: float, variance: float) -> None:
-        if variance <= 0:
-            raise DomainError("A free power of a point mass is a point mass: scale the law instead.")
-        self.part, self.exponent = part, exponent
-        self.mean, self.deviation = mean, float(np.sqrt(variance))
-
-    def start(self, target: np.ndarray) -> np.ndarray:
-        """Omega = z - (t - 1) mean of the part."""
-        return (target - self.mean * (1.0 - 1.0 / self.exponent))[None, :]
-
-    def newton(self, state: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One Newton step."""
-        t = self.exponent
-        with np.errstate(all="ignore"):
-            g, slope = _cauchy(self.part, state[0])
-            move = (target - (t * state[0] - (t - 1.0) / g)) / (t + (t - 1.0) * slope / g**2)
-        scale = self.deviation + 0.5 * np.abs(state[0] - self.mean)
-        return state + move, np.abs(move) / scale
-
-    def transform(self, state: np.ndarray) -> np.ndarray:
-        """G."""
-        return _cauchy(self.part, state[0])[0]
-
-    def physical(self, state: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Im omega at least Im z."""
-        floor = target.imag * (1 - 1e-9) - 1e-9 * self.deviation
-        return np.isfinite(state[0]) & (state[0].imag >= floor)
+def _between(holes: np.ndarray, scale: float, open_below: bool = False) -> list[tuple[float, float]]:
+    """Intervals of support between the gaps, without those that are rounding; gaps that are rounding become cuts."""
+    lows, highs = holes[1:, 0].copy(), holes[:-1, 1].copy()
+    if open_below and holes[0, 0] > -np.inf:
+        lows, highs = holes[:, 0].copy(), np.concatenate(([-np.inf], highs))
+    allowed = _CLOSED * np.maximum(scale, np.abs(lows))
+    closed = np.flatnonzero(highs[1:] - lows[:-1] < allowed[1:])
+    lows[closed] = highs[closed + 1] = 0.5 * (lows[closed] + highs[closed + 1])
+    return [
+        (float(low), float(high))
+        for low, high, least in zip(highs, lows, allowed, strict=True)
+        if high - low > least
+    ]

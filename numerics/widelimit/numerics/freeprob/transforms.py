@@ -13,6 +13,7 @@ import sympy
 from sympy import Expr, Symbol
 
 from widelimit.numerics.compile import compile
+from widelimit.numerics.freeprob.closed import of_r, of_s, quadratic_law
 from widelimit.numerics.freeprob.continuation import Branch
 from widelimit.numerics.freeprob.curves import log_s, r_curve, s_curve
 from widelimit.numerics.freeprob.edges import detect_intervals, line_intervals
@@ -33,6 +34,8 @@ from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
 def law_from_cauchy(law: theory.Law) -> SpectralLaw:
     """Law of a symbolic `Law` with Cauchy transform and support in closed form."""
+    if law.R is not None and (quadratic := of_r(law.R)):
+        return quadratic_law(law.name, quadratic, logarithmic=False)
     assert law.G is not None and law.support is not None
     values = [float(v) for v in law.moments(EXACT)]
     compiled = compile(law.G, [theory.z], name="cauchy", dtype=complex)
@@ -40,7 +43,13 @@ def law_from_cauchy(law: theory.Law) -> SpectralLaw:
     intervals = [(float(a), float(b)) for a, b in law.support]
     atoms = [(float(x), float(a)) for x, a in law.atoms or ()]
     return SpectralLaw(
-        law.name, branch, intervals, atoms, lambda k: values[k - 1], coordinate="linear", known=EXACT
+        law.name,
+        branch,
+        intervals,
+        atoms,
+        lambda k: values[k - 1],
+        coordinate="linear",
+        known=EXACT,
     )
 
 
@@ -50,6 +59,8 @@ Atoms = Sequence[tuple[float, float]]  # (location, mass)
 def law_from_s(S: Expr, name: str = "", known: Atoms | None = None) -> SpectralLaw:
     """Law on [0, oo) whose S-transform is `S`, an expression in the symbol m; `known`: its atoms, where told."""
     S = _checked("S", S, theory.m)
+    if quadratic := of_s(S):
+        return quadratic_law(name or f"S = {S}", quadratic, logarithmic=True)
     curve = s_curve(S)
     coefficients = taylor(lambda m: -log_s(S)(m), "S")
     mean = float(np.exp(coefficients[0]))
@@ -88,6 +99,8 @@ def law_from_s(S: Expr, name: str = "", known: Atoms | None = None) -> SpectralL
 def law_from_r(R: Expr, name: str = "", known: Atoms | None = None) -> SpectralLaw:
     """Law on the line whose R-transform is `R`, an expression in the symbol g; `known`: its atoms, where told."""
     R = _checked("R", R, theory.g)
+    if quadratic := of_r(R):
+        return quadratic_law(name or f"R = {R}", quadratic, logarithmic=False)
     cumulants = taylor(compile(R, [theory.g], name="r_transform", dtype=complex), "R")
     mean, variance = float(cumulants[0]), float(cumulants[1])
     if variance <= 0:

@@ -1,0 +1,330 @@
+r"""Two laws in general position: the subordination functions of a free sum, product or power at any real point.
+
+    sums       w_1 = z + h_2(w_2),  w_2 = z + h_1(w_1)       h(w) = 1/G(w) - w
+    products   the same in logarithms: w = log zeta          h(w) = log k = log((1 + m)/(m zeta)),  z for log z
+    powers     w = z + (t - 1) h(w)
+
+Far above the axis the iteration of these equations converges to their only solution in the upper half plane. From there
+each point goes straight down to the axis by steps of Newton's method that a Kantorovich test accepts (as in
+`continuation`), all in compiled code.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from widelimit.numerics import threads
+from widelimit.numerics.freeprob.cauchy import Measure, evaluate, quotient, raw
+from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, Half
+from widelimit.theory.errors import ConvergenceError
+
+_RATIO, _LARGEST, _LINEAR, _SETTLED = 0.25, 0.6, 1e-6, 1e-9  # as in `continuation`
+_SHORTEST = 2.0**-52
+_CUSP = 1e-10  # of the height: a state as low as this stands for one on the axis where that cannot be reached
+_ROUGH, _ASIDE = 1e-6, 1e-6  # a last correction that tells nothing, and how far from there it does
+_MOST = 1000
+_EPS = float(np.finfo(float).eps)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _step(mode, one, two, power, scale, s1, s2, target):
+    """One Newton step and its size.
+
+    Of the two unknowns the smaller one is kept and the other put into its equation: where one function has a pole
+    (G = 0) the other unknown is large, and the curvatures of both functions, large each, nearly cancel in what they
+    compose to.
+    """
+    if mode == POWER:
+        h1, d1 = evaluate(False, one, s1)
+        x1 = quotient(target + (power - 1.0) * h1 - s1, 1.0 - (power - 1.0) * d1)
+        return s1 + x1, s1 + x1, abs(x1) / (scale + 0.5 * abs(s1))
+    product = mode == PRODUCT
+    first = abs(s1) <= abs(s2)
+    kept = s1 if first else s2
+    h, d = evaluate(product, one if first else two, kept)
+    put = target + h
+    h, e = evaluate(product, two if first else one, put)
+    move = quotient(target + h - kept, 1.0 - d * e)
+    m1, m2 = (kept + move, put + d * move) if first else (put + d * move, kept + move)
+    if product:
+        return m1, m2, max(abs(m1 - s1), abs(m2 - s2))
+    return m1, m2, max(abs(m1 - s1) / (scale + 0.5 * abs(s1)), abs(m2 - s2) / (scale + 0.5 * abs(s2)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _allowed(mode, scale, s1, s2, target):
+    """Whether both unknowns can be values of functions that map the upper half plane into itself, and raise it."""
+    floor = target.imag * (1 - 1e-9) - 1e-9 * scale
+    if not (math.isfinite(s1.real) and math.isfinite(s2.real)):
+        return False
+    if not (s1.imag >= floor and s2.imag >= floor):
+        return False
+    return mode != PRODUCT or (s1.imag < np.pi + 1e-9 and s2.imag < np.pi + 1e-9)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _attempt(mode, one, two, power, scale, noise, s1, s2, target, largest):
+    """Three Newton steps towards a target; the state reached and whether the test accepts it."""
+    before = math.inf
+    for k in range(3):
+        s1, s2, size = _step(mode, one, two, power, scale, s1, s2, target)
+        if not size < 1e6:
+            return s1, s2, False
+        if k > 0 and size > _RATIO * before + noise and before >= _SETTLED:
+            return s1, s2, False
+        if k == 1:
+            if before >= largest and size >= _LINEAR * before:
+                return s1, s2, False
+            if size < noise:
+                break
+        before = size
+    return s1, s2, _allowed(mode, scale, s1, s2, target)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _polish(mode, one, two, power, scale, s1, s2, target, steps):
+    """Newton until the correction no longer falls."""
+    size = math.inf
+    for _ in range(steps):
+        m1, m2, new = _step(mode, one, two, power, scale, s1, s2, target)
+        if not new < size:
+            break
+        s1, s2, size = m1, m2, new
+        if size < 4 * _EPS:
+            break
+    return s1, s2, size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _track(mode, one, two, power, scale, noise, s1, s2, begin, end, inside):
+    """Continue a state along a segment of targets; returns it and the share of the way it came.
+
+    `inside`: the segment lies on the real axis within the support, where no step may move a state further than half its
+    distance to the axis, next to which there are other roots.
+    """
+    done, step = 0.0, 1.0
+    for _ in range(_MOST):
+        if done >= 1.0 or step <= _SHORTEST:
+            break
+        goal = min(1.0, done + step)
+        if goal > 1.0 - _SHORTEST:
+            goal = 1.0
+        target = end if goal == 1.0 else begin + goal * (end - begin)
+        m1, m2, good = _attempt(mode, one, two, power, scale, noise, s1, s2, target, _LARGEST)
+        if good and (not inside or _near(s1, m1, s2, m2)):
+            s1, s2, done = m1, m2, goal
+            step *= 4.0
+        else:
+            step *= 0.5
+        step = min(step, max(1.0 - done, 2 * _SHORTEST))
+    return s1, s2, done
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _near(s1, m1, s2, m2):
+    """Whether a step is shorter than half the distance of the states to the real axis."""
+    return abs(m1 - s1) <= 0.5 * s1.imag and abs(m2 - s2) <= 0.5 * s2.imag
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _drop(mode, one, two, power, scale, noise, s1, s2, target, height):
+    """From the state at target + i height down to the target on the real axis; returns it and whether it came there.
+
+    The unknowns are analytic on the disc of radius Im z about z, so that a step that leaves a share of Im z is safe.
+    The last one, to the axis, is so where it is short beside the distance of the states to the axis; in gaps of the
+    support, where they come down to it, only close to it.
+    """
+    least = 1e-12 * height
+    share, level, whole = 0.125, height, True
+    for _ in range(800):
+        lower = 0.0 if whole else level * share
+        goal = target + 1j * lower
+        m1, m2, good = _attempt(mode, one, two, power, scale, noise, s1, s2, goal, _LARGEST if whole else 4.0)
+        if whole:
+            if good and (level <= least or _near(s1, m1, s2, m2)):
+                return m1, m2, True
+            if level <= least or share > 0.999:  # rounding decides how far corrections fall
+                break
+            whole = False
+            continue
+        if good:
+            s1, s2, level = m1, m2, lower
+            share = max(0.125, share * share)
+        else:
+            share = 0.5 * (1.0 + share)
+        whole = good or share > 0.999
+    m1, m2, _ = _polish(mode, one, two, power, scale, s1, s2, target, 8)
+    if _near(s1, m1, s2, m2) and _allowed(mode, scale, m1, m2, target):
+        return m1, m2, True
+    return s1, s2, level < _CUSP * height  # all that rounding tells next to a cusp
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _doubt(mode, one, two, power, s1, s2):
+    """What rounding leaves open of a state: large where the derivative of the equation vanishes."""
+    _, d1 = evaluate(mode == PRODUCT, one, s1)
+    if mode == POWER:
+        return _EPS / (abs(1.0 - (power - 1.0) * d1) + 1e-300)
+    _, d2 = evaluate(mode == PRODUCT, two, s2)
+    return _EPS / (abs(1.0 - d1 * d2) + 1e-300)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _start(mode, one, two, power, scale, noise, target):
+    """The state at a point far above the axis: fixed-point iteration until Newton's method takes over."""
+    s1 = s2 = target
+    for k in range(2000):
+        h1, _ = evaluate(mode == PRODUCT, one, s1)
+        if mode == POWER:
+            s1 = target + (power - 1.0) * h1
+            s2 = s1
+        else:
+            s2 = target + h1
+            h2, _ = evaluate(mode == PRODUCT, two, s2)
+            s1 = target + h2
+        if k % 4 == 3:
+            m1, m2, good = _attempt(mode, one, two, power, scale, noise, s1, s2, target, _LARGEST)
+            if good:
+                m1, m2, _ = _polish(mode, one, two, power, scale, m1, m2, target, 8)
+                return m1, m2, True
+    return s1, s2, False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _descend(mode, one, two, power, scale, noise, height, targets, states, reached, sizes):
+    for i in range(targets.size):
+        top = complex(targets[i].real, abs(height))
+        s1, s2, good = _start(mode, one, two, power, scale, noise, top)
+        reached[i] = 0.0
+        if good and height < 0:  # to the negative axis, in logarithms
+            s1, s2, reached[i] = _track(mode, one, two, power, scale, noise, s1, s2, top, targets[i], False)
+        elif good:
+            s1, s2, good = _drop(mode, one, two, power, scale, noise, s1, s2, targets[i], height)
+            reached[i] = 1.0 if good else 0.0
+        m1, m2, sizes[i] = _polish(mode, one, two, power, scale, s1, s2, targets[i], 8)
+        if height < 0 or _near(s1, m1, s2, m2) or not min(s1.imag, s2.imag) > 0:
+            s1, s2 = m1, m2
+        sizes[i] = max(sizes[i], _doubt(mode, one, two, power, s1, s2))
+        states[0, i], states[1, i] = s1, s2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _across(mode, one, two, power, scale, noise, begins, targets, states, reached, sizes):
+    for i in range(targets.size):
+        s1, s2, done = _track(
+            mode, one, two, power, scale, noise, states[0, i], states[1, i], begins[i], targets[i], True
+        )
+        s1, s2, sizes[i] = _polish(mode, one, two, power, scale, s1, s2, targets[i], 8)
+        sizes[i] = max(sizes[i], _doubt(mode, one, two, power, s1, s2))
+        states[0, i], states[1, i], reached[i] = s1, s2, done
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _transforms(product, measure, states, out):
+    for i in range(states.size):
+        if product:
+            zeta = np.exp(states[i])
+            g, m, _, _, _, _ = raw(measure, zeta)
+            one = zeta * g
+            out[i] = complex(m.real, one.imag) if abs(one) < 0.5 else m
+        else:
+            out[i] = raw(measure, states[i])[0]
+
+
+def transforms(product: bool, measure: Measure, states: np.ndarray) -> np.ndarray:
+    """G at complex points, or M at their exponentials; near -1 the imaginary part of M from 1 + M, which keeps it."""
+    out = np.empty(states.shape, dtype=complex)
+    _transforms(product, measure, np.ascontiguousarray(states), out)
+    return out
+
+
+class Pair:
+    """The branch of a law made of one or two others, with the interface of `continuation.Branch`.
+
+    Targets are z - `centre` for sums and powers, whose laws are moved to mean zero, and log z for products.
+    """
+
+    def __init__(
+        self,
+        mode: int,
+        one: Half,
+        two: Half | None,
+        scale: float,
+        height: float,
+        centre: float = 0.0,
+        power: float = 0.0,
+    ) -> None:
+        self.system = self
+        self.coordinate = "log" if mode == PRODUCT else "linear"
+        self.noise = 1e-13
+        self.mode, self.one, self.two = mode, one, two
+        self.scale, self.height, self.centre, self.power = scale, height, centre, power
+
+    def _equation(self) -> tuple:
+        other = self.one if self.two is None else self.two
+        return self.mode, self.one.measure, other.measure, self.power, self.scale, self.noise
+
+    def transform(self, state: np.ndarray) -> np.ndarray:
+        """Return M (products) or G: density in the coordinate = -Im/pi."""
+        return transforms(self.mode == PRODUCT, self.one.measure, state[0])
+
+    def descend(
+        self, coordinate: np.ndarray, negative: bool = False, strict: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """States at real points, from above, and the last Newton corrections (see `Branch.descend`)."""
+        targets = np.asarray(coordinate, dtype=float) - self.centre + (1j * np.pi if negative else 0j)
+        height = -self.height if negative else self.height
+        states = np.empty((2, targets.size), dtype=complex)
+        down: Any = _descend
+        reached, sizes = np.empty(targets.size), np.empty(targets.size)
+        threads.each(
+            lambda p: down(*self._equation(), height, targets[p], states[:, p], reached[p], sizes[p]),
+            threads.chunks(targets.size, smallest=128),
+        )
+        return self._checked(states, sizes, reached, targets, strict)
+
+    def across(self, state: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Continue states along the real axis inside one interval of support; fall back to `descend`."""
+        states = np.array(state, dtype=complex)
+        along: Any = _across
+        reached, sizes = np.empty(end.size), np.empty(end.size)
+        begins, targets = begin - self.centre + 0j, end - self.centre + 0j
+        threads.each(
+            lambda p: along(*self._equation(), begins[p], targets[p], states[:, p], reached[p], sizes[p]),
+            threads.chunks(targets.size, smallest=128),
+        )
+        if (lost := reached < 1).any():
+            states[:, lost], sizes[lost] = self.descend(end[lost])
+        self._smooth(states, sizes, end)
+        return states, sizes
+
+    def _smooth(self, states: np.ndarray, sizes: np.ndarray, y: np.ndarray) -> None:
+        """Where the equation does not tell the state, which is smooth, as amid signs plus signs: from both sides."""
+        rough = sizes > _ROUGH
+        if not rough.any():
+            return
+        near, far = (self._beside(y[rough], k * _ASIDE * self.scale) for k in (1, 2))
+        smooth = (np.abs(near - far) < _ROUGH * self.scale).all(axis=0)  # at a cusp it is not
+        places = np.flatnonzero(rough)[smooth]
+        states[:, places] = (near + (near - far) / 3)[:, smooth]
+
+    def _beside(self, y: np.ndarray, shift: float) -> np.ndarray:
+        """Mean of the states to the left and to the right of y."""
+        return 0.5 * (self.descend(y - shift, strict=False)[0] + self.descend(y + shift, strict=False)[0])
+
+    def _checked(
+        self, states: np.ndarray, sizes: np.ndarray, reached: np.ndarray, targets: np.ndarray, strict: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        stuck = reached < 1 - 1e-9
+        if stuck.any():
+            if strict:
+                raise ConvergenceError(
+                    f"The density is infinite, or could not be followed, at {self.coordinate} coordinate "
+                    f"{targets[stuck][0].real + self.centre}."
+                )
+            states[:, stuck] = complex(np.nan, np.nan)
+        return states, sizes
