@@ -1,8 +1,13 @@
 """The store under ill treatment: kills, damage, full disks and other processes."""
 
+import os
+import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -92,15 +97,94 @@ def flip(path):
 
 
 def another_program(path):
-    import sqlite3
-
     path.unlink()
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE notes (text TEXT)")
     connection.close()
 
 
-@pytest.mark.parametrize("harm", [truncate, empty, scribble, flip, another_program])
+def change(column, value):
+    """Change what one row says, as an editor of databases would."""
+
+    def harm(path):
+        with sqlite3.connect(path) as connection:
+            connection.execute(f"UPDATE cells SET {column} = {value} WHERE key = ?", (cell(56).key,))
+        connection.close()
+
+    harm.__name__ = column
+    return harm
+
+
+def swap_samples(path):
+    """Two cells with each other's samples and checksums."""
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT key, samples, checksum FROM cells LIMIT 2").fetchall()
+        for (key, _, _), (_, samples, checksum) in zip(rows, rows[::-1], strict=True):
+            connection.execute(
+                "UPDATE cells SET samples = ?, checksum = ? WHERE key = ?", (samples, checksum, key)
+            )
+    connection.close()
+
+
+def point_elsewhere(path):
+    """The index says that a cell is in the row of another; `quick_check` does not notice."""
+    data = bytearray(path.read_bytes())
+    key, row = cell(56).key.encode(), 8  # cells were stored in order: rows count from 1
+    where = next(i + 64 for i in places(data, key) if data[i + 64] == row)
+    data[where] = 20
+    path.write_bytes(data)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    connection.close()
+
+
+def places(data, what):
+    found = data.find(what)
+    while found >= 0:
+        yield found
+        found = data.find(what, found + 1)
+
+
+def not_text(path):
+    """A name that is no UTF-8, which SQLite hands out only when it is asked for."""
+    data = path.read_bytes()
+    where = data.index(b"toy.true")
+    path.write_bytes(data[:where] + b"\xff\xfe" + data[where + 2 :])
+
+
+def another_version(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+def another_table(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE cells ADD COLUMN more INTEGER")
+    connection.close()
+
+
+def a_trigger(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TRIGGER t AFTER INSERT ON cells BEGIN DELETE FROM cells; END")
+    connection.close()
+
+
+def no_table(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE cells")
+    connection.close()
+
+
+HARMS = [
+    truncate, empty, scribble, flip, another_program, change("size", 100), change("start", 8), change("count", 16),
+    change("columns", 1), change("claim", "'toy.false'"), change("inputs", "'{}'"), change("seconds", 0.5),
+    change("stored", 1.0), change("checksum", "'00'"), change("samples", "zeroblob(128)"), change("key", "'00'"),
+    swap_samples, point_elsewhere, not_text, another_version, another_table, a_trigger, no_table,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_damaged_database_is_set_aside_and_never_read(tmp_path, harm):
     path = filled(tmp_path)
     harm(path)
@@ -114,6 +198,133 @@ def test_damaged_database_is_set_aside_and_never_read(tmp_path, harm):
     scribble(path)
     with Store(tmp_path) as store:
         assert store.set_aside == tmp_path / f"{NAME}.damaged-2"
+
+
+@pytest.mark.parametrize("harm", [point_elsewhere, swap_samples, change("start", 8), change("columns", 4)])
+def test_another_cells_samples_are_never_handed_out(tmp_path, monkeypatch, harm):
+    """Not even where the check on opening has missed the damage."""
+    from widelimit.validate import store as module
+
+    harm(filled(tmp_path))
+    monkeypatch.setattr(module, "_check", lambda connection: None)
+    with Store(tmp_path) as store:
+        for number in range(40):
+            found = store.get(cell(8 * number))
+            if found is not None:
+                np.testing.assert_array_equal(found.samples, done(number).samples)
+
+
+def test_random_damage_never_changes_a_sample(tmp_path):
+    """Two hundred files with a few bytes changed anywhere: each is set aside, or hands out what was stored."""
+    whole = filled(tmp_path / "whole", 12)
+    right, data, chance = [done(number).samples for number in range(12)], whole.read_bytes(), random.Random(0)
+    aside = 0
+    for trial in range(200):
+        harmed = bytearray(data)
+        for _ in range(chance.choice((1, 1, 3, 40))):
+            harmed[chance.randrange(len(harmed))] ^= 1 << chance.randrange(8)
+        if trial % 10 == 0:
+            del harmed[chance.randrange(len(harmed)) :]
+        folder = tmp_path / "harmed"
+        folder.mkdir()
+        (folder / NAME).write_bytes(harmed)
+        with Store(folder) as store:
+            aside += store.set_aside is not None
+            for number, samples in enumerate(right):
+                found = store.get(cell(8 * number))
+                assert found is not None or store.set_aside
+                if found is not None:
+                    np.testing.assert_array_equal(found.samples, samples)
+        shutil.rmtree(folder)
+    assert 100 < aside < 200  # free pages and unused bytes matter to nobody
+
+
+def folder_in_its_place(path):
+    path.mkdir()
+    (path / "inside").touch()
+
+
+def dead_link(path):
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("what", [folder_in_its_place, dead_link, pipe])
+def test_what_is_no_file_is_set_aside(tmp_path, what):
+    what(tmp_path / NAME)
+    with Store(tmp_path) as store:
+        assert store.set_aside.name == f"{NAME}.damaged-1" and store.damage == "it is no file"
+        store.put(cell(), done())
+    assert os.path.lexists(tmp_path / f"{NAME}.damaged-1") and (tmp_path / NAME).is_file()
+    with Store(tmp_path) as store:
+        assert len(store) == 1 and store.set_aside is None
+
+
+@pytest.mark.parametrize("gone", ["folder", "file", "replaced"])
+def test_folder_that_is_deleted_meanwhile(tmp_path, gone):
+    folder = tmp_path / "run"
+    with Store(folder) as store:
+        store.put(cell(), done())
+        (folder / NAME).unlink() if gone == "file" else shutil.rmtree(folder)
+        if gone == "replaced":
+            filled(folder, 1)
+        with pytest.raises(
+            StoreError, match=r"Folder .*run was removed or replaced while a run wrote to it.*\.$"
+        ):
+            store.put(cell(8), done(1))
+
+
+@contextmanager
+def nobody():
+    """Be a user who may not write to what belongs to root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_what_may_not_be_written_is_refused_and_left_alone(tmp_path):
+    for one in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        one.chmod(0o755)
+    folder = tmp_path / "run"
+    path = filled(folder)
+    path.chmod(0o444)
+    folder.chmod(0o777)
+    with (
+        nobody(),
+        pytest.raises(StoreError, match=r"Database .* cannot be read and written: permission"),
+    ):
+        Store(folder)
+    folder.chmod(0o555)
+    with (
+        nobody(),
+        pytest.raises(ArgumentError, match="Argument `out` must be a folder that can be written to, but"),
+    ):
+        Store(folder)
+    folder.chmod(0o755)
+    path.chmod(0o644)
+    assert [one.name for one in folder.iterdir()] == [NAME]
+    with Store(folder) as store:
+        assert len(store) == 40
+
+
+def test_temporary_files_of_killed_runs_are_swept(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    left = [f".index.html.{dead.pid}.tmp", f".results.nc.{os.getpid()}.tmp", f".{NAME}.{dead.pid}.tmp"]
+    others = [f".index.html.{os.getppid()}.tmp", "notes.tmp", ".index.html.tmp", "index.html"]
+    for name in (*left, *others):
+        (tmp_path / name).touch()
+    with Store(tmp_path):
+        pass
+    assert {one.name for one in tmp_path.iterdir()} == {NAME, *others}
 
 
 def test_run_reports_damage_and_computes_again(tmp_path, caplog):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 from widelimit.theory.errors import ArgumentError, StoreError
 
 _ROOM = (errno.ENOSPC, errno.EDQUOT)
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 
 
 @contextmanager
@@ -21,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     or the folder cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -30,6 +33,34 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def beside(path: Path) -> Path:
+    """Return the name of this process's temporary neighbour of a file."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def sweep(path: Path) -> None:
+    """Remove temporary files of processes that are no more (killed while they wrote) from a folder.
+
+    Call it where no other process of this user writes into the folder, or only such as run on this machine.
+    """
+    with suppress(OSError), os.scandir(path) as entries:
+        for one in entries:
+            match = _TEMPORARY.fullmatch(one.name)
+            if match and (int(match[1]) == os.getpid() or not _alive(int(match[1]))):
+                with suppress(OSError):
+                    os.unlink(one)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -59,9 +90,8 @@ def folder(path: Path) -> Path:
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=path):  # has no name, so that a kill leaves nothing
+            pass
     except OSError as error:
         if error.errno in _ROOM:
             raise StoreError(f"Folder {path} cannot take results: {reason(error)}.") from error

@@ -51,10 +51,9 @@ def write(
     for outcome in outcomes:
         own = [one for one in measured if one.point.claim.id == outcome.id]
         groups[outcome.id] = dataset(outcome, own)
-    path = folder / NAME
-    with atomic.replacing(path) as temporary:
-        xarray.DataTree.from_dict(groups).to_netcdf(temporary, engine="h5netcdf")
-    return path
+    # By way of memory: where the disk is full, HDF5 ends the process.
+    content = xarray.DataTree.from_dict(groups).to_netcdf(None, engine="h5netcdf")
+    return atomic.write_bytes(folder / NAME, bytes(content))
 
 
 def dataset(outcome: ClaimOutcome, measured: Sequence[Measured]) -> xarray.Dataset:

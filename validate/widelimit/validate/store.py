@@ -1,19 +1,20 @@
-"""Samples of finished cells, in SQLite, one transaction a cell: what is stored survives a kill, and is
-never doubted.
+"""Samples of finished cells, in SQLite, one transaction a cell: what is stored survives a kill, and is never doubted.
 
-``run.sqlite`` uses a write-ahead log and has one writer, the coordinating process. Each row holds the
-samples of a cell under the hash of what they depend on, with a checksum of their own. A database that is
-damaged, truncated or not ours is set aside under another name and started afresh; it is never read.
+``run.sqlite`` uses a write-ahead log and has one writer, the coordinating process. Each row says what it holds (the
+key, which is the hash of all that the samples depend on, and the parts of the cell) and carries a checksum of all that
+it says, so that neither a changed sample nor another cell's row is ever taken for the one that was asked for. A database
+that is damaged, truncated or not ours is set aside under another name and started afresh; it is never read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -24,21 +25,27 @@ from widelimit.validate import atomic
 from widelimit.validate.cells import Cell, Done
 
 NAME = "run.sqlite"
-_FORMAT = 1
+_FORMAT = 2
 _MARK = 0x776C696D  # application id "wlim"
-_TABLE = """
-CREATE TABLE cells (
+_TABLE = """CREATE TABLE cells (
     key TEXT PRIMARY KEY, claim TEXT NOT NULL, inputs TEXT NOT NULL, size INTEGER NOT NULL,
     start INTEGER NOT NULL, count INTEGER NOT NULL, columns INTEGER NOT NULL,
     samples BLOB NOT NULL, checksum TEXT NOT NULL, seconds REAL NOT NULL, stored REAL NOT NULL
-) STRICT
-"""
+) STRICT"""
+_SCHEMA = [("index", "sqlite_autoindex_cells_1", "cells", None), ("table", "cells", "cells", _TABLE)]
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_REFUSED = (
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+)  # fmt: skip
+_UNREADABLE = (sqlite3.Error, ValueError, TypeError, OverflowError)  # what damaged pages make of rows
+_SHORT_READ = 522  # SQLITE_IOERR_SHORT_READ: pages are missing; other I/O errors are the disk's
 
 
 class Store:
     """The finished cells of a run's folder; a context manager.
 
-    `set_aside` is where a damaged database went, if there was one.
+    `set_aside` is where a damaged database went, if there was one, and `damage` says what was wrong with it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
@@ -47,15 +54,21 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open or create ``folder/run.sqlite``; `StoreError` where another run has it open."""
-        self.path = atomic.folder(Path(folder)) / NAME
+        """Open or create ``folder/run.sqlite``, and sweep what killed runs left half-written in the folder.
+
+        Raises `StoreError` where another run has it open, or where the system does not let it be read and written.
+        """
+        self.folder = atomic.folder(Path(folder))
+        self.path = self.folder / NAME
         self.set_aside: Path | None = None
+        self.damage = ""
         try:
             self._connection = self._open()
         except _Damaged as damage:
-            self.set_aside = self._move_away()
-            self.damage = str(damage)
+            self.set_aside, self.damage = self._move_away(), str(damage)
             self._connection = self._open()
+        self._identity = _identity(self.path)
+        atomic.sweep(self.folder)
 
     def __enter__(self) -> Store:
         return self
@@ -72,76 +85,85 @@ class Store:
         """Fold the log into the database and let go of it."""
         self._connection.close()
 
+    def check(self) -> None:
+        """Raise `StoreError` if the database is no longer where it was: what is stored in it would be lost."""
+        if self._identity is None or _identity(self.path) != self._identity:
+            raise StoreError(
+                f"Folder {self.folder} was removed or replaced while a run wrote to it, and the run's results with it. "
+                "Run the same command again, and leave the folder where it is."
+            )
+
     def get(self, cell: Cell) -> Done | None:
-        """The samples of a cell if they are stored (and unharmed)."""
-        query = "SELECT columns, samples, checksum, seconds FROM cells WHERE key = ?"
+        """Return the samples of a cell if they are stored, and are what was stored for this very cell."""
+        query = (
+            "SELECT claim, inputs, size, start, count, columns, seconds, stored, samples, checksum "
+            "FROM cells WHERE key = ?"
+        )
         with self._saying("read"):
             row = self._connection.execute(query, (cell.key,)).fetchone()
-        if row is None or _checksum(row[1]) != row[2]:
+        if row is None or not _holds(cell.key, row):
             return None
-        return Done(np.frombuffer(row[1], dtype="<f8").reshape(cell.count, row[0]).copy(), row[3])
+        columns, seconds, samples = row[5], row[6], row[8]
+        return Done(np.frombuffer(samples, dtype="<f8").reshape(cell.count, columns).copy(), seconds)
 
     def put(self, cell: Cell, done: Done) -> None:
         """Store a finished cell in a transaction of its own; it is on the disk when this returns.
 
-        Raises `StoreError` where the disk is full or the file cannot be written; what was stored before is
-        kept.
+        Raises `StoreError` where the disk is full, the file cannot be written or the folder is gone; what was stored
+        before is kept.
         """
+        self.check()
         data = np.ascontiguousarray(done.samples, dtype="<f8").tobytes()
         inputs = json.dumps(dict(cell.inputs), sort_keys=True)
-        what = (cell.key, cell.id, inputs, cell.size, cell.start, cell.count, done.samples.shape[1])
+        what = (cell.id, inputs, cell.size, cell.start, cell.count, done.samples.shape[1])
+        when = (float(done.seconds), time.time())
+        checksum = _checksum(cell.key, (*what, *when), data)
         with self._saying("stored"), self._connection:
             self._connection.execute(
                 "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*what, data, _checksum(data), done.seconds, time.time()),
+                (cell.key, *what, data, checksum, *when),
             )
 
     def _open(self) -> sqlite3.Connection:
-        existed = self.path.exists()
+        if not os.path.lexists(self.path):
+            _create(self.path)
+        if not self.path.is_file():
+            raise _Damaged("it is no file")
+        if not os.access(self.path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise StoreError(
+                f"Database {self.path} cannot be read and written: permission denied. Choose another folder."
+            )
         try:
-            connection = sqlite3.connect(self.path, timeout=1.0)
+            connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", timeout=1.0, uri=True)
         except sqlite3.Error as error:
-            raise StoreError(f"Database {self.path} cannot be opened: {error}.") from error
+            raise _explained(self.path, "opened", error) from error
         try:
             # The lock is the process's, so that a kill releases it, and the log needs no shared memory.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            if existed:
-                _recognise(connection)  # before anything is written to what may not be ours
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
+            _recognise(connection)  # before anything is written to what may not be ours
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
-                if existed:
-                    _check(connection)
-                else:
-                    connection.execute(f"PRAGMA application_id = {_MARK}")
-                    connection.execute(f"PRAGMA user_version = {_FORMAT}")
-                    connection.execute(_TABLE)
-        except (_Damaged, sqlite3.Error) as error:
+                _check(connection)
+        except BaseException as error:
             connection.close()
-            if isinstance(error, _Damaged):
-                raise
-            if "locked" in str(error):
-                raise StoreError(
-                    f"Another run has {self.path} open. Wait for it to end, or choose another folder."
-                ) from error
-            if existed and isinstance(error, sqlite3.DatabaseError) and not _full(error):
-                if isinstance(error, sqlite3.OperationalError) and "disk I/O" not in str(error):
-                    raise StoreError(f"Database {self.path} cannot be opened: {error}.") from error
-                raise _Damaged(str(error)) from error
-            raise _explained(self.path, "created", error) from error
+            if isinstance(error, _UNREADABLE):
+                raise _understood(self.path, error) from error
+            raise
         return connection
 
     def _move_away(self) -> Path:
         """Rename the database and its log; names count up, so that nothing is overwritten."""
         number = 1
-        while (target := self.path.with_name(f"{NAME}.damaged-{number}")).exists():
+        while os.path.lexists(target := self.path.with_name(f"{NAME}.damaged-{number}")):
             number += 1
         try:
-            for suffix in ("", "-wal", "-shm"):
-                part = self.path.with_name(NAME + suffix)
-                if part.exists():
-                    part.rename(target.with_name(target.name + suffix))
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                with suppress(FileNotFoundError):
+                    os.rename(self.path.with_name(NAME + suffix), target.with_name(target.name + suffix))
         except OSError as error:
             raise StoreError(f"Damaged {self.path} cannot be set aside: {atomic.reason(error)}.") from error
         return target
@@ -151,11 +173,39 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
+            self.check()
             raise _explained(self.path, verb, error) from error
 
 
 class _Damaged(Exception):
     """The file is no healthy database of ours."""
+
+
+def _create(path: Path) -> None:
+    """Make an empty database that appears whole; nothing happens where another process was faster."""
+    temporary = atomic.beside(path)
+    try:
+        connection = sqlite3.connect(temporary)
+        try:
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute(f"PRAGMA application_id = {_MARK}")
+            connection.execute(f"PRAGMA user_version = {_FORMAT}")
+            connection.execute(_TABLE)
+        finally:
+            connection.close()
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            os.rename(temporary, path)
+    except sqlite3.Error as error:
+        raise _explained(path, "created", error) from error
+    except OSError as error:
+        raise StoreError(f"Database {path} could not be created: {atomic.reason(error)}.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _recognise(connection: sqlite3.Connection) -> None:
@@ -166,24 +216,52 @@ def _recognise(connection: sqlite3.Connection) -> None:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    found = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type").fetchall()
+    if found != _SCHEMA:
+        raise _Damaged("its tables are not those of a run")
+    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
-        raise _Damaged(found)
-    for key, data, checksum in connection.execute("SELECT key, samples, checksum FROM cells"):
-        if _checksum(data) != checksum:
-            raise _Damaged(f"cell {key[:12]} is not what was stored")
+        raise _Damaged(" ".join(str(found).split()))
+    query = "SELECT key, claim, inputs, size, start, count, columns, seconds, stored, samples, checksum FROM cells"
+    for key, *row in connection.execute(query):
+        if not _holds(key, row):
+            raise _Damaged(f"cell {str(key)[:12]} is not what was stored")
 
 
-def _checksum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _holds(key: str, row: tuple | list) -> bool:
+    """Whether a row is what was stored under this key; `row` ends with the samples and the checksum."""
+    *what, data, checksum = row
+    return _checksum(key, what, data) == checksum
 
 
-def _full(error: sqlite3.Error) -> bool:
-    return "full" in str(error)
+def _checksum(key: str, what: tuple | list, data: bytes) -> str:
+    said = json.dumps([key, *what])  # numbers as Python prints them, which is all their digits
+    return hashlib.sha256(said.encode() + b"\n" + data).hexdigest()
 
 
-def _explained(path: Path, verb: str, error: sqlite3.Error) -> StoreError:
-    what = "the disk is full" if _full(error) else str(error)
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
+
+
+def _understood(path: Path, error: Exception) -> Exception:
+    """Say what a failure to open means: another run, a system that refuses, or damage."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # text that is none, numbers that are none: not what was stored
+        return _Damaged(" ".join(str(error).split()))
+    if code & 0xFF in _BUSY:
+        return StoreError(f"Another run has {path} open. Wait for it to end, or choose another folder.")
+    if code != _SHORT_READ and code & 0xFF in _REFUSED:
+        return _explained(path, "read and written", error)
+    return _Damaged(str(error))
+
+
+def _explained(path: Path, verb: str, error: Exception) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    what = "the disk is full" if code == sqlite3.SQLITE_FULL else str(error)
     return StoreError(
         f"Results could not be {verb} in {path}: {what}. What was stored before is kept: "
         "put that right and run the same command again."
