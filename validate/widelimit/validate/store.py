@@ -1,9 +1,9 @@
 """Samples of finished cells, in SQLite, one transaction a cell: what is stored survives a kill, and is never doubted.
 
 ``run.sqlite`` uses a write-ahead log and has one writer, the coordinating process. Each row says what it holds (the
-key, which is the hash of all that the samples depend on, and the parts of the cell) and carries a checksum of all that
-it says, so that neither a changed sample nor another cell's row is ever taken for the one that was asked for. A database
-that is damaged, truncated or not ours is set aside under another name and started afresh; it is never read.
+key, which is the hash of all that the samples depend on, and the parts of the cell) and carries a checksum of all
+that it says, so that neither a changed sample nor another row is ever taken for the one that was asked for. A
+database that is damaged, truncated or not ours is set aside under another name and started afresh; never read.
 """
 
 from __future__ import annotations
