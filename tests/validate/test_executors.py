@@ -4,13 +4,16 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from widelimit.theory.errors import ArgumentError, InternalError
+from widelimit.theory.errors import ArgumentError, InternalError, WorkerError
+from widelimit.validate import claims, workers
 from widelimit.validate.executors import Cluster, InProcess, Processes, default_jobs, open_executor
 from widelimit.validate.run import validate
 
@@ -52,9 +55,8 @@ def test_loky_worker_that_dies_is_replaced(tmp_path, monkeypatch):
 
 
 def test_cell_that_always_takes_its_worker_along_ends_the_run(tmp_path):
-    with pytest.raises(
-        InternalError, match=r"Workers died 3 times at toy\.always-dying at .* Try fewer jobs"
-    ):
+    says = r"Workers were killed 3 times \(SIGKILL\) while they simulated toy\.always-dying .*: by hand, .* fewer jobs"
+    with pytest.raises(WorkerError, match=says):
         run("toy.always-dying", tmp_path, jobs=2)
 
 
@@ -99,6 +101,18 @@ def test_scheduler_that_is_not_there(monkeypatch):
         ArgumentError, match="must be the address of a running Dask scheduler, but is 'nonsense:"
     ):
         Cluster("nonsense://127.0.0.1:1")
+    for address in (5, "", "localhost", "tcp://"):
+        with pytest.raises(ArgumentError, match="must be the address of a running Dask scheduler"):
+            Cluster(address)
+
+
+@pytest.mark.parametrize("jobs", [100_000, 10**400])
+def test_more_jobs_than_a_machine_holds(jobs):
+    with (
+        pytest.raises(ArgumentError, match=r"`jobs` must be at most \d+ on this machine"),
+        open_executor(jobs),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("jobs", [0, -1, 1.5, True, "two"])
@@ -113,6 +127,118 @@ def test_number_of_jobs(jobs):
 def test_default_jobs():
     assert default_jobs("cuda") == 1
     assert default_jobs() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("told", "for_memory", "kind", "says"),
+    [
+        (
+            "codes are {SIGKILL(-9)}",
+            True,
+            WorkerError,
+            r"^The system killed .* \(SIGKILL\) .*: memory ran out",
+        ),
+        ("codes are {SIGKILL(-9), EXIT(0)}", False, WorkerError, "^Workers were killed 3 times"),
+        ("codes are {SIGTERM(-15)}", True, WorkerError, r"^Workers were killed 3 times \(SIGTERM\)"),
+        (
+            "terminated abruptly",
+            False,
+            WorkerError,
+            "^Workers were killed 3 times while .* the cell: by",
+        ),
+        ("terminated abruptly", True, WorkerError, "^The system killed workers"),
+        ("codes are {SIGSEGV(-11)}", False, InternalError, r"^Workers crashed 3 times \(SIGSEGV\)"),
+        ("codes are {SIGABRT(-6), SIGKILL(-9)}", True, InternalError, "^Workers crashed"),
+    ],
+)
+def test_how_workers_ended_in_words(told, for_memory, kind, says):
+    error = workers.ended("the cell", [BrokenExecutor(told)] * 3, for_memory)
+    assert type(error) is kind
+    with pytest.raises(kind, match=says):
+        raise error
+
+
+def allocate(inputs, size, seeds, backend):
+    return np.ones(1 << 46)
+
+
+def device_full(inputs, size, seeds, backend):
+    import torch
+
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def torch_full(inputs, size, seeds, backend):
+    import torch
+
+    return torch.ones(1 << 60)
+
+
+def leave(inputs, size, seeds, backend):
+    raise SystemExit(7)
+
+
+def changed(simulate):
+    return [replace(claims.find("toy.true", [TOY]), simulate=simulate)]
+
+
+@pytest.mark.parametrize("simulate", [allocate, device_full, torch_full])
+def test_memory_that_runs_out_is_told(tmp_path, simulate):
+    with pytest.raises(
+        WorkerError, match=r"^Memory ran out at toy\.true at a=1\.0, b=2, size 200\. What is finished"
+    ):
+        validate(claims=changed(simulate), out=tmp_path, device="cpu", jobs=1, report=False)
+
+
+def test_simulation_that_leaves_does_not_end_the_run_in_silence(tmp_path):
+    with pytest.raises(InternalError, match="failed with SystemExit: 7"):
+        validate(claims=changed(leave), out=tmp_path, device="cpu", jobs=1, report=False)
+
+
+def test_claims_that_cannot_travel(tmp_path):
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor,
+        pytest.raises(
+            ArgumentError, match=r"Argument `claims` must be such as .* toy\.true is not: .*lambda"
+        ),
+    ):
+        validate(claims=changed(lambda *_: None), out=tmp_path, device="cpu", executor=executor, report=False)
+
+
+def test_claims_that_workers_cannot_import(tmp_path):
+    """Loky says that its pool is broken, as if a worker had died."""
+    with pytest.raises(
+        ArgumentError, match="Argument `claims` must be such as can be sent to another process"
+    ):
+        validate(claims=changed(leave), out=tmp_path, device="cpu", jobs=2, report=False)
+
+
+class Dead(Executor):
+    """An executor that takes no work, for one reason or another."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def submit(self, fn, /, *args, **kwargs):
+        raise self.error
+
+
+def test_executors_that_take_no_work(tmp_path):
+    closed = ThreadPoolExecutor(1)
+    closed.shutdown()
+    with pytest.raises(
+        ArgumentError, match="Argument `executor` must take work, but it says: cannot schedule"
+    ):
+        run("toy.true", tmp_path, executor=closed)
+    with pytest.raises(WorkerError, match="Workers were killed 3 times while"):
+        run("toy.true", tmp_path, executor=Dead(BrokenExecutor("terminated abruptly")))
+
+
+def test_no_more_workers_than_work(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Processes, "_pool", lambda self: seen.append(self.jobs) or ThreadPoolExecutor(1))
+    run("toy.exact", tmp_path, jobs=60)  # two points, no sizes, one replicate
+    assert set(seen) == {2}
 
 
 def test_interrupt_is_not_swallowed():

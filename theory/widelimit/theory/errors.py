@@ -65,6 +65,10 @@ class StoreError(WidelimitError):
     """Results could not be written or read back; nothing that was stored before is lost."""
 
 
+class WorkerError(WidelimitError):
+    """Processes of a run were killed or ran out of memory; nothing that was stored is lost."""
+
+
 class InternalError(WidelimitError):
     """A bug of ours, not your input."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -27,7 +28,7 @@ class Backend:
     @classmethod
     def choose(cls, name: str = "auto", precision: Literal["float64", "float32"] = "float64") -> Backend:
         """Resolve ``auto`` to CUDA where there is one, else the CPU; refuse a device that is not there."""
-        if name not in ("auto", "cpu", "cuda") and not name.startswith("cuda:"):
+        if not isinstance(name, str) or not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", name):
             raise ArgumentError("device", "must be auto, cpu or cuda", name)
         if name == "cpu":
             return cls(name, precision)
@@ -38,6 +39,11 @@ class Backend:
         if name.startswith("cuda") and not torch.cuda.is_available():
             raise DeviceError(
                 "Argument `device` is cuda, but torch sees no CUDA device here. Use --device cpu or auto."
+            )
+        number = int(name.partition(":")[2] or 0)
+        if name != "auto" and number >= torch.cuda.device_count():
+            raise DeviceError(
+                f"Argument `device` is {name}, but torch sees {torch.cuda.device_count()} CUDA devices here."
             )
         return cls(name, precision)
 

@@ -8,8 +8,10 @@ took fewer replicates than another; what was concluded has dimensions (point, ro
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from widelimit.validate.verdicts import Measured
 if TYPE_CHECKING:
     import xarray
 
+log = logging.getLogger(__name__)
 NAME = "results.nc"
 _NUMBERS = (
     "predicted",
@@ -43,17 +46,33 @@ def write(
     outcomes: Sequence[ClaimOutcome],
     measured: Sequence[Measured],
     manifest: Mapping[str, Any],
+    keep: Collection[str] = (),
 ) -> Path:
-    """Write ``results.nc``, whole or not at all."""
+    """Write ``results.nc``, whole or not at all, with the claims to `keep` of the file that is there."""
     import xarray
 
     groups: dict[str, Any] = {"/": xarray.Dataset(attrs={"manifest": json.dumps(manifest)})}
     for outcome in outcomes:
         own = [one for one in measured if one.point.claim.id == outcome.id]
         groups[outcome.id] = dataset(outcome, own)
+    groups |= _kept(folder / NAME, keep)
     # By way of memory: where the disk is full, HDF5 ends the process.
     content = xarray.DataTree.from_dict(groups).to_netcdf(None, engine="h5netcdf")
     return atomic.write_bytes(folder / NAME, bytes(content))
+
+
+def _kept(path: Path, keep: Collection[str]) -> dict[str, Any]:
+    """The groups of an earlier file; what cannot be read any more is left out, and told."""
+    import xarray
+
+    if not keep:
+        return {}
+    try:
+        with xarray.open_datatree(io.BytesIO(path.read_bytes()), engine="h5netcdf") as tree:
+            return {name: tree[name].to_dataset().load() for name in keep if name in tree.children}
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        log.warning("The samples of earlier runs are missing from %s: it cannot be read (%s).", path, error)
+        return {}
 
 
 def dataset(outcome: ClaimOutcome, measured: Sequence[Measured]) -> xarray.Dataset:

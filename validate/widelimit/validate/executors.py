@@ -2,7 +2,7 @@
 
 `open_executor` gives one job in this process, several as loky processes, or a Dask cluster by its address.
 `drive` hands out cells, a few for each worker at a time, and keeps what is finished; a cell whose worker
-died is handed out again, an exception of the simulation itself ends the run.
+died is handed out again, an exception of the simulation itself ends the run (`workers` says what happened).
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ from concurrent.futures import (
     Future,
     wait,
 )
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from widelimit.theory.errors import ArgumentError, InternalError, StoreError, WidelimitError
+from widelimit.validate import workers
 from widelimit.validate.cells import THREADS, Cell, Done, simulate
 
 _ONE_THREAD = dict.fromkeys((*THREADS, "NUMBA_NUM_THREADS"), "1")  # numba's may not change while it runs
+_DASK = (
+    "KilledWorker",
+    "FutureCancelledError",
+)  # of lost workers, by name: it is imported only where it is used
 TRIES = 3  # a cell that takes its worker with it this often is at fault itself
 
 
@@ -42,7 +47,7 @@ class InProcess(Executor):
         future: Future = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             future.set_exception(error)
         return future
 
@@ -90,9 +95,12 @@ class Cluster(Executor):
             ) from error
         try:
             self.client = Client(address, timeout="10s", set_as_default=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise ArgumentError(
-                "scheduler", "must be the address of a running Dask scheduler", address
+                "scheduler",
+                "must be the address of a running Dask scheduler",
+                address,
+                "Write it as tcp://host:port, and see that the scheduler runs.",
             ) from error
         self._executor = self.client.get_executor()
 
@@ -119,6 +127,16 @@ def default_jobs(device: str = "cpu") -> int:
     return len(usable(0)) if usable else os.cpu_count() or 1
 
 
+def check_jobs(jobs: Any) -> int:
+    """Return a number of worker processes that this machine can hold, or raise `ArgumentError`."""
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise ArgumentError("jobs", "must be a whole number, 1 or more", jobs)
+    most = max(64, 8 * (os.cpu_count() or 1))
+    if jobs > most:
+        raise ArgumentError("jobs", f"must be at most {most} on this machine", jobs, "One a core is best.")
+    return jobs
+
+
 @contextmanager
 def open_executor(jobs: int = 1, scheduler: str | None = None) -> Iterator[Executor]:
     """Yield an executor and shut it down afterwards, at once where the block was interrupted.
@@ -129,8 +147,7 @@ def open_executor(jobs: int = 1, scheduler: str | None = None) -> Iterator[Execu
     ...     type(executor).__name__
     'InProcess'
     """
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
-        raise ArgumentError("jobs", "must be a whole number, 1 or more", jobs)
+    check_jobs(jobs)
     executor: Executor
     if scheduler is not None:
         executor = Cluster(scheduler)
@@ -147,11 +164,12 @@ def open_executor(jobs: int = 1, scheduler: str | None = None) -> Iterator[Execu
 def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done], None]) -> None:
     """Run cells and `keep` each as soon as it has ended.
 
-    Raises what the simulation raised if that is one of our own errors, else `InternalError` that names the
-    cell. Before that or a Ctrl-C gets out, the other cells that have ended by then are kept, too.
+    Raises what the simulation raised if that is one of our own errors, else `InternalError` that names the cell;
+    `WorkerError` where its workers were killed again and again, or memory ran out; `ArgumentError` for an executor
+    that takes no work. Before that or a Ctrl-C gets out, the other cells that have ended by then are kept, too.
     """
     waiting: deque[Cell] = deque(cells)
-    tries: dict[str, int] = {}
+    tries = _Tries()
     running: dict[Future, Cell] = {}
     try:
         while waiting or running:
@@ -159,8 +177,10 @@ def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done]
                 try:
                     running[executor.submit(simulate, waiting[0])] = waiting[0]
                 except BrokenExecutor as error:
-                    _count(tries, waiting[0], error)
+                    tries.count(waiting[0], error)
                     break
+                except RuntimeError as error:
+                    raise ArgumentError("executor", "must take work", but=f"it says: {error}") from error
                 waiting.popleft()
             ended = wait(running, return_when=FIRST_COMPLETED).done if running else set()
             for future in ended:
@@ -175,16 +195,36 @@ def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done]
     except BaseException:
         for future, cell in running.items():
             if future.done() and not future.cancelled() and future.exception() is None:
-                keep(cell, future.result())
+                with suppress(Exception):  # what ended the run is what is told
+                    keep(cell, future.result())
         raise
     finally:
         for future in running:
             future.cancel()
 
 
-def _may_start(cell: Cell, running: dict[Future, Cell], tries: dict[str, int], width: int) -> bool:
+class _Tries:
+    """The deaths of workers that each cell was under way at."""
+
+    def __init__(self) -> None:
+        self.deaths: dict[str, list[BaseException]] = {}
+        self.killed_before = workers.killed_for_memory()
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell.key in self.deaths
+
+    def count(self, cell: Cell, error: BaseException) -> None:
+        """Note a death; the last one that is allowed ends the run."""
+        deaths = self.deaths.setdefault(cell.key, [])
+        deaths.append(error)
+        if len(deaths) >= TRIES:
+            for_memory = workers.killed_for_memory() > self.killed_before
+            raise workers.ended(cell.label, deaths, for_memory) from error
+
+
+def _may_start(cell: Cell, running: dict[Future, Cell], tries: _Tries, width: int) -> bool:
     """Whether there is room; a cell that was under way when a worker died runs alone, to know who is at fault."""
-    suspect = cell.key in tries or any(one.key in tries for one in running.values())
+    suspect = cell in tries or any(one in tries for one in running.values())
     return len(running) < (1 if suspect else width)
 
 
@@ -192,26 +232,34 @@ def _width(executor: Executor) -> int:
     return getattr(executor, "width", None) or 2 * getattr(executor, "_max_workers", 2)
 
 
-def _result(future: Future, cell: Cell, tries: dict[str, int]) -> Done | None:
+def _result(future: Future, cell: Cell, tries: _Tries) -> Done | None:
     """The cell's result, or None if its worker died and it should be handed out again."""
     try:
         return future.result()
     except WidelimitError:
         raise
-    except (BrokenExecutor, CancelledError) as error:
-        _count(tries, cell, error)
-    except Exception as error:
-        if type(error).__name__ in ("KilledWorker", "FutureCancelledError"):  # Dask's, without importing it
-            _count(tries, cell, error)
+    except (Exception, CancelledError, SystemExit) as error:
+        if _cannot_travel(error):
+            raise ArgumentError(
+                "claims",
+                "must be such as can be sent to another process",
+                but=f"{cell.id} is not: {error}",
+                help="Expose them as CLAIMS of a file (claims_from), or pass jobs=1.",
+            ) from error
+        if isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in _DASK:
+            tries.count(cell, error)
+        elif workers.no_memory(error):
+            raise workers.out_of_memory(cell.label) from error
         else:
             what = f"{type(error).__name__}: {error}"
             raise InternalError(f"The simulation of {cell.label} failed with {what}") from error
     return None
 
 
-def _count(tries: dict[str, int], cell: Cell, error: BaseException) -> None:
-    tries[cell.key] = tries.get(cell.key, 0) + 1
-    if tries[cell.key] >= TRIES:
-        raise InternalError(
-            f"Workers died {TRIES} times at {cell.label}: it may need more memory. Try fewer jobs."
-        ) from error
+def _cannot_travel(error: BaseException) -> bool:
+    """Whether a cell could not be pickled here, or not be unpickled by a worker (whose pool is then broken)."""
+    if isinstance(error, BrokenExecutor):
+        return "pickl" in str(error)
+    return type(error).__name__ == "PicklingError" or "can't pickle" in str(error).lower().replace(
+        "cannot", "can't"
+    )

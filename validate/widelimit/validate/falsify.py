@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.validate import faults
+from widelimit.validate import faults, requests
 from widelimit.validate.backend import Backend
 from widelimit.validate.cells import Cell, Done
 from widelimit.validate.claim import Claim, Inputs, Plan, Preset
@@ -27,7 +27,7 @@ from widelimit.validate.measure import measure
 from widelimit.validate.outcome import ClaimOutcome, FalsifyOutcome
 from widelimit.validate.points import point
 from widelimit.validate.seeds import digest
-from widelimit.validate.statistics import LEVEL, check_level
+from widelimit.validate.statistics import LEVEL
 from widelimit.validate.verdicts import conclude
 
 BUDGET = 100
@@ -55,10 +55,15 @@ def falsify(
     inputs, verdict). Raises `ArgumentError` for a claim without a domain or plan.
     """
     start = time.perf_counter()
-    check_level(level)
+    requests.check(preset, level, seed, executor, progress)
+    if not isinstance(claim, str | Claim):
+        raise ArgumentError(
+            "claim", "must be the id of one claim, or a claim", claim, "See `widelimit list`."
+        )
     if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
         raise ArgumentError("budget", "must be a whole number of points, 1 or more", budget)
-    if seconds is not None and not seconds > 0:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (number and seconds > 0):
         raise ArgumentError("seconds", "must be positive", seconds)
     found: Source | Claim = claim if isinstance(claim, Claim) else _only(claim, claims_from)
     spec = found.claim() if isinstance(found, Source) else found
@@ -72,6 +77,8 @@ def falsify(
     search.deadline = float("inf") if seconds is None else start + seconds
     fixed = {name: value for name, value in plan.points[0].items() if name not in spec.domain}
     counterexample = _find(search, fixed, budget, seed)
+    if search.failure is not None:
+        raise search.failure
     rows = () if counterexample is None else search.confirmed[digest(counterexample)].rows
     elapsed = time.perf_counter() - start
     return FalsifyOutcome(
@@ -106,6 +113,7 @@ class _Search:
     progress: Callable[[int, int, Inputs, str], None] | None = None
     budget = BUDGET
     deadline = float("inf")
+    failure: Exception | None = None  # ends the search; Hypothesis would try to shrink it
 
     def __init__(
         self,
@@ -130,6 +138,8 @@ class _Search:
 
     def disagrees(self, inputs: Inputs) -> bool:
         """Whether the claim is wrong at this point, twice."""
+        if self.failure is not None:
+            return False
         key = digest(inputs)
         if key in self.seen or key in self.outside:
             return self.seen.get(key, False)
@@ -137,11 +147,15 @@ class _Search:
         if len(self.seen) >= allowed or time.perf_counter() > self.deadline:
             return False
         try:
-            first = self._judge(inputs, self.seed, self.level)
+            return self._disagrees(key, inputs, allowed)
         except DomainError:
             self.outside.add(key)
-            return False
-        verdict = first.verdict
+        except Exception as error:
+            self.failure = error
+        return False
+
+    def _disagrees(self, key: str, inputs: Inputs, allowed: int) -> bool:
+        verdict = self._judge(inputs, self.seed, self.level).verdict
         if verdict == "disagrees":
             fresh = self.seed + (_CONFIRMING << 32)
             second = self._judge(inputs, fresh, min(self.level, 1 / (2 * self.budget)))
@@ -151,7 +165,7 @@ class _Search:
                 verdict = "inconclusive"
         self.seen[key] = verdict == "disagrees"
         if self.progress:
-            self.progress(len(self.seen), allowed, inputs, verdict)
+            requests.told(self.progress, len(self.seen), allowed, inputs, verdict)
         return self.seen[key]
 
     def _judge(self, inputs: Inputs, run_seed: int, level: float) -> ClaimOutcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -42,6 +43,32 @@ def describe(device: str, precision: str, **settings: Any) -> dict[str, Any]:
 def write(folder: Path, manifest: Mapping[str, Any]) -> Path:
     """Write ``manifest.json``, whole or not at all."""
     return atomic.write_text(folder / NAME, json.dumps(manifest, indent=2) + "\n")
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a folder; None where there is none, or none that can be read."""
+    try:
+        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def command(manifest: Mapping[str, Any], folder: Path) -> str:
+    """Return the command that starts a run again, or goes on with it.
+
+    >>> command({"claims": ["ridge.test-error"], "preset": "quick", "seed": 3}, Path("reports/mine"))
+    'widelimit validate ridge.test-error --preset quick --seed 3 --out reports/mine'
+    """
+    words = ["widelimit", "validate", *map(str, manifest.get("claims", ()))]
+    standard = {"preset": None, "level": 0.05, "seed": 0, "precision": "float64", "inputs": None}
+    for name, usual in standard.items():
+        value = manifest.get(name)
+        if value is not None and value != usual:
+            words += [f"--{name}", str(value)]
+    for place in manifest.get("claims_from", ()):
+        words += ["--claims-from", str(place)]
+    return shlex.join([*words, "--out", str(folder)])
 
 
 def now() -> str:

@@ -2,6 +2,7 @@
 
 claims.sources     patterns -> where the claims are
 points.point       claim, inputs -> predictions, margins, cells
+together           what earlier runs into the folder found out
 executors.drive    cells -> samples, stored one by one (`store`), found there when a run is repeated
 Point.replicates   pilot samples -> how many more replicates
 verdicts.conclude  all samples -> outcomes, with levels over the whole run
@@ -20,19 +21,19 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from widelimit.theory.errors import ArgumentError
-from widelimit.validate import atomic, dataset, manifest
+from widelimit.validate import atomic, dataset, manifest, requests, together
 from widelimit.validate.backend import Backend
 from widelimit.validate.cells import Cell, Done
 from widelimit.validate.claim import Claim, Preset
 from widelimit.validate.claims import Source, sources
-from widelimit.validate.executors import default_jobs, drive, open_executor
+from widelimit.validate.executors import check_jobs, default_jobs, drive, open_executor
 from widelimit.validate.measure import measure
 from widelimit.validate.outcome import RunOutcome
 from widelimit.validate.points import Point, point, with_file
 from widelimit.validate.provenance import fingerprint
-from widelimit.validate.statistics import LEVEL, check_level
+from widelimit.validate.statistics import LEVEL
 from widelimit.validate.store import Store
-from widelimit.validate.verdicts import conclude
+from widelimit.validate.verdicts import Measured, conclude
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ def validate(
 
     - `patterns`: ids, topics or shell patterns of claims (`claims.load`).
     - `preset`: how much to spend; claims without a plan for it are left out, and the manifest says so.
-    - `out`: the run's folder. Cells stored there are not computed again, whatever run they came from.
+    - `out`: the run's folder. Cells stored there are not computed again, whatever run they came from. Runs into one
+      folder add up: its page also has the claims that earlier runs tested there, if the settings are the same.
     - `device`: auto, cpu or cuda.
     - `executor`, `jobs`, `scheduler`: any ``concurrent.futures.Executor``, which stays open; or a number of
       processes on this machine (default: one a core); or the address of a Dask scheduler.
@@ -73,26 +75,21 @@ def validate(
     - `claims`, `claims_from`: claims themselves, instead of patterns; or names of modules or files that
       expose ``CLAIMS``, besides the topics.
     - `progress`: called after each cell with (done cells, cells known so far, label, seconds since the start).
-    - `report`: whether to write the page.
+    - `report`: whether to write the page; without it, ``widelimit report`` can write it later.
 
     Raises `ArgumentError` for a request that cannot be met, `StoreError` where results cannot be kept,
-    `InternalError` where a simulation fails. What was finished before that, or before Ctrl-C, is stored, and
-    the same call goes on from there.
+    `WorkerError` where workers were killed or memory ran out, `InternalError` where a simulation fails. What was
+    finished before that, or before Ctrl-C, is stored, and the same call goes on from there.
     """
     start = time.perf_counter()
-    if preset not in get_args(Preset):
-        raise ArgumentError("preset", f"must be one of {', '.join(get_args(Preset))}", preset)
-    if precision not in get_args(Precision):
-        raise ArgumentError("precision", "must be float64 or float32", precision)
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise ArgumentError("seed", "must be a whole number", seed)
-    check_level(level)
-    claims_from = [claims_from] if isinstance(claims_from, str) else claims_from
-    found = _found(patterns, claims, claims_from)
+    requests.check(preset, level, seed, executor, progress)
+    requests.one_of("precision", precision, get_args(Precision))
+    places = requests.names("claims_from", claims_from) if claims_from else []
+    found = _found(patterns, claims, places)
     backend = Backend.choose(device, precision)
-    folder = atomic.folder(Path(out))
+    folder = atomic.folder(requests.folder("out", out))
     points, skipped = _points(found, preset, backend, seed, inputs)
-    jobs = default_jobs(backend.name) if jobs is None else jobs
+    jobs = default_jobs(backend.name) if jobs is None else check_jobs(jobs)
     about = manifest.describe(
         backend.name,
         precision,
@@ -100,43 +97,64 @@ def validate(
         level=level,
         seed=seed,
         claims=sorted({one.claim.id for one in points}),
+        claims_from=places,
         skipped=skipped,
         inputs=str(inputs) if inputs else None,
-        claims_from=[str(place) for place in claims_from],
         jobs=jobs if executor is None and scheduler is None else None,
         status="running",
         warnings=_float32_warnings(points, precision),
     )
-    with Store(folder) as store, _executor(executor, jobs, scheduler) as workers:
+    with Store(folder) as store:
         if store.set_aside:
             warning = f"Database {store.path} was damaged ({store.damage}): it was moved to {store.set_aside}"
             log.warning("%s; its cells are computed again.", warning)
             about["warnings"].append(warning + ".")
+        earlier = together.kept(folder, about["claims"], about)
+        about["warnings"] += [earlier.lost] if earlier.lost else []
         manifest.write(folder, about)
-        work = _Work(store, workers, progress, start)
-        measured = measure(points, work.run, level)
-    outcomes = conclude(measured, level)
-    about |= {
-        "status": "done",
-        "finished": manifest.now(),
-        "seconds": round(time.perf_counter() - start, 3),
-        "cells": {"all": work.total, "computed": work.computed, "reused": work.total - work.computed},
-    }
-    manifest.write(folder, about)
-    dataset.write(folder, outcomes, measured, about)
-    outcome = RunOutcome(outcomes, about, preset, level)
-    if report:
-        from widelimit.validate import report as pages
-
-        pages.write(outcome, folder, [claim for claim, _ in found])
+        work = _Work(store, progress, start)
+        with _executor(executor, min(jobs, _most_cells(points)), scheduler) as work.workers:
+            measured = measure(points, work.run, level)
+        outcomes = conclude(measured, level)
+        about |= {
+            "status": "done",
+            "finished": manifest.now(),
+            "seconds": round(time.perf_counter() - start, 3),
+            "cells": {"all": work.total, "computed": work.computed, "reused": work.total - work.computed},
+        }
+        outcome = RunOutcome(outcomes, about, preset, level)
+        store.check()  # before a folder that was deleted meanwhile is made again, without what was stored
+        _write(folder, outcome, earlier, measured, [claim for claim, _ in found] if report else None)
     return outcome
+
+
+def _write(
+    folder: Path,
+    outcome: RunOutcome,
+    earlier: together.Kept,
+    measured: Sequence[Measured],
+    claims: Sequence[Claim] | None,
+) -> None:
+    """Write what the folder holds now: this run, and what is kept of earlier ones; a page if there are `claims`."""
+    from widelimit.validate import report as pages
+    from widelimit.validate.report import machine
+
+    whole = together.joined(outcome, earlier)
+    dataset.write(folder, outcome.claims, measured, whole.manifest, keep=earlier.ids)
+    if claims is not None:
+        pages.write(whole, folder, claims)
+    else:
+        atomic.write_text(folder / machine.NAME, machine.dump(whole))
+    manifest.write(folder, whole.manifest)  # last: a run that is done has all of its files
 
 
 class _Work:
     """Cells done and to do, between the store, the workers and whoever watches."""
 
-    def __init__(self, store: Store, workers: Executor, progress: Progress | None, start: float) -> None:
-        self.store, self.workers, self.progress, self.start = store, workers, progress, start
+    workers: Executor
+
+    def __init__(self, store: Store, progress: Progress | None, start: float) -> None:
+        self.store, self.progress, self.start = store, progress, start
         self.results: dict[str, Done] = {}
         self.total = self.computed = 0
 
@@ -161,15 +179,22 @@ class _Work:
     def _note(self, cell: Cell, done: Done) -> None:
         self.results[cell.key] = done
         if self.progress:
-            self.progress(len(self.results), self.total, cell.label, time.perf_counter() - self.start)
+            seconds = time.perf_counter() - self.start
+            requests.told(self.progress, len(self.results), self.total, cell.label, seconds)
 
 
 def _found(
-    patterns: str | Iterable[str], claims: Sequence[Claim] | None, claims_from: Sequence[str]
+    patterns: str | Iterable[str], claims: Sequence[Claim] | None, places: Sequence[str]
 ) -> list[tuple[Claim, Source | Claim]]:
     if claims is not None:
+        if (
+            not isinstance(claims, Sequence)
+            or not claims
+            or not all(isinstance(one, Claim) for one in claims)
+        ):
+            raise ArgumentError("claims", "must be claims, one or more", claims)
         return [(claim, claim) for claim in claims]
-    return [(source.claim(), source) for source in sources(patterns, claims_from)]
+    return [(source.claim(), source) for source in sources(requests.names("patterns", patterns), places)]
 
 
 def _points(
@@ -189,6 +214,8 @@ def _points(
             skipped.append(claim.id)
             continue
         if inputs is not None:
+            if not isinstance(inputs, str | Path):
+                raise ArgumentError("inputs", "must be the path of a file", inputs)
             changed = with_file(plan, Path(inputs))
             reads_file, plan = reads_file or changed is not plan, changed
         own = backend if claim.float32 else replace(backend, precision="float64")
@@ -202,6 +229,11 @@ def _points(
     if inputs is not None and not reads_file:
         raise ArgumentError("inputs", "must go with a claim that starts from data", but="none of these does")
     return points, skipped
+
+
+def _most_cells(points: Sequence[Point]) -> int:
+    """The most cells that can be under way at a time: more workers than that have nothing to do."""
+    return max(1, sum(len(one.sizes) * -(-one.plan.most // max(1, one.plan.block)) for one in points))
 
 
 def _float32_warnings(points: Sequence[Point], precision: Precision) -> list[str]:

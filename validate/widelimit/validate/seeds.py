@@ -52,5 +52,7 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, bool | str) or value is None:
         return value
+    if isinstance(value, int):
+        return value  # exactly: floats would make neighbours of large numbers the same
     number = float(value)
     return int(number) if number.is_integer() else number

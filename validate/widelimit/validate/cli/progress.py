@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from widelimit.validate.report.numbers import duration
@@ -17,7 +17,7 @@ _EVERY = 20.0  # seconds between two lines where there is no terminal
 @contextmanager
 def watching(quiet: bool) -> Iterator[Watch]:
     """Yield the callback that `run.validate` takes as `progress`."""
-    if quiet:
+    if quiet or sys.stderr is None:
         yield lambda done, total, label, elapsed: None
     elif sys.stderr.isatty():
         with _bar() as watch:
@@ -56,6 +56,9 @@ def _lines(clock: Callable[[], float] = time.monotonic) -> Watch:
         if clock() - last >= _EVERY:
             last = clock()
             left = elapsed * (total - done) / done
-            print(f"{done}/{total} cells, about {duration(left)} left: {label}", file=sys.stderr, flush=True)
+            with suppress(OSError):  # nobody reads it any more; the run goes on
+                print(
+                    f"{done}/{total} cells, about {duration(left)} left: {label}", file=sys.stderr, flush=True
+                )
 
     return watch

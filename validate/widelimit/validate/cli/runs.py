@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
+from widelimit.theory.errors import StoreError
 from widelimit.validate.claim import Preset
 from widelimit.validate.cli import output, tables
 from widelimit.validate.cli.options import Whole
@@ -13,6 +18,28 @@ from widelimit.validate.cli.progress import watching
 from widelimit.validate.text import clean
 
 _LEVEL = 0.05
+_ENDS = ("SIGTERM", "SIGHUP")  # end a run as Ctrl-C does
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Take the signals that end a process for Ctrl-C, where nobody has decided otherwise."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in _ENDS if hasattr(signal, name)]
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, _stop)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _stop(number: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def validate(
@@ -47,11 +74,11 @@ def validate(
         json: print report.json instead of a table.
         quiet: no progress.
     """
-    from widelimit.validate import run
-
     folder = Path("reports", preset) if out is None else out
     try:
-        with watching(quiet or json) as watch:
+        with _stoppable(), watching(quiet or json) as watch:
+            from widelimit.validate import run
+
             outcome = run.validate(
                 patterns or "*",
                 preset=preset,
@@ -100,9 +127,9 @@ def falsify(
         json: print one JSON object.
         quiet: no progress.
     """
-    from widelimit.validate.falsify import falsify as search
+    with _stoppable(), watching(quiet or json) as watch:
+        from widelimit.validate.falsify import falsify as search
 
-    with watching(quiet or json) as watch:
         found = search(
             claim,
             budget,
@@ -129,8 +156,18 @@ def report(folder: Path, *, claims_from: list[str] | None = None, json: bool = F
         claims_from: modules or .py files of the claims, for their derivations and figures.
         json: print report.json instead of a table.
     """
+    from widelimit.validate import manifest
     from widelimit.validate import report as pages
+    from widelimit.validate.report import machine
 
+    about = manifest.read(folder) or {}
+    unfinished = ""
+    if about.get("status") == "running":
+        how = clean(manifest.command(about, folder), 2000)
+        unfinished = f"The last run into {folder} has not ended: it was interrupted, or is still under way. "
+        unfinished += f"Go on from what is stored with: {how}"
+        if not (folder / machine.NAME).exists():
+            raise StoreError(unfinished)
     outcome = pages.read(folder)
     pages.write(outcome, folder, _own(outcome, claims_from or []))
     if not claims_from and outcome.manifest.get(
@@ -141,7 +178,10 @@ def report(folder: Path, *, claims_from: list[str] | None = None, json: bool = F
             "--claims-from FILE adds them.",
             file=sys.stderr,
         )
-    return _shown(outcome, folder, json)
+    status = _shown(outcome, folder, json)
+    if unfinished:
+        print(f"widelimit: {unfinished}", file=sys.stderr)
+    return status
 
 
 def _own(outcome: Any, claims_from: list[str]) -> list[Any]:
@@ -161,5 +201,15 @@ def _shown(outcome: Any, folder: Path, json: bool) -> int:
         output.say(tables.verdict_table(outcome))
         for warning in outcome.manifest.get("warnings", ()):
             output.say(f"Note: {clean(str(warning))}")
+        if more := _others(outcome, folder):
+            output.say(f"Note: the page also has {more} that earlier runs into this folder tested.")
         print(f"\n{(folder / 'index.html').resolve()}")
     return int(outcome.disagrees)
+
+
+def _others(outcome: Any, folder: Path) -> str:
+    """How many claims of earlier runs a folder's page has beside those of an outcome."""
+    from widelimit.validate import manifest
+
+    found = set((manifest.read(folder) or {}).get("claims", ())) - {one.id for one in outcome.claims}
+    return f"{len(found)} claim{'s' * (len(found) > 1)}" if found else ""
