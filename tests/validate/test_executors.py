@@ -15,6 +15,7 @@ import pytest
 from widelimit.theory.errors import ArgumentError, InternalError, WorkerError
 from widelimit.validate import claims, workers
 from widelimit.validate.executors import Cluster, InProcess, Processes, default_jobs, open_executor
+from widelimit.validate.faults import ClaimError
 from widelimit.validate.run import validate
 
 TOY = str(Path(__file__).with_name("toy_claims.py"))
@@ -191,7 +192,7 @@ def test_memory_that_runs_out_is_told(tmp_path, simulate):
 
 
 def test_simulation_that_leaves_does_not_end_the_run_in_silence(tmp_path):
-    with pytest.raises(InternalError, match="failed with SystemExit: 7"):
+    with pytest.raises(ClaimError, match="raised SystemExit: 7"):
         validate(claims=changed(leave), out=tmp_path, device="cpu", jobs=1, report=False)
 
 

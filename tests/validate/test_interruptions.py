@@ -132,8 +132,8 @@ def test_progress_that_raises_ends_the_run_with_one_sentence(tmp_path, jobs):
 def test_search_ends_at_the_first_failure():
     from dataclasses import replace
 
-    from widelimit.theory.errors import InternalError
     from widelimit.validate import claims
+    from widelimit.validate.faults import ClaimError
 
     calls = []
 
@@ -142,7 +142,7 @@ def test_search_ends_at_the_first_failure():
         raise ZeroDivisionError("by design")
 
     claim = replace(claims.find("toy.true", [TOY]), simulate=failing)
-    with pytest.raises(InternalError, match="failed with ZeroDivisionError: by design"):
+    with pytest.raises(ClaimError, match="raised ZeroDivisionError: by design"):
         falsify(claim, 20, device="cpu")
     assert len(calls) == 1
 

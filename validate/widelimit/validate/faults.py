@@ -16,6 +16,7 @@ import numpy as np
 
 from widelimit.theory.errors import DomainError, InputError, InternalError, WidelimitError
 from widelimit.validate.text import clean, told
+from widelimit.validate.workers import no_memory
 
 if TYPE_CHECKING:
     from widelimit.validate.claim import Claim
@@ -37,6 +38,8 @@ def called(claim: Claim, role: str, function: Callable[..., Any], *args: Any, at
     except (DomainError, InternalError, MemoryError):  # memory is the machine's
         raise
     except (Exception, SystemExit) as error:
+        if no_memory(error):  # as torch says it
+            raise MemoryError(str(error)) from error
         if isinstance(error, WidelimitError) and ours(function):
             raise
         what = str(error) if isinstance(error, WidelimitError) else told(error)
