@@ -161,7 +161,7 @@ def test_limit_of_curvature_is_that_of_the_fixed_point():
 def test_what_cannot_be_is_refused():
     with pytest.raises(ArgumentError, match="`depth` must be at most"):
         geometry.predict("tanh", depth=10**9, q=1.0)
-    with pytest.raises(ArgumentError, match="`depth` must leave"):
+    with pytest.raises(ArgumentError, match="`depth` must be at most"):
         geometry.line(A, 2 * A, sigma_w=1.0, depth=10**9)
     with pytest.raises(ArgumentError, match="`points` must be at most"):
         geometry.line(A, 2 * A, sigma_w=1.0, points=10**7)

@@ -65,6 +65,21 @@ def probability(name: str, value: Any, help: str = "") -> Array:
     return _require(name, array, (array > 0) & (array <= 1), "must be above 0 and at most 1", help)
 
 
+def squared(name: str, array: Array) -> Array:
+    """Return the squares of a checked array of scales; those that leave the range of floats are an `ArgumentError`.
+
+    >>> squared("sigma_w", finite("sigma_w", 1e200))
+    Traceback (most recent call last):
+    ...
+    widelimit.theory.errors.ArgumentError: Argument `sigma_w` must have a square that a float holds, but is 1e+200.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        square = array * array
+    good = np.isfinite(square) & ((square > 1e-290) | (array == 0))
+    _require(name, np.asarray(array), np.asarray(good), "must have a square that a float holds", "")
+    return square
+
+
 def within(name: str, value: Any, low: float, high: float, help: str = "") -> Array:
     """Return `value` as an array of numbers in the closed interval [low, high]."""
     array = real(name, value, help)
@@ -87,8 +102,10 @@ def single(name: str, array: Array) -> float:
     return float(array)
 
 
-def count(name: str, value: Any, least: int = 1, help: str = "") -> int:
+def count(name: str, value: Any, least: int = 1, help: str = "", *, most: int | None = None) -> int:
     """Return `value` as an integer of at least `least`: a depth, a number of terms.
+
+    `most`: what can be computed; more is an `ArgumentError` that says so.
 
     >>> count("depth", 0)
     Traceback (most recent call last):
@@ -100,6 +117,13 @@ def count(name: str, value: Any, least: int = 1, help: str = "") -> int:
         raise ArgumentError(name, must, value, help)
     if (number := operator.index(value)) < least:
         raise ArgumentError(name, must, value, help)
+    if most is not None and number > most:
+        raise ArgumentError(
+            name,
+            f"must be at most {most}",
+            value,
+            help or "Each of them is computed, and more would not end.",
+        )
     return number
 
 

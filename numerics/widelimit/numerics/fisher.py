@@ -18,7 +18,7 @@ from sympy import Symbol
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.fisher_bound import JacobianBound, jacobian_bound
-from widelimit.numerics.fisher_propagation import Propagation, named, propagation, require_possible
+from widelimit.numerics.fisher_propagation import LAYERS, Propagation, named, propagation, require_possible
 from widelimit.numerics.fisher_spread import Spread, spread
 from widelimit.numerics.results import by_value
 from widelimit.theory import fisher as theory
@@ -36,6 +36,7 @@ __all__ = [
     "statistics",
 ]
 
+MOST = 10**9  # samples or outputs
 NEGLIGIBLE = 0.05  # shift of the outlier by the spread below which theorem 4 stands as it is: other terms of 1/M matter
 
 
@@ -130,7 +131,7 @@ def predict(
     >>> round(s.kappa_1, 6), round(s.kappa_2, 6), round(s.largest, 2)
     (1.433333, 0.428906, 1069.55)
     """
-    depth = arguments.count("depth", depth)
+    depth = arguments.count("depth", depth, most=LAYERS)
     chosen = (
         [arguments.single("width", arguments.positive("width", width))] * (depth + 1)
         if widths is None
@@ -142,7 +143,10 @@ def predict(
             f"must hold {depth + 1} numbers, input and hidden layers",
             but=f"holds {np.shape(chosen)[0] if np.ndim(chosen) else 'one number'}",
         )
-    samples, outputs = arguments.count("samples", samples), arguments.count("outputs", outputs)
+    samples, outputs = (
+        arguments.count("samples", samples, most=MOST),
+        arguments.count("outputs", outputs, most=MOST),
+    )
     run = propagation(
         activation,
         sigma_w=sigma_w,
@@ -159,7 +163,10 @@ def statistics(run: Propagation, *, samples: int, outputs: int, inputs: str = "a
 
     Raises `ArgumentError` for an overlap that so many inputs cannot have.
     """
-    samples, outputs = arguments.count("samples", samples), arguments.count("outputs", outputs)
+    samples, outputs = (
+        arguments.count("samples", samples, most=MOST),
+        arguments.count("outputs", outputs, most=MOST),
+    )
     require_possible(run, samples)
     scale = float(run.widths[-1])
     ratio = run.widths / scale

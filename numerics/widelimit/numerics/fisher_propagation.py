@@ -16,6 +16,7 @@ from widelimit.theory import fisher as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
 
+LAYERS = 10_000  # more take minutes
 _ROUNDING = 1e-9  # of overlaps taken from data
 
 
@@ -59,8 +60,13 @@ def propagation(
         "input_overlap", arguments.within("input_overlap", input_overlap, -moment, moment)
     )
     widths = arguments.positive("widths", arguments.vector("widths", widths))
-    sw2 = _each_layer("sigma_w", arguments.positive("sigma_w", sigma_w), len(widths)) ** 2
-    sb2 = _each_layer("sigma_b", arguments.non_negative("sigma_b", sigma_b), len(widths)) ** 2
+    arguments.squared("widths", widths)
+    sw2 = _each_layer(
+        "sigma_w", arguments.squared("sigma_w", arguments.positive("sigma_w", sigma_w)), len(widths)
+    )
+    sb2 = _each_layer(
+        "sigma_b", arguments.squared("sigma_b", arguments.non_negative("sigma_b", sigma_b)), len(widths)
+    )
     phis = _each_hidden(activation, len(widths) - 1)
     forward, forward_pair, slopes, slopes_pair = [moment], [overlap], [], []
     lengths: list[float] = []

@@ -25,7 +25,7 @@ from widelimit.numerics.fisher_propagation import Propagation
 from widelimit.numerics.fisher_slopes import slope_moments
 from widelimit.numerics.results import by_value
 from widelimit.theory import fisher_spread as theory
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 MEAN_OF_TRACY_WIDOM = (
     -1.2065335745820
@@ -278,7 +278,7 @@ def edge(layers: Layers) -> Edge:
     if not (spreading > 0.0 and (layers.aspect.any() or layers.noise > 0)):
         return Edge(level, -math.inf, 0.0, level, layers.size)
     unit, last, low = 1.0 / spreading, math.inf, 0.0
-    place = 1e-3
+    place = 1e-3 / (1.0 + float(layers.aspect.max()))  # z(m) exists while m is small against units / size
     while place < _FURTHEST:
         got = solver.at(-place * unit)
         if got is None or got[0] > last:
@@ -292,13 +292,22 @@ def edge(layers: Layers) -> Edge:
         return math.inf if got is None else got[0]
 
     solver = _Solver(layers)
-    best = minimize_scalar(
-        value, bounds=(math.log(low / _STEP), math.log(place)), method="bounded", options={"xatol": 1e-7}
-    )
+    bounds = (math.log(low / _STEP), math.log(place))
+    with np.errstate(invalid="ignore", over="ignore"):  # beyond the edge there may be nothing
+        best = minimize_scalar(value, bounds=bounds, method="bounded", options={"xatol": 1e-7})
+    if not math.isfinite(best.fun):
+        raise ConvergenceError(
+            f"The spread of {layers.size:.3g} samples or outputs over layers of {layers.units.min():.3g} units was not "
+            "found: there are too many for the width."
+        )
     trace = -math.exp(best.x) * unit
     second = _bend(value, float(best.x)) / trace**2  # the first derivative vanishes here
     return Edge(
-        float(best.fun), trace, (0.5 * second) ** (1 / 3) * layers.size ** (-2 / 3), level, layers.size
+        float(best.fun),
+        trace,
+        max(0.0, 0.5 * second) ** (1 / 3) * layers.size ** (-2 / 3),
+        level,
+        layers.size,
     )
 
 

@@ -10,6 +10,8 @@ import functools
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.geometry_line import Line, line
@@ -21,7 +23,7 @@ from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
 __all__ = ["Circle", "Line", "line", "predict"]
 
-LAYERS = 1_000_000  # more would take minutes
+LAYERS = 100_000  # more would take minutes
 
 
 @by_value
@@ -109,9 +111,11 @@ def predict(
     (0.1338, [0.856, 0.786, 0.693, 0.575])
     """
     phi = Activation.of(activation)
-    depth = _depth(depth)
+    depth = arguments.count("depth", depth, most=LAYERS)
     sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
     sb = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    for name, value in (("sigma_w", sw), ("sigma_b", sb)):
+        arguments.squared(name, np.asarray(value))
     fixed = q is None
     if q is None:
         from widelimit.numerics import meanfield
@@ -159,15 +163,6 @@ def predict(
     limit = float(limit_of(*end)) if end is not None and end[0] > 1 else math.inf
     turns = [float(_length().njit(g)) for g in gauss]
     return Circle(*first, bends[0], curvature, gauss, turns, limit, radii, stretches, bends)
-
-
-def _depth(depth: int) -> int:
-    depth = arguments.count("depth", depth)
-    if depth > LAYERS:
-        raise arguments.ArgumentError(
-            "depth", f"must be at most {LAYERS}", depth, "Each layer is computed and returned."
-        )
-    return depth
 
 
 def _at_fixed_point(phi: Activation, sw: float, sb: float, q: float) -> tuple[float, float] | None:

@@ -28,6 +28,7 @@ from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
 TOLERANCE = 1e-10  # of lengths and crossings, relative to the larger of 1 and the value
+LAYERS = 10_000  # more take minutes
 POINTS = 4000  # more Gauss nodes take minutes
 WORST = 1e-6  # an error above is no result
 MOST = 20_000  # positions at which integrands are evaluated, for each layer
@@ -116,9 +117,11 @@ def line(
         raise ArgumentError(
             "end", f"must have as many features as `start`, {first.size}", but=f"has {last.size}"
         )
-    depth, points = arguments.count("depth", depth), arguments.count("points", points, least=3)
+    depth, points = arguments.count("depth", depth, most=LAYERS), arguments.count("points", points, least=3)
     sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
     sb = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    for name, value in (("sigma_w", sw), ("sigma_b", sb)):
+        arguments.squared(name, np.asarray(value))
     if points > POINTS:
         raise ArgumentError("points", f"must be at most {POINTS}", points, "Integrals do not depend on it.")
     if depth * points > 1e8:

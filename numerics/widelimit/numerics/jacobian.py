@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh_tridiagonal
 from sympy import Expr, Rational, Symbol, exp, nsimplify
 
 from widelimit.numerics import arguments, meanfield
@@ -23,13 +24,18 @@ from widelimit.numerics.freeprob import law as law_of
 from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.products import Factor, Slopes
 from widelimit.numerics.jacobian_slopes import slope_law, slope_pieces
+from widelimit.numerics.meanfield_maps import maps
 from widelimit.numerics.results import by_value
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointError
 
 __all__ = ["Spectrum", "bernoulli_class", "predict", "residual", "slopes", "smooth_class", "spectrum"]
 
-_NODES = 64  # lengths between which layers are interpolated
+_NODES = 16  # lengths that stand for those of all layers
+_UNSETTLED = 10_000  # layers, some seconds
+_DEEPEST = 10**9
+_FAR = 1e7  # of the logarithm of the mean
+_VANISHED = 1e-13  # a length below is one of zero: slopes are those at 0
 _m = Symbol("m")
 
 
@@ -64,7 +70,9 @@ def spectrum(
     phi = Activation.of(activation)
     sigma_w = float(arguments.scalar(arguments.positive("sigma_w", sigma_w)))
     sigma_b = float(arguments.scalar(arguments.non_negative("sigma_b", sigma_b)))
-    depth = arguments.count("depth", depth)
+    for given, value in (("sigma_w", sigma_w), ("sigma_b", sigma_b)):
+        arguments.squared(given, np.asarray(value))
+    depth = arguments.count("depth", depth, most=_DEEPEST, help="Values leave the range that floats resolve.")
     kind = arguments.choice("weights", weights, ("orthogonal", "gaussian"))
     ratios = _ratios(widths, depth)
     lengths, counts = _lengths(phi, sigma_w, sigma_b, depth, q0)
@@ -72,7 +80,7 @@ def spectrum(
     log_variance = 2 * float(np.log(sigma_w))
     points = None
     if ratios is None:
-        lengths, counts = _interpolated(lengths, counts)
+        lengths, counts = _compressed(lengths, counts)
         factors = [
             Factor(float(n), log_variance, kind == "gaussian", slope_law(phi, float(q)))
             for q, n in zip(lengths, counts, strict=True)
@@ -81,6 +89,18 @@ def spectrum(
         each = np.repeat(lengths, counts.astype(int)) if lengths.size > 1 else np.full(depth, lengths[0])
         factors = _rectangular(phi, each, ratios, log_variance, kind == "gaussian")
         points = [] if kind == "gaussian" else _rectangular_atoms(phi, each, ratios, log_variance)
+    for factor in factors:
+        if not 1e-38 < factor.mean < 1e38:  # the eighth power is needed
+            raise DomainError(
+                f"The slopes of {phi} have the mean square {factor.mean:.3g} at the lengths of this network: its "
+                "Jacobian is none that floats hold. Choose another activation, sigma_w or sigma_b."
+            )
+    log_mean = sum(f.count * (f.log_scale + np.log(f.mean)) for f in factors)
+    if abs(log_mean) > _FAR:
+        raise DomainError(
+            f"The squared singular values of {depth} layers are exp({log_mean:.3g}) in the mean, which no float "
+            "resolves. Take fewer layers, or a critical sigma_w."
+        )
     return product_law(factors, name, points)
 
 
@@ -164,7 +184,7 @@ def predict(
         q0=q0 or None,
     )
     try:
-        state = meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b)
+        state = meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b, q0=q0 or None)
         q_star, chi_1 = state.q_star, state.chi_1
     except (
         NoFixedPointError
@@ -224,42 +244,69 @@ def _lengths(
         return np.ones(1), np.array([depth])
     if q0 is None:
         return np.array([meanfield.solve(phi, sigma_w=sigma_w, sigma_b=sigma_b).q_star]), np.array([depth])
-    if depth == 1:  # the recursion is not needed
-        return np.array([q0]), np.ones(1)
-    q = np.asarray(meanfield.propagate(phi, sigma_w=sigma_w, sigma_b=sigma_b, q0=q0, c0=0.0, depth=depth).q)[
-        :depth
-    ]
-    if not np.isfinite(q).all():
-        raise DomainError(
-            "The lengths of the layers overflow at these sigma_w and sigma_b. Lower sigma_w or the depth."
-        )
-    starts = np.concatenate(([True], np.abs(np.diff(q)) > 1e-13 * q[1:]))
-    counts = np.diff(np.concatenate((np.flatnonzero(starts), [depth])))
-    return q[starts], counts
+    return _recursion(phi, sigma_w**2, sigma_b**2, q0, depth)
 
 
-def _interpolated(lengths: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Few lengths with real counts that stand for many: log S at fixed m is smooth in log q.
+def _recursion(phi: Activation, s: float, b: float, q: float, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """q' = s V(q) + b until it has settled; the remaining layers share the last length."""
+    moments = maps(phi).moments
+    lengths = [q]
+    while len(lengths) < depth:
+        after = s * float(moments(np.array([lengths[-1]]))[0][0, 0]) + b
+        if not after < np.inf:
+            raise DomainError(
+                "The lengths of the layers overflow at these sigma_w and sigma_b. Lower sigma_w or the depth."
+            )
+        if abs(after - lengths[-1]) <= 1e-13 * after or max(after, lengths[-1]) < _VANISHED:
+            break
+        if len(lengths) == _UNSETTLED:
+            raise ArgumentError(
+                "depth",
+                f"must be at most {_UNSETTLED}",
+                depth,
+                "The lengths change from layer to layer even there, and each layer is computed. Leave out `q0`.",
+            )
+        lengths.append(after)
+    counts = np.ones(len(lengths))
+    counts[-1] += depth - len(lengths)
+    return np.array(lengths), counts
 
-    sum_l log S(m; q_l) = sum_j c_j log S(m; q_j) with Chebyshev points q_j and c_j = sum_l (Lagrange
-    polynomial j)(q_l).
+
+def _compressed(lengths: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Few lengths with positive real counts that stand for many: log S at fixed m is smooth in x = asinh sqrt(q).
+
+    The least and the largest length, which fix atoms and edges, are kept. For the others, sum_l log S(m; q_l) is a sum
+    over Gauss nodes of the measure of the counts in x: exact for polynomials of degree 2 n - 1, and the layers that
+    have settled, most of them, cost one node.
     """
-    if lengths.size <= _NODES:
-        return lengths, counts.astype(float)
-    low, high = np.log(np.maximum(lengths.min(), 1e-12)), np.log(lengths.max())
-    angles = np.pi * np.arange(_NODES) / (_NODES - 1)
-    points = 0.5 * (low + high) + 0.5 * (high - low) * np.cos(angles)
-    signs = (-1.0) ** np.arange(_NODES)
-    signs[[0, -1]] *= 0.5
-    at = np.clip(np.log(np.maximum(lengths, 1e-12)), low, high)
-    gaps = at[:, None] - points
-    exact = np.abs(gaps) < 1e-14 * max(1.0, high - low)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        basis = signs / gaps
-        basis = np.where(
-            exact.any(axis=1, keepdims=True), exact.astype(float), basis / basis.sum(axis=1, keepdims=True)
-        )
-    return np.exp(points), counts @ basis
+    if lengths.size <= _NODES + 2:
+        return lengths, counts
+    ends = np.array([lengths.argmin(), lengths.argmax()])
+    x, weights = np.arcsinh(np.sqrt(lengths)), counts.copy()
+    weights[ends] -= 1.0
+    low, high = x[ends]
+    nodes, share = _gauss(2.0 * (x - low) / (high - low) - 1.0, weights / weights.sum())
+    inner = np.sinh(low + 0.5 * (high - low) * (nodes + 1.0)) ** 2
+    return np.append(inner, lengths[ends]), np.append(share * weights.sum(), [1.0, 1.0])
+
+
+def _gauss(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the Gauss rule of a discrete probability on [-1, 1], by Lanczos, fully orthogonalised."""
+    basis = [np.sqrt(weights)]
+    diagonal, beside = [], []
+    for _ in range(_NODES):
+        vector = points * basis[-1]
+        diagonal.append(float(basis[-1] @ vector))
+        known = np.array(basis)
+        for _ in range(2):
+            vector = vector - known.T @ (known @ vector)
+        norm = float(np.linalg.norm(vector))
+        if norm < 1e-13:  # as many nodes as points that differ
+            break
+        beside.append(norm)
+        basis.append(vector / norm)
+    nodes, vectors = eigh_tridiagonal(np.array(diagonal), np.array(beside[: len(diagonal) - 1]))
+    return nodes, vectors[0] ** 2
 
 
 def _homogeneous(phi: Activation) -> bool:

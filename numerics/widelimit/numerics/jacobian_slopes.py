@@ -21,14 +21,20 @@ from widelimit.numerics.freeprob.products import Slopes
 from widelimit.numerics.jacobian_contours import REACH, contour
 from widelimit.numerics.jacobian_pieces import Piece, slope_pieces
 from widelimit.theory.activation import Activation
-from widelimit.theory.errors import ConvergenceError, InfiniteMomentError
+from widelimit.theory.errors import ConvergenceError, DomainError, InfiniteMomentError
 
 __all__ = ["Piece", "slope_law", "slope_pieces"]
 
 
 @lru_cache(maxsize=512)
 def slope_law(activation: Activation, q: float) -> Slopes:
-    """Law of phi'(sqrt(q) z)^2. Raises InfiniteMomentError where E phi'^4 is infinite."""
+    """Law of phi'(sqrt(q) z)^2. Raises InfiniteMomentError where E phi'^4 is infinite or phi jumps."""
+    derivative = activation.derivative(1)
+    if derivative.deltas or derivative.higher:
+        raise InfiniteMomentError(
+            f"The activation {activation} jumps, so that its slope is no function and its Jacobian has no law. Use a "
+            "continuous activation."
+        )
     if q < 1e-13:  # the slope at zero, on either side
         sides = _value(slope_pieces(activation), np.array([-1e-12, 1e-12]))
         return Slopes.of_atoms(
@@ -112,6 +118,15 @@ def _require_moments(activation: Activation, piece: Piece, q: float, cut: float)
         points = side * cut * np.array([1.0, 1.2, 1.5])
         with np.errstate(all="ignore"):
             d = np.abs(piece.curve(points.astype(complex))[0])
+            if not np.isfinite(d).all():  # a factor overflows where the slope vanishes
+                nearer = np.abs(piece.curve((points[-1] * np.linspace(0.0, 1.0, 600)[1:]).astype(complex))[0])
+                known = nearer[np.isfinite(nearer)]
+                if known.size and known[-1] < 1e-100:
+                    raise DomainError(
+                        f"The slopes of {activation} at q = {q:.6g} fall below any float within {REACH:g} standard "
+                        "deviations, where their law cannot be followed. Use a less steep activation, or a smaller "
+                        "sigma_w or sigma_b."
+                    )
         for k in (2, 3, 4):
             with np.errstate(all="ignore"):
                 rate = k * np.log(np.maximum(d, 1e-300)) - points**2 / (2 * q)
@@ -165,7 +180,7 @@ def _far(piece: Piece, ends: list[float], left: float, right: float, cut: float)
     if not np.isfinite(piece.high if side > 0 else piece.low):
         points = side * max(cut, 1.0) * np.linspace(1.0, 8.0, 200)
         with np.errstate(all="ignore"):
-            values = np.array([float(piece.curve(complex(point))[0].real) for point in points])
+            values = piece.curve(points.astype(complex))[0].real
         values = values[np.isfinite(values)]
         steps = np.diff(values) * np.sign(values[-1] - values[0])
         if (steps < -1e-12 * np.abs(values[1:])).any():  # it turns: what lies beyond has no weight

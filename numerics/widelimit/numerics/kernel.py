@@ -25,6 +25,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 
 _BLOCK = 1 << 15  # kernel entries that a thread works on at a time: both blocks stay in its cache
 _PANEL = 256  # rows of inner products that a thread works on at a time
+_LAYERS = 100_000  # minutes for two inputs
 _NEAR = 1e-6  # correlations this close to +-1 are recomputed from differences of the inputs
 
 
@@ -86,9 +87,11 @@ def nngp_ntk(
         raise ArgumentError(
             "x2", f"must have as many columns as `x1`, {x1.shape[1]}", but=f"has {x2.shape[1]}"
         )
-    sw2 = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2
-    sb2 = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b)) ** 2
-    depth = arguments.count("depth", depth, least=0)
+    sw2 = arguments.single("sigma_w", arguments.squared("sigma_w", arguments.positive("sigma_w", sigma_w)))
+    sb2 = arguments.single(
+        "sigma_b", arguments.squared("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    )
+    depth = arguments.count("depth", depth, least=0, most=_LAYERS)
     pairs = pair_map(Activation.of(activation))
     nngp, ntk = _allocate(x1.shape[0], x2.shape[0], out, memory)
 
@@ -240,6 +243,7 @@ def predict(
     loss: Literal["sum", "mean"] = "sum",
     kernel: Literal["ntk", "nngp"] = "ntk",
     jitter: float | None = None,
+    noise: float = 0.0,
 ) -> Prediction:
     """Mean and covariance over wide networks trained on (x_train, y_train), at test inputs.
 
@@ -251,6 +255,10 @@ def predict(
     `x_train`: (m, n_0), `y_train`: (m,) or (m, outputs), `x_test`: (tests, n_0). Times that are arrays come
     first in the
     result's shapes. The kernel is diagonalised once for all times. `jitter`: see `Prediction.jitter`.
+    `noise`: variance of independent noise in the targets. With kernel="nngp" the end of training is then the posterior
+    of the Gaussian process with that noise (of the function: add `noise` to the variance of a new target); with
+    kernel="ntk" it is kernel ridge regression, its covariance that of networks each trained on targets with noise of
+    its own and held back to its start (``kernel_dynamics``). A jitter only keeps the kernel regular: it is no noise.
 
     Raises `ArgumentError` and `DomainError` for inputs that do not fit, or steps that diverge.
 
@@ -260,7 +268,7 @@ def predict(
     """
     dynamics = _dynamics(
         x_train, y_train, x_test, activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, loss=loss,
-        kernel=kernel, jitter=jitter,
+        kernel=kernel, jitter=jitter, noise=noise,
     )  # fmt: skip
     if (learning_rate is None) != (steps is None):
         missing = "steps" if steps is None else "learning_rate"
@@ -278,6 +286,7 @@ def _dynamics(
     loss: Literal["sum", "mean"],
     kernel: str,
     jitter: float | None,
+    noise: float,
     **network: Any,
 ) -> Dynamics:
     arguments.choice("kernel", kernel, ("ntk", "nngp"))
@@ -287,14 +296,14 @@ def _dynamics(
     chosen, chosen_cross = (train.ntk, cross.ntk) if kernel == "ntk" else (train.nngp, cross.nngp)
     return diagonalise(
         chosen, train.nngp, y_train, test_ntk=chosen_cross, test_nngp=cross.nngp, test_test_nngp=test.nngp, loss=loss,
-        jitter=jitter,
+        jitter=jitter, noise=noise,
     )  # fmt: skip
 
 
 @by_value
 @dataclass(frozen=True)
 class Pair:
-    """Kernels of two inputs, NNGP and tangent, with the `correlation` of the outputs."""
+    """Kernels of two inputs, NNGP and tangent; `correlation` of the outputs, None where one of them is always 0."""
 
     nngp_11: float
     nngp_22: float
@@ -302,7 +311,7 @@ class Pair:
     ntk_11: float
     ntk_22: float
     ntk_12: float
-    correlation: float
+    correlation: float | None
     method: str
     error: float
 
@@ -341,6 +350,7 @@ def predict_from_numbers(
     )
     got = nngp_ntk(x * math.sqrt(2.0), activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth)
     entries = [float(matrix[i, j]) for matrix in got for i, j in ((0, 0), (1, 1), (0, 1))]
-    correlation = entries[2] / math.sqrt(entries[0] * entries[1])
+    size = math.sqrt(entries[0]) * math.sqrt(entries[1])
+    correlation = entries[2] / size if size > 0 else None
     k11, k22, k12, t11, t22, t12 = entries
     return Pair(k11, k22, k12, t11, t22, t12, correlation, got.method, got.error)

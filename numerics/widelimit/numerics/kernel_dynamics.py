@@ -4,6 +4,10 @@ f_t(x) = f_0(x) + A_t (y - f_0(X)), A_t = Theta(x, X) Theta^-1 (1 - exp(-Theta t
 networks f_0
 is a Gaussian process with the NNGP kernel K, hence the mean A_t y and the covariance
 K + A_t K(X, X) A_t' - A_t K(X, x) - K(x, X) A_t'.  Source: lee2019wide, eqs. (14) to (16).
+
+With noise of variance s in the targets, drawn for each network, and weights held back to their start by half of s times
+the squared distance, Theta(X, X) and K(X, X) become those plus s: networks whose readout alone trains, Theta = K, are
+draws from the posterior of the Gaussian process with that noise (matthews2017sample).
 """
 
 from __future__ import annotations
@@ -114,6 +118,7 @@ def diagonalise(
     test_test_nngp: np.ndarray,
     loss: Literal["sum", "mean"] = "sum",
     jitter: float | None = None,
+    noise: float = 0.0,
 ) -> Dynamics:
     """Diagonalise the training kernel `ntk` (m, m) once.
 
@@ -121,6 +126,7 @@ def diagonalise(
     (m, outputs).
     `loss`: half the sum of squares, or half their mean over the m inputs. `jitter` is added to the eigenvalues; None
     adds 2^-26 times their mean where the smallest is not positive to rounding (m * 2^-52 * largest), and says so.
+    `noise`: variance of the targets' noise, see the module.
     """
     targets = arguments.finite("y_train", targets)
     if targets.ndim == 1:
@@ -131,7 +137,9 @@ def diagonalise(
             "y_train", f"must have one row for each of the {m} inputs", but=f"has shape {targets.shape}"
         )
     arguments.choice("loss", loss, ("sum", "mean"))
+    noise = arguments.single("noise", arguments.non_negative("noise", noise))
     eigenvalues, basis = np.linalg.eigh(ntk)
+    eigenvalues = eigenvalues + noise
     floor = m * np.finfo(float).eps * abs(eigenvalues[-1])
     if eigenvalues[-1] <= 0:
         raise DomainError(
@@ -159,7 +167,7 @@ def diagonalise(
         jitter,
         test_ntk @ basis,
         basis.T @ targets,
-        basis.T @ nngp @ basis,
+        basis.T @ nngp @ basis + noise * np.eye(m),
         basis.T @ test_nngp.T,
         test_test_nngp,
     )
