@@ -102,10 +102,8 @@ def single(name: str, array: Array) -> float:
     return float(array)
 
 
-def count(name: str, value: Any, least: int = 1, help: str = "", *, most: int | None = None) -> int:
+def count(name: str, value: Any, least: int = 1, help: str = "") -> int:
     """Return `value` as an integer of at least `least`: a depth, a number of terms.
-
-    `most`: what can be computed; more is an `ArgumentError` that says so.
 
     >>> count("depth", 0)
     Traceback (most recent call last):
@@ -117,13 +115,6 @@ def count(name: str, value: Any, least: int = 1, help: str = "", *, most: int | 
         raise ArgumentError(name, must, value, help)
     if (number := operator.index(value)) < least:
         raise ArgumentError(name, must, value, help)
-    if most is not None and number > most:
-        raise ArgumentError(
-            name,
-            f"must be at most {most}",
-            value,
-            help or "Each of them is computed, and more would not end.",
-        )
     return number
 
 

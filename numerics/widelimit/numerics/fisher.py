@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from sympy import Symbol
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.fisher_bound import JacobianBound, jacobian_bound
-from widelimit.numerics.fisher_propagation import LAYERS, Propagation, named, propagation, require_possible
+from widelimit.numerics.fisher_propagation import SECONDS, Propagation, named, propagation, require_possible
 from widelimit.numerics.fisher_spread import Spread, spread
 from widelimit.numerics.results import by_value
 from widelimit.theory import fisher as theory
@@ -36,7 +36,6 @@ __all__ = [
     "statistics",
 ]
 
-MOST = 10**9  # samples or outputs
 NEGLIGIBLE = 0.05  # shift of the outlier by the spread below which theorem 4 stands as it is: other terms of 1/M matter
 
 
@@ -131,7 +130,7 @@ def predict(
     >>> round(s.kappa_1, 6), round(s.kappa_2, 6), round(s.largest, 2)
     (1.433333, 0.428906, 1069.55)
     """
-    depth = arguments.count("depth", depth, most=LAYERS)
+    depth = costs.affordable("depth", arguments.count("depth", depth), seconds=SECONDS)
     chosen = (
         [arguments.single("width", arguments.positive("width", width))] * (depth + 1)
         if widths is None
@@ -144,8 +143,8 @@ def predict(
             but=f"holds {np.shape(chosen)[0] if np.ndim(chosen) else 'one number'}",
         )
     samples, outputs = (
-        arguments.count("samples", samples, most=MOST),
-        arguments.count("outputs", outputs, most=MOST),
+        arguments.count("samples", samples),
+        arguments.count("outputs", outputs),
     )
     run = propagation(
         activation,
@@ -164,8 +163,8 @@ def statistics(run: Propagation, *, samples: int, outputs: int, inputs: str = "a
     Raises `ArgumentError` for an overlap that so many inputs cannot have.
     """
     samples, outputs = (
-        arguments.count("samples", samples, most=MOST),
-        arguments.count("outputs", outputs, most=MOST),
+        arguments.count("samples", samples),
+        arguments.count("outputs", outputs),
     )
     require_possible(run, samples)
     scale = float(run.widths[-1])

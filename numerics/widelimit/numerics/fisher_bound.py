@@ -17,9 +17,9 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from sympy import log
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.fisher_propagation import LAYERS, Propagation, propagation, require_possible
+from widelimit.numerics.fisher_propagation import SECONDS, Propagation, propagation, require_possible
 from widelimit.numerics.fisher_spread import activities
 from widelimit.numerics.jacobian_slopes import slope_law
 from widelimit.numerics.results import by_value
@@ -93,7 +93,8 @@ def jacobian_bound(
     ([1.0, 1.0, 1.0], [4.409, 2.914, 1.0])
     """
     square, biases = arguments.flag("square", square), arguments.flag("biases", biases)
-    depth, samples = arguments.count("depth", depth, most=LAYERS), arguments.count("samples", samples)
+    depth = costs.affordable("depth", arguments.count("depth", depth), seconds=SECONDS)
+    samples = arguments.count("samples", samples)
     outputs = arguments.count("outputs", outputs)
     kind = arguments.choice("weights", weights, ("orthogonal", "gaussian"))
     if kind == "orthogonal" and not square:

@@ -16,7 +16,7 @@ from widelimit.theory import fisher as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
 
-LAYERS = 10_000  # more take minutes
+SECONDS = 0.02  # of a layer
 _ROUNDING = 1e-9  # of overlaps taken from data
 
 

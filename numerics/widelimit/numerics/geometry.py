@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.geometry_line import Line, line
 from widelimit.numerics.results import by_value
@@ -23,7 +23,7 @@ from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
 __all__ = ["Circle", "Line", "line", "predict"]
 
-LAYERS = 100_000  # more would take minutes
+SECONDS = 1e-3  # of a layer
 
 
 @by_value
@@ -111,7 +111,7 @@ def predict(
     (0.1338, [0.856, 0.786, 0.693, 0.575])
     """
     phi = Activation.of(activation)
-    depth = arguments.count("depth", depth, most=LAYERS)
+    depth = costs.affordable("depth", arguments.count("depth", depth), seconds=SECONDS)
     sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
     sb = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
     for name, value in (("sigma_w", sw), ("sigma_b", sb)):

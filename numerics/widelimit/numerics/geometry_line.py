@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from sympy import Piecewise
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.jacobian_slopes import slope_law
 from widelimit.numerics.kernel_maps import moments
@@ -28,7 +28,7 @@ from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
 TOLERANCE = 1e-10  # of lengths and crossings, relative to the larger of 1 and the value
-LAYERS = 10_000  # more take minutes
+SECONDS = 0.02  # of a layer
 POINTS = 4000  # more Gauss nodes take minutes
 WORST = 1e-6  # an error above is no result
 MOST = 20_000  # positions at which integrands are evaluated, for each layer
@@ -117,18 +117,14 @@ def line(
         raise ArgumentError(
             "end", f"must have as many features as `start`, {first.size}", but=f"has {last.size}"
         )
-    depth, points = arguments.count("depth", depth, most=LAYERS), arguments.count("points", points, least=3)
+    depth, points = arguments.count("depth", depth), arguments.count("points", points, least=3)
     sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
     sb = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
     for name, value in (("sigma_w", sw), ("sigma_b", sb)):
         arguments.squared(name, np.asarray(value))
     if points > POINTS:
         raise ArgumentError("points", f"must be at most {POINTS}", points, "Integrals do not depend on it.")
-    if depth * points > 1e8:
-        raise ArgumentError(
-            "depth", "must leave `q` and `metric` in memory", depth,
-            f"With {points} points they would take {16e-9 * depth * points:.3g} GB.",
-        )  # fmt: skip
+    costs.affordable("depth", depth, memory=16.0 * points, seconds=SECONDS)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         return _Path(phi, first, last, sw, sb, depth).result(points)
 

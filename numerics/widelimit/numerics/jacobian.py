@@ -72,7 +72,14 @@ def spectrum(
     sigma_b = float(arguments.scalar(arguments.non_negative("sigma_b", sigma_b)))
     for given, value in (("sigma_w", sigma_w), ("sigma_b", sigma_b)):
         arguments.squared(given, np.asarray(value))
-    depth = arguments.count("depth", depth, most=_DEEPEST, help="Values leave the range that floats resolve.")
+    depth = arguments.count("depth", depth)
+    if depth > _DEEPEST:
+        raise ArgumentError(
+            "depth",
+            f"must be at most {_DEEPEST}",
+            depth,
+            "Beyond, values leave the range that floats resolve.",
+        )
     kind = arguments.choice("weights", weights, ("orthogonal", "gaussian"))
     ratios = _ratios(widths, depth)
     lengths, counts = _lengths(phi, sigma_w, sigma_b, depth, q0)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numba import njit, types
 
-from widelimit.numerics import arguments, threads
+from widelimit.numerics import arguments, costs, threads
 from widelimit.numerics.kernel_dynamics import Dynamics, Prediction, diagonalise
 from widelimit.numerics.kernel_maps import Layer, pair_map
 from widelimit.numerics.results import by_value
@@ -25,7 +25,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 
 _BLOCK = 1 << 15  # kernel entries that a thread works on at a time: both blocks stay in its cache
 _PANEL = 256  # rows of inner products that a thread works on at a time
-_LAYERS = 100_000  # minutes for two inputs
+_SECONDS = 1e-3  # of a layer, with two inputs
 _NEAR = 1e-6  # correlations this close to +-1 are recomputed from differences of the inputs
 
 
@@ -91,7 +91,7 @@ def nngp_ntk(
     sb2 = arguments.single(
         "sigma_b", arguments.squared("sigma_b", arguments.non_negative("sigma_b", sigma_b))
     )
-    depth = arguments.count("depth", depth, least=0, most=_LAYERS)
+    depth = costs.affordable("depth", arguments.count("depth", depth, least=0), seconds=_SECONDS)
     pairs = pair_map(Activation.of(activation))
     nngp, ntk = _allocate(x1.shape[0], x2.shape[0], out, memory)
 
