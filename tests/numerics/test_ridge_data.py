@@ -228,7 +228,7 @@ def test_complaints_about_tables(tmp_path):
         ),
         ((tmp_path / "none.csv",), {}, "`X` must be a file that exists"),
         ((tmp_path / "torn.npy",), {}, "`X` must be a readable .npy file"),
-        ((tmp_path / "data.txt",), {}, "`X` must be a .npy, .csv or .parquet file"),
+        ((tmp_path / "data.xls",), {}, "`X` must be a .csv, .tsv, .txt, .dat, .npy, .npz or .parquet file"),
         ((tmp_path / "last.csv",), {}, "`target` must be numeric, but holds text or dates in city"),
         ((tmp_path / "empty.csv",), {}, "`X` must have rows, but has none"),
         (

@@ -1,5 +1,7 @@
 """A user's matrix is read or refused with one sentence; digits pairs are what scikit-learn's set holds."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -86,7 +88,7 @@ def test_refuses_what_is_no_matrix_file(tmp_path):
         with pytest.raises(InputError, match=word):
             inputs.load_matrix(tmp_path / name)
     with pytest.raises(InputError, match="neither"):
-        inputs.load_matrix(written(tmp_path, "1,2\n3,4\n", "m.txt"))
+        inputs.load_matrix(written(tmp_path, "1,2\n3,4\n", "m.xls"))
 
 
 def test_digits_are_those_of_scikit_learn():
@@ -118,3 +120,37 @@ def test_first_moments_by_hand(tmp_path):
     q_a, q_b, c = inputs.first_moments(f"file:{path}:0:1", sigma_w=2.0, sigma_b=1.0)
     assert (q_a, q_b) == (51.0, 51.0)  # 4 * 25 / 2 + 1
     assert c == pytest.approx(41 / 51, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("m.tsv", b"a\tb\n1\t2.5\n-3\t0.04\n"),
+        ("m.csv", b"a;b\n1;2,5\n-3;0,04\n"),
+        ("m.txt", b"# x\n1 2.5\n-3 4e-2\n"),
+        ("m.csv.gz", gzip.compress(b",a,b\n1,1,2.5\n0,-3,4e-2\n")),
+        ("m.csv", "größe,b\n1,2.5\n-3,4e-2\n".encode("utf-16")),
+        ("m.csv", "größe,b\n1,2.5\n-3,4e-2\n".encode("latin-1")),
+        ("m.csv", b'"","a","b"\n"x",1,2.5\n"y",-3,4e-2\n'),
+    ],
+)
+def test_reads_what_the_other_doors_read(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert inputs.load_matrix(tmp_path / name).tolist() == [[1.0, 2.5], [-3.0, 4e-2]]
+
+
+def test_archives_and_what_memory_cannot_hold(tmp_path):
+    np.savez(tmp_path / "one.npz", a=np.ones((4, 2)))
+    assert inputs.load_matrix(tmp_path / "one.npz").shape == (4, 2)
+    np.savez(tmp_path / "two.npz", a=np.ones((4, 2)), b=np.ones(3))
+    with pytest.raises(InputError, match=r"archive of 2 arrays \(a, b\)"):
+        inputs.load_matrix(tmp_path / "two.npz")
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 2)}\n"
+    (tmp_path / "huge.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(InputError, match=r"huge\.npy .* declares the shape \(1000000000000, 2\)"):
+        inputs.load_matrix(tmp_path / "huge.npy")
+
+
+def test_a_column_left_out_is_counted_in_complaints(tmp_path):
+    with pytest.raises(InputError, match=r"nothing \(nan\) in row 3, column 3"):
+        inputs.load_matrix(written(tmp_path, ",a,b\n0,1,2\n1,3,\n"))

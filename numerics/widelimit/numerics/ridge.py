@@ -94,8 +94,8 @@ def predict(
     Parameters
     ----------
     data
-        A .csv, .parquet or .npy file: one row a sample. Predicts its learning curve and its best penalty.
-        A .csv file may have a first line of names or not, and be separated by commas, semicolons or tabs.
+        A file: one row a sample. Predicts its learning curve and its best penalty.
+        Text (.csv, .tsv, .txt, also .gz) of any separator, with a line of names or not; .npy, .npz or .parquet.
     target
         The column to be predicted: its name, or its number (from 0) where columns have none. The last if left out.
     eigenvalues

@@ -25,10 +25,10 @@ from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_penalty import optimal_penalty
 from widelimit.numerics.ridge_posterior import Population, draws
 from widelimit.numerics.ridge_rows import observations
-from widelimit.numerics.ridge_sample import Sample, decompose
+from widelimit.numerics.ridge_sample import Sample, centred, decompose, refuse_extremes
 from widelimit.numerics.ridge_solve import solved
 from widelimit.numerics.ridge_spectrum import Spectrum
-from widelimit.numerics.ridge_tables import table
+from widelimit.numerics.ridge_tables import Loaded, load
 from widelimit.theory.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 _NO_FIT = 1e12  # of the largest eigenvalue: the penalty that stands for an infinite one
-_EXTREME = 1e30  # terms of the theory hold up to eighth powers of it
 
 
 @by_value
@@ -212,9 +211,10 @@ def from_data(
 ) -> DataTheory:
     """Estimate the population behind inputs `X` (samples x features) and targets `y`; predict its learning curve.
 
-    `X`: an array, a pandas frame, or the path of a ``.npy``, ``.csv`` or ``.parquet`` file. `y`: targets, or the path
-    of their file; without it, `target` names the column of `X` that holds them (default: the last). `standardize`
-    divides features by their standard deviation first; penalties and eigenvalues then refer to the divided ones.
+    `X`: an array, a pandas frame, or the path of a file (text of any dialect, ``.gz`` too, ``.npy``, ``.npz`` or
+    ``.parquet``; a first column that only names the rows is left out, `files_text`). `y`: targets, or the path of their
+    file; without it, `target` names the column of `X` that holds them (default: the last). `standardize` divides
+    features by their standard deviation first; penalties and eigenvalues then refer to the divided ones.
     `redrawn` populations that the data leave possible (seed `seed`) give the standard errors. Rows must be independent:
     a `DependenceWarning` tells where errors on neighbouring rows resemble each other, and copies count as one row.
 
@@ -230,9 +230,9 @@ def from_data(
     """
     intercept = arguments.flag("intercept", intercept)
     standardize = arguments.flag("standardize", standardize)
-    inputs, targets = table(X, y, target)
+    data = load(X, y, target)
     draws = arguments.count("redrawn", redrawn, 2), arguments.count("seed", seed, 0)
-    sample, constant, copies = _decomposed(inputs, targets, intercept, standardize)
+    sample, constant, copies = _decomposed(data, intercept, standardize, "X")
     theory = _theory(sample, intercept, constant, copies, *draws)
     ridge_serial.warn(theory.dependence, stacklevel=2)
     return theory
@@ -240,39 +240,35 @@ def from_data(
 
 def from_file(path: str, target: str | None, standardize: bool) -> DataTheory:
     """`from_data` for the command line, where the file is called `data`."""
-    inputs, targets = table(path, None, target, "data")
-    sample, constant, copies = _decomposed(inputs, targets, True, standardize, ("data", "target"))
+    standardize = arguments.flag("standardize", standardize)
+    sample, constant, copies = _decomposed(load(path, None, target, "data"), True, standardize, "data")
     theory = _theory(sample, True, constant, copies, 64, 0)
     ridge_serial.warn(theory.dependence, stacklevel=2)
     return theory
 
 
 def _decomposed(
-    x: Array, y: Array, intercept: bool, standardize: bool, names: tuple[str, str] = ("X", "y")
+    data: Loaded, intercept: bool, standardize: bool, name: str
 ) -> tuple[Sample, tuple[int, ...], int]:
     """Set copies of rows aside, centre, drop constant features and eigendecompose."""
+    x, y = data.inputs, data.targets
+    target = "y" if data.column is None else "target"
     rows = observations(x, y)
     copies = x.shape[0] - rows.kept.size
     x, y = x[rows.kept], y[rows.kept]
     if x.shape[0] < 3:
         some = f" and {copies} copies" if copies else ""
-        raise ArgumentError(names[0], "must have at least three samples", but=f"has {x.shape[0]}{some}")
-    if intercept:
-        x, y = x - np.average(x, 0, rows.weight), y - np.average(y, 0, rows.weight)
-    if rows.weight is not None:
-        x, y = x * np.sqrt(rows.weight)[:, None], y * np.sqrt(rows.weight)
+        raise ArgumentError(name, "must have at least three samples", but=f"has {x.shape[0]}{some}")
+    if np.ptp(y) == 0 and (intercept or not y.any()):
+        what = "is constant" if data.column is None else f"column {data.column} is constant"
+        raise ArgumentError(target, "must vary", but=what)
+    x, y = centred(x, rows.weight, intercept)[0], centred(y, rows.weight, intercept)[0]
+    refuse_extremes(name, x)
+    refuse_extremes(target, y)
     spread = np.sqrt((x**2).mean(0))
-    size = float(spread.max(initial=0.0))
-    for name, largest in zip(names, (size, float(np.abs(y).max())), strict=True):
-        if largest > _EXTREME or 0 < largest < 1 / _EXTREME:
-            raise ArgumentError(
-                name, f"must have a spread between {1 / _EXTREME:g} and {_EXTREME:g}", largest, "Rescale it."
-            )
-    varies = spread > 1e-13 * size
+    varies = spread > 1e-13 * spread.max(initial=0.0)
     if not varies.any():
-        raise ArgumentError(names[0], "must have a feature that varies", but="has constant features only")
-    if not y.any():
-        raise ArgumentError(names[1], "must vary", but="is constant")
+        raise ArgumentError(name, "must have a feature that varies", but="has constant features only")
     if standardize:
         x = x / np.where(varies, spread, 1.0)
     sample = decompose(x, y, x.shape[0] - intercept, rows.weight)

@@ -15,7 +15,7 @@ from widelimit.numerics import ridge_serial
 from widelimit.numerics.ridge_penalty import optimal_penalty
 from widelimit.numerics.ridge_posterior import Population
 from widelimit.numerics.ridge_rows import observations, weights
-from widelimit.numerics.ridge_sample import decompose
+from widelimit.numerics.ridge_sample import centred, decompose, refuse_extremes
 from widelimit.theory.errors import ArgumentError, InputError
 
 Array = np.ndarray
@@ -67,13 +67,12 @@ class AsymptoticRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         targets = y if y.ndim == 2 else y[:, None]
         number = X.shape[0] if weight is None else round(float(weight.sum()))
         intercept = bool(self.fit_intercept) and X.shape[0] > 1
-        mean, level = np.zeros(X.shape[1]), np.zeros(targets.shape[1])
-        if intercept:
-            mean, level = np.average(X, 0, weight), np.average(targets, 0, weight)
-        root = 1.0 if weight is None else np.sqrt(weight)[:, None]
-        found = self._choose(
-            (X - mean) * root, (targets - level) * root, number - intercept, weight, rows.counts
-        )
+        x, mean = centred(X, weight, intercept)
+        centre, level = centred(targets, weight, intercept)
+        refuse_extremes("X", x)
+        refuse_extremes("y", centre)
+        centre[:, np.ptp(targets, 0) == 0] *= not intercept  # constant, but for rounding
+        found = self._choose(x, centre, number - intercept, weight, rows.counts)
         coef, penalty, self.noise_, self.test_error_, self.test_error_interval_, chance = found
         self.coef_, self.intercept_ = coef, level - coef @ mean
         self.alpha_ = (number - intercept) * penalty / rows.scale

@@ -31,6 +31,7 @@ Array = np.ndarray
 _NEGLIGIBLE = 1e-11  # of the largest sample eigenvalue: rounding of a zero
 _ROWS_PER_E = 6  # fitted effective ridges per factor e
 _ATOMS_PER_E = 8  # candidate eigenvalues per factor e
+_EXTREME = 1e30  # terms of the theory hold up to eighth powers of it
 _ROWS = 4096  # at a time
 _SPIKES = 24  # largest sample eigenvalues that get a candidate of their own
 _DIMENSION = 0.5  # the smallest eigenvalues are left out where together they make up less of one
@@ -137,6 +138,27 @@ class Sample:
         if self.dual:
             return self.directions[part]
         return self.inputs[part] @ (self.directions / np.sqrt(self.samples * self.squares))
+
+
+def centred(values: Array, weight: Array | None, intercept: bool) -> tuple[Array, Array]:
+    """Values less their mean (where there is an intercept) times root weights, and the mean."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused next
+        mean = np.average(values, 0, weight) if intercept else np.zeros(values.shape[1:])
+        values = values - mean
+    if weight is not None:
+        values = values * np.sqrt(weight).reshape((-1,) + (1,) * (values.ndim - 1))
+    return values, np.asarray(mean)
+
+
+def refuse_extremes(name: str, values: Array) -> None:
+    """Refuse numbers whose powers floating point does not hold."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        largest = float(np.sqrt((values**2).mean(0)).max(initial=0.0))
+    small = 0 < float(np.abs(values).max(initial=0.0)) < 1 / _EXTREME
+    if small or not largest <= _EXTREME:
+        raise ArgumentError(
+            name, f"must have a spread between {1 / _EXTREME:g} and {_EXTREME:g}", largest, "Rescale it."
+        )
 
 
 def decompose(

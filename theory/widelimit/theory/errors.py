@@ -77,6 +77,10 @@ class WidelimitWarning(UserWarning):
     """Root of every warning: a result was computed, but something about the request makes it doubtful."""
 
 
+class DataWarning(WidelimitWarning):
+    """A table could be meant otherwise than it was read."""
+
+
 class DependenceWarning(WidelimitWarning):
     """Rows of data that a theory takes as independent are not."""
 

@@ -6,39 +6,41 @@ pixels, scaled to [0, 1]); ``file:PATH:0:1`` are rows 0 and 1 of a ``.npy`` or `
 
 from __future__ import annotations
 
-import csv
-import math
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from widelimit.numerics import files
+from widelimit.numerics.files_table import Table, Unreadable
 from widelimit.theory.errors import ArgumentError, InputError
 
-_HELP = "Give a .npy or .csv file with one sample a row, two rows or more, numbers only."
+_HELP = "Give a table in a file with one sample a row, two rows or more, numbers only."
 
 
 def load_matrix(path: str | Path) -> np.ndarray:
-    """Read a user's matrix, shape (samples, features), float64, from ``.npy`` (no pickles) or ``.csv``.
+    """Read a user's matrix, shape (samples, features), float64, from any file that `numerics.files` reads.
 
-    A CSV may start with one header line, recognised by holding no number at all. Raises InputError with one
-    sentence that names the file and, where one is to blame, the row and column (counted from 1, as in a
-    spreadsheet).
+    Text may start with one header line and have row names, which are left out; of an archive there must be one array.
+    Raises InputError with one sentence that names the file and, where one is to blame, the row and column (counted
+    from 1, as in a spreadsheet).
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"The input file {path} does not exist or is not a file. {_HELP}")
+    if not files.kind(path):
+        known = ", ".join((*files.FORMATS[:-1], f".gz nor {files.FORMATS[-1]}"))
+        raise InputError(f"The input file {path} is neither {known}. {_HELP}")
     try:
-        if path.suffix.lower() == ".npy":
-            matrix = _read_npy(path)
-        elif path.suffix.lower() == ".csv":
-            matrix = _read_csv(path)
-        else:
-            raise InputError(f"The input file {path} is neither .npy nor .csv. {_HELP}")
+        found = files.read(path)
+    except Unreadable as error:
+        raise InputError(f"The input file {path} {error.reason}. {_HELP}") from None
     except OSError as error:
-        raise InputError(
-            f"The input file {path} cannot be read: {error.strerror or error}. {_HELP}"
-        ) from None
+        reason = error.strerror or error
+        raise InputError(f"The input file {path} cannot be read: {reason}. {_HELP}") from None
+    except MemoryError:
+        raise InputError(f"The input file {path} does not fit in memory. {_HELP}") from None
+    matrix = _of_table(path, found) if isinstance(found, Table) else _of_arrays(path, found)
     if matrix.shape[0] < 2:
         raise InputError(f"The input file {path} has one row, but a pair of inputs needs two. {_HELP}")
     return matrix
@@ -102,67 +104,48 @@ def _cached_matrix(name: str, modified: int) -> np.ndarray:
     return load_matrix(name)
 
 
-def _read_npy(path: Path) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        what = "holds Python objects" if "pickle" in str(error).lower() else "is not a complete .npy file"
-        raise InputError(f"The input file {path} {what}. {_HELP}") from None
-    if not isinstance(array, np.ndarray):  # an .npz under another name
-        array.close()
-        raise InputError(f"The input file {path} is an archive of arrays. {_HELP}")
-    if array.dtype.kind not in "buif":
-        what = "complex numbers" if array.dtype.kind == "c" else f"entries of type {array.dtype}"
-        raise InputError(f"The input file {path} has {what}, but inputs must be real numbers. {_HELP}")
-    if array.ndim != 2:
+def _of_arrays(path: Path, found: np.ndarray | dict[str, np.ndarray]) -> np.ndarray:
+    """One matrix of finite numbers."""
+    if isinstance(found, dict):
+        if len(found) != 1:
+            names = ", ".join(list(found)[:20])
+            raise InputError(f"The input file {path} is an archive of {len(found)} arrays ({names}). {_HELP}")
+        found = next(iter(found.values()))
+    if found.ndim != 2:
         raise InputError(
-            f"The input file {path} has an array of {array.ndim} dimensions, not a matrix. {_HELP}"
+            f"The input file {path} has an array of {found.ndim} dimensions, not a matrix. {_HELP}"
         )
-    if array.size == 0:
+    if found.size == 0:
         raise InputError(f"The input file {path} is empty. {_HELP}")
-    matrix = array.astype(np.float64)
+    with np.errstate(over="ignore"):  # a long double that no float holds is infinite, and refused as that
+        matrix = found.astype(np.float64)
     for row, column in np.argwhere(~np.isfinite(matrix))[:1]:
         raise _not_finite(path, matrix[row, column], row + 1, column + 1)
     return matrix
 
 
-def _read_csv(path: Path) -> np.ndarray:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if any(row)]
-    except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"The input file {path} is not a text file in UTF-8. {_HELP}") from None
-    if lines and not any(_is_number(cell) for cell in lines[0][1]):
-        lines = lines[1:]
-    if not lines:
+def _of_table(path: Path, table: Table) -> np.ndarray:
+    """The numbers of a table without texts and gaps."""
+    matrix, note = table.values, f" {table.note}" if table.note else ""
+    if matrix.size == 0:
         raise InputError(f"The input file {path} is empty. {_HELP}")
-    columns = len(lines[0][1])
-    for number, row in lines:
-        if len(row) != columns:
-            raise InputError(
-                f"The input file {path} has {len(row)} columns in row {number}, but {columns} in row "
-                f"{lines[0][0]}. All rows need the same length."
-            )
-        for column, cell in enumerate(row, start=1):
-            if not _is_number(cell):
-                what = f"the text {cell.strip()[:40]!r}" if cell.strip() else "nothing"
-                raise InputError(
-                    f"The input file {path} has {what} in row {number}, column {column}. {_HELP}"
-                )
-            if not math.isfinite(float(cell)):
-                raise _not_finite(path, float(cell), number, column)
-    return np.array([[float(cell) for cell in row] for _, row in lines])
+    shift = table.dropped + 1
+
+    def line(row: int) -> int:
+        return row + 1 if table.lines is None else int(table.lines[row])
+
+    for column, (row, text) in sorted(table.texts.items(), key=lambda item: item[1][0])[:1]:
+        where = f"row {line(row)}, column {column + shift}"
+        raise InputError(f"The input file {path} has the text {text[:40]!r} in {where}. {_HELP}{note}")
+    for row, column in np.argwhere(~np.isfinite(matrix))[:1]:
+        if np.isnan(matrix[row, column]):
+            where = f"row {line(row)}, column {column + shift}"
+            raise InputError(f"The input file {path} has nothing (nan) in {where}. {_HELP}{note}")
+        raise _not_finite(path, matrix[row, column], line(row), column + shift)
+    return matrix
 
 
 def _not_finite(path: Path, value: float, row: int, column: int) -> InputError:
     return InputError(
         f"The input file {path} has {value} in row {row}, column {column}. Remove or fill what is missing."
     )
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
