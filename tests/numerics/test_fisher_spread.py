@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from widelimit.numerics import fisher
+from widelimit.numerics import fisher, jacobian
 
 FUNCTIONS = {
     "tanh": (np.tanh, lambda h: np.cosh(h) ** -2),
@@ -140,3 +140,18 @@ def test_biases_lengthen_the_inputs_by_one():
         for b in (True, False)
     )
     assert np.allclose(with_them.layers - without.layers, without.jacobians)
+
+
+@pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
+def test_square_networks_sit_at_the_lengths_of_their_layers(weights):
+    """The edge of ``jacobian.spectrum`` from the first layer's length on, and not that of the fixed point."""
+    sigma_w, sigma_b, moment, depth = 1.4, 0.3, 6.0, 4
+    bound = fisher.jacobian_bound(
+        "tanh", sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, samples=5, square=True, weights=weights,
+        input_moment=moment, width=100.0,
+    )  # fmt: skip
+    q0 = sigma_w**2 * moment + sigma_b**2
+    law = jacobian.spectrum("tanh", sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, q0=q0, weights=weights)
+    assert math.isclose(bound.jacobians[0], law.largest, rel_tol=1e-4)
+    there = jacobian.spectrum("tanh", sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, weights=weights)
+    assert abs(there.largest / law.largest - 1) > 0.1

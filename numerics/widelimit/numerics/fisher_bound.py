@@ -77,12 +77,11 @@ def jacobian_bound(
     J_l is the derivative of the `outputs` outputs by the pre-activations of layer l: with one output sigma_max^2 is the
     backward variance, with several it is the upper edge of the spectrum of J_l J_l', which grows with outputs / width.
     `inputs`: equal, gaussian or auto, as in `predict`; it matters for `decoupled` alone.
-    `activation`: one, or one for each hidden layer (without `square`). `biases`: whether biases
-    are parameters too; the input of each layer has then a component 1 more.
-    `square=True` takes `width` outputs and the edge of the Jacobian's spectrum
-    (``jacobian.spectrum``, at the fixed point of the variance, which inputs of another length reach layer by layer),
-    for `weights` gaussian or orthogonal. `sigma_w`, `sigma_b`: numbers, or one for each weighted layer, the readout
-    last (without `square`).
+    `activation`: one, or one for each hidden layer. `biases`: whether biases are
+    parameters too; the input of each layer has then a component 1 more.
+    `square=True` takes as many outputs as the last hidden layer has units, for `weights` gaussian or orthogonal; each
+    layer sits at the length that the inputs have there. `sigma_w`, `sigma_b`: numbers, or one for each weighted layer,
+    the readout last.
 
     Raises `ArgumentError` for wrong arguments, an overlap that so many inputs cannot have among them.
 
@@ -112,15 +111,12 @@ def jacobian_bound(
         )
     require_possible(run, samples)
     if square:
-        w, b = (
-            arguments.single(n, arguments.finite(n, v))
-            for n, v in (("sigma_w", sigma_w), ("sigma_b", sigma_b))
-        )
-        if isinstance(activation, list | tuple):
-            raise ArgumentError("activation", "must be a single one with square=True", activation)
-        jacobians = _edges(activation, w, b, depth, kind)
-    else:
-        jacobians = largest_jacobians(run, outputs)
+        if kind == "orthogonal" and np.ptp(run.widths[1:]) > 0:
+            raise ArgumentError(
+                "widths", "must be equal for orthogonal weights", but=f"are {run.widths[1:].tolist()}"
+            )
+        outputs = max(2, round(float(run.widths[-1])))
+    jacobians = largest_jacobians(run, outputs, kind)
     one = 1.0 if biases else 0.0
     norms = run.widths * run.forward + one
     layers = norms * jacobians
@@ -129,28 +125,27 @@ def jacobian_bound(
     return JacobianBound(layers, decoupled, float(layers.max()), whole, 2.0 / whole, jacobians)
 
 
-def largest_jacobians(run: Propagation, outputs: int) -> np.ndarray:
+def largest_jacobians(run: Propagation, outputs: int, weights: str = "gaussian") -> np.ndarray:
     """Bound E sigma_max(J_l)^2, layer 1 up to the readout: the edge of the limit, or `outputs` backward variances.
 
     The latter is the sum of all squared singular values; it is exact for one output, and all that is left where slopes
-    are unbounded.
+    are unbounded. `weights` orthogonal: as many outputs as units in every hidden layer.
     """
-    above = np.log1p(1.0 / _M)
-    found = [1.0]
-    gain, log_sum = _layer_gain(), float(outputs)
+    if outputs == 1:
+        return run.backward
+    above, found, gain = np.log1p(1.0 / _M), [1.0], _layer_gain(weights)
     for layer in range(len(run.lengths), 0, -1):
-        if np.isfinite(above).any() and outputs > 1:
+        if np.isfinite(above).any():
             w = outputs / run.widths[layer] * _M
             w_zeta = _w_zeta(run.activations[layer - 1], float(run.lengths[layer - 1]), w)
-            above = above + gain(run.sigma_w2[layer] ** 0.5, w_zeta)
-        edge = float(np.exp(np.min(above))) if outputs > 1 else np.inf
-        found.append(min(edge, log_sum * float(run.backward[layer - 1])))
+            above = above + gain(run.sigma_w2[layer] ** 0.5, w_zeta, w)
+        found.append(min(float(np.exp(np.min(above))), float(outputs) * float(run.backward[layer - 1])))
     return np.array(found[::-1])
 
 
 @functools.cache
-def _layer_gain() -> Compiled:
-    return compile(log(theory.layer_gain()), (theory.SIGMA_W, theory.W_ZETA), name="gain")
+def _layer_gain(weights: str) -> Compiled:
+    return compile(log(theory.layer_gain(weights)), (theory.SIGMA_W, theory.W_ZETA, theory.W), name="gain")
 
 
 def _w_zeta(activation: Activation, q: float, w: np.ndarray) -> np.ndarray:
@@ -171,14 +166,3 @@ def _w_zeta(activation: Activation, q: float, w: np.ndarray) -> np.ndarray:
     found = CubicSpline(log_w, log_product)(np.clip(inside, log_w[0], log_w[-1]))
     found = np.where(inside < log_w[0], np.log(slopes.moment(1)), found)  # w zeta -> E d
     return np.where(inside > log_w[-1], np.inf, np.exp(found))
-
-
-def _edges(activation: Any, sigma_w: float, sigma_b: float, depth: int, weights: str) -> np.ndarray:
-    """Largest squared singular values of the Jacobians from the output (level depth + 1) down to layer 1."""
-    from widelimit.numerics import jacobian
-
-    above = [
-        jacobian.spectrum(activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=above, weights=weights).largest
-        for above in range(1, depth + 1)
-    ]
-    return np.array([*above[::-1], 1.0])

@@ -31,7 +31,7 @@ KAPPA_2 = Symbol("kappa_2", real=True)  # negative where the samples' mean is ta
 ALPHA = Symbol("alpha", positive=True)
 WIDTH = Symbol("M", positive=True)
 OUTPUTS = Symbol("C", positive=True)
-W_ZETA = Symbol("w_zeta", positive=True)
+W, W_ZETA = Symbol("w", positive=True), Symbol("w_zeta", positive=True)
 MOMENT = Symbol("v", positive=True)  # mean square of an input's components
 
 _ASSUMPTIONS = (
@@ -90,11 +90,12 @@ def largest_learning_rate(eigenvalue: Expr | None = None) -> Expr:
     return 2 / (largest() if eigenvalue is None else exact.plain("eigenvalue", eigenvalue))
 
 
-def layer_gain() -> Expr:
+def layer_gain(weights: str = "gaussian") -> Expr:
     """sigma_w^2 w zeta: what a layer multiplies z(m) of J J' by, w = E d / (zeta - d) = (C / M_l) m, d = phi'^2
-    (pennington2018emergence, eq. (14), for Gaussian weights and C outputs).
+    (pennington2018emergence, eq. (14), for C outputs); over 1 + w for square orthogonal weights.
     """
-    return SIGMA_W**2 * W_ZETA
+    gain = SIGMA_W**2 * W_ZETA
+    return gain / (1 + W) if weights == "orthogonal" else gain
 
 
 def kappa() -> Expr:
