@@ -6,7 +6,7 @@ STAMP := $(VENV)/.widelimit-installed
 OUT ?= reports/quick
 PRESET ?= quick
 
-.PHONY: report test sweeps lint types contracts bench wheel-check clean
+.PHONY: report test sweeps fuzz lint types contracts bench wheel-check clean
 
 report: $(STAMP)
 	$(BIN)/widelimit validate --preset $(PRESET) --out $(OUT)
@@ -16,6 +16,11 @@ test: $(STAMP)
 
 sweeps: $(STAMP)
 	$(BIN)/python -m pytest -m sweep
+
+# Tries every public function and the command line with odd values, so many a function; findings go to fuzz.log at once.
+FUZZ ?= 1000
+fuzz: $(STAMP)
+	WIDELIMIT_FUZZ=$(FUZZ) WIDELIMIT_FUZZ_LOG=fuzz.log $(BIN)/python -m pytest tests/fuzz
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

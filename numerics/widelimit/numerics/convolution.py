@@ -82,8 +82,12 @@ def predict(
         point = meanfield.solve(phi, sigma_w=sigma_w, sigma_b=sigma_b)
         q = float(point.q_star) if q is None else q
         c = float(point.c_star) if c is None else c
-    layer = moments(phi, float(arguments.positive("q", q)), float(arguments.correlation("c", c)))
-    slope = float(arguments.positive("sigma_w", sigma_w)) ** 2 * layer.tdot
+    layer = moments(
+        phi,
+        arguments.single("q", arguments.positive("q", q)),
+        arguments.single("c", arguments.correlation("c", c)),
+    )
+    slope = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2 * layer.tdot
     waves = np.arange(positions // 2 + 1)
     multiplier = np.broadcast_to(_multiplier(filter_size, kind)(waves, float(positions)), waves.shape)
     multiplier = np.where(np.abs(multiplier) < 1e-15, 0.0, multiplier)

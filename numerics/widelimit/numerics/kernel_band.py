@@ -211,8 +211,8 @@ def _checked(
         raise ArgumentError(
             "x2", f"must have as many features as `x1`, {first.size}", but=f"has {second.size}"
         )
-    sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
-    sb2 = float(arguments.non_negative("sigma_b", sigma_b)) ** 2
+    sw2 = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2
+    sb2 = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b)) ** 2
     widths = arguments.positive("widths", arguments.vector("widths", widths))
     gram = np.array([first @ first, second @ second, first @ second])
     return Activation.of(activation), sw2 * gram / first.size + sb2, sw2, sb2, widths
@@ -311,9 +311,9 @@ def single_layer_fluctuation(
     3.0
     """
     phi = Activation.of(activation)
-    sw2 = float(arguments.positive("sigma_w", sigma_w)) ** 2
-    sb2 = float(arguments.non_negative("sigma_b", sigma_b)) ** 2
-    q = sw2 * float(arguments.positive("input_moment", input_moment)) + sb2
+    sw2 = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2
+    sb2 = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b)) ** 2
+    q = sw2 * arguments.single("input_moment", arguments.positive("input_moment", input_moment)) + sb2
     v, p, v2, p2, vp = _single_moments(phi)(q)
     second = v2 + 2 * q * vp + readout_fourth_moment * q**2 * p2
     return sw2**2 * (second - (v + q * p) ** 2) / (sw2 * (v + q * p) + sb2) ** 2

@@ -223,16 +223,16 @@ def two_time(
     """
     phi, tied = Activation.of(activation), arguments.flag("tied", tied)
     sw2, sv2, sb2 = (
-        float(arguments.non_negative(n, v)) ** 2
+        arguments.single(n, arguments.non_negative(n, v)) ** 2
         for n, v in (("sigma_w", sigma_w), ("sigma_v", sigma_v), ("sigma_b", sigma_b))
     )
-    r = float(arguments.non_negative("input_moment", input_moment))
-    overlap = float(arguments.within("input_overlap", input_overlap, -r, r))
+    r = arguments.single("input_moment", arguments.non_negative("input_moment", input_moment))
+    overlap = arguments.single("input_overlap", arguments.within("input_overlap", input_overlap, -r, r))
     steps = costs.affordable(
         "steps", arguments.count("steps", steps), memory=16.0, seconds=1e-4, power=2, each="step"
     )
     before = np.zeros((steps + 1, steps + 1))  # of h_0 .. h_steps
-    before[0, 0] = float(arguments.non_negative("start", start))
+    before[0, 0] = arguments.single("start", arguments.non_negative("start", start))
     for t in range(1, steps + 1):
         for s in range(t + 1):
             same = s == t
@@ -257,9 +257,11 @@ def _overlap(phi: Activation, q1: float, q2: float, c: float) -> float:
 def vanilla_slope(activation: str | Activation, *, sigma_w: float, q: float, c: float = 1.0) -> float:
     """Growth sigma_w^2 E phi'(u) phi'(v) per step of gradients (c = 1) or of a difference at correlation c."""
     layer = moments(
-        Activation.of(activation), float(arguments.positive("q", q)), float(arguments.correlation("c", c))
+        Activation.of(activation),
+        arguments.single("q", arguments.positive("q", q)),
+        arguments.single("c", arguments.correlation("c", c)),
     )
-    return float(arguments.positive("sigma_w", sigma_w)) ** 2 * layer.tdot
+    return arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2 * layer.tdot
 
 
 def _scale(loss: float) -> float:

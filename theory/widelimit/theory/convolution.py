@@ -35,11 +35,9 @@ def filter_weight(size: int, kind: str = "uniform") -> tuple[Expr, ...]:
     if size % 2 == 0:
         raise ArgumentError("filter_size", "must be an odd number", size)
     middle = size // 2
-    if kind == "uniform":
+    if exact.one_of("kind", kind, ("uniform", "delta")) == "uniform":
         return (Rational(1, size),) * size
-    if kind == "delta":
-        return tuple(Rational(int(i == middle)) for i in range(size))
-    raise ArgumentError("kind", "must be uniform or delta", kind)
+    return tuple(Rational(int(i == middle)) for i in range(size))
 
 
 @exact.takes(k=exact.plain, n=exact.plain)

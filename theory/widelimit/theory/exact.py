@@ -186,6 +186,18 @@ def whole(name: str, value: object, least: int, help: str = "") -> int:
     return int(found)
 
 
+def one_of(name: str, value: object, options: Iterable[str]) -> str:
+    """Return text that is one of some names; `ArgumentError` for anything else, whatever it is.
+
+    >>> one_of("weights", "gaussian", ("gaussian", "orthogonal"))
+    'gaussian'
+    """
+    known = tuple(options)
+    if not isinstance(value, str) or value not in known:
+        raise ArgumentError(name, f"must be one of {', '.join(known)}", value)
+    return str(value)
+
+
 def numbers(name: str, value: object, help: str = "", *, symbols: bool = False) -> list[Expr]:
     """Return the numbers of a list, tuple, set-free iterable or array of one dimension, each made exact."""
     if isinstance(value, str | bytes | dict | Expr) or not isinstance(value, Iterable):

@@ -12,9 +12,9 @@ from typing import Any
 import mpmath
 from sympy import Eq, Expr, Function, Symbol, exp, lambdify, log, oo, simplify, sqrt
 
+from widelimit.theory import exact
 from widelimit.theory.activation import Activation
 from widelimit.theory.derivation import Derivation, Step
-from widelimit.theory.errors import ArgumentError
 from widelimit.theory.freeprob import m, z
 from widelimit.theory.jacobian_laws import (
     ASSUMPTIONS,
@@ -106,8 +106,7 @@ def derive(activation: Kind = "relu", weights: str = "orthogonal") -> Derivation
 
 def derive_class(kind: str) -> Derivation:
     """A universality class as the limit of the finite-depth law, with its moments and edges or Cauchy transform."""
-    if kind not in ("smooth", "bernoulli"):
-        raise ArgumentError("kind", "must be smooth or bernoulli", kind)
+    kind = exact.one_of("kind", kind, ("smooth", "bernoulli"))
     inverse = (1 + m) / m * exp(s_0**2 * (m if kind == "smooth" else m / (1 + m)))
     steps = []
     if kind == "bernoulli":

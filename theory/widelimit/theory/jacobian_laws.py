@@ -252,11 +252,9 @@ def bernoulli_moment(k: int, weights: str = "orthogonal") -> Expr:
 @exact.takes(k=exact.order(1))
 def class_moment(k: int, kind: str) -> Expr:
     """m_k of a universality class: Laguerre L_{k-1}^(1)(-k s_0^2)/k (smooth), or a sum (bernoulli)."""
-    if kind == "smooth":
+    if exact.one_of("kind", kind, ("smooth", "bernoulli")) == "smooth":
         return assoc_laguerre(k - 1, 1, -k * s_0**2) / k
-    if kind == "bernoulli":
-        return sum(((1 - Integer(j) / k) * (k * s_0**2) ** j / factorial(j) for j in range(k)), Integer(0))
-    raise ArgumentError("kind", "must be smooth or bernoulli", kind)
+    return sum(((1 - Integer(j) / k) * (k * s_0**2) ** j / factorial(j) for j in range(k)), Integer(0))
 
 
 def class_cauchy() -> Expr:
@@ -278,6 +276,4 @@ def fuss_catalan_density(factors: Expr | int) -> tuple[Expr, Expr]:
 
 def ensemble(weights: str) -> str:
     """The name of an ensemble of weights. Raises ArgumentError for any other."""
-    if weights not in ENSEMBLES:
-        raise ArgumentError("weights", f"must be one of {', '.join(ENSEMBLES)}", weights)
-    return weights
+    return exact.one_of("weights", weights, ENSEMBLES)

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from sympy import Expr, IndexedBase, Sum, Symbol, cbrt, diff, sqrt, symbols
 
 from widelimit.theory import exact
-from widelimit.theory.errors import ArgumentError
 
 if TYPE_CHECKING:
     from widelimit.theory.derivation import Derivation
@@ -223,7 +222,6 @@ def derive(result: str = "test-error") -> Derivation:
     """
     from widelimit.theory import ridge_features, ridge_penalty, ridge_phases, ridge_power, ridge_test_error
 
-    for module in (ridge_test_error, ridge_phases, ridge_penalty, ridge_power, ridge_features):
-        if result in module.DERIVATIONS:
-            return module.DERIVATIONS[result]()
-    raise ArgumentError("result", "must be one of " + ", ".join(RESULTS), result)
+    result = exact.one_of("result", result, RESULTS)
+    modules = (ridge_test_error, ridge_phases, ridge_penalty, ridge_power, ridge_features)
+    return next(one.DERIVATIONS[result]() for one in modules if result in one.DERIVATIONS)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sympy import Expr, Symbol, symbols
 
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory import exact
 from widelimit.theory.ridge import penalty_symbol
 
 N, P = symbols("N P", positive=True)  # samples, dimensions
@@ -86,10 +86,8 @@ def penalty_from(name: str) -> Expr:
     >>> penalty_from("scikit-learn")
     alpha_theirs/N
     """
-    for convention in CONVENTIONS:
-        if convention.name == name:
-            return convention.penalty
-    raise ArgumentError("name", "must be one of " + ", ".join(c.name for c in CONVENTIONS), name)
+    known = {convention.name: convention for convention in CONVENTIONS}
+    return known[exact.one_of("name", name, known)].penalty
 
 
 def table() -> str:
