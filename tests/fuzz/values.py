@@ -147,7 +147,9 @@ OBJECTS: list[Callable[[], Any]] = [
     lambda: Activation.of("relu"),
 ]
 FINITE = [
-    make for make in SYMBOLIC if getattr(make(), "is_finite", None) is not False and make() is not sympy.nan
+    make
+    for make in SYMBOLIC
+    if isinstance(make(), sympy.Expr) and make().is_finite is not False and make() != sympy.nan
 ]
 HOSTILE = [*NUMBERS, *TEXTS, *ARRAYS, *SYMBOLIC, *OBJECTS]
 # Arguments that other functions of ours make: engine parts, spoiled by other expressions that are finite, and no more.
@@ -237,7 +239,6 @@ _TYPED: dict[str, tuple[Any, ...]] = {
     "int": (2, 3),
     "str": ("relu",),
     "bool": (False, True),
-    "Expr": (half, sympy.Integer(1)),
 }
 
 
@@ -247,6 +248,8 @@ def ordinary(parameter: inspect.Parameter) -> st.SearchStrategy[Any]:
         return st.builds(_propagation)
     if parameter.name in _NAMED:
         return st.sampled_from(_NAMED[parameter.name])
+    if str(parameter.annotation) in INNER:
+        return st.just(sympy.Symbol(parameter.name, positive=True))
     for kind, values in _TYPED.items():
         if re.search(rf"(?<!\w){kind}\b", str(parameter.annotation)):
             return st.sampled_from(values)

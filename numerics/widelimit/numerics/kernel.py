@@ -341,10 +341,11 @@ def predict_from_numbers(
     1.9658702046
     """
     first, second = (
-        float(arguments.positive(n, v)) for n, v in (("moment_1", moment_1), ("moment_2", moment_2))
+        arguments.single(n, arguments.positive(n, v))
+        for n, v in (("moment_1", moment_1), ("moment_2", moment_2))
     )
     bound = math.sqrt(first * second)
-    mixed = float(arguments.within("overlap", overlap, -bound, bound))
+    mixed = arguments.single("overlap", arguments.within("overlap", overlap, -bound, bound))
     x = np.array(
         [[math.sqrt(first), 0.0], [mixed / math.sqrt(first), math.sqrt(max(0.0, second - mixed**2 / first))]]
     )

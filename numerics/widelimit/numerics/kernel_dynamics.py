@@ -75,7 +75,7 @@ class Dynamics:
 
     def steps(self, learning_rate: float, steps: Any) -> Prediction:
         """Gradient descent after `steps` steps (a number or an array, infinity allowed)."""
-        learning_rate = float(arguments.positive("learning_rate", learning_rate))
+        learning_rate = arguments.single("learning_rate", arguments.positive("learning_rate", learning_rate))
         steps = arguments.non_negative("steps", steps, infinite=True)
         factor = 1.0 - learning_rate * self.rates
         if np.isinf(steps).any() and np.abs(factor).max() >= 1.0:
@@ -152,7 +152,7 @@ def diagonalise(
             _LOG.warning(
                 "the training kernel is singular to rounding (duplicate inputs?): jitter %.3g added", jitter
             )
-    jitter = float(arguments.non_negative("jitter", jitter))
+    jitter = arguments.single("jitter", arguments.non_negative("jitter", jitter))
     eigenvalues = eigenvalues + jitter
     if eigenvalues[0] <= 0:
         raise DomainError(

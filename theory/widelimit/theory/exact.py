@@ -144,6 +144,8 @@ def plain(name: str, value: object, help: str = "") -> Expr:
     found = value if isinstance(value, Expr) else _exact(value)
     if found is None:
         raise ArgumentError(name, "must be a SymPy expression", value, _with_text(value, help))
+    if found.has(nan, zoo):
+        raise ArgumentError(name, "must be an expression that is defined", value, help)
     return found
 
 

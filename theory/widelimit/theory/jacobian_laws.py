@@ -143,6 +143,8 @@ def rectangular(ratios: Sequence[Expr | int], activation: Kind | None = None) ->
 
 def varying(activations: Sequence[Kind], lengths: Sequence[Expr], weights: str = "orthogonal") -> Expr:
     """S of J J^T when layer l sits at its own length (slopes 0 or 1): the product of the layers' transforms."""
+    if isinstance(activations, str) or not isinstance(activations, Sequence):
+        raise ArgumentError("activations", "must be a list of activations, one a layer", activations)
     lengths = exact.numbers("lengths", lengths, symbols=True)
     if len(activations) != len(lengths) or not lengths:
         raise ArgumentError("lengths", "must give one length to each layer", lengths)

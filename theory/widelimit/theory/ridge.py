@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from sympy import Expr, IndexedBase, Sum, Symbol, cbrt, diff, sqrt, symbols
 
 from widelimit.theory import exact
+from widelimit.theory.errors import ArgumentError
 
 if TYPE_CHECKING:
     from widelimit.theory.derivation import Derivation
@@ -197,8 +198,11 @@ def learning_curve_slope() -> Expr:
 def two_scale_gap(s1: Expr, p1: Expr, s2: Expr, p2: Expr) -> Expr:
     """Sample ratio at which the Hessian's gap between two scales opens: ``(A^(1/3) + B^(1/3))^3/(s_1 - s_2)^2``.
 
-    ``A = p_1 s_1^2`` and ``B = p_2 s_2^2``: the least ``A/x^2 + B/y^2`` for ``x + y = s_1 - s_2``.
+    ``A = p_1 s_1^2`` and ``B = p_2 s_2^2``: the least ``A/x^2 + B/y^2`` for ``x + y = s_1 - s_2``. Raises
+    `ArgumentError` for scales that are the same.
     """
+    if s1 == s2:
+        raise ArgumentError("s2", "must differ from s1", s2)
     return (cbrt(p1 * s1**2) + cbrt(p2 * s2**2)) ** 3 / (s1 - s2) ** 2
 
 
