@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
+
 Array = np.ndarray
 
 
@@ -19,6 +21,7 @@ class Unreadable(Exception):
         self.reason = reason
 
 
+@by_value
 @dataclass(frozen=True)
 class Table:
     """Columns of numbers, with NaN where the file has none.

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
 
 
+@by_value
 @dataclass(frozen=True)
 class Rows:
     """`kept` places of rows that stay, their `weight` (None: all 1), which adds up to the observations they stand for.

@@ -11,6 +11,7 @@ import numpy as np
 from widelimit.numerics import files
 from widelimit.numerics.files_table import Table, Unreadable, frame
 from widelimit.numerics.files_text import without_row_names
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
@@ -20,7 +21,8 @@ _INPUTS, _TARGETS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@by_value
+@dataclass(frozen=True)
 class Loaded:
     """Inputs (samples x features), targets, and the name of the targets' column where they came from a table."""
 
