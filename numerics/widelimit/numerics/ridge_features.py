@@ -97,12 +97,18 @@ def random_features(
     if (spectrum.total_signal + sigma2 == 0).any():
         raise ArgumentError("signal", "must carry some variance where there is no noise", 0.0)
     flat = [np.array(a, float).ravel() for a in (ratio, width, lam, sigma2)]
-    rows = _solve(
-        spectrum,
-        zeta,
-        cost / (flat[1]),
-        *(a / spectrum.rank_fraction if k < 2 else a for k, a in enumerate(flat)),
-    )
+    with np.errstate(all="ignore"):  # what no float holds is refused next
+        rows = _solve(
+            spectrum,
+            zeta,
+            cost / (flat[1]),
+            *(a / spectrum.rank_fraction if k < 2 else a for k, a in enumerate(flat)),
+        )
+    if any(np.isnan(row).any() for row in rows):
+        raise ConvergenceError(
+            "No certified errors of random features: eigenvalues, ratios or penalties span more than floating point "
+            "holds."
+        )
     plain = [arguments.scalar(row.reshape(ratio.shape)) for row in rows]
     ridge_1, ridge, test, train, spare = plain
     unexplained = arguments.scalar(np.asarray(test / (spectrum.total_signal + sigma2)))

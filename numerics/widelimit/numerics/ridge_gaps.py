@@ -9,6 +9,7 @@ the bulk above it then holds exactly the fraction ``p_1 + ... + p_d`` of the dim
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -20,6 +21,7 @@ from widelimit.numerics import arguments, ridge_kernel
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_spectrum import Spectrum
 from widelimit.numerics.ridge_terms import GAP
+from widelimit.theory.errors import DomainError
 
 if TYPE_CHECKING:
     import xarray
@@ -54,7 +56,7 @@ def gap_thresholds(
     """
     spectrum = Spectrum.of(eigenvalues, weights)
     below = arguments.single("below", arguments.real("below", below, infinite=True))
-    s, p = spectrum.eigenvalues, spectrum.weights
+    s, p = _weighty(spectrum)
     if s.size == 1:
         return np.empty(0)
     # the two scales beside the gap alone: a bound from below, and the threshold itself where there are no others
@@ -115,17 +117,24 @@ def hessian_gaps(
             "open": (axes, is_open),
             "lower": (axes, lower),
             "upper": (axes, upper),
-            "above": ("gap", np.cumsum(spectrum.weights)[:-1]),
+            "above": ("gap", np.cumsum(_weighty(spectrum)[1])[:-1]),
             "threshold": ("gap", thresholds),
             "smallest": ("sample_ratio", [bulk.lower[-1] for bulk in bulks]),
             "largest": ("sample_ratio", [bulk.upper[0] for bulk in bulks]),
         },
-        coords={"sample_ratio": ratio, "gap": np.arange(1, spectrum.eigenvalues.size)},
+        coords={"sample_ratio": ratio, "gap": np.arange(1, thresholds.size + 1)},
     )
 
 
+def _weighty(spectrum: Spectrum) -> tuple[Array, Array]:
+    """Scales that have some weight, in units of the largest."""
+    inside, _ = spectrum.in_units()
+    return inside.eigenvalues[inside.weights > 0], inside.weights[inside.weights > 0]
+
+
 def _bulks(spectrum: Spectrum, ratio: float, thresholds: Array) -> HessianGaps:
-    s, p = spectrum.eigenvalues, spectrum.weights
+    s, p = _weighty(spectrum)
+    unit = spectrum.in_units()[1]
     alpha = ratio / spectrum.rank_fraction
     open_ = np.flatnonzero(thresholds < ratio)
     loops = ridge_kernel.loops()
@@ -135,9 +144,16 @@ def _bulks(spectrum: Spectrum, ratio: float, thresholds: Array) -> HessianGaps:
     top = loops.top_edge(s, p, alpha)
     bottom = -ridge_kernel.edges(s, p, np.array([alpha]))[1][0]
     above = np.concatenate([np.cumsum(p)[open_], [min(1.0, alpha)]])
+    with np.errstate(over="ignore"):
+        lower, upper = np.append(inner[0], bottom) * unit, np.append(top, inner[1]) * unit
+    if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+        raise DomainError(
+            f"No float holds the edges of the spectrum at sample_ratio {ratio:g}: at most eigenvalues of the mean over "
+            "the ratio can be told. Rescale eigenvalues, or raise the ratio."
+        )
     return HessianGaps(
-        lower=np.append(inner[0], bottom),
-        upper=np.append(top, inner[1]),
+        lower=lower,
+        upper=upper,
         fractions=np.diff(above, prepend=0.0),
     )
 
@@ -157,5 +173,14 @@ def hessian_density(
     alpha = arguments.single("sample_ratio", arguments.positive("sample_ratio", sample_ratio))
     alpha /= spectrum.rank_fraction
     out = np.empty(points.size)
-    ridge_kernel.loops().density(spectrum.eigenvalues, spectrum.weights, alpha, points.ravel(), out)
+    (s, p), unit = _weighty(spectrum), spectrum.in_units()[1]
+    with np.errstate(over="ignore", divide="ignore"):
+        scaled = points.ravel() / unit
+    beyond = scaled > 4 * s[0] * (1 + 1 / math.sqrt(alpha)) ** 2  # of all edges
+    ridge_kernel.loops().density(s, p, alpha, np.where(beyond, 1.0, scaled), out)
+    out = np.where(beyond, 0.0, out) / unit
+    if not np.isfinite(out).all():
+        raise DomainError(
+            f"No float holds the density at sample_ratio {sample_ratio:g} somewhere. Rescale eigenvalues."
+        )
     return arguments.scalar(out.reshape(points.shape))

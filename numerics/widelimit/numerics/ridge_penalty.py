@@ -18,10 +18,11 @@ from widelimit.numerics import arguments, ridge_kernel, threads
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_solve import with_signal
 from widelimit.numerics.ridge_spectrum import Spectrum
-from widelimit.theory.errors import DomainError, InternalError
+from widelimit.theory.errors import ArgumentError, DomainError
 
 _SPACING = 0.08  # of the nodes in log kappa
 _MOST_EXTREMA = 512
+_LEAST = 1e-18  # of the least eigenvalue: an effective ridge that is nothing
 _LARGEST = 709.0  # logarithm of the largest float
 _FAR = 1e200  # the noise where it is this much weaker than the signal is no noise
 _WIDEST = 1e50  # ratio of samples to dimensions, or of eigenvalues, either way
@@ -77,6 +78,7 @@ def optimal_penalty(
         noise=arguments.non_negative("noise", noise),
         sample_ratio=arguments.positive("sample_ratio", sample_ratio),
     )
+    _some_variance(spectrum, sigma2)
     flat = list(zip(ratio.ravel() / spectrum.rank_fraction, sigma2.ravel(), strict=True))
     found: list[tuple[Minimum, int]] = [None] * len(flat)  # type: ignore[list-item]
 
@@ -89,8 +91,7 @@ def optimal_penalty(
     threads.each(work, threads.chunks(len(flat), smallest=8))
     columns = np.array([(m.penalty, m.test_error, m.effective_ridge, count) for m, count in found]).T
     penalty, error, kappa, count = (column.reshape(ratio.shape) for column in columns)
-    with np.errstate(invalid="ignore"):
-        unexplained = error / (spectrum.total_signal + sigma2)
+    unexplained = error / (spectrum.total_signal + sigma2)
     plain = [arguments.scalar(np.asarray(a)) for a in (penalty, error, unexplained, kappa, count.astype(int))]
     return BestPenalty(*plain)
 
@@ -111,7 +112,13 @@ def minima(
     spectrum = with_signal(eigenvalues, weights, signal)
     sigma2 = arguments.single("noise", arguments.non_negative("noise", noise))
     ratio = arguments.single("sample_ratio", arguments.positive("sample_ratio", sample_ratio))
+    _some_variance(spectrum, sigma2)
     return tuple(_minima(spectrum, ratio / spectrum.rank_fraction, sigma2))
+
+
+def _some_variance(spectrum: Spectrum, noise: ArrayLike) -> None:
+    if (spectrum.total_signal + np.asarray(noise) == 0).any():
+        raise ArgumentError("signal", "must carry some variance where there is no noise", 0.0)
 
 
 def _minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minimum]:
@@ -168,12 +175,16 @@ def _scaled_minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minim
     nodes[0] = low
     found = np.empty(_MOST_EXTREMA)
     count = loops.extrema(*arrays, alpha, noise, nodes, found)
-    if count % 2 == 0:
-        raise InternalError(
-            f"An even number of extrema ({count}) at sample_ratio {alpha}: please report this spectrum."
-        )
+    if count % 2:
+        places = list(found[:count:2])
+    elif (
+        loops.tilt(*arrays, alpha, noise, low)[0] > 0.0
+    ):  # it rises at once: to rounding, this end is a minimum
+        places = [low, *found[1:count:2]]
+    else:  # and here the other one
+        places = [*found[:count:2], high]
     result = []
-    for kappa in found[:count:2]:
+    for kappa in places:
         penalty, error = loops.at_kappa(*arrays, alpha, noise, kappa)
         result.append(Minimum(float(penalty), float(error), float(kappa)))
     return result
@@ -189,6 +200,9 @@ def _range(spectrum: Spectrum, alpha: float, noise: float) -> tuple[float, float
         2.8 * (spectrum.total_signal + noise) * second / (alpha * carried),
     )
     if alpha < 1.0:
-        return float(ridge_kernel.edges(s, p, np.array([alpha]))[0][0]), high
+        edge = float(
+            ridge_kernel.edges(s, p, np.array([alpha]))[0][0]
+        )  # 0 where 1 - alpha is a rounding error
+        return max(edge, _LEAST * float(s[-1])), high
     ratio = float(noise * (p @ (1 / s)) / (8 * alpha * (u @ s**-2.0)))
     return min(s[-1], ratio), high

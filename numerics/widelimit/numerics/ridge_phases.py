@@ -16,11 +16,14 @@ from widelimit.numerics.ridge_gaps import gap_thresholds
 from widelimit.numerics.ridge_penalty import Minimum, _minima
 from widelimit.numerics.ridge_solve import with_signal
 from widelimit.numerics.ridge_spectrum import Spectrum
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, DomainError
 
 Array = np.ndarray
 _SPACING = 0.04  # of the scan in log kappa
 _POINTS = 400  # sample ratios that a scan for transitions of the best penalty starts from
+_REMOTE = 1e40  # of the largest eigenvalue: a penalty with which nothing is learnt
+_NOTHING = 1e-100  # of the same: a penalty that is none
+_WIDEST = 1e120  # of effective ridges, either way
 _JUMP = 1e-3  # a change of log kappa across an interval of the last digits of the sample ratio
 
 
@@ -92,10 +95,18 @@ def peaks(
     inside = [ratio / spectrum.rank_fraction for ratio in ends]
     if spectrum.total_signal + sigma2 == 0:
         raise ArgumentError("signal", "must carry some variance where there is no noise", 0.0)
-    reach = _kappa_range(spectrum, lam, inside)
     extremes: list[tuple[float, float, bool]] = []
-    if reach is not None:
-        extremes = _extremes(spectrum, lam, sigma2, *reach)
+    scaled, unit = spectrum.in_units()
+    variance = 2.0 ** min(1022, math.frexp(spectrum.total_signal + sigma2)[1] - 1)
+    scaled = Spectrum(scaled.eigenvalues, scaled.weights, scaled.signal / variance)
+    own = lam / unit if lam >= _NOTHING * unit else 0.0
+    if own < _REMOTE:  # above, nothing is learnt at any ratio
+        reach = _kappa_range(scaled, own, inside)
+        if reach is not None:
+            extremes = [
+                (ratio, error * variance, peak)
+                for ratio, error, peak in _extremes(scaled, own, sigma2 / variance, *reach)
+            ]
     if lam == 0.0 and sigma2 > 0.0 and inside[0] < 1.0 < inside[1]:
         extremes.append((1.0, math.inf, True))
     rows = sorted((ratio * spectrum.rank_fraction, error, peak) for ratio, error, peak in extremes)
@@ -222,6 +233,13 @@ def _extremes(
         return out
 
     start, end = max(low - penalty, 1e-14 * low), high - penalty
+    if not 0 < start < end:
+        return []
+    if end > start * _WIDEST:
+        raise DomainError(
+            f"Peaks are sought over effective ridges within a factor of {_WIDEST:g}; here they are {start:.3g} to "
+            f"{end:.3g} of the largest eigenvalue. Drop eigenvalues that no sample can show, or narrow `low` to `high`."
+        )
     nodes = np.geomspace(start, end, 2 + int(math.log(end / start) / _SPACING))
     slope = along(nodes)[2]
     found = []

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import xarray
 
 _CERTIFIED, _BELOW_EDGE = 0, 1  # as in ridge_loops
+_REMOTE = 1e40  # of the largest eigenvalue: an effective ridge above which nothing is learnt, to rounding
+_NOTHING = 1e-300  # of the same: a penalty that is none
 
 
 @by_value
@@ -104,12 +106,24 @@ def solved(
     total = spectrum.total_signal + noise
     if (total == 0).any():
         raise ArgumentError("signal", "must carry some variance where there is no noise", 0.0)
-    shape = ratio.shape
-    flat = [
-        np.ascontiguousarray(a, dtype=float).ravel() for a in (ratio / spectrum.rank_fraction, penalty, noise)
-    ]
-    out, status = ridge_kernel.solve_all(spectrum.eigenvalues, spectrum.weights, spectrum.signal, *flat)
-    _refuse(spectrum, status, flat[0], flat[1])
+    shape, (inside, unit) = ratio.shape, spectrum.in_units()
+    with np.errstate(over="ignore"):
+        lam = np.where(np.abs(penalty) < _NOTHING * unit, 0.0, penalty / unit)
+        flat = [
+            np.ascontiguousarray(a, dtype=float).ravel() for a in (ratio / spectrum.rank_fraction, lam, noise)
+        ]
+        remote = (
+            np.maximum(flat[1], 0.0) + inside.mean / flat[0]
+        )  # kappa where it is far above all eigenvalues
+    far = remote > _REMOTE
+    alpha, near = np.where(far, 1.0, flat[0]), np.where(far & (flat[1] >= 0), 1.0, flat[1])
+    out, status = ridge_kernel.solve_all(
+        inside.eigenvalues, inside.weights, inside.signal, alpha, near, flat[2]
+    )
+    _nothing_learnt(inside, out, status, far & (flat[1] >= 0), remote, *flat)
+    _refuse(spectrum, status, flat[0], np.ravel(penalty))
+    with np.errstate(over="ignore"):
+        out[ridge_kernel.FIELDS.index("effective_ridge")] *= unit
     got = {name: row.reshape(shape) for name, row in zip(ridge_kernel.FIELDS, out, strict=True)}
     fitted, steps = got.pop("fitted"), got.pop("steps")
     return got | {
@@ -120,6 +134,26 @@ def solved(
         "overdetermined": ratio > spectrum.rank_fraction,
         "steps": steps.astype(int),
     }
+
+
+def _nothing_learnt(
+    spectrum: Spectrum, out: np.ndarray, status: np.ndarray, far: np.ndarray, remote: np.ndarray,
+    ratio: np.ndarray, penalty: np.ndarray, noise: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill in problems whose effective ridge is so far above all eigenvalues that nothing is learnt, to rounding."""
+    total = spectrum.total_signal + noise[far]
+    with np.errstate(invalid="ignore", over="ignore"):
+        unfitted = np.where(np.isinf(remote[far]) & (penalty[far] > 0), 1.0, penalty[far] / remote[far])
+        mean = spectrum.mean / remote[far]
+        second = float(spectrum.weights @ spectrum.eigenvalues**2) / remote[far] ** 2
+        values = {
+            "effective_ridge": remote[far], "test_error": total, "training_error": unfitted**2 * total,
+            "bias": np.full(total.shape, spectrum.total_signal), "fitted": mean,
+            "rho": np.minimum(1.0, np.nan_to_num(second / ratio[far], posinf=0.0)), "steps": np.zeros(total.shape),
+        }  # fmt: skip
+    for name, row in zip(ridge_kernel.FIELDS, out, strict=True):
+        row[far] = values.get(name, 0.0)
+    status[far] = _CERTIFIED
 
 
 def _refuse(spectrum: Spectrum, status: np.ndarray, ratio: np.ndarray, penalty: np.ndarray) -> None:

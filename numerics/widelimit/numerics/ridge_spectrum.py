@@ -73,6 +73,11 @@ class Spectrum:
             )
         return cls._grouped(s, p, u)
 
+    def in_units(self) -> tuple[Spectrum, float]:
+        """The same spectrum in units of (nearly) its largest eigenvalue, a power of two, so that no digit changes."""
+        unit = 2.0 ** min(1022, math.frexp(float(self.eigenvalues[0]))[1] - 1)
+        return Spectrum(self.eigenvalues / unit, self.weights, self.signal, self.rank_fraction), unit
+
     @classmethod
     def _grouped(cls, s: Array, p: Array, u: Array) -> Spectrum:
         values, group = np.unique(-s, return_inverse=True)
