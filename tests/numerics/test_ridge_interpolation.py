@@ -144,5 +144,7 @@ def test_sweep_against_cross_validation(shape, n, p):
     )
     assert np.median(ours / theirs) < 1.1
     assert inside.mean() > 0.85
-    if n >= 15:  # the variance of so few numbers alone is below a quarter of its mean in one draw of ten
-        assert told.min() > 0.2
+    if (
+        n >= 20
+    ):  # of fewer rows the variance of y alone is at times below a quarter of its mean: of 5 in 9 per cent
+        assert told.min() > 0.25
