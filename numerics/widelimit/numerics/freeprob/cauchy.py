@@ -30,6 +30,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
 _TO_COEFFICIENTS = (np.polynomial.legendre.legvander(_NODES, ORDER - 1) * _WEIGHTS[:, None]).T * (
     np.arange(ORDER) + 0.5
 )[:, None]
+_HIT = 3e-5  # the distance of a pole from a node, in u, below which their terms are taken together
 _FAR = (
     1.45  # half the length of the ellipse (in u) outside of which Gauss-Legendre sums of this order are exact
 )
@@ -145,13 +146,13 @@ def _speed(panel, t):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pole(panel, coefficients, t0, side):
+def _pole(panel, coefficients, t0, side, skipped):
     """Error of the rule for the pole at t0 divided by dx/dy, and the derivative of that by y.
 
-    `side`: the sign of Im t0 above the axis, where t0 itself is real.
+    `side`: the sign of Im t0 above the axis, where t0 itself is real. `skipped`: a node left out of the rule, or -1.
     """
-    half = 0.5 * (panel[1] - panel[0])
-    u = (t0 - 0.5 * (panel[0] + panel[1])) / half
+    half, middle = 0.5 * (panel[1] - panel[0]), 0.5 * (panel[1] + panel[0])
+    u = (t0 - middle) / half
     if abs(u.real) > _FAR or abs(u.imag) > 1.05:
         return 0j, 0j, False
     before, here = 0j, 1.0 + 0j
@@ -171,7 +172,10 @@ def _pole(panel, coefficients, t0, side):
     kernel = complex(math.log(abs(ratio) + 1e-300), angle)
     slope = quotient(1.0 + 0j, top) - quotient(1.0 + 0j, bottom)
     for j in range(ORDER):
-        inverse = quotient(1.0 + 0j, u - _NODES[j])
+        if j == skipped:
+            continue
+        # the same difference as in `_difference`, with which it nearly cancels
+        inverse = quotient(half + 0j, t0 - (middle + half * _NODES[j]))
         kernel -= _WEIGHTS[j] * inverse
         slope += _WEIGHTS[j] * inverse * inverse
     speed, turn = _speed(panel, t0)
@@ -191,7 +195,16 @@ def _difference(panel, t0, t):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _poles(panel, coefficients, logarithmic, t0, y0):
+def _place(panel, start, which):
+    """The variable of a pole: 0 that on the panel's side, 1 and 2 its mirror images at t = 0 and t = pi."""
+    if panel[2] == 1:
+        return panel[5] + (start if which == 0 else -start)
+    turned = start if which == 0 else (-start if which == 1 else 2 * np.pi - start)
+    return turned if panel[2] == 0 else np.pi - turned
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _poles(panel, coefficients, logarithmic, t0, y0, node):
     """Sum of `_pole` over all poles next to a panel, and whether there is one.
 
     The map from t to y has mirror images of t0; with x = exp(y) there are those of y0 + 2 pi i k, too.
@@ -205,14 +218,10 @@ def _poles(panel, coefficients, logarithmic, t0, y0):
                 continue
             start = t0 if k == 0 else _preimage(panel, y0 + sign * k * 2j * np.pi)
             for which in range(3 if panel[2] != 1 else 2):
-                if panel[2] == 1:
-                    place = panel[5] + (start if which == 0 else -start)
-                else:
-                    place = start if which == 0 else (-start if which == 1 else 2 * np.pi - start)
-                    if panel[2] == 2:
-                        place = np.pi - place
+                place = _place(panel, start, which)
                 side = (1.0 if which == 0 else -1.0) * (1.0 if panel[2] == 0 else -1.0)
-                value, rate, near = _pole(panel, coefficients, place, side)
+                skipped = node if k == 0 and which == 0 else -1
+                value, rate, near = _pole(panel, coefficients, place, side, skipped)
                 if near:
                     any_near = True
                     c += value
@@ -224,14 +233,46 @@ def _poles(panel, coefficients, logarithmic, t0, y0):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _panel(panel, coefficients, masses, places, logarithmic, x0, y0):
-    """Integrals over one panel: of r = 1/(x0 - x), x r, r^2 and x r^2."""
-    t0 = _preimage(panel, y0)
-    c, dc, near = _poles(panel, coefficients, logarithmic, t0, y0)
+def _at_node(panel, coefficients, logarithmic, place, t):
+    """Difference quotient of F = f q between the pole at `place` and the node t next to it.
+
+    f = dmass/dt and q = x'(t_0)(t_0 - t)/(x_0 - x): the node's term of the rule together with that of its correction,
+    each of which is large, from the series of F at the pole.
+    """
+    half, middle = 0.5 * (panel[1] - panel[0]), 0.5 * (panel[1] + panel[0])
+    u = (place - middle) / half
+    here, before, dhere, dbefore, ddhere, ddbefore = 1.0 + 0j, 0j, 0j, 0j, 0j, 0j
+    f = df = ddf = 0j
+    for k in range(ORDER):
+        f += coefficients[k] * here
+        df += coefficients[k] * dhere / half
+        ddf += coefficients[k] * ddhere / (half * half)
+        after = ((2 * k + 1) * u * here - k * before) / (k + 1)
+        dafter, ddafter = dbefore + (2 * k + 1) * here, ddbefore + (2 * k + 1) * dhere
+        before, here, dbefore, dhere, ddbefore, ddhere = here, after, dhere, dafter, ddhere, ddafter
+    speed, turn = _speed(panel, place)
+    second = quotient(turn, speed)
+    third = 0j if panel[2] == 1 else -1.0 + 0j
+    if logarithmic:
+        second, third = second + speed, third + 3.0 * turn + speed * speed
+    q, qq = -0.5 * second, 0.25 * second * second - third / 6.0
+    return df + f * q + (0.5 * ddf + df * q + f * qq) * (t - place)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sums(panel, coefficients, masses, places, logarithmic, x0, y0, t0, node):
+    """Integrals over one panel: of r = 1/(x0 - x), x r, r^2, x r^2. `node`: one that the pole all but hits, or -1."""
+    c, dc, near = _poles(panel, coefficients, logarithmic, t0, y0, node)
     half, middle = 0.5 * (panel[1] - panel[0]), 0.5 * (panel[1] + panel[0])
     g = m = g2 = m2 = 0j
     for j in range(ORDER):
         x = places[j]
+        if j == node:
+            speed, _ = _speed(panel, _place(panel, t0, 0))
+            t = middle + half * _NODES[j]
+            step = _at_node(panel, coefficients, logarithmic, _place(panel, t0, 0), t)
+            g -= half * _WEIGHTS[j] * quotient(step, speed * x0 if logarithmic else speed)
+            continue
         if near:  # differences that agree with those in the corrections
             apart = _difference(panel, t0, middle + half * _NODES[j])
             r = quotient(-1.0 + 0j, x0 * _expm1(apart) if logarithmic else apart)
@@ -249,6 +290,25 @@ def _panel(panel, coefficients, masses, places, logarithmic, x0, y0):
     if logarithmic:  # c and dc are those of the integral of 1/(y0 - y)
         return g + c / x0, m + c, g2 - (dc - c) / (x0 * x0), m2 - dc / x0
     return g + c, m + x0 * c, g2 - dc, m2 - (c + x0 * dc)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _panel(panel, coefficients, masses, places, logarithmic, x0, y0):
+    """The same where x0 may be as close to a node as it likes, and how far above it slopes have to be taken, or 0."""
+    t0 = _preimage(panel, y0)
+    half, middle = 0.5 * (panel[1] - panel[0]), 0.5 * (panel[1] + panel[0])
+    u = (_place(panel, t0, 0) - middle) / half
+    node = -1
+    if abs(u.imag) < _HIT and abs(u.real) < 1.0:
+        for j in range(ORDER):
+            if abs(u - _NODES[j]) < _HIT:
+                node = j
+    g, m, g2, m2 = _sums(panel, coefficients, masses, places, logarithmic, x0, y0, t0, node)
+    if node < 0:
+        return g, m, g2, m2, 0.0
+    speed, _ = _speed(panel, _place(panel, t0, 0))
+    aside = 2 * _HIT * half * abs(speed) * (abs(x0) if logarithmic else 1.0)
+    return g, x0 * g - masses.sum(), g2, m2, aside
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -298,14 +358,33 @@ def raw(measure, omega):
     x0 = omega + shift if logarithmic else omega
     y0 = cmath.log(x0) if logarithmic else omega
     p = q = p2 = q2 = 0j
+    aside = 0.0
     for i in range(panels.shape[0]):
-        one, two, three, four = _panel(
+        one, two, three, four, away = _panel(
             panels[i], coefficients[i], masses[i], places[i], logarithmic > 0, x0, y0
         )
         p += one
         q += two
         p2 += three
         q2 += four
+        aside = max(aside, away)
+    if aside > 0.0:  # on a node: all slopes from one point beside it, which Newton's method does not mind
+        p2 = 0j
+        x1 = x0 + 1j * aside
+        y1 = cmath.log(x1) if logarithmic else x1
+        for i in range(panels.shape[0]):
+            p2 += _sums(
+                panels[i],
+                coefficients[i],
+                masses[i],
+                places[i],
+                logarithmic > 0,
+                x1,
+                y1,
+                _preimage(panels[i], y1),
+                -1,
+            )[2]
+        q2 = x0 * p2 - p
     g += p
     g2 += p2
     m += q

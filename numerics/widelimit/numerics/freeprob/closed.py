@@ -50,15 +50,18 @@ def of_s(S: Expr) -> Quadratic | None:
     return float(value), 0.0, -float(slope)
 
 
-class _Closed:
-    """The branch of such a law, with the interface of `continuation.Branch`: the state is the target itself."""
+class Direct:
+    """The branch of a law whose transform is known, with the interface of `continuation.Branch`: states are targets.
+
+    `centre`: what the measure was moved by; in logarithms its logarithm.
+    """
 
     noise = 1e-14
 
-    def __init__(self, quadratic: Quadratic, logarithmic: bool) -> None:
+    def __init__(self, measure: cauchy.Measure, logarithmic: bool, centre: float = 0.0) -> None:
         self.system = self
         self.coordinate = "log" if logarithmic else "linear"
-        self.measure = cauchy.of_quadratic(*quadratic)
+        self.measure, self.centre = measure, centre
 
     def transform(self, state: np.ndarray) -> np.ndarray:
         """G, in logarithms M."""
@@ -68,7 +71,7 @@ class _Closed:
         self, coordinate: np.ndarray, negative: bool = False, strict: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """States at real points."""
-        y = np.asarray(coordinate, dtype=float)
+        y = np.asarray(coordinate, dtype=float) - self.centre
         return (y + (1j * np.pi if negative else 0j))[None, :], np.zeros(y.size)
 
     def across(self, state: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +95,7 @@ def quadratic_law(name: str, quadratic: Quadratic, logarithmic: bool) -> Spectra
         moments = [float(np.log(v)) for v in moments]
     return SpectralLaw(
         name,
-        _Closed(quadratic, logarithmic),
+        Direct(cauchy.of_quadratic(*quadratic), logarithmic),
         [(ends[0], ends[1])],
         atoms,
         lambda k: moments[k - 1],

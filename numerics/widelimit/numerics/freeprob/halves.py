@@ -38,6 +38,11 @@ class Known:
         return not self.intervals
 
     @property
+    def point(self) -> bool:
+        """Whether all mass is in one atom."""
+        return self.discrete and len(self.atoms) == 1
+
+    @property
     def smallest(self) -> float:
         """Bottom of the support."""
         return min([x for x, _ in self.atoms] + [low for low, _ in self.intervals])

@@ -64,6 +64,14 @@ def taylor(function: Callable, name: str, order: int = EXACT) -> np.ndarray:
         )
     best = results[int(np.nanargmin(scores))]
     if np.abs(best.imag).max() > 1e-8 * max(1.0, np.abs(best).max()):
+        if (
+            name == "S"
+            and abs(best[0].imag) > 1e-8
+            and np.abs(best[1:].imag).max(initial=0.0) < 1e-8 * np.abs(best).max()
+        ):
+            raise DomainError(
+                "The S-transform is negative or not real at 0, but S(0) = 1/mean of a law on [0, oo) is positive."
+            )
         raise DomainError(f"The {name}-transform is not real near 0, so it belongs to no law.")
     return best.real
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.freeprob.closed import Direct
+from widelimit.numerics.freeprob.continuation import Path
 from widelimit.numerics.freeprob.halves import Known, half, known
 from widelimit.numerics.freeprob.pairs import Pair
 from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, SUM, gaps
@@ -58,13 +60,20 @@ def multiply(first: Given, second: Given) -> SpectralLaw:
         return SpectralLaw("free product", None, [], atoms, moments)
     parts.sort(key=lambda part: not part.discrete)
     halves = [half(part.scaled(float(np.exp(-part.log_mean))), product=True) for part in parts]  # to mean one
-    holes = gaps(PRODUCT, halves[0], halves[1], 0.0)
     centre = sum(part.log_mean for part in parts)
-    pair = Pair(PRODUCT, halves[0], halves[1], scale=1.0, height=np.pi / 2, centre=centre)
-    intervals = [(low + centre, high + centre) for low, high in _between(holes, 1.0, open_below=True)]
+    path: Path
+    if parts[0].point:
+        path = Direct(halves[1].measure, True, centre)
+        intervals = [
+            _logarithms(low * parts[0].mean, high * parts[0].mean) for low, high in parts[1].intervals
+        ]
+    else:
+        path = Pair(PRODUCT, halves[0], halves[1], scale=1.0, height=np.pi / 2, centre=centre)
+        holes = gaps(PRODUCT, halves[0], halves[1], 0.0)
+        intervals = [(low + centre, high + centre) for low, high in _between(holes, 1.0, open_below=True)]
     return SpectralLaw(
         "free product",
-        pair,
+        path,
         intervals,
         atoms,
         moments,
@@ -139,18 +148,29 @@ def _line_law(
     deviation = float(np.sqrt(cumulants[1]))
     span = sum(part.largest - part.smallest for part in parts)
     centre = float(cumulants[0])
-    holes = gaps(mode, halves[0], halves[1] if mode == SUM else None, float(np.log(deviation)), t)
-    pair = Pair(mode, halves[0], halves[1] if mode == SUM else None, deviation, max(t, 1.0) * span, centre, t)
-    intervals = [(low + centre, high + centre) for low, high in _between(holes, span)]
+    path: Path
+    if parts[0].point or t == 1.0:  # moved, or as it was
+        move = centre - parts[-1].mean
+        path = Direct(halves[-1].measure, False, centre)
+        intervals = [(low + move, high + move) for low, high in parts[-1].intervals]
+    else:
+        other = halves[1] if mode == SUM else None
+        path = Pair(mode, halves[0], other, deviation, max(t, 1.0) * span, centre, t)
+        holes = gaps(mode, halves[0], other, float(np.log(deviation)), t)
+        intervals = [(low + centre, high + centre) for low, high in _between(holes, span)]
     return SpectralLaw(
         name,
-        pair,
+        path,
         intervals,
         atoms,
         moments,
         coordinate="linear",
         inherited=max(part.error for part in parts),
     )
+
+
+def _logarithms(low: float, high: float) -> tuple[float, float]:
+    return float(np.log(low)) if low > 0 else -np.inf, float(np.log(high))
 
 
 def _between(holes: np.ndarray, scale: float, open_below: bool = False) -> list[tuple[float, float]]:
