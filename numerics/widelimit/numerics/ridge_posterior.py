@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import isotonic_regression
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge_sample import Level, Resolved, Sample, non_negative, resolve, spectrum_of
@@ -242,5 +242,5 @@ class Population:
         freedom = _CAUTION * 2 / np.interp(place, np.log(kappa), level.relative) ** 2
         measured = float(np.interp(place, np.log(kappa), level.residual / self.resolved.spare)) * self.grown
         low, high = min(test_error, measured), max(test_error, measured)
-        few, many = chi2.ppf([0.025, 0.975], freedom)
+        few, many = chdtri(freedom, [0.975, 0.025])
         return float(low * freedom / many), float(high * freedom / few)

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import beta, rankdata
+from scipy.special import betainc
 
 from widelimit.numerics.ridge_sample import Sample
 from widelimit.theory.errors import DependenceWarning
@@ -34,13 +34,15 @@ def p_value(errors: Array) -> float:
     (True, True)
     """
     n = errors.size
+    from scipy.stats import rankdata  # half a second of imports that few need
+
     ranks = rankdata(errors)
     spread = float(((ranks - ranks.mean()) ** 2).sum())
     if n < _FEWEST or spread == 0.0:
         return 1.0
     ratio = float((np.diff(ranks) ** 2).sum()) / spread
     shape = 5 * n * (n + 1) * (n - 1) ** 2 / (2 * (n - 2) * (5 * n**2 - 2 * n - 9)) - 0.5
-    below = float(beta.cdf(ratio / 4, shape, shape))
+    below = float(betainc(shape, shape, ratio / 4))
     return min(1.0, below / _PERSISTING, (1 - below) / (1 - _PERSISTING))
 
 
