@@ -128,7 +128,7 @@ def test_first_moments_by_hand(tmp_path):
         ("m.tsv", b"a\tb\n1\t2.5\n-3\t0.04\n"),
         ("m.csv", b"a;b\n1;2,5\n-3;0,04\n"),
         ("m.txt", b"# x\n1 2.5\n-3 4e-2\n"),
-        ("m.csv.gz", gzip.compress(b",a,b\n1,1,2.5\n0,-3,4e-2\n")),
+        ("m.csv.gz", gzip.compress(b",a,b\n1,1,2.5\n0,-3,4e-2\n", mtime=0)),
         ("m.csv", "größe,b\n1,2.5\n-3,4e-2\n".encode("utf-16")),
         ("m.csv", "größe,b\n1,2.5\n-3,4e-2\n".encode("latin-1")),
         ("m.csv", b'"","a","b"\n"x",1,2.5\n"y",-3,4e-2\n'),
