@@ -68,8 +68,8 @@ def spectrum(
     [1.0, 17.0, 417.0, 12001.0]
     """
     phi = Activation.of(activation)
-    sigma_w = float(arguments.scalar(arguments.positive("sigma_w", sigma_w)))
-    sigma_b = float(arguments.scalar(arguments.non_negative("sigma_b", sigma_b)))
+    sigma_w = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
+    sigma_b = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
     for given, value in (("sigma_w", sigma_w), ("sigma_b", sigma_b)):
         arguments.squared(given, np.asarray(value))
     depth = arguments.count("depth", depth)
@@ -113,18 +113,18 @@ def spectrum(
 
 def slopes(activation: str | Activation | Expr, q: float) -> Slopes:
     """Law of phi'(sqrt(q) z)^2: atoms, support and moments (`slopes("erf_s", q).moment(2)`)."""
-    return slope_law(Activation.of(activation), float(arguments.scalar(arguments.non_negative("q", q))))
+    return slope_law(Activation.of(activation), arguments.single("q", arguments.non_negative("q", q)))
 
 
 def smooth_class(s0_squared: float) -> SpectralLaw:
     """Limit law of smooth activations under double scaling, S = exp(-s0^2 m) (1802.09979, section 4)."""
-    value = _exact(arguments.positive("s0_squared", s0_squared))
+    value = _exact("s0_squared", arguments.positive("s0_squared", s0_squared))
     return law_of(S=exp(-value * _m), name=f"smooth class, s0^2 = {value}")
 
 
 def bernoulli_class(s0_squared: float) -> SpectralLaw:
     """Limit law of piecewise linear activations under double scaling, S = exp(-s0^2 m/(1 + m)) (1802.09979)."""
-    value = _exact(arguments.positive("s0_squared", s0_squared))
+    value = _exact("s0_squared", arguments.positive("s0_squared", s0_squared))
     return law_of(S=exp(-value * _m / (1 + _m)), name=f"Bernoulli class, s0^2 = {value}")
 
 
@@ -136,7 +136,7 @@ def residual(strength: float) -> SpectralLaw:
     >>> round(law.moment(2) / law.moment(1) ** 2, 10)
     2.0
     """
-    value = _exact(arguments.positive("strength", strength))
+    value = _exact("strength", arguments.positive("strength", strength))
     return law_of(S=exp(-value * (1 + 2 * _m)), name=f"residual, c = {value}")
 
 
@@ -222,8 +222,8 @@ def predict(
 # layers -------------------------------------------------------------------------------------------------------------
 
 
-def _exact(value: np.ndarray) -> Expr:
-    number = float(arguments.scalar(value))
+def _exact(name: str, value: np.ndarray) -> Expr:
+    number = arguments.single(name, value)
     return nsimplify(number, rational=True) if number == round(number, 12) else Rational(number)
 
 
@@ -246,7 +246,7 @@ def _lengths(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lengths q and how many layers have each."""
     if q0 is not None:
-        q0 = float(arguments.scalar(arguments.positive("q0", q0)))
+        q0 = arguments.single("q0", arguments.positive("q0", q0))
     if _homogeneous(phi):
         return np.ones(1), np.array([depth])
     if q0 is None:

@@ -188,6 +188,13 @@ def whole(name: str, value: object, least: int, help: str = "") -> int:
     return int(found)
 
 
+def flag(name: str, value: object) -> bool:
+    """Return `value` if it is True or False: the text 'False' would count as true."""
+    if not isinstance(value, bool):
+        raise ArgumentError(name, "must be True or False", value)
+    return value
+
+
 def one_of(name: str, value: object, options: Iterable[str]) -> str:
     """Return text that is one of some names; `ArgumentError` for anything else, whatever it is.
 

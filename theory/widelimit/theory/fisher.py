@@ -94,6 +94,7 @@ def layer_gain(weights: str = "gaussian") -> Expr:
     """sigma_w^2 w zeta: what a layer multiplies z(m) of J J' by, w = E d / (zeta - d) = (C / M_l) m, d = phi'^2
     (pennington2018emergence, eq. (14), for C outputs); over 1 + w for square orthogonal weights.
     """
+    exact.one_of("weights", weights, ("gaussian", "orthogonal"))
     gain = SIGMA_W**2 * W_ZETA
     return gain / (1 + W) if weights == "orthogonal" else gain
 

@@ -90,7 +90,7 @@ def curvature_limit() -> Expr:
 
 def length_of(metric: Expr = METRIC) -> Expr:
     """2 pi sqrt(g): the length of a circle of constant speed, per root of the width."""
-    return 2 * pi * sqrt(metric)
+    return 2 * pi * sqrt(exact.expression("metric", metric))
 
 
 def circle_step(activation: str | Activation) -> tuple[Expr, Expr]:
@@ -171,6 +171,7 @@ def line_step(activation: str | Activation, closed: bool = True) -> tuple[Expr, 
 
 def _means(activation: str | Activation, closed: bool) -> tuple[Expr, Expr, Expr, Expr]:
     """E phi^2, E h phi phi', E h^2 phi'^2 and E phi'^2."""
+    exact.flag("closed", closed)
     phi = Activation.of(activation)
     prime = slope(phi)
     means = (Expectation(f, X, Q) for f in (phi.expr**2, X * phi.expr * prime, X**2 * prime**2, prime**2))

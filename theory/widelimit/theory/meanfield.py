@@ -500,8 +500,9 @@ def _refuse_infinite(a: Activation) -> None:
         require_finite(a.derivative(1).expr ** 2, x, f"second moment of the slope of {a}", somewhere)
 
 
-def nodes(a: Activation) -> dict[str, Expectation]:
+def nodes(activation: Kind) -> dict[str, Expectation]:
     """Return the unevaluated expectations: V, C and, for a continuous phi, P, K = E phi phi'' and S."""
+    a = Activation.of(activation)
     _refuse_infinite(a)
     return _nodes(a)
 
