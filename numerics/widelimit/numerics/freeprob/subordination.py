@@ -19,7 +19,7 @@ from widelimit.numerics.freeprob.halves import Known, half, known
 from widelimit.numerics.freeprob.pairs import Pair
 from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, SUM, gaps
 from widelimit.numerics.freeprob.series import EXACT, log_s_series, moments_of_log
-from widelimit.numerics.freeprob.spectral import SpectralLaw
+from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob.series import moments_from_cumulants
 
@@ -28,6 +28,7 @@ _CLOSED = 3e-13  # intervals of support below this, relative to the whole, are r
 _PRODUCT_EXACT = 8  # moments of products that are known exactly
 
 
+@remembered
 def multiply(first: Given, second: Given) -> SpectralLaw:
     """Free product of two laws on [0, oo), given as `SpectralLaw`s or as lists of (location, mass).
 
@@ -83,6 +84,7 @@ def multiply(first: Given, second: Given) -> SpectralLaw:
     )
 
 
+@remembered
 def add(first: Given, second: Given) -> SpectralLaw:
     """Free sum of two laws on the line, given as `SpectralLaw`s or as lists of (location, mass).
 
@@ -99,6 +101,7 @@ def add(first: Given, second: Given) -> SpectralLaw:
     return _line_law("free sum", SUM, parts, cumulants, atoms)
 
 
+@remembered
 def power(law: Given, exponent: float) -> SpectralLaw:
     """Free additive power: the law whose free cumulants are `exponent` (at least 1) times those of `law`.
 
@@ -112,6 +115,7 @@ def power(law: Given, exponent: float) -> SpectralLaw:
     return _power(known("law", law), t, f"free power {t:g}")
 
 
+@remembered
 def compress(law: Given, kept: float) -> SpectralLaw:
     """Free compression: the law of a corner that keeps a share `kept` of rows and columns, in general position.
 
