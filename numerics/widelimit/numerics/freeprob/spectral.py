@@ -84,16 +84,17 @@ class SpectralLaw:
         self._noise = 0.1 * branch.system.noise if branch else 0.0
         continuous = 1.0 - sum(a for _, a in self._atoms)
         self._panels: list[Panels] = []
-        for low, high in sorted(intervals):
-            expected = continuous if len(intervals) == 1 else None
-            self._panels.append(
+        for low, high in sorted(intervals, reverse=True):  # one down to zero last: its mass is what is left
+            rest = continuous - sum(panels.mass for panels in self._panels)
+            self._panels.insert(
+                0,
                 integrate(
                     Interval(low, high, knee if high > knee else -np.inf),
                     self._solve,
-                    expected,
+                    rest if len(self._panels) == len(intervals) - 1 else None,
                     max(TOLERANCE, self._noise),
                     self._remaining(),
-                )
+                ),
             )
         self._masses = Masses(tuple(self._panels), self._atoms)
         self._known, self._exact = known, exact

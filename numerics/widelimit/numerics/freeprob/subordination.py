@@ -25,6 +25,7 @@ from widelimit.theory.freeprob.series import moments_from_cumulants
 
 Given = SpectralLaw | Sequence[tuple[float, float]]
 _CLOSED = 3e-13  # intervals of support below this, relative to the whole, are rounding of an atom's two sides
+_BOTTOM = -60.0  # log z, from the mean, below which a gap above zero is rounding
 _PRODUCT_EXACT = 8  # moments of products that are known exactly
 
 
@@ -179,6 +180,8 @@ def _logarithms(low: float, high: float) -> tuple[float, float]:
 
 def _between(holes: np.ndarray, scale: float, open_below: bool = False) -> list[tuple[float, float]]:
     """Intervals of support between the gaps, without those that are rounding; gaps that are rounding become cuts."""
+    if open_below and len(holes) > 1 and holes[0, 0] == -np.inf and holes[0, 1] < _BOTTOM:
+        holes = holes[1:]  # two masses at zero that are equal up to rounding: the support reaches down to it
     lows, highs = holes[1:, 0].copy(), holes[:-1, 1].copy()
     if open_below and holes[0, 0] > -np.inf:
         lows, highs = holes[:, 0].copy(), np.concatenate(([-np.inf], highs))
