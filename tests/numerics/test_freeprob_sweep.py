@@ -6,10 +6,11 @@ import mpmath
 import numpy as np
 import pytest
 from numpy.polynomial import Polynomial
-from sympy import Rational
+from sympy import I, Rational
 
 from widelimit.numerics import freeprob
 from widelimit.theory import freeprob as symbolic
+from widelimit.theory.errors import DomainError
 
 HALF = Rational(1, 2)
 Atoms = list[tuple[float, float]]
@@ -242,3 +243,17 @@ def test_atoms_that_just_vanish_at_both_edges():
     values = np.concatenate(((trace + root) / 2, (trace - root) / 2))
     for x in (1.5, 3.0, 4.0, 5.0, 12.0):
         assert law.cdf(x) == pytest.approx((values <= x).mean(), abs=1e-5)
+
+
+def test_what_is_wrong_with_an_s_transform_that_is_negative_at_zero():
+    with pytest.raises(DomainError, match="is negative or not real at 0, but S"):
+        freeprob.law(S=-1 / (1 + symbolic.m))
+    with pytest.raises(DomainError, match="not real near 0"):
+        freeprob.law(S=(1 + I * symbolic.m) / (1 + symbolic.m))
+
+
+def test_a_small_mass_beside_laws_without_a_closed_transform():
+    """Sums of sampled laws: the spike keeps its mass, the first moments are exact."""
+    base = freeprob.add(freeprob.law(symbolic.semicircle()), [(-1.0, 0.5), (1.0, 0.5)])
+    law = freeprob.add(base, [(0.0, 1 - 1e-3), (30.0, 1e-3)])
+    assert len(law.support) == 2 and law.cdf(15.0) == pytest.approx(0.999, abs=1e-11) and law.error < 1e-9

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sympy import Expr, Float
 
-from widelimit.numerics.freeprob.spectral import SpectralLaw
+from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.numerics.freeprob.subordination import add, compress, multiply, power
 from widelimit.numerics.freeprob.transforms import law_from_cauchy, law_from_r, law_from_s
 from widelimit.numerics.results import by_value
@@ -25,6 +25,7 @@ from widelimit.theory.parsing import parse, x
 __all__ = ["LawSummary", "SpectralLaw", "add", "compress", "law", "multiply", "power", "predict"]
 
 
+@remembered
 def law(
     given: theory.Law | None = None, *, S: Expr | None = None, R: Expr | None = None, name: str = ""
 ) -> SpectralLaw:

@@ -17,12 +17,13 @@ from widelimit.numerics.freeprob.continuation import Branch
 from widelimit.numerics.freeprob.edges import detect_intervals
 from widelimit.numerics.freeprob.products import Factor, ProductSystem, _log, averages
 from widelimit.numerics.freeprob.series import exp_series, log_s_series
-from widelimit.numerics.freeprob.spectral import SpectralLaw
+from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 
 ORDER = 8
 _DEEP = 20.0  # decades of e between a knee and the top from which on it pays to look at it
 
 
+@remembered
 def product_law(
     factors: Sequence[Factor], name: str, points: Sequence[tuple[float, float]] | None = None
 ) -> SpectralLaw:

@@ -14,7 +14,7 @@ from sympy import Expr
 from widelimit.numerics.freeprob import cauchy
 from widelimit.numerics.freeprob.pairs import transforms
 from widelimit.numerics.freeprob.series import EXACT
-from widelimit.numerics.freeprob.spectral import SpectralLaw
+from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.theory import freeprob as theory
 from widelimit.theory.freeprob.series import moments_from_cumulants
 
@@ -79,6 +79,7 @@ class Direct:
         return self.descend(end)
 
 
+@remembered
 def quadratic_law(name: str, quadratic: Quadratic, logarithmic: bool) -> SpectralLaw:
     """The law of (a, b, d), in the coordinate log x or x."""
     a, b, d = quadratic

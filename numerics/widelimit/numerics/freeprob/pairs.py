@@ -24,6 +24,7 @@ from widelimit.theory.errors import ConvergenceError
 
 _RATIO, _LARGEST, _LINEAR, _SETTLED = 0.25, 0.6, 1e-6, 1e-9  # as in `continuation`
 _SHORTEST = 2.0**-52
+_DEEP = -4.0  # log z, from the mean
 _CUSP = 1e-10  # of the height: a state as low as this stands for one on the axis where that cannot be reached
 _ROUGH, _ASIDE = 1e-6, 1e-6  # a last correction that tells nothing, and how far from there it does
 _MOST = 1000
@@ -198,7 +199,12 @@ def _start(mode, one, two, power, scale, noise, target):
 def _descend(mode, one, two, power, scale, noise, height, targets, states, reached, sizes):
     for i in range(targets.size):
         top = complex(targets[i].real, abs(height))
-        s1, s2, good = _start(mode, one, two, power, scale, noise, top)
+        # far down in logarithms the iteration hardly moves: from where it does along a line far above the axis
+        near = complex(max(top.real, _DEEP), top.imag) if mode == PRODUCT else top
+        s1, s2, good = _start(mode, one, two, power, scale, noise, near)
+        if good and near.real > top.real:
+            s1, s2, reached[i] = _track(mode, one, two, power, scale, noise, s1, s2, near, top, False)
+            good = reached[i] == 1.0
         reached[i] = 0.0
         if good and height < 0:  # to the negative axis, in logarithms
             s1, s2, reached[i] = _track(mode, one, two, power, scale, noise, s1, s2, top, targets[i], False)

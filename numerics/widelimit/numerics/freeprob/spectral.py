@@ -7,6 +7,7 @@ number does not fit a float.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,25 @@ from widelimit.numerics.freeprob.panels import TOLERANCE, Interval, Panels, Rema
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
 _LARGEST_LOG = 709.7
+
+
+def remembered(build: Callable[..., SpectralLaw]) -> Callable[..., SpectralLaw]:
+    """Let the laws that a function of a module builds be pickled as its arguments, and be built again from those."""
+
+    @functools.wraps(build)
+    def wrapped(*args: Any, **named: Any) -> SpectralLaw:
+        found = build(*args, **named)
+        found.recipe = (wrapped, args, tuple(sorted(named.items())))
+        return found
+
+    return wrapped
+
+
+def rebuilt(build: Callable[..., SpectralLaw], args: tuple, named: tuple, name: str) -> SpectralLaw:
+    """The law of a recipe."""
+    found = build(*args, **dict(named))
+    found.name = name
+    return found
 
 
 class SpectralLaw:
@@ -54,6 +74,7 @@ class SpectralLaw:
         """
         self.name = name
         self.quadratic = quadratic
+        self.recipe: tuple[Callable[..., SpectralLaw], tuple, tuple] | None = None
         self._branch = branch
         self._log = coordinate == "log"
         self._atoms = tuple(sorted((float(x), float(a)) for x, a in atoms if a > 0))
@@ -63,16 +84,17 @@ class SpectralLaw:
         self._noise = 0.1 * branch.system.noise if branch else 0.0
         continuous = 1.0 - sum(a for _, a in self._atoms)
         self._panels: list[Panels] = []
-        for low, high in sorted(intervals):
-            expected = continuous if len(intervals) == 1 else None
-            self._panels.append(
+        for low, high in sorted(intervals, reverse=True):  # one down to zero last: its mass is what is left
+            rest = continuous - sum(panels.mass for panels in self._panels)
+            self._panels.insert(
+                0,
                 integrate(
                     Interval(low, high, knee if high > knee else -np.inf),
                     self._solve,
-                    expected,
+                    rest if len(self._panels) == len(intervals) - 1 else None,
                     max(TOLERANCE, self._noise),
                     self._remaining(),
-                )
+                ),
             )
         self._masses = Masses(tuple(self._panels), self._atoms)
         self._known, self._exact = known, exact
@@ -298,6 +320,38 @@ class SpectralLaw:
         s = arguments.real("s", s)
         inside = np.maximum(s, 0.0)
         return arguments.scalar(np.asarray(2 * inside * np.asarray(self.density(inside**2))))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same law in numbers: the same panels with the same density, and the same atoms."""
+        if not isinstance(other, SpectralLaw):
+            return NotImplemented
+        return self is other or (
+            (self.name, self._log, self._unbounded, self._atoms)
+            == (other.name, other._log, other._unbounded, other._atoms)
+            and len(self._panels) == len(other._panels)
+            and all(
+                a.interval == b.interval
+                and np.array_equal(a.edges, b.edges)
+                and np.array_equal(a.coefficients, b.coefficients)
+                for a, b in zip(self._panels, other._panels, strict=True)
+            )
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self._log, self._atoms, tuple(p.interval for p in self._panels)))
+
+    def __copy__(self) -> SpectralLaw:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> SpectralLaw:
+        return self  # a law never changes
+
+    def __reduce__(self) -> tuple:
+        if self.recipe is None:
+            raise TypeError(
+                f"The law {self.name} does not know what it was made from, so it cannot be pickled."
+            )
+        return rebuilt, (*self.recipe, self.name)
 
     def __repr__(self) -> str:
         ends = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in self._components())

@@ -19,15 +19,17 @@ from widelimit.numerics.freeprob.halves import Known, half, known
 from widelimit.numerics.freeprob.pairs import Pair
 from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, SUM, gaps
 from widelimit.numerics.freeprob.series import EXACT, log_s_series, moments_of_log
-from widelimit.numerics.freeprob.spectral import SpectralLaw
+from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob.series import moments_from_cumulants
 
 Given = SpectralLaw | Sequence[tuple[float, float]]
 _CLOSED = 3e-13  # intervals of support below this, relative to the whole, are rounding of an atom's two sides
+_BOTTOM = -60.0  # log z, from the mean, below which a gap above zero is rounding
 _PRODUCT_EXACT = 8  # moments of products that are known exactly
 
 
+@remembered
 def multiply(first: Given, second: Given) -> SpectralLaw:
     """Free product of two laws on [0, oo), given as `SpectralLaw`s or as lists of (location, mass).
 
@@ -83,6 +85,7 @@ def multiply(first: Given, second: Given) -> SpectralLaw:
     )
 
 
+@remembered
 def add(first: Given, second: Given) -> SpectralLaw:
     """Free sum of two laws on the line, given as `SpectralLaw`s or as lists of (location, mass).
 
@@ -99,6 +102,7 @@ def add(first: Given, second: Given) -> SpectralLaw:
     return _line_law("free sum", SUM, parts, cumulants, atoms)
 
 
+@remembered
 def power(law: Given, exponent: float) -> SpectralLaw:
     """Free additive power: the law whose free cumulants are `exponent` (at least 1) times those of `law`.
 
@@ -112,6 +116,7 @@ def power(law: Given, exponent: float) -> SpectralLaw:
     return _power(known("law", law), t, f"free power {t:g}")
 
 
+@remembered
 def compress(law: Given, kept: float) -> SpectralLaw:
     """Free compression: the law of a corner that keeps a share `kept` of rows and columns, in general position.
 
@@ -175,6 +180,8 @@ def _logarithms(low: float, high: float) -> tuple[float, float]:
 
 def _between(holes: np.ndarray, scale: float, open_below: bool = False) -> list[tuple[float, float]]:
     """Intervals of support between the gaps, without those that are rounding; gaps that are rounding become cuts."""
+    if open_below and len(holes) > 1 and holes[0, 0] == -np.inf and holes[0, 1] < _BOTTOM:
+        holes = holes[1:]  # two masses at zero that are equal up to rounding: the support reaches down to it
     lows, highs = holes[1:, 0].copy(), holes[:-1, 1].copy()
     if open_below and holes[0, 0] > -np.inf:
         lows, highs = holes[:, 0].copy(), np.concatenate(([-np.inf], highs))

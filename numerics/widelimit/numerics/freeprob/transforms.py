@@ -25,13 +25,14 @@ from widelimit.numerics.freeprob.real_axis import (
     zero_mass,
 )
 from widelimit.numerics.freeprob.series import EXACT, moments_of_cumulants, moments_of_log, taylor
-from widelimit.numerics.freeprob.spectral import SpectralLaw
+from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.numerics.freeprob.systems import ExplicitSystem, RSystem, SSystem
 from widelimit.theory import exact
 from widelimit.theory import freeprob as theory
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
 
+@remembered
 def law_from_cauchy(law: theory.Law) -> SpectralLaw:
     """Law of a symbolic `Law` with Cauchy transform and support in closed form."""
     if law.R is not None and (quadratic := of_r(law.R)):
@@ -56,6 +57,7 @@ def law_from_cauchy(law: theory.Law) -> SpectralLaw:
 Atoms = Sequence[tuple[float, float]]  # (location, mass)
 
 
+@remembered
 def law_from_s(S: Expr, name: str = "", known: Atoms | None = None) -> SpectralLaw:
     """Law on [0, oo) whose S-transform is `S`, an expression in the symbol m; `known`: its atoms, where told."""
     S = _checked("S", S, theory.m)
@@ -96,6 +98,7 @@ def law_from_s(S: Expr, name: str = "", known: Atoms | None = None) -> SpectralL
         return SpectralLaw(name, path, intervals, atoms, moments, known=EXACT)
 
 
+@remembered
 def law_from_r(R: Expr, name: str = "", known: Atoms | None = None) -> SpectralLaw:
     """Law on the line whose R-transform is `R`, an expression in the symbol g; `known`: its atoms, where told."""
     R = _checked("R", R, theory.g)

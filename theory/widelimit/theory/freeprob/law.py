@@ -7,9 +7,10 @@ Conventions: :math:`G(z)=E(z-\lambda)^{-1}`, :math:`M=zG-1=\sum_{k\ge1}m_kz^{-k}
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from sympy import (
     Eq,
@@ -47,6 +48,41 @@ g = conversion.g
 Made = tuple[Literal["sum", "product", "power", "corner"], "Law", "Law | Expr"]
 
 
+Recipe = tuple[str, tuple, tuple]  # an operation, its arguments, those with names
+
+
+def _recorded(method: Callable[..., Law]) -> Callable[..., Law]:
+    """Let a law remember the operation that made it, which is what it is compared, copied and pickled by."""
+
+    @functools.wraps(method)
+    def wrapped(*args: Any, **named: Any) -> Law:
+        found = method(*args, **named)
+        if not isinstance(found, Law):
+            return found
+        recipe = method.__name__, _frozen(args), tuple((k, _frozen(v)) for k, v in sorted(named.items()))
+        return replace(found, recipe=recipe)
+
+    return wrapped
+
+
+def _frozen(value: Any) -> Any:
+    """An argument as something that can be hashed: sequences, those of other libraries too, as tuples.
+
+    What is no sequence was read by the operation before and is a number, an expression, a law or a name.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    return tuple(_frozen(part) for part in value)
+
+
+def _rebuilt(recipe: Recipe) -> Law:
+    """The law of a recipe, whose operations are those of this file and no others."""
+    operation, args, named = recipe
+    if operation not in OPERATIONS:
+        raise ArgumentError("recipe", "must name an operation on laws", operation)
+    return getattr(Law, operation)(*args, **dict(named))
+
+
 @dataclass(frozen=True, eq=False)
 class Law:
     """A law given by whichever transforms have a closed form; the others are None, the moments always exact.
@@ -72,6 +108,7 @@ class Law:
     support: tuple[tuple[Expr, Expr], ...] | None = None
 
     @staticmethod
+    @_recorded
     def of(
         *,
         S: Expr | None = None,
@@ -147,6 +184,29 @@ class Law:
     made: Made | None = (
         None  # the operation and what it was done to, for laws that have no transform in closed form
     )
+    recipe: Recipe | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both were made by the same operations from the same transforms."""
+        if not isinstance(other, Law):
+            return NotImplemented
+        return self is other or (self.recipe is not None and self.recipe == other.recipe)
+
+    def __hash__(self) -> int:
+        return id(self) if self.recipe is None else hash(self.recipe)
+
+    def __reduce__(self) -> tuple:
+        if self.recipe is None:
+            raise TypeError(
+                f"The law {self.name} was not made by an operation on laws, so it cannot be pickled."
+            )
+        return _rebuilt, (self.recipe,)
+
+    def __copy__(self) -> Law:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Law:
+        return self
 
     @property
     def equation(self) -> Eq:
@@ -207,6 +267,7 @@ class Law:
 
     # free operations ------------------------------------------------------------------------------------------------
 
+    @_recorded
     def __add__(self, other: Law) -> Law:
         """Law of a + b for free self-adjoint a, b: R-transforms and free cumulants add."""
         if not isinstance(other, Law):
@@ -225,6 +286,7 @@ class Law:
 
     __radd__ = __add__
 
+    @_recorded
     def __mul__(self, other: Law | Expr | float) -> Law:
         """Free product with a law (law of a^(1/2) b a^(1/2)), or scaling by a number."""
         if not isinstance(other, Law):
@@ -243,6 +305,7 @@ class Law:
 
     __rmul__ = __mul__
 
+    @_recorded
     def __pow__(self, exponent: Expr | float) -> Law:
         """Free multiplicative power: S to the exponent (a law for every real exponent >= 1)."""
         exponent = exact.at_least(
@@ -261,13 +324,15 @@ class Law:
                 Atom(x**exponent, positive(a if x.is_zero else 1 - exponent * (1 - a))) for x, a in self.atoms
             )
         name = f"{self.name}**{exponent}"
-        if S is None and exponent.is_Integer:
+        rough = len(self.atoms or ()) > 1  # whose transform has roots: in numbers the factors tell more
+        if (S is None or rough) and exponent.is_Integer:
             law = self
             for _ in range(int(exponent) - 1):
                 law = law * self
             return law
         return _combined(name, S, None, sequence, atoms)
 
+    @_recorded
     def free_power(self, t: Expr | float) -> Law:
         """Free additive convolution power: R and all free cumulants times t (a law for every t >= 1)."""
         t = exact.at_least("t", t, 1, "Smaller free powers need not be laws.", symbols=True)
@@ -281,6 +346,7 @@ class Law:
         R = None if self.R is None else t * self.R
         return replace(_combined(f"{self.name}^(+{t})", None, R, sequence, atoms), made=("power", self, t))
 
+    @_recorded
     def scale(self, factor: Expr | float) -> Law:
         """Law of factor * a."""
         c = exact.number("factor", factor, symbols=True)
@@ -298,6 +364,7 @@ class Law:
             _scaled(self.made, c),
         )
 
+    @_recorded
     def shift(self, amount: Expr | float) -> Law:
         """Law of a + amount."""
         b = exact.number("amount", amount, symbols=True)
@@ -324,6 +391,7 @@ class Law:
             else None,
         )
 
+    @_recorded
     def compress(self, fraction_kept: Expr | float) -> Law:
         """Law of the corner p a p inside p, for a free projection p of trace `fraction_kept` in (0, 1].
 
@@ -341,6 +409,7 @@ class Law:
         R = None if self.R is None else cancel(self.R.subs(g, t * g))
         return replace(_combined(f"{self.name}|{t}", S, R, sequence, atoms), made=("corner", self, t))
 
+    @_recorded
     def transpose(self, ratio: Expr | float) -> Law:
         """From A A^T to A^T A, `ratio` = (rows of A)/(columns of A): moments times ratio, zeros added or removed."""
         c = exact.positive("ratio", ratio, symbols=True)
@@ -382,6 +451,11 @@ def _atoms(given: Sequence[tuple[Expr, Expr]]) -> tuple[Atom, ...]:
     if any(mass < 0 for mass in known) or sum(known) > 1 + 1e-9:
         raise ArgumentError("atoms", "must have masses that are not negative and sum to one at most", given)
     return told
+
+
+OPERATIONS = frozenset(
+    {"of", "__add__", "__mul__", "__pow__", "free_power", "scale", "shift", "compress", "transpose"}
+)
 
 
 # combining laws ----------------------------------------------------------------------------------------------------
