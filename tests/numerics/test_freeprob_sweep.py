@@ -154,7 +154,7 @@ def test_a_few_random_populations():
         check_population(seed)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_two_hundred_random_populations():
     spent = [check_population(seed) for seed in range(100, 300)]
     assert max(spent) < 1.0 and np.median(spent) < 0.2
