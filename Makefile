@@ -12,7 +12,7 @@ report: $(STAMP)
 	$(BIN)/widelimit validate --preset $(PRESET) --out $(OUT)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 sweeps: $(STAMP)
 	$(BIN)/python -m pytest -m sweep
