@@ -70,7 +70,8 @@ REFUSED = {
     "nn.gelu(x)": "two ways", "tf.nn.leaky_relu(x)": "between versions", "softplus(-1)": "must be positive",
     "hardtanh(2, 1)": "must be above", "celu(0)": "must not be zero", "elu(beta=1)": "alpha",
     "threshold": "needs a parameter",
-    "log(x + 20)": "real and finite|logarithm", "sqrt(x + 20)": "real and finite", "1/(x**2 - 400)": "undefined at x = -20",
+    "log(x + 20)": "real and finite|logarithm", "sqrt(x + 20)": "real and finite",
+    "1/(x**2 - 400)": "undefined at x = -20",
     "log((x - 1/3)**2)": "logarithm of zero", "abs(sin(x))": "changes sign", "np.inf*x": "real and finite",
 }  # fmt: skip
 ENDLESS = [
