@@ -142,7 +142,7 @@ FAST = "--activation exp(x**2/16) --sigma-w 0.1 --sigma-b 1.6"  # E phi'^2k is f
         ("--weights sparse", ["Argument `weights` must be one of 'orthogonal', 'gaussian'"]),
         (f"{FAST} --depth 1 --q0 2.5", ["exp(x**2/16)", "infinite E phi'(sqrt(q) z)^4", "grows more slowly"]),
         (f"{FAST} --depth 1 --q0 1.1", ["infinite E phi'(sqrt(q) z)^8 at q = 1.1", "moment of order 4"]),
-        (f"{FAST} --depth 2", ["infinite E phi'(sqrt(q) z)^4 at q = 2.57676", "grows more slowly"]),  # at its fixed point
+        (f"{FAST} --depth 2", ["infinite E phi'(sqrt(q) z)^4 at q = 2.57676", "grows more slowly"]),
     ],
 )
 def test_wrong_requests_on_the_command_line(capsys, options, words):
