@@ -135,10 +135,8 @@ def increasing(name: str, value: Any, help: str = "") -> Array:
 
 
 def flag(name: str, value: Any, help: str = "") -> bool:
-    """Return `value` if it is True or False: the text 'False' would count as true."""
-    if not isinstance(value, bool | np.bool_):
-        raise ArgumentError(name, "must be True or False", value, help)
-    return bool(value)
+    """Return `value` if it is True or False, NumPy's included: the text 'False' would count as true."""
+    return exact.flag(name, bool(value) if isinstance(value, np.bool_) else value, help)
 
 
 def choice(name: str, value: Any, options: Iterable[str], help: str = "") -> str:

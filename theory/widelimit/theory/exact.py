@@ -188,10 +188,10 @@ def whole(name: str, value: object, least: int, help: str = "") -> int:
     return int(found)
 
 
-def flag(name: str, value: object) -> bool:
+def flag(name: str, value: object, help: str = "") -> bool:
     """Return `value` if it is True or False: the text 'False' would count as true."""
     if not isinstance(value, bool):
-        raise ArgumentError(name, "must be True or False", value)
+        raise ArgumentError(name, "must be True or False", value, help)
     return value
 
 
