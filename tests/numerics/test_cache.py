@@ -394,7 +394,7 @@ def test_folder_and_files_of_another_user_are_not_used(monkeypatch, tmp_path):
 
 
 def test_the_users_own_folder_left_open_is_told_and_not_used(monkeypatch, tmp_path, caplog):
-    monkeypatch.delenv("WIDELIMIT_CACHE")
+    monkeypatch.delenv("WIDELIMIT_CACHE", raising=False)
     monkeypatch.setattr(cache_folder.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "open"))
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
