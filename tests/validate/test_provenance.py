@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from widelimit.validate import claims, provenance
+from widelimit.numerics import source_files
+from widelimit.validate import claims
 from widelimit.validate.provenance import fingerprint
+from widelimit.validate.provenance_files import users
 
 TOY = str(Path(__file__).with_name("toy_claims.py"))
 
@@ -41,6 +43,7 @@ def test_fingerprint_follows_the_simulation(module):
 
 
 def test_imports_are_followed_into_functions(module):
-    names = {file.name for file in provenance._closure(frozenset({Path(module(1).__code__.co_filename)}))}
+    theirs, ours = users({Path(module(1).__code__.co_filename)})
+    names = {file.name for file in theirs | source_files.closure(ours)}
     assert {"mine1.py", "inputs.py", "errors.py"} <= names
     assert not {"run.py", "statistics.py", "outcome.py"} & names

@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from scipy.optimize import brentq, minimize_scalar
 
 from widelimit.numerics import arguments
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.fisher_propagation import Propagation
 from widelimit.numerics.fisher_slopes import slope_moments

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from widelimit.numerics import arguments, costs, threads
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.kernel_dynamics import Dynamics, Prediction, diagonalise
 from widelimit.numerics.kernel_maps import Layer, pair_map
 from widelimit.numerics.results import by_value

@@ -16,10 +16,11 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from scipy import fft
 from sympy import Max
 
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.kernel_angle_table import Table
 from widelimit.numerics.kernel_maps import SMALLEST, Layer, PairMap, correlation, pair_map
 from widelimit.theory.activation import Activation

@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from sympy import oo
 
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.compile import compile
 from widelimit.theory import kernel as theory
 from widelimit.theory.activation import Activation

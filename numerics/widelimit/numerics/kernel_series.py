@@ -14,9 +14,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from widelimit.numerics import kernel_angle
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.compile import compile
 from widelimit.numerics.kernel_maps import SMALLEST, Layer, correlation
 from widelimit.theory import kernel as theory

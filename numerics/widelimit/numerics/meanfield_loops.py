@@ -7,8 +7,9 @@ compilation serves all activations.
 
 from __future__ import annotations
 
-from numba import njit, types
+from numba import types
 
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.meanfield_pairs import SMALL_GAP
 from widelimit.numerics.quadrature import ROUNDING
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from widelimit.numerics import ridge_terms
+from widelimit.numerics.cache_code import njit
 
 step_terms = ridge_terms.STEP.njit
 edge_terms = ridge_terms.EDGE.njit

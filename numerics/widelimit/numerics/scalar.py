@@ -12,8 +12,8 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.features import Features
 from widelimit.numerics.quadrature import GAUSS, KRONROD, NODE, REACH
 

@@ -2,6 +2,7 @@
 
 A user's module can have a typing error, raise, end the program, or hold no claims: each is one sentence that names
 file and line (`ArgumentError` for `claims_from`). What it prints goes to stderr, so that ``--json`` stays JSON.
+A file can import the modules beside it.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def _from_file(path: Path) -> ModuleType:
         raise ArgumentError("claims_from", _MUST, str(path))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    if str(path.parent) not in sys.path:  # as for a script, but behind what is installed: nothing is shadowed
+        sys.path.append(str(path.parent))
     try:
         with redirect_stdout(sys.stderr):
             spec.loader.exec_module(module)

@@ -1,92 +1,63 @@
-"""Which code a claim's samples come from: the file that simulates, and all of widelimit that it imports.
+"""Which code a claim's samples come from: a fingerprint of the files that simulate, and of what is bound to them.
 
-A stored cell is only taken for the one at hand if this code is the same, to the byte. What the simulation does not
-import (other topics, reports, statistics) can change without a cell being computed again.
+A stored cell is only taken for the one at hand if this code is the same.
+
+widelimit's own files  the simulation's and all that it imports of widelimit, wherever in a file: their code, so that a
+                       comment can change without a cell being computed again, and so can other topics and reports
+a user's files         the one that simulates and all that it imports outside of Python's library and of installed
+                       packages, directly or not: to the byte (`provenance_files`)
+what is bound          arguments of partials, closures, defaults, objects with a `__call__`, and the constants and
+                       functions that the user's functions name: by value (`provenance_values`)
+
+What a simulation reads while it runs (a file of data, the environment, a server) cannot be followed, nor can a module
+that is imported by a name made at run time, nor an installed package: change the claim's id, the seed or the folder
+where such a thing changed.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
-import inspect
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Any
 
+from widelimit.numerics import source_files
 from widelimit.validate.claim import Claim
+from widelimit.validate.provenance_files import users
+from widelimit.validate.provenance_values import Walk
 
-_OURS = "widelimit."
 _ALWAYS = ("widelimit.validate.backend", "widelimit.validate.seeds")  # generators and seeds come from these
 
 
 def fingerprint(claim: Claim) -> str:
-    """Hash the files that the claim's samples depend on.
+    """Hash what the claim's samples depend on.
 
     >>> len(fingerprint(Claim("a.b", "", "", "", {}, {}, abs, fingerprint, ())))
     64
     """
-    files = {_file(name) for name in _ALWAYS} | {_source(one) for one in _functions(claim.simulate)}
+    walk = Walk(claim.simulate)
+    theirs, ours = users(walk.files)
+    ours |= {file for name in _ALWAYS if (file := source_files.file_of(name))}
+    parts = [file.name + "\0" + _bytes(file) for file in theirs]
+    parts += [file.name + "\0" + _code(file) for file in source_files.closure(ours)]
     hasher = hashlib.sha256()
-    for file in sorted(_closure(frozenset(files - {None})), key=lambda one: (one.name, str(one))):
-        hasher.update(file.name.encode() + b"\0" + file.read_bytes())
+    for part in (*sorted(parts), *walk.values):
+        hasher.update(f"{len(part)}:{part}".encode(errors="surrogateescape"))
     return hasher.hexdigest()
 
 
-@cache
-def _closure(files: frozenset[Path]) -> frozenset[Path]:
-    """These files and those of widelimit that they import, directly or not, wherever in the file."""
-    found: set[Path] = set()
-    open_ends = list(files)
-    while open_ends:
-        file = open_ends.pop()
-        if file not in found:
-            found.add(file)
-            open_ends += [one for name in _imports(file) if (one := _file(name))]
-    return frozenset(found)
+def _bytes(file: Path) -> str:
+    """A hash of a user's file as it is now: it may be edited while this process runs."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @cache
-def _imports(file: Path) -> tuple[str, ...]:
-    """Names of modules of ours, or of what is in them, that a file imports anywhere."""
-    names: list[str] = []
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            names += [one.name for one in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{one.name}" for one in node.names)]
-    return tuple(name for name in names if name.startswith(_OURS))
-
-
-@cache
-def _file(module: str) -> Path | None:
-    """The file of a module of ours, found without importing it; None where the name is an attribute of one."""
-    floor, *parts = module.removeprefix(_OURS).split(".")
-    spec = importlib.util.find_spec(_OURS + floor)
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent.joinpath(*parts)
-    return next((one for one in (path / "__init__.py", path.with_suffix(".py")) if one.is_file()), None)
-
-
-def _functions(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    """A function and those that were bound to it as arguments."""
-    if isinstance(function, partial):
-        yield from _functions(function.func)
-        for one in (*function.args, *function.keywords.values()):
-            if callable(one):
-                yield from _functions(one)
-    else:
-        yield function
-
-
-def _source(function: Callable[..., Any]) -> Path | None:
-    whole = inspect.unwrap(function)
-    try:
-        file = inspect.getsourcefile(
-            whole if inspect.isroutine(whole) or inspect.isclass(whole) else type(whole)
-        )
-    except TypeError:  # built in
-        return None
-    return Path(file) if file else None
+def _code(file: Path) -> str:
+    """A hash of what a file of ours says: without comments, the look of its lines and docstrings."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                first.value.value = None
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.freeprob.panels import ORDER
 
 __all__ = ["Measure", "evaluate", "of_atoms", "of_panels", "of_quadratic", "quotient", "raw"]

@@ -15,9 +15,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from widelimit.numerics import threads
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.freeprob.cauchy import Measure, evaluate, quotient, raw
 from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, Half
 from widelimit.theory.errors import ConvergenceError

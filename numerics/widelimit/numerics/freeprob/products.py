@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from widelimit.numerics import threads
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.results import by_value
 
 __all__ = ["Factor", "ProductSystem", "Slopes", "averages"]

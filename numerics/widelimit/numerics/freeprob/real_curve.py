@@ -22,8 +22,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from widelimit.numerics.cache_code import njit
 from widelimit.numerics.freeprob.cauchy import Measure, raw
 
 SUM, PRODUCT, POWER = 0, 1, 2
