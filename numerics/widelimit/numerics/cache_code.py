@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import numba
 from numba.core import typeinfer
@@ -96,7 +96,7 @@ class _Locator(_CacheLocator):
 
 
 class _Impl(CompileResultCacheImpl):
-    _locator_classes: ClassVar[Any] = [_Locator]
+    _locator_classes: Any = [_Locator]  # noqa: RUF012
 
 
 class _Kept(FunctionCache):
