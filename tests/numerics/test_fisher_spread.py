@@ -27,11 +27,13 @@ def inputs(samples, width, overlap, rng, exact):
     return root @ vectors.T @ rng.standard_normal((samples, width))
 
 
-def drawn(name, sigma_w, sigma_b, widths, samples, overlap, outputs=1, draws=10, exact=True):
+def drawn(
+    name, sigma_w, sigma_b, widths, samples, overlap, outputs=1, draws=10, exact=True, first=0, traces=None
+):
     """Mean and standard error of the largest eigenvalue of F, weights only, over networks."""
     phi, slope = FUNCTIONS[name]
     found = []
-    for seed in range(draws):
+    for seed in range(first, first + draws):
         rng = np.random.default_rng(seed)
         x, below, hidden, weights = inputs(samples, widths[0], overlap, rng, exact), [], [], []
         for fan_in, units in zip(widths, [*widths[1:], outputs], strict=True):
@@ -47,7 +49,9 @@ def drawn(name, sigma_w, sigma_b, widths, samples, overlap, outputs=1, draws=10,
             if layer:
                 delta = (delta @ weights[layer]) * slope(hidden[layer - 1])
         found.append(np.linalg.eigvalsh(gram)[-1])
-    return float(np.mean(found)), float(np.std(found, ddof=1) / math.sqrt(draws))
+        if traces is not None:
+            traces.append(np.trace(gram))
+    return float(np.mean(found)), float(np.std(found) / math.sqrt(max(1, draws - 1)))
 
 
 def predicted(name, sigma_w, sigma_b, widths, samples, overlap, outputs=1, exact=True):
@@ -83,6 +87,28 @@ def test_negative_overlap():
 )  # fmt: skip
 def test_every_overlap(name, samples, overlap, exact):
     agree((name, 1.5, 0.0, [200] * 3, samples, overlap), exact=exact, draws=16)
+
+
+def spread_of_lengths(widths, overlap, draws, samples=30):
+    """Largest eigenvalue over the trace, in the mean over deep chaotic tanh networks, drawn and predicted."""
+    ratios = []
+    for seed in range(draws):
+        trace = []
+        mean, _ = drawn("tanh", 2.0, 0.0, widths, samples, overlap, draws=1, first=seed, traces=trace)
+        ratios.append(mean / trace[0])
+    s = predicted("tanh", 2.0, 0.0, widths, samples, overlap)
+    return np.array(ratios), s.top / (s.outlier + (samples - 1) * s.bulk)
+
+
+@pytest.mark.parametrize(("depth", "width"), [(6, 200), (10, 200), (10, 400)])
+def test_products_of_layers_skew_the_lengths_of_gradients(depth, width):
+    """Lengths are log-normal rather than Gaussian, without which the prediction is 9 to 22 % low here.
+
+    What is left is of the next order in depth/width: up to 8 %.
+    """
+    ratios, expected = spread_of_lengths([width] * (depth + 1), 0.0, 24)
+    error = np.std(ratios, ddof=1) / math.sqrt(ratios.size)
+    assert abs(expected / np.mean(ratios) - 1) < 0.08 + 2 * error / np.mean(ratios)
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """How far finite width spreads the levels of the Fisher matrix (equations and symbols: ``theory.fisher_spread``).
 
-Layers      strengths and populations of the layers, from the inputs up
 spread      from a network's statistics to its edge, its outlier and the factor of its outputs
 Layers      strengths and populations of the layers, from the inputs up
 edge        the largest eigenvalue across the mean over samples, in the mean over networks
@@ -62,9 +61,8 @@ def spread(run: Propagation, samples: int, outputs: int, inputs: str = "auto") -
     )
     own = run.widths / samples * run.backward_pair
     rest = float(np.sum(run.widths / samples * run.forward * (run.backward - run.backward_pair)))
-    top, place = _levels(
-        run, own, same, pair, samples, gaussian, rest, _noise(run, same) if samples > 1 else 0.0
-    )
+    lengths = _lengths(run, same) if samples > 1 else (0.0, 0.0)
+    top, place = _levels(run, own, same, pair, samples, gaussian, rest, *lengths)
     along = samples == 1 or (place is not None and place > top)
     shares = same + (samples - 1) * pair if along else same - pair
     return Spread(top, place, _outputs(run, shares, outputs, samples, along))
@@ -75,19 +73,19 @@ def activities(run: Propagation, samples: int, inputs: str = "auto") -> np.ndarr
     gaussian, found = _gaussian(run, samples, inputs), []
     for layer in range(run.widths.size):
         own = np.where(np.arange(run.widths.size) == layer, run.widths / samples, 0.0)
-        top, place = _levels(run, own, own * run.forward, own * run.forward_pair, samples, gaussian, 0.0, 0.0)
+        top, place = _levels(run, own, own * run.forward, own * run.forward_pair, samples, gaussian)
         found.append(max(top, place or 0.0))
     return np.array(found)
 
 
 def _levels(
     run: Propagation, own: np.ndarray, same: np.ndarray, pair: np.ndarray, samples: int, gaussian: bool,
-    rest: float, noise: float,
+    rest: float = 0.0, noise: float = 0.0, skew: float = 0.0,
 ) -> tuple[float, float | None]:  # fmt: skip
     """The largest eigenvalue across the mean over samples, and the one along it or None where it has drowned.
 
     Of a matrix with `same` on its diagonal and `pair` off it, summed over layers: `own` times sample covariances of the
-    layers besides `rest` and `noise` on the diagonal.
+    layers besides `rest`, of variance `noise` and third cumulant `skew`, on the diagonal.
     """
     outlier, bulk = float(np.sum(same + (samples - 1) * pair)), float(np.sum(same - pair))
     if samples == 1:
@@ -102,7 +100,7 @@ def _levels(
     units = run.widths.copy()
     units[0] = run.widths[0] if gaussian else math.inf
     own, fixed, carried = (np.maximum(0.0, part) for part in (own, fixed, carried))
-    layers = Layers(own, fixed, carried, common, units, rest, noise, size, float(samples))
+    layers = Layers(own, fixed, carried, common, units, rest, noise, skew, size, float(samples))
     found = edge(layers)
     flat, moved = clear(_without_spread(layers), replace(found, trace=-math.inf)), clear(layers, found)
     place = None if flat is None or moved is None else outlier + moved - flat
@@ -132,8 +130,11 @@ def _outputs(run: Propagation, own: np.ndarray, outputs: int, samples: int, alon
     return outputs_spread(np.maximum(own, 0.0)[::-1], (run.widths[1:] / np.array(spreads))[::-1], outputs)
 
 
-def _noise(run: Propagation, same: np.ndarray) -> float:
-    """The variance over samples of the diagonal: hidden layer l scales what the layers of weights up to l add."""
+def _lengths(run: Propagation, same: np.ndarray) -> tuple[float, float]:
+    """Variance and third cumulant over samples of the diagonal.
+
+    Hidden layer l multiplies what the layers of weights up to l add.
+    """
     found = [
         slope_moments(phi, float(q), float(rho))
         for phi, q, rho in zip(run.activations, run.lengths, run.correlations, strict=True)
@@ -142,15 +143,23 @@ def _noise(run: Propagation, same: np.ndarray) -> float:
         np.array([getattr(f, name) for f in found]) for name in ("second", "fourth", "pair")
     )
     above = run.backward_pair[1:] / run.backward[1:]
-    variance = _sample_variance()(second, fourth, pair, above, run.widths[1:])
-    return float(np.sum(np.cumsum(same)[:-1] ** 2 * np.maximum(variance, 0.0)))
+    factors, multiplied = _sample_variance()
+    each = np.maximum(factors(second, fourth, pair, above, run.widths[1:]), 0.0)
+    total = float(np.sum(same))  # of which all are shares: powers of the lengths stay within floats
+    variance = third = 0.0
+    for mean, factor in zip(np.cumsum(same / total)[:-1].tolist(), each.tolist(), strict=True):
+        variance, third = multiplied(mean, variance, third, factor)
+    return float(variance) * total**2, max(0.0, float(third)) * total**3
 
 
 @functools.cache
-def _sample_variance() -> Compiled:
+def _sample_variance() -> tuple[Compiled, Compiled]:
     t = theory
-    return compile(
-        t.sample_variance(), (t.SECOND, t.FOURTH, t.FOURTH_PAIR, t.CORRELATION, t.UNITS), name="noise"
+    return (
+        compile(
+            t.sample_variance(), (t.SECOND, t.FOURTH, t.FOURTH_PAIR, t.CORRELATION, t.UNITS), name="noise"
+        ),
+        compile(t.multiplied(), (t.LENGTH, t.VARIED, t.SKEWED, t.FACTOR), name="multiplied"),
     )
 
 
@@ -167,7 +176,8 @@ class Layers:
     """Sample covariances stacked on each other; entry l of each array belongs to layer l.
 
     `own` a_l, `fixed` p_l, `carried` p'_l (0 for l = 0), `common` tau_l, `units` (infinite: no spread); `rest` is on
-    the diagonal alone; `size` of the matrices, which need not be whole: the directions that share one level.
+    the diagonal alone, `noise` and `skew` are the variance and the third cumulant there; `size` of the matrices, which
+    need not be whole: the directions that share one level.
     """
 
     own: np.ndarray
@@ -177,6 +187,7 @@ class Layers:
     units: np.ndarray
     rest: float
     noise: float
+    skew: float
     size: float
     samples: float
 
@@ -196,7 +207,7 @@ def _formulas() -> tuple[Compiled, Compiled, Compiled, Compiled]:
         compile(
             (t.across(), t.along()), (t.STRENGTH, t.SHRINKAGE, t.FIXED, t.COMMON, t.SAMPLES), name="levels"
         ),
-        compile(t.location(), (t.REST, t.LEVELS, t.NOISE, t.TRACE), name="location"),
+        compile(t.location(), (t.REST, t.LEVELS, t.NOISE, t.SKEW, t.TRACE), name="location"),
     )
 
 
@@ -240,7 +251,7 @@ class _Solver:
             return None
         self.shrinkage = s
         across, along = levels(self.strength, s, layers.fixed, layers.common, layers.samples)
-        return float(place(layers.rest, np.sum(across), layers.noise, m)), float(np.sum(along))
+        return float(place(layers.rest, np.sum(across), layers.noise, layers.skew, m)), float(np.sum(along))
 
 
 @by_value
@@ -344,7 +355,7 @@ def clear(layers: Layers, found: Edge) -> float | None:
 
 
 def _without_spread(layers: Layers) -> Layers:
-    return replace(layers, units=np.full(layers.units.size, math.inf), noise=0.0)
+    return replace(layers, units=np.full(layers.units.size, math.inf), noise=0.0, skew=0.0)
 
 
 def outputs_spread(own: Any, units: Any, outputs: float) -> float:
@@ -364,6 +375,7 @@ def outputs_spread(own: Any, units: Any, outputs: float) -> float:
         1.0 - first,
         np.zeros(own.size),
         np.array([math.inf, *units]),
+        0.0,
         0.0,
         0.0,
         float(outputs),

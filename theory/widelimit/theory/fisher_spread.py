@@ -10,10 +10,12 @@ leaves a few numbers that fix each other:
     beta_(l-1) = a_(l-1) + beta_l s_l p'_l        the strength of K_(l-1) once all layers above are averaged
     t_l = s_l (p_l m + p'_l t_(l-1))              the trace of K_l times the resolvent, m that of the resolvent
     s_l = 1 / (1 + beta_l (T/M_l) (p_l m + p'_l t_(l-1)))
-    z(m) = rest + sum_l beta_l s_l p_l - v m - 1/m
+    z(m) = rest + sum_l beta_l s_l p_l - v m + k m^2 - 1/m
 
-`rest` stands on the diagonal alone, and v is the variance there: gradients of single samples differ in length, layer by
-layer, by what `sample_variance` says.
+`rest` stands on the diagonal alone, v and k are the variance and the third cumulant there: gradients of single samples
+differ in length, layer by layer, by what `sample_variance` says. Each layer multiplies, so that lengths are skewed, as
+products are: in deep chaotic networks, whose samples have little else in common, a long one alone is the largest
+eigenvalue. Independent of the rest, its law adds freely: -v m + k m^2 are the first terms of its R-transform at -m.
 
 The bulk's upper edge is the smallest z(m) over m < 0 (fan2020spectra). The mean over samples sees T tau_l more in each
 population; its eigenvalue stands clear where -1/m = sum_l beta_l s_l T tau_l has a root above the edge (baik2005phase).
@@ -40,6 +42,11 @@ SHRINKAGE = Symbol("s_l", positive=True)
 LEVELS = Symbol("Sigma", nonnegative=True)
 NOISE = Symbol("v", nonnegative=True)
 REST = Symbol("r", nonnegative=True)
+SKEW = Symbol("k", nonnegative=True)  # third cumulant on the diagonal
+LENGTH = Symbol(
+    "mu", positive=True
+)  # mean, variance and third cumulant of what the layers below add on the diagonal
+VARIED, SKEWED, FACTOR = (Symbol(n, nonnegative=True) for n in ("w", "t", "epsilon"))
 
 SECOND, FOURTH, FOURTH_PAIR = (Symbol(n, positive=True) for n in ("mu_1", "mu_2", "nu"))
 CORRELATION, UNITS = Symbol("rho", real=True), Symbol("M", positive=True)
@@ -83,8 +90,8 @@ def along() -> Expr:
 
 
 def location() -> Expr:
-    """r + sum_l beta_l s_l p_l - v m - 1/m: where the resolvent has the trace m."""
-    return REST + LEVELS - NOISE * TRACE - 1 / TRACE
+    """r + sum_l beta_l s_l p_l - v m + k m^2 - 1/m: where the resolvent has the trace m."""
+    return REST + LEVELS - NOISE * TRACE + SKEW * TRACE**2 - 1 / TRACE
 
 
 def sample_variance() -> Expr:
@@ -96,6 +103,19 @@ def sample_variance() -> Expr:
     return (3 * FOURTH - (1 + 2 * CORRELATION**2) * FOURTH_PAIR) / (UNITS * SECOND**2)
 
 
+def multiplied() -> tuple[Expr, Expr]:
+    """w (1 + e) + mu^2 e and (t + 3 w mu + mu^3)(1 + e)^3 - 3 mu (w + mu^2)(1 + e) + 2 mu^3.
+
+    Variance and third cumulant of a quantity (mean mu, w, t) times a factor of mean 1 and variance e, to second order
+    in e a log-normal one.
+    """
+    grown = 1 + FACTOR
+    third = (SKEWED + 3 * VARIED * LENGTH + LENGTH**3) * grown**3
+    return VARIED * grown + LENGTH**2 * FACTOR, third - 3 * LENGTH * (
+        VARIED + LENGTH**2
+    ) * grown + 2 * LENGTH**3
+
+
 def single_layer_edge() -> Expr:
     """beta p (1 + sqrt(gamma))^2: the upper edge of one layer alone (Marchenko and Pastur)."""
     return STRENGTH * FIXED * (1 + sqrt(ASPECT)) ** 2
@@ -104,7 +124,9 @@ def single_layer_edge() -> Expr:
 def steps() -> tuple[Step, ...]:
     """The spread of one layer, where the equations can be solved: its edge, and the place of its outlier."""
     alone = {BELOW: 0, CARRIED: 0}
-    level = location().subs({LEVELS: across().subs(SHRINKAGE, shrinkage().subs(alone)), REST: 0, NOISE: 0})
+    level = location().subs(
+        {LEVELS: across().subs(SHRINKAGE, shrinkage().subs(alone)), REST: 0, NOISE: 0, SKEW: 0}
+    )
     at_edge = level.subs(TRACE, -1 / (STRENGTH * FIXED * sqrt(ASPECT) * (1 + sqrt(ASPECT))))
     spike = Symbol("ell", positive=True)
     clear = level.subs(TRACE, -1 / (STRENGTH * FIXED * (spike - 1 + ASPECT)))
