@@ -52,8 +52,11 @@ class Statistics:
     the bulk; else, as for centred inputs (kappa_2 <= 0), the upper edge of the bulk, which finite width spreads by
     some 2 sqrt(samples / width). It is that of one output; the outputs of a network differ, and `top` is the largest
     eigenvalue of all, about (1 + sqrt(outputs / width))^2 a layer larger.
-    Above `largest_learning_rate` = 2 / largest gradient descent on the mean squared loss is unstable, with several
-    outputs already above 2 / top. `bias_share`: how much bias gradients would add to the trace, relative to it.
+    `largest_learning_rate` = 2 / top is that of all outputs together: gradient descent on the loss
+    1/(2 T) sum_t |f(x_t) - y_t|^2, whose Hessian near a minimum is F, is stable below it and diverges above. Rates
+    scale with the loss: without the 1/2 they halve; ``torch.nn.MSELoss``, which has none and averages over outputs as
+    well, is stable below outputs / top.
+    `bias_share`: how much bias gradients would add to the trace, relative to it.
     """
 
     kappa_1: float
@@ -184,7 +187,8 @@ def statistics(run: Propagation, *, samples: int, outputs: int, inputs: str = "a
     biases = float(np.sum(run.backward)) / (alpha * scale * kappa_1)
     low, high = sorted((max(outlier, 0.0), max(bulk, 0.0))) if samples > 1 else (outlier, outlier)
     condition = high / low if low > 0 else math.inf
+    top = largest * found.outputs
     return Statistics(
-        kappa_1, kappa_2, alpha, parameters, mean, second, largest, bulk, condition, learning_rate()(largest), biases,
-        outlier, largest * found.outputs,
+        kappa_1, kappa_2, alpha, parameters, mean, second, largest, bulk, condition, learning_rate()(top), biases,
+        outlier, top,
     )  # fmt: skip

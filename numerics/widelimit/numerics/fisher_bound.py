@@ -42,7 +42,8 @@ class JacobianBound:
     per cent short of the true block.
     `largest_block` bounds the *block-diagonal*
     Fisher matrix. `whole` = sum of `layers` bounds the *whole* matrix, which is about `depth` times larger than the
-    largest block. `largest_learning_rate` = 2 / whole is safe, hence low. `jacobians`: E sigma_max(J_l)^2.
+    largest block. `largest_learning_rate` = 2 / whole, for all outputs and the loss of
+    `Statistics`, is safe, hence low. `jacobians`: E sigma_max(J_l)^2.
     """
 
     layers: np.ndarray

@@ -7,7 +7,7 @@ K + A_t K(X, X) A_t' - A_t K(X, x) - K(x, X) A_t'.  Source: lee2019wide, eqs. (1
 
 With noise of variance s in the targets, drawn for each network, and weights held back to their start by half of s times
 the squared distance, Theta(X, X) and K(X, X) become those plus s: networks whose readout alone trains, Theta = K, are
-draws from the posterior of the Gaussian process with that noise (matthews2017sample).
+draws from the posterior of the Gaussian process with that noise.
 """
 
 from __future__ import annotations
