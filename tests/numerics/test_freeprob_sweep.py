@@ -113,6 +113,46 @@ def test_three_populations_next_to_the_square_shape(ratio):
     assert law.error < 1e-11
 
 
+@pytest.mark.parametrize(
+    ("ratio", "off"),
+    [
+        *[(2.0, d) for d in (0.0, 1e-4, 1e-8, -1e-8, 2e-12)],
+        *[(r, 0.0) for r in (10.0, 1000.0, 1 / (1 - 1e-6), 1 / (1 - 1e-8))],
+        (1000.0, -1e-8),
+        (1 / (1 - 1e-6), 2e-12),
+    ],
+)
+def test_both_factors_have_nearly_the_same_mass_at_zero(ratio, off):
+    """Where the two zeta go to zero together; what is left of u(u + d) at u = -d/2 is the lower edge."""
+    zero = 1 - 1 / ratio
+    atoms = [(0.0, zero + off), (1.0, (1 - zero) / 2), (3.0, (1 - zero) / 2 - off)]
+    law = freeprob.multiply(atoms, wishart(ratio))
+    assert law.error < 1e-12 and law.atoms == ((0.0, pytest.approx(max(zero, zero + off), abs=1e-15)),)
+    x = np.array([0.01, 1.0, 5.0])
+    assert law.density(x) == pytest.approx([silverstein(atoms, ratio, v) for v in x], rel=1e-11)
+    middle = sum(
+        p / d for d, p in atoms if d > 0
+    )  # E 1/x off zero; of Marchenko and Pastur's law 1/(c (c - 1))
+    edge = off**2 * (1 - zero) / zero / 4 / (middle / (ratio * (ratio - 1)))
+    assert law.smallest == 0.0 and law.support[0][0] == pytest.approx(edge, rel=1e-3, abs=1e-26)
+
+
+def test_laws_with_the_same_mass_at_zero_and_densities_down_to_it():
+    """Of two free projections of rank 1/2 times themselves; moments of S(m)^2, S = (1 + m)^2/(1/2 + m)^2."""
+    projections = freeprob.multiply([(0.0, 0.5), (1.0, 0.5)], [(0.0, 0.5), (1.0, 0.5)])
+    law = freeprob.multiply(projections, projections)
+    assert law.error < 1e-10 and law.atoms == ((0.0, 0.5),)
+    # z(m) = (1 + m)/(m S^2) = (1/2 + m)^4/(m (1 + m)^3), stationary at the upper edge
+    slope = 4 * Polynomial([0.0, 1.0]) * Polynomial([1.0, 1.0]) - Polynomial([0.5, 1.0]) * Polynomial(
+        [1.0, 4.0]
+    )
+    top = max(v.real for v in slope.roots())
+    assert law.largest == pytest.approx((0.5 + top) ** 4 / top / (1 + top) ** 3, rel=1e-12)
+    x = 0.2
+    equation = Polynomial([0.5, 1.0]) ** 4 - x * Polynomial([0.0, 1.0]) * Polynomial([1.0, 1.0]) ** 3
+    assert law.density(x) == pytest.approx(equation.roots().imag.max() / np.pi / x, rel=1e-10)
+
+
 def population(rng: np.random.Generator) -> Atoms:
     """From 2 to 8 atoms, some at zero, over up to eight decades."""
     count = int(rng.integers(2, 9))

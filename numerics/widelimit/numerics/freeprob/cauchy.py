@@ -39,8 +39,9 @@ _FAR = (
 class Measure(NamedTuple):
     """What compiled code knows of a law. Only the names matter to Python; numba sees a tuple.
 
-    `quadratic` holds (a, b, d, low edge, high edge), or nothing. A row of `panels` is (left, right, shape, low, high,
-    offset): y = low + (high - low) sin(t/2)^2 (shape 0), the same of pi - t (shape 2), high - (t - offset)^2 (shape 1).
+    `quadratic` holds (a, b, d, low edge, high edge, mass at zero that is left out), or nothing. A row of
+    `panels` is (left, right, shape, low, high, offset): y = low + (high - low) sin(t/2)^2 (shape 0), the same
+    of pi - t (shape 2), high - (t - offset)^2 (shape 1).
     `coefficients` are the Legendre coefficients of dmass/dt, `masses` and `places` (x) those of its nodes.
     `logarithmic`: x = exp(y), else x = y, already moved by `shift`; with exp it is not.
     """
@@ -71,7 +72,10 @@ def of_quadratic(a: float, b: float, d: float, shift: float = 0.0) -> Measure:
     """
     a, b = a - shift, b - shift * d
     half = 2.0 * math.sqrt(b - a * d)
-    return of_atoms(())._replace(quadratic=np.array([a, b, d, a - d - half, a - d + half]))
+    low, high = a - d - half, a - d + half
+    if b == 0.0 and d < 0.0:  # the lower edge may be next to zero
+        low = (a + d) ** 2 / high
+    return of_atoms(())._replace(quadratic=np.array([a, b, d, low, high, 0.0]))
 
 
 def of_panels(
@@ -95,6 +99,20 @@ def of_panels(
     )
 
 
+def without_zero(measure: Measure) -> tuple[Measure, float]:
+    """The measure without its atom at zero, and the mass of that."""
+    kept = measure.nodes != 0.0
+    mass = float(measure.weights[~kept].sum())
+    quadratic = measure.quadratic
+    if quadratic.size:
+        a, b, d = quadratic[:3]
+        if b == 0.0 and d < 0.0 < a < -d:
+            mass = float((a + d) / d)
+            quadratic = np.append(quadratic[:5], mass)
+    inner = measure._replace(nodes=measure.nodes[kept], weights=measure.weights[kept], quadratic=quadratic)
+    return inner, mass
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def quotient(a, b):
     """a / b, which is zero where b is: compiled complex division would raise."""
@@ -103,6 +121,14 @@ def quotient(a, b):
         scale = max(abs(b.real), abs(b.imag))
         return a / scale / (b / scale) if 0.0 < scale < math.inf else 0j
     return a * b.conjugate() / size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _resolvent(omega, x):
+    """1/(omega - x), large where omega hits x."""
+    u, v = omega.real - x, omega.imag
+    inverse = 1.0 / (u * u + v * v + 1e-300)
+    return complex(u * inverse, -v * inverse)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -277,9 +303,7 @@ def _sums(panel, coefficients, masses, places, logarithmic, x0, y0, t0, node):
             apart = _difference(panel, t0, middle + half * _NODES[j])
             r = quotient(-1.0 + 0j, x0 * _expm1(apart) if logarithmic else apart)
         else:
-            u, v = x0.real - x, x0.imag
-            inverse = 1.0 / (u * u + v * v + 1e-300)
-            r = complex(u * inverse, -v * inverse)
+            r = _resolvent(x0, x)
         wr = masses[j] * r
         g += wr
         m += wr * x
@@ -288,7 +312,9 @@ def _sums(panel, coefficients, masses, places, logarithmic, x0, y0, t0, node):
     if not near:
         return g, m, g2, m2
     if logarithmic:  # c and dc are those of the integral of 1/(y0 - y)
-        return g + c / x0, m + c, g2 - (dc - c) / (x0 * x0), m2 - dc / x0
+        rate = quotient(dc, x0)  # compiled division by a square that underflows would raise
+        away = quotient(c, x0)
+        return g + away, m + c, g2 - quotient(rate - away, x0), m2 - rate
     return g + c, m + x0 * c, g2 - dc, m2 - (c + x0 * dc)
 
 
@@ -312,6 +338,18 @@ def _panel(panel, coefficients, masses, places, logarithmic, x0, y0):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _without_atom(a, d, omega, root):
+    """Transform of the law with R = a/(1 + d g), d < 0, without its atom of mass 1 + a/d at zero.
+
+    (omega G - mass) is a root v of d v^2 + (omega + a + d) v + omega a/d = 0, of which both forms appear here.
+    """
+    centre = omega + a + d
+    if (centre * root.conjugate()).real > 0:
+        return quotient(-2.0 * a + 0j, d * (centre + root))
+    return quotient(root - centre, 2.0 * d * omega)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def raw(measure, omega):
     """With r = 1/(omega - x): E r, E x r, Var r, Var x r (without a conjugate), E r^2 and E x r^2.
 
@@ -320,24 +358,15 @@ def raw(measure, omega):
     nodes, weights, quadratic, panels, coefficients, masses, places, logarithmic, shift = measure
     g = m = g2 = m2 = 0j
     for k in range(nodes.size):
-        x = nodes[k]
-        u, v = omega.real - x, omega.imag
-        inverse = 1.0 / (u * u + v * v + 1e-300)
-        r = complex(u * inverse, -v * inverse)
-        wr = weights[k] * r
-        g += wr
-        m += wr * x
-        g2 += wr * r
-        m2 += wr * r * x
+        r = _resolvent(omega, nodes[k])
+        wr, wx = weights[k] * r, weights[k] * r * nodes[k]
+        g, m, g2, m2 = g + wr, m + wx, g2 + wr * r, m2 + wx * r
     if quadratic.size == 0 and panels.shape[0] == 0:  # the spread keeps its digits far away
         spread = spread_x = 0j
         for k in range(nodes.size):
-            x = nodes[k]
-            u, v = omega.real - x, omega.imag
-            inverse = 1.0 / (u * u + v * v + 1e-300)
-            r = complex(u * inverse, -v * inverse)
+            r = _resolvent(omega, nodes[k])
             spread += weights[k] * (r - g) * (r - g)
-            spread_x += weights[k] * (x * r - m) * (x * r - m)
+            spread_x += weights[k] * (nodes[k] * r - m) * (nodes[k] * r - m)
         return g, m, spread, spread_x, g2, m2
     if quadratic.size:
         a, b, d = quadratic[0], quadratic[1], quadratic[2]
@@ -354,6 +383,8 @@ def raw(measure, omega):
         product = quotient(q * (a + b * q * (2.0 + d * q)), bottom * root)
         spread = quotient(q * q * (b - a * d) * square, bottom * bottom)
         spread_x = quotient((b * q - d * moment) * omega * product * omega * q, 2 * b * q + a - d * moment)
+        if quadratic[5] > 0.0:
+            q = _without_atom(a, d, omega, root)
         return q, moment, spread, spread_x, square, product
     x0 = omega + shift if logarithmic else omega
     y0 = cmath.log(x0) if logarithmic else omega

@@ -90,7 +90,7 @@ def quadratic_law(name: str, quadratic: Quadratic, logarithmic: bool) -> Spectra
     atoms = [] if d == 0 else [(b / d, (a + d - b / d) / d)]
     atoms = [(x, mass) for x, mass in atoms if mass > 1e-14]
     if logarithmic:  # b = 0: the lower edge is (sqrt(a) - sqrt(-d))^2
-        ends[0] = float((np.sqrt(a) - np.sqrt(-d)) ** 2)
+        ends[0] = float(((a + d) / (np.sqrt(a) + np.sqrt(-d))) ** 2)
         ends = [float(np.log(v)) if v > 0 else -np.inf for v in ends]
         atoms = [(-np.inf, mass) for _, mass in atoms]
         moments = [float(np.log(v)) for v in moments]

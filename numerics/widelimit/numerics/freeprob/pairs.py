@@ -18,7 +18,8 @@ import numpy as np
 
 from widelimit.numerics import threads
 from widelimit.numerics.cache_code import njit
-from widelimit.numerics.freeprob.cauchy import Measure, evaluate, quotient, raw
+from widelimit.numerics.freeprob.cauchy import Measure, evaluate, raw
+from widelimit.numerics.freeprob.equation import doubt, of_pair, step
 from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, Half
 from widelimit.theory.errors import ConvergenceError
 
@@ -32,66 +33,41 @@ _EPS = float(np.finfo(float).eps)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _step(mode, one, two, power, scale, s1, s2, target):
-    """One Newton step and its size.
-
-    Of the two unknowns the smaller one is kept and the other put into its equation: where one function has a pole
-    (G = 0) the other unknown is large, and the curvatures of both functions, large each, nearly cancel in what they
-    compose to.
-    """
-    if mode == POWER:
-        h1, d1 = evaluate(False, one, s1)
-        x1 = quotient(target + (power - 1.0) * h1 - s1, 1.0 - (power - 1.0) * d1)
-        return s1 + x1, s1 + x1, abs(x1) / (scale + 0.5 * abs(s1))
-    product = mode == PRODUCT
-    first = abs(s1) <= abs(s2)
-    kept = s1 if first else s2
-    h, d = evaluate(product, one if first else two, kept)
-    put = target + h
-    h, e = evaluate(product, two if first else one, put)
-    move = quotient(target + h - kept, 1.0 - d * e)
-    m1, m2 = (kept + move, put + d * move) if first else (put + d * move, kept + move)
-    if product:
-        return m1, m2, max(abs(m1 - s1), abs(m2 - s2))
-    return m1, m2, max(abs(m1 - s1) / (scale + 0.5 * abs(s1)), abs(m2 - s2) / (scale + 0.5 * abs(s2)))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _allowed(mode, scale, s1, s2, target):
+def _allowed(equation, s1, s2, target):
     """Whether both unknowns can be values of functions that map the upper half plane into itself, and raise it."""
-    floor = target.imag * (1 - 1e-9) - 1e-9 * scale
+    floor = target.imag * (1 - 1e-9) - 1e-9 * equation.scale
     if not (math.isfinite(s1.real) and math.isfinite(s2.real)):
         return False
     if not (s1.imag >= floor and s2.imag >= floor):
         return False
-    return mode != PRODUCT or (s1.imag < np.pi + 1e-9 and s2.imag < np.pi + 1e-9)
+    return equation.mode != PRODUCT or (s1.imag < np.pi + 1e-9 and s2.imag < np.pi + 1e-9)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _attempt(mode, one, two, power, scale, noise, s1, s2, target, largest):
+def _attempt(equation, s1, s2, target, largest):
     """Three Newton steps towards a target; the state reached and whether the test accepts it."""
     before = math.inf
     for k in range(3):
-        s1, s2, size = _step(mode, one, two, power, scale, s1, s2, target)
+        s1, s2, size = step(equation, s1, s2, target)
         if not size < 1e6:
             return s1, s2, False
-        if k > 0 and size > _RATIO * before + noise and before >= _SETTLED:
+        if k > 0 and size > _RATIO * before + equation.noise and before >= _SETTLED:
             return s1, s2, False
         if k == 1:
             if before >= largest and size >= _LINEAR * before:
                 return s1, s2, False
-            if size < noise:
+            if size < equation.noise:
                 break
         before = size
-    return s1, s2, _allowed(mode, scale, s1, s2, target)
+    return s1, s2, _allowed(equation, s1, s2, target)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _polish(mode, one, two, power, scale, s1, s2, target, steps):
+def _polish(equation, s1, s2, target, steps):
     """Newton until the correction no longer falls."""
     size = math.inf
     for _ in range(steps):
-        m1, m2, new = _step(mode, one, two, power, scale, s1, s2, target)
+        m1, m2, new = step(equation, s1, s2, target)
         if not new < size:
             break
         s1, s2, size = m1, m2, new
@@ -101,7 +77,7 @@ def _polish(mode, one, two, power, scale, s1, s2, target, steps):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _track(mode, one, two, power, scale, noise, s1, s2, begin, end, inside):
+def _track(equation, s1, s2, begin, end, inside):
     """Continue a state along a segment of targets; returns it and the share of the way it came.
 
     `inside`: the segment lies on the real axis within the support, where no step may move a state further than half its
@@ -115,7 +91,7 @@ def _track(mode, one, two, power, scale, noise, s1, s2, begin, end, inside):
         if goal > 1.0 - _SHORTEST:
             goal = 1.0
         target = end if goal == 1.0 else begin + goal * (end - begin)
-        m1, m2, good = _attempt(mode, one, two, power, scale, noise, s1, s2, target, _LARGEST)
+        m1, m2, good = _attempt(equation, s1, s2, target, _LARGEST)
         if good and (not inside or _near(s1, m1, s2, m2)):
             s1, s2, done = m1, m2, goal
             step *= 4.0
@@ -132,7 +108,7 @@ def _near(s1, m1, s2, m2):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _drop(mode, one, two, power, scale, noise, s1, s2, target, height):
+def _drop(equation, s1, s2, target, height):
     """From the state at target + i height down to the target on the real axis; returns it and whether it came there.
 
     The unknowns are analytic on the disc of radius Im z about z, so that a step that leaves a share of Im z is safe.
@@ -144,7 +120,7 @@ def _drop(mode, one, two, power, scale, noise, s1, s2, target, height):
     for _ in range(800):
         lower = 0.0 if whole else level * share
         goal = target + 1j * lower
-        m1, m2, good = _attempt(mode, one, two, power, scale, noise, s1, s2, goal, _LARGEST if whole else 4.0)
+        m1, m2, good = _attempt(equation, s1, s2, goal, _LARGEST if whole else 4.0)
         if whole:
             if good and (level <= least or _near(s1, m1, s2, m2)):
                 return m1, m2, True
@@ -158,74 +134,63 @@ def _drop(mode, one, two, power, scale, noise, s1, s2, target, height):
         else:
             share = 0.5 * (1.0 + share)
         whole = good or share > 0.999
-    m1, m2, _ = _polish(mode, one, two, power, scale, s1, s2, target, 8)
-    if _near(s1, m1, s2, m2) and _allowed(mode, scale, m1, m2, target):
+    m1, m2, _ = _polish(equation, s1, s2, target, 8)
+    if _near(s1, m1, s2, m2) and _allowed(equation, m1, m2, target):
         return m1, m2, True
     return s1, s2, level < _CUSP * height  # all that rounding tells next to a cusp
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _doubt(mode, one, two, power, s1, s2):
-    """What rounding leaves open of a state: large where the derivative of the equation vanishes."""
-    _, d1 = evaluate(mode == PRODUCT, one, s1)
-    if mode == POWER:
-        return _EPS / (abs(1.0 - (power - 1.0) * d1) + 1e-300)
-    _, d2 = evaluate(mode == PRODUCT, two, s2)
-    return _EPS / (abs(1.0 - d1 * d2) + 1e-300)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _start(mode, one, two, power, scale, noise, target):
+def _start(equation, target):
     """The state at a point far above the axis: fixed-point iteration until Newton's method takes over."""
     s1 = s2 = target
+    product = equation.mode == PRODUCT
     for k in range(2000):
-        h1, _ = evaluate(mode == PRODUCT, one, s1)
-        if mode == POWER:
-            s1 = target + (power - 1.0) * h1
+        h1, _ = evaluate(product, equation.one, s1)
+        if equation.mode == POWER:
+            s1 = target + (equation.power - 1.0) * h1
             s2 = s1
         else:
             s2 = target + h1
-            h2, _ = evaluate(mode == PRODUCT, two, s2)
+            h2, _ = evaluate(product, equation.two, s2)
             s1 = target + h2
         if k % 4 == 3:
-            m1, m2, good = _attempt(mode, one, two, power, scale, noise, s1, s2, target, _LARGEST)
+            m1, m2, good = _attempt(equation, s1, s2, target, _LARGEST)
             if good:
-                m1, m2, _ = _polish(mode, one, two, power, scale, m1, m2, target, 8)
+                m1, m2, _ = _polish(equation, m1, m2, target, 8)
                 return m1, m2, True
     return s1, s2, False
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _descend(mode, one, two, power, scale, noise, height, targets, states, reached, sizes):
+def _descend(equation, height, targets, states, reached, sizes):
     for i in range(targets.size):
         top = complex(targets[i].real, abs(height))
         # far down in logarithms the iteration hardly moves: from where it does along a line far above the axis
-        near = complex(max(top.real, _DEEP), top.imag) if mode == PRODUCT else top
-        s1, s2, good = _start(mode, one, two, power, scale, noise, near)
+        near = complex(max(top.real, _DEEP), top.imag) if equation.mode == PRODUCT else top
+        s1, s2, good = _start(equation, near)
         if good and near.real > top.real:
-            s1, s2, reached[i] = _track(mode, one, two, power, scale, noise, s1, s2, near, top, False)
+            s1, s2, reached[i] = _track(equation, s1, s2, near, top, False)
             good = reached[i] == 1.0
         reached[i] = 0.0
         if good and height < 0:  # to the negative axis, in logarithms
-            s1, s2, reached[i] = _track(mode, one, two, power, scale, noise, s1, s2, top, targets[i], False)
+            s1, s2, reached[i] = _track(equation, s1, s2, top, targets[i], False)
         elif good:
-            s1, s2, good = _drop(mode, one, two, power, scale, noise, s1, s2, targets[i], height)
+            s1, s2, good = _drop(equation, s1, s2, targets[i], height)
             reached[i] = 1.0 if good else 0.0
-        m1, m2, sizes[i] = _polish(mode, one, two, power, scale, s1, s2, targets[i], 8)
+        m1, m2, sizes[i] = _polish(equation, s1, s2, targets[i], 8)
         if height < 0 or _near(s1, m1, s2, m2) or not min(s1.imag, s2.imag) > 0:
             s1, s2 = m1, m2
-        sizes[i] = max(sizes[i], _doubt(mode, one, two, power, s1, s2))
+        sizes[i] = max(sizes[i], doubt(equation, s1, s2))
         states[0, i], states[1, i] = s1, s2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _across(mode, one, two, power, scale, noise, begins, targets, states, reached, sizes):
+def _across(equation, begins, targets, states, reached, sizes):
     for i in range(targets.size):
-        s1, s2, done = _track(
-            mode, one, two, power, scale, noise, states[0, i], states[1, i], begins[i], targets[i], True
-        )
-        s1, s2, sizes[i] = _polish(mode, one, two, power, scale, s1, s2, targets[i], 8)
-        sizes[i] = max(sizes[i], _doubt(mode, one, two, power, s1, s2))
+        s1, s2, done = _track(equation, states[0, i], states[1, i], begins[i], targets[i], True)
+        s1, s2, sizes[i] = _polish(equation, s1, s2, targets[i], 8)
+        sizes[i] = max(sizes[i], doubt(equation, s1, s2))
         states[0, i], states[1, i], reached[i] = s1, s2, done
 
 
@@ -242,7 +207,11 @@ def _transforms(product, measure, states, out):
 
 
 def transforms(product: bool, measure: Measure, states: np.ndarray) -> np.ndarray:
-    """G at complex points, or M at their exponentials; near -1 the imaginary part of M from 1 + M, which keeps it."""
+    """G at complex points, or M at their exponentials.
+
+    Next to its value at zero the imaginary part of M is that of zeta G, which keeps it: of a `measure` without an atom
+    there.
+    """
     out = np.empty(states.shape, dtype=complex)
     _transforms(product, measure, np.ascontiguousarray(states), out)
     return out
@@ -267,16 +236,12 @@ class Pair:
         self.system = self
         self.coordinate = "log" if mode == PRODUCT else "linear"
         self.noise = 1e-13
-        self.mode, self.one, self.two = mode, one, two
-        self.scale, self.height, self.centre, self.power = scale, height, centre, power
-
-    def _equation(self) -> tuple:
-        other = self.one if self.two is None else self.two
-        return self.mode, self.one.measure, other.measure, self.power, self.scale, self.noise
+        self.equation = of_pair(mode, one, two, power, scale, self.noise)
+        self.scale, self.height, self.centre = scale, height, centre
 
     def transform(self, state: np.ndarray) -> np.ndarray:
         """Return M (products) or G: density in the coordinate = -Im/pi."""
-        return transforms(self.mode == PRODUCT, self.one.measure, state[0])
+        return transforms(self.coordinate == "log", self.equation.inner_one, state[0])
 
     def descend(
         self, coordinate: np.ndarray, negative: bool = False, strict: bool = True
@@ -288,7 +253,7 @@ class Pair:
         down: Any = _descend
         reached, sizes = np.empty(targets.size), np.empty(targets.size)
         threads.each(
-            lambda p: down(*self._equation(), height, targets[p], states[:, p], reached[p], sizes[p]),
+            lambda p: down(self.equation, height, targets[p], states[:, p], reached[p], sizes[p]),
             threads.chunks(targets.size, smallest=128),
         )
         return self._checked(states, sizes, reached, targets, strict)
@@ -300,7 +265,7 @@ class Pair:
         reached, sizes = np.empty(end.size), np.empty(end.size)
         begins, targets = begin - self.centre + 0j, end - self.centre + 0j
         threads.each(
-            lambda p: along(*self._equation(), begins[p], targets[p], states[:, p], reached[p], sizes[p]),
+            lambda p: along(self.equation, begins[p], targets[p], states[:, p], reached[p], sizes[p]),
             threads.chunks(targets.size, smallest=128),
         )
         if (lost := reached < 1).any():

@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.freeprob.cauchy import raw, without_zero
 from widelimit.numerics.freeprob.closed import Direct
 from widelimit.numerics.freeprob.continuation import Path
+from widelimit.numerics.freeprob.equation import EQUAL
 from widelimit.numerics.freeprob.halves import Known, half, known
 from widelimit.numerics.freeprob.pairs import Pair
-from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, SUM, gaps
+from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, SUM, Half, gaps
 from widelimit.numerics.freeprob.series import EXACT, log_s_series, moments_of_log
 from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.theory.errors import ArgumentError, DomainError
@@ -25,7 +27,9 @@ from widelimit.theory.freeprob.series import moments_from_cumulants
 
 Given = SpectralLaw | Sequence[tuple[float, float]]
 _CLOSED = 3e-13  # intervals of support below this, relative to the whole, are rounding of an atom's two sides
-_BOTTOM = -60.0  # log z, from the mean, below which a gap above zero is rounding
+_BOTTOM = -32.0  # log z, from the mean, below which a gap may be what nearly equal masses at zero leave
+_SMALL, _STEEP = 1e-120, 1e50  # a place next to zero, and a mean of 1/x there that is infinite
+_ALMOST = 1e-7  # masses at zero closer than this leave a gap above it that rounding hides
 _PRODUCT_EXACT = 8  # moments of products that are known exactly
 
 
@@ -72,6 +76,7 @@ def multiply(first: Given, second: Given) -> SpectralLaw:
     else:
         path = Pair(PRODUCT, halves[0], halves[1], scale=1.0, height=np.pi / 2, centre=centre)
         holes = gaps(PRODUCT, halves[0], halves[1], 0.0)
+        holes = _bottomless(holes, halves[0], halves[1])
         intervals = [(low + centre, high + centre) for low, high in _between(holes, 1.0, open_below=True)]
     return SpectralLaw(
         "free product",
@@ -178,10 +183,28 @@ def _logarithms(low: float, high: float) -> tuple[float, float]:
     return float(np.log(low)) if low > 0 else -np.inf, float(np.log(high))
 
 
+def _bottomless(holes: np.ndarray, one: Half, two: Half) -> np.ndarray:
+    r"""Gaps of a product, that next to zero put right where the masses a there are nearly equal.
+
+    Equal ones leave none. With a difference d it ends where :math:`u(u+d)` is largest, at
+    :math:`z=\frac{1-a}{4a}\frac{d^2}{c_1c_2}`, c = E 1/x off zero, which arcs as short as d do not show.
+    """
+    inner = [without_zero(half.measure) for half in (one, two)]
+    (first, a), (second, b) = inner
+    difference = abs(a - b)
+    if min(a, b) <= 0.0 or difference > _ALMOST:
+        return holes
+    kept = holes[holes[:, 1] > _BOTTOM]
+    slopes = [-raw(measure, complex(_SMALL, 0.0))[0].real for measure in (first, second)]
+    if difference < EQUAL or not all(0.0 < c < _STEEP for c in slopes):
+        return kept
+    m = 0.5 * (a + b) - 1.0
+    edge = np.log(-m / (1.0 + m) / 4.0 / (slopes[0] * slopes[1])) + 2.0 * np.log(difference)
+    return np.vstack(([[-np.inf, edge]], kept[kept[:, 0] > edge]))
+
+
 def _between(holes: np.ndarray, scale: float, open_below: bool = False) -> list[tuple[float, float]]:
     """Intervals of support between the gaps, without those that are rounding; gaps that are rounding become cuts."""
-    if open_below and len(holes) > 1 and holes[0, 0] == -np.inf and holes[0, 1] < _BOTTOM:
-        holes = holes[1:]  # two masses at zero that are equal up to rounding: the support reaches down to it
     lows, highs = holes[1:, 0].copy(), holes[:-1, 1].copy()
     if open_below and holes[0, 0] > -np.inf:
         lows, highs = holes[:, 0].copy(), np.concatenate(([-np.inf], highs))
