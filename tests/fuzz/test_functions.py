@@ -31,14 +31,7 @@ ENGINE = {
 }
 # What is known and not mended yet: start of a name, part of what is wrong, and where it will be mended. To be
 # emptied: WIDELIMIT_FUZZ_KNOWN=0 searches without this list.
-KNOWN = (
-    ("theory.freeprob", "differs from its own", "laws compare and pickle with free probability's doors"),
-    ("theory.freeprob.noncrossing_partitions", "RecursionError", "a list that no machine ends; the same"),
-    ("numerics.freeprob", "0-dimensional arrays", "an array for one number; the same"),
-    ("numerics.freeprob", "does not end", "free sums that take a minute; the same"),
-    ("numerics.freeprob.predict", "truth value", "an array for text; the same"),
-    ("theory.jacobian.bernoulli_moment", "does not end", "orders without end; with Jacobian laws"),
-)
+KNOWN = (("theory.jacobian.bernoulli_moment", "does not end", "orders without end; with Jacobian laws"),)
 
 
 def beside(name):

@@ -297,3 +297,73 @@ def test_a_small_mass_beside_laws_without_a_closed_transform():
     base = freeprob.add(freeprob.law(symbolic.semicircle()), [(-1.0, 0.5), (1.0, 0.5)])
     law = freeprob.add(base, [(0.0, 1 - 1e-3), (30.0, 1e-3)])
     assert len(law.support) == 2 and law.cdf(15.0) == pytest.approx(0.999, abs=1e-11) and law.error < 1e-9
+
+
+# any R-transform, any shift ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("exponent", "atoms", "top"),
+    [
+        (1, [(-1, HALF), (1, HALF)], None),
+        (Rational(3, 2), [(-1, HALF), (1, HALF)], np.sqrt(2.0)),  # signs to t: +-2 sqrt(t - 1)
+        (1, [(0, Rational(3, 10)), (1, Rational(7, 10))], None),
+        (Rational(6, 5), [(0, Rational(3, 10)), (1, Rational(7, 10))], None),
+    ],
+)
+def test_an_r_transform_of_several_atoms(exponent, atoms, top):
+    """Of a law to the free power t: atoms of mass t a - (t - 1) at t x (Belinschi and Bercovici 2004)."""
+    law = freeprob.law(R=exponent * symbolic.mixture(atoms).R)
+    t = float(exponent)
+    expected = [(t * float(x), t * float(a) - (t - 1)) for x, a in atoms]
+    assert np.array(law.atoms) == pytest.approx(np.array(expected), abs=1e-9) and law.error < 1e-9
+    if top is not None:
+        assert law.support[-1][1] == pytest.approx(top, rel=1e-9)
+
+
+def test_a_product_moved_by_a_number():
+    law = symbolic.marchenko_pastur(1) * symbolic.mixture([(1, HALF), (4, HALF)])
+    moved = freeprob.law(law.shift(1))
+    assert moved.support[0] == pytest.approx((1.0, 13.2424874698), abs=1e-9)
+    assert moved.density([2.0, 6.0]) == pytest.approx([0.1908200733, 0.0494032170], abs=1e-10)
+
+
+# five hundred sums and products ------------------------------------------------------------------------------------
+
+
+def check_spike(seed: int) -> float:
+    """A law with a small mass anywhere plus a semicircle, or times Marchenko and Pastur's law; the CPU seconds."""
+    rng = np.random.default_rng(seed)
+    mass, place = 10 ** rng.uniform(-6, -1), 10 ** rng.uniform(-1, 1.5)
+    if seed % 2:
+        variance = 10 ** rng.uniform(-2, 0.5)
+        atoms = [(0.0, 1 - mass), (place * rng.choice([-1, 1]), mass)]
+        begin = time.process_time()
+        law = freeprob.add(freeprob.law(symbolic.semicircle(variance)), atoms)
+        spent = time.process_time() - begin
+        x = inner(law, 3)
+        exact = np.array([pastur(atoms, variance, v) for v in x])
+        assert law.variance == pytest.approx(variance + mass * (1 - mass) * place**2, rel=1e-11)
+    else:
+        ratio = float(rng.choice([0.1, 0.5, 1.0, 2.0]))
+        atoms = [(1.0, 1 - mass), (place, mass)]
+        begin = time.process_time()
+        law = freeprob.multiply(wishart(ratio), atoms)
+        spent = time.process_time() - begin
+        x = inner(law, 3)
+        exact = np.array([silverstein(atoms, ratio, v) for v in x])
+        assert law.moment(1) == pytest.approx(1 - mass + mass * place, rel=1e-12)
+    assert law.error < 1e-8
+    assert np.all(np.abs(law.density(x) - exact) < 1e-6 * exact + 1e-9 * exact.max())
+    return spent
+
+
+def test_twenty_random_spikes():
+    for seed in range(20):
+        check_spike(seed)
+
+
+@pytest.mark.sweep
+def test_five_hundred_random_spikes():
+    spent = [check_spike(seed) for seed in range(1000, 1500)]
+    assert max(spent) < 2.0 and np.median(spent) < 0.2

@@ -3,11 +3,11 @@
 from math import comb
 
 import pytest
-from sympy import Rational, Symbol, binomial, exp, expand, simplify, sqrt, symbols
+from sympy import Rational, Symbol, binomial, cancel, exp, expand, simplify, sqrt, symbols, together
 
 from widelimit.theory import freeprob
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.theory.freeprob import Law, derivations, g, m, noncrossing_partitions, z
+from widelimit.theory.freeprob import Law, algebraic, derivations, g, m, noncrossing_partitions, z
 from widelimit.theory.freeprob.series import cumulants_from_moments, moments_from_cumulants
 
 HALF = Rational(1, 2)
@@ -158,3 +158,50 @@ def test_refusals():
     with pytest.raises(ArgumentError, match="`ratio`"):
         freeprob.marchenko_pastur(-1)
     assert Law.of(S=exp(-m)).polynomial is None
+
+
+def test_no_list_of_partitions_that_never_ends():
+    with pytest.raises(ArgumentError, match="`n` must be at most 20"):
+        noncrossing_partitions(21)
+    with pytest.raises(ArgumentError, match="whole number"):
+        noncrossing_partitions(-1)
+
+
+def test_the_polynomial_of_a_free_sum():
+    """Signs plus semicircle: w^3 - z w^2 + (v - 1) w + z = 0, w = z - v G (Pastur), with G = (1 + m)/z."""
+    law = freeprob.mixture([(-1, HALF), (1, HALF)]) + freeprob.semicircle(2)
+    G = (1 + m) / z
+    w = z - 2 * G
+    expected = expand(together((w * (w**2 - 1) - (z * (w**2 - 1) - 2 * w)) * z**3))
+    ratio = cancel(expected / law.polynomial)
+    assert ratio.is_rational_function(z) and not ratio.has(m) and ratio != 0
+
+
+def test_the_polynomial_of_signs_plus_signs_is_that_of_the_arcsine_law():
+    signs = freeprob.mixture([(-1, HALF), (1, HALF)])
+    total = algebraic.total(signs.polynomial, signs.polynomial, [0, 2, 0, 6, 0, 20])
+    assert cancel(total / ((1 + m) ** 2 * (z**2 - 4) - z**2)).is_number  # G^2 (z^2 - 4) = 1
+
+
+def test_atoms_of_a_corner():
+    """A corner of share t of a law with an atom of mass a keeps (a - (1 - t))/t of it; of two atoms, each its own."""
+    law = freeprob.mixture([(1, Rational(2, 3)), (5, Rational(1, 3))])
+    half = Rational(1, 2)
+    assert law.compress(half).atoms == ((1, Rational(1, 3)),)
+    assert law.compress(Rational(3, 4)).atoms == ((1, Rational(5, 9)), (5, Rational(1, 9)))
+    assert law.compress(Rational(1, 3)).atoms == ()
+
+
+def test_powers_of_a_law_without_an_s_transform():
+    """Moments of a law given by its moments' polynomial only: S to the power, by hand from m_1 to m_3.
+
+    log S = -log m_1 - (m_2/m_1^2 - 1) m + ...: a power p multiplies log m_1 and the relative variance.
+    """
+    base = freeprob.marchenko_pastur(HALF) + freeprob.mixture([(1, HALF), (3, HALF)])
+    assert base.S is None
+    mean, second = base.moments(2)
+    power = Rational(3, 2)
+    raised = base**power
+    assert raised.moments(1)[0] == mean**power
+    relative = simplify(raised.moments(2)[1] / raised.moments(1)[0] ** 2 - 1)
+    assert relative == simplify(power * (second / mean**2 - 1))

@@ -136,6 +136,9 @@ def predict(s_transform: str = "", r_transform: str = "") -> LawSummary:
     >>> round(predict("1/(1 + m)**2").largest, 9)
     6.75
     """
+    for argument, text in (("s_transform", s_transform), ("r_transform", r_transform)):
+        if not isinstance(text, str):
+            raise ArgumentError(argument, "must be text, an expression in one symbol", text)
     if s_transform and r_transform:
         raise ArgumentError("r_transform", "must not be given beside s_transform", r_transform)
     if r_transform:
@@ -157,6 +160,6 @@ def predict(s_transform: str = "", r_transform: str = "") -> LawSummary:
 
 def _read(text: str, symbol: str) -> Expr:
     """Read an expression by the whitelist that activations are read by, which calls its variable x."""
-    if not isinstance(text, str) or re.search(r"\bx\b", text):
+    if re.search(r"\bx\b", text):
         raise ArgumentError("transform", f"must be an expression in {symbol}", text)
     return parse(re.sub(rf"\b{symbol}\b", "x", text))

@@ -17,6 +17,7 @@ from widelimit.numerics.freeprob.closed import of_r, of_s, quadratic_law
 from widelimit.numerics.freeprob.continuation import Branch
 from widelimit.numerics.freeprob.curves import log_s, r_curve, s_curve
 from widelimit.numerics.freeprob.edges import detect_intervals, line_intervals
+from widelimit.numerics.freeprob.poles import poles
 from widelimit.numerics.freeprob.real_axis import (
     line_atom,
     outer_edge,
@@ -117,7 +118,16 @@ def law_from_r(R: Expr, name: str = "", known: Atoms | None = None) -> SpectralL
     values = [float(v) for v in moments_of_cumulants(cumulants)]
     system = RSystem(curve, mean, deviation)
     branch = Branch(system, mean, 100.0 * deviation)
-    atoms = line_atom(curve, deviation) if known is None else list(known)
+    if known is None:
+        atoms = poles(R, branch, deviation) or line_atom(curve, deviation)
+    else:
+        atoms = list(known)
+    if sum(a for _, a in atoms) > 1 - 1e-9:
+        total = sum(a for _, a in atoms)
+        atoms = [(x, a / total) for x, a in atoms]
+        return SpectralLaw(
+            name or f"R = {R}", None, [], atoms, lambda k: values[k - 1], coordinate="linear", known=EXACT
+        )
     low, high = (outer_edge(curve, deviation, sign, mean) for sign in (-1.0, 1.0))
     intervals = line_intervals(branch, low, high)
     return SpectralLaw(

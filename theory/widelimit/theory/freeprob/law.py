@@ -386,9 +386,7 @@ class Law:
             sequence,
             None if self.atoms is None else tuple(Atom(x + b, a) for x, a in self.atoms),
             None if self.support is None else tuple((x + b, y + b) for x, y in self.support),
-            made=("sum", self.made[1].shift(b), self.made[2])
-            if self.made and self.made[0] == "sum"
-            else None,
+            made=_moved(self, b),
         )
 
     @_recorded
@@ -482,6 +480,15 @@ def _combined(
         return None if left is None or right is None else rule(left, right, list(sequence(6)))
 
     return Law(name, S, R, M, sequence, atoms, None, eliminated)
+
+
+def _moved(law: Law, amount: Expr) -> Made | None:
+    """How law + amount is made: of a sum the first part is moved, to all else that is made a point mass is added."""
+    if law.made is None:
+        return None
+    if law.made[0] == "sum":
+        return "sum", law.made[1].shift(amount), law.made[2]
+    return "sum", law, Law.of(R=amount, name=str(amount), atoms=[(amount, Integer(1))])
 
 
 def _scaled(made: Made | None, factor: Expr) -> Made | None:
