@@ -15,9 +15,9 @@ from widelimit.theory.errors import ArgumentError, InputError
 from widelimit.validate import claims
 from widelimit.validate.claim import Claim, Plan
 from widelimit.validate.faults import ClaimError
+from widelimit.validate.judging import verdict_of
 from widelimit.validate.run import validate
 from widelimit.validate.seeds import digest, identity, seed_of
-from widelimit.validate.verdicts import verdict_of
 
 TOY = str(Path(__file__).with_name("toy_claims.py"))
 

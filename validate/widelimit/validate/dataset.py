@@ -12,6 +12,7 @@ import io
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,14 @@ _NUMBERS = (
     "lack_of_fit",
 )
 
+_CONCLUDED = (
+    "low",
+    "high",
+    "resolution",
+    "p_equivalence",
+    "p_difference",
+)  # of all claims of a page together
+
 
 def write(
     folder: Path,
@@ -52,10 +61,13 @@ def write(
     import xarray
 
     groups: dict[str, Any] = {"/": xarray.Dataset(attrs={"manifest": json.dumps(manifest)})}
+    earlier = _kept(folder / NAME, keep)
     for outcome in outcomes:
         own = [one for one in measured if one.point.claim.id == outcome.id]
-        groups[outcome.id] = dataset(outcome, own)
-    groups |= _kept(folder / NAME, keep)
+        if own:
+            groups[outcome.id] = dataset(outcome, own)
+        elif outcome.id in earlier:
+            groups[outcome.id] = _judged(earlier[outcome.id], outcome)
     # By way of memory: where the disk is full, HDF5 ends the process.
     content = xarray.DataTree.from_dict(groups).to_netcdf(None, engine="h5netcdf")
     return atomic.write_bytes(folder / NAME, bytes(content))
@@ -73,6 +85,22 @@ def _kept(path: Path, keep: Collection[str]) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         log.warning("The samples of earlier runs are missing from %s: it cannot be read (%s).", path, error)
         return {}
+
+
+def _judged(earlier: xarray.Dataset, outcome: ClaimOutcome) -> xarray.Dataset:
+    """An earlier claim's samples, with what is concluded of them now."""
+    place = {int(point): index for index, point in enumerate(earlier.point.values)}
+    verdicts = earlier.verdict.values.astype(object)
+    for index in place.values():
+        verdicts[index] = ""
+    for point, rows in groupby(outcome.rows, key=lambda row: row.point):
+        for column, row in enumerate(rows):
+            for name in _CONCLUDED:
+                earlier[name].values[place[point], column] = getattr(row, name)
+            verdicts[place[point], column] = row.verdict
+    return earlier.assign(verdict=(("point", "row"), verdicts.astype(str))).assign_attrs(
+        verdict=outcome.verdict
+    )
 
 
 def dataset(outcome: ClaimOutcome, measured: Sequence[Measured]) -> xarray.Dataset:

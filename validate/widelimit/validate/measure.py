@@ -14,12 +14,14 @@ from widelimit.validate.verdicts import Measured
 Compute = Callable[[Sequence[Cell]], Mapping[str, Done]]
 
 
-def measure(points: Sequence[Point], compute: Compute, level: float) -> list[Measured]:
+def measure(
+    points: Sequence[Point], compute: Compute, level: float, rows: int | None = None
+) -> list[Measured]:
     """Simulate points; `compute` runs cells and returns results by `Cell.key`, these and those of before.
 
-    `level` is that of the run whose rows are those of all the points.
+    `level` is that at which `rows` are judged together, by default those of the points.
     """
-    rows = sum(len(one.predicted) for one in points)
+    rows = sum(len(one.predicted) for one in points) if rows is None else rows
     results = compute([cell for one in points for cell in one.cells(0, one.pilot)])
     totals = []
     for one in points:

@@ -50,8 +50,10 @@ class RowOutcome:
     verdict, at the level that multiplicity leaves. `margin` is absolute. `slope` is the fitted coefficient
     of size^-exponent (0 without a limit). `resolution` is relative to the claim's scale. `lack_of_fit` is
     the p-value of the finite-size law (1 where there are fewer than three sizes); where the run rejects
-    that law, `flagged` is set and the interval is widened by `systematic`. `needed_replicates` would decide
-    an inconclusive row (None where replicates cannot, or none are needed).
+    that law, `flagged` is set and the interval is widened by `systematic`, which is then `shift`: how far the next
+    order would move the limit. `needed_replicates` would decide an inconclusive row (None where replicates cannot, or
+    none are needed). `scale` is what margin and resolution are relative to. Rows can be judged again from what they
+    hold (`judging`).
     """
 
     inputs: Inputs
@@ -77,6 +79,8 @@ class RowOutcome:
     flagged: bool = False
     point: int = 0
     label: Inputs = field(default_factory=dict)
+    shift: float = 0.0
+    scale: float = 0.0
 
     @property
     def residual(self) -> float:

@@ -5,7 +5,8 @@ points.point       claim, inputs -> predictions, margins, cells
 together           what earlier runs into the folder found out
 executors.drive    cells -> samples, stored one by one (`store`), found there when a run is repeated
 Point.replicates   pilot samples -> how many more replicates
-verdicts.conclude  all samples -> outcomes, with levels over the whole run
+verdicts.observed  all samples -> what was measured
+together.joined    what was measured now and earlier -> outcomes, with levels over the whole page
 dataset, manifest, report   outcomes -> results.nc, manifest.json, index.html
 """
 
@@ -33,9 +34,13 @@ from widelimit.validate.points import Point, point, with_file
 from widelimit.validate.provenance import fingerprint
 from widelimit.validate.statistics import LEVEL
 from widelimit.validate.store import Store
-from widelimit.validate.verdicts import Measured, conclude
+from widelimit.validate.verdicts import Measured, observed
 
 log = logging.getLogger(__name__)
+
+# Replicates are planned for a page of so many numbers, whatever else is in the run: claims tested one after the other
+# need the same cells as all at once.
+PAGE = 1000
 
 Precision = Literal["float64", "float32"]
 Progress = Callable[[int, int, str, float], None]
@@ -64,11 +69,12 @@ def validate(
     - `patterns`: ids, topics or shell patterns of claims (`claims.load`).
     - `preset`: how much to spend; claims without a plan for it are left out, and the manifest says so.
     - `out`: the run's folder. Cells stored there are not computed again, whatever run they came from. Runs into one
-      folder add up: its page also has the claims that earlier runs tested there, if the settings are the same.
+      folder add up: its page also has the claims that earlier runs tested there, if the settings are the same, and
+      judges all of them together.
     - `device`: auto, cpu or cuda.
     - `executor`, `jobs`, `scheduler`: any ``concurrent.futures.Executor``, which stays open; or a number of
       processes on this machine (default: one a core); or the address of a Dask scheduler.
-    - `level`: false-alarm probability of the whole run where every theory is true (`statistics`).
+    - `level`: false-alarm probability of the whole page where every theory is true (`statistics`).
     - `seed`: another seed is another, independent run.
     - `precision`: float32 is used only for claims that allow it.
     - `inputs`: a ``.npy`` or ``.csv`` matrix, in place of the data that claims start from.
@@ -114,23 +120,23 @@ def validate(
         manifest.write(folder, about)
         work = _Work(store, progress, start)
         with _executor(executor, min(jobs, _most_cells(points)), scheduler) as work.workers:
-            measured = measure(points, work.run, level)
-        outcomes = conclude(measured, level)
+            measured = measure(points, work.run, level, rows=PAGE)
         about |= {
             "status": "done",
             "finished": manifest.now(),
             "seconds": round(time.perf_counter() - start, 3),
             "cells": {"all": work.total, "computed": work.computed, "reused": work.total - work.computed},
         }
-        outcome = RunOutcome(outcomes, about, preset, level)
+        whole = together.joined(RunOutcome(observed(measured, level), about, preset, level), earlier)
         store.check()  # before a folder that was deleted meanwhile is made again, without what was stored
-        _write(folder, outcome, earlier, measured, [claim for claim, _ in found] if report else None)
-    return outcome
+        _write(folder, whole, earlier, measured, [claim for claim, _ in found] if report else None)
+    asked = {one.claim.id for one in points}
+    return RunOutcome(tuple(one for one in whole.claims if one.id in asked), about, preset, level)
 
 
 def _write(
     folder: Path,
-    outcome: RunOutcome,
+    whole: RunOutcome,
     earlier: together.Kept,
     measured: Sequence[Measured],
     claims: Sequence[Claim] | None,
@@ -139,8 +145,7 @@ def _write(
     from widelimit.validate import report as pages
     from widelimit.validate.report import machine
 
-    whole = together.joined(outcome, earlier)
-    dataset.write(folder, outcome.claims, measured, whole.manifest, keep=earlier.ids)
+    dataset.write(folder, whole.claims, measured, whole.manifest, keep=earlier.ids)
     if claims is not None:
         pages.write(whole, folder, claims)
     else:

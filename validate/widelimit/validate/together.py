@@ -1,19 +1,20 @@
 """Runs into one folder add up: what earlier runs found out there stays, beside what this one found.
 
-A claim that is tested again takes the place of its older outcome. The others are kept as they were judged, so that runs
-with other settings (seed, preset, level ...) cannot share a folder with them: levels and the commands of a page hold
-for the whole page.
+A claim that is tested again takes the place of its older outcome. The others keep what was measured and are judged
+again, together with those of this run: levels hold over the page. Runs with other settings (seed, preset, level ...)
+cannot share a folder with them: settings and the commands of a page hold for the whole page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from widelimit.theory.errors import ArgumentError, StoreError
 from widelimit.theory.topics import TOPICS
+from widelimit.validate.judging import judged, restored
 from widelimit.validate.outcome import ClaimOutcome, RunOutcome
 from widelimit.validate.report import machine
 
@@ -46,7 +47,12 @@ def kept(folder: Path, replaced: Collection[str], settings: Mapping[str, Any]) -
         earlier = machine.read(folder)
     except StoreError as error:
         return Kept(lost=f"What earlier runs found out is left out: {error}")
-    claims = tuple(one for one in earlier.claims if one.id not in replaced)
+    try:
+        claims = tuple(restored(one) for one in earlier.claims if one.id not in replaced and one.rows)
+    except (ValueError, ArithmeticError) as error:
+        return Kept(
+            lost=f"What earlier runs found out is left out: {folder / machine.NAME} is damaged: {error}."
+        )
     if not claims:
         return Kept()
     for name in SETTINGS:
@@ -63,30 +69,24 @@ def kept(folder: Path, replaced: Collection[str], settings: Mapping[str, Any]) -
 
 
 def joined(outcome: RunOutcome, earlier: Kept) -> RunOutcome:
-    """Return what the folder holds now: this run's outcome, and what is kept of earlier ones.
+    """Return what the folder holds now: what this run `observed` and what is kept of earlier ones, judged together.
 
     The manifest is this run's, with the claims, warnings and times of all, and a list of the ``runs`` they came from.
     """
     if not earlier.claims or earlier.manifest is None:
-        return outcome
+        return replace(outcome, claims=judged(outcome.claims, outcome.level))
     now = dict(outcome.manifest)
     own = {one.id for one in outcome.claims}
     runs = [*_runs(earlier.manifest, own), {"claims": sorted(own), **_part(now)}]
-    together = (
-        f"The claims were tested in {len(runs)} runs into this folder: "
-        f"the level {outcome.level:g} holds over each run, not over all of them."
-    )
-    warnings = [*earlier.manifest.get("warnings", ()), *now.get("warnings", ())]
-    unique = dict.fromkeys(one for one in warnings if " runs into this folder: " not in one)
     now |= {
         "claims": sorted({*own, *earlier.ids}),
         "claims_from": sorted({*earlier.manifest.get("claims_from", ()), *now.get("claims_from", ())}),
-        "warnings": [*unique, together],
+        "warnings": list(dict.fromkeys([*earlier.manifest.get("warnings", ()), *now.get("warnings", ())])),
         "seconds": round(sum(run.get("seconds") or 0.0 for run in runs), 3),
         "runs": runs,
     }
     claims = sorted((*outcome.claims, *earlier.claims), key=_place)
-    return RunOutcome(tuple(claims), now, outcome.preset, outcome.level)
+    return RunOutcome(judged(claims, outcome.level), now, outcome.preset, outcome.level)
 
 
 def _runs(manifest: Mapping[str, Any], replaced: Collection[str]) -> list[dict[str, Any]]:

@@ -28,7 +28,17 @@ from widelimit.validate.text import clean
 
 NAME = "report.json"
 SCHEMA = 1
-_EXACT = ("predicted", "measured")  # all digits; of the others, six carry all that they know
+# All digits of what is measured and of what it is judged by; of the others, six carry all that they know.
+_EXACT = (
+    "predicted",
+    "measured",
+    "standard_error",
+    "degrees_of_freedom",
+    "margin",
+    "scale",
+    "lack_of_fit",
+    "shift",
+)
 _DIGITS = 6
 
 
@@ -109,7 +119,7 @@ def _row(row: RowOutcome) -> dict[str, Any]:
         if field.name == "sizes":
             value = [[s.size, s.replicates, s.mean, _rounded(s.standard_error)] for s in value]
         elif field.name == "counterfactuals":
-            value = [[c.name, _rounded(c.predicted), _rounded(c.p_value), c.rejected] for c in value]
+            value = [[c.name, c.predicted, _rounded(c.p_value), c.rejected] for c in value]
         elif field.name == "label":
             value = list(value)
         elif isinstance(value, float) and field.name not in _EXACT:
