@@ -117,3 +117,13 @@ def test_samples_and_inputs_that_make_no_sense():
     centred = X[:, :9] - X[:, :9].mean(axis=0)
     assert net.fisher(centred, samples=1000).largest > 0  # as many centred inputs overlap less
     assert net.fisher(np.ones((3, 9))).largest > 0
+
+
+@pytest.mark.parametrize(("rows", "outputs"), [(1, 1), (2, 1), (1, 2), (3, 1), (2, 3)])
+def test_few_outputs_against_explicit_gradients(rows, outputs):
+    """One or two numbers in all are done without Lanczos: W x with gradients x, and 1 for the bias, in each output."""
+    x = np.random.default_rng(rows).standard_normal((rows, 4))
+    module = torch.nn.Linear(4, outputs).double()
+    gradients = np.hstack([x, np.ones((rows, 1))])  # of one output; others have parameters of their own
+    right = np.linalg.eigvalsh(gradients.T @ gradients / rows)[-1]
+    assert largest_eigenvalue(module, torch.tensor(x)) == pytest.approx(right, rel=1e-6)
