@@ -399,3 +399,10 @@ def test_slopes_close_to_zero_keep_their_digits(activation, q):
         ) / mpmath.sqrt(2 * mpmath.pi * q)
     value = (found.weights / (complex(zeta) - found.nodes)).sum() * complex(zeta)
     assert abs(value / complex(exact) - 1) < 1e-10
+
+
+@pytest.mark.parametrize("law", [jacobian.residual, jacobian.smooth_class, jacobian.bernoulli_class])
+@pytest.mark.parametrize("strength", [5e-324, 1e-320, 1e-9, 400.0, 8.988e307, 1.797e308, [], [0.3]])
+def test_strengths_that_no_law_resolves_are_refused(law, strength):
+    with pytest.raises(ArgumentError, match=r"s0_squared|strength"):
+        law(strength)

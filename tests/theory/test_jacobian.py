@@ -98,3 +98,21 @@ def test_refusals():
         jacobian.s_transform("tanh")
     with pytest.raises(ArgumentError, match="`ratios`"):
         jacobian.rectangular([-1], "relu")
+
+
+@pytest.mark.parametrize("k", [1, 7, 180])
+def test_high_moments_of_one_orthogonal_layer(k):
+    """D^2/p has the mass p at 1/p: m_k = p^(1 - k)."""
+    found = jacobian.bernoulli_moment(k).subs({depth: 1, p: HALF})
+    assert found == 2 ** (k - 1)
+
+
+@pytest.mark.parametrize("k", [201, 10**6, 10**400])
+def test_orders_without_end_are_refused(k):
+    for call in (
+        jacobian.bernoulli_moment,
+        lambda k: jacobian.class_moment(k, "smooth"),
+        lambda k: jacobian.slope_moment("tanh", k),
+    ):
+        with pytest.raises(ArgumentError, match="must be at most 200"):
+            call(k)

@@ -20,7 +20,7 @@ from widelimit.numerics import cache, threads
 from widelimit.numerics.features import Features, features
 from widelimit.numerics.pair import pair
 from widelimit.numerics.quadrature import gaussian
-from widelimit.theory.errors import InfiniteMomentError, InputError, shown
+from widelimit.theory.errors import ConvergenceError, InfiniteMomentError, InputError, shown
 
 if TYPE_CHECKING:
     from widelimit.numerics.compile import Compiled, Request
@@ -143,16 +143,28 @@ class Plan:
                 f"The Gaussian expectation {self._shown(index)} does not exist or overflows at {where}. "
                 "Use an activation that grows more slowly, or smaller variances."
             )
+        if not missing and (coarse := ~lost & ~np.isfinite(errors)).any():
+            index, row = np.argwhere(coarse)[0]
+            where = ", ".join(f"{s} = {a[row]:g}" for s, a in zip(self.request.arguments, flat, strict=True))
+            raise ConvergenceError(unresolved(self._shown(index), where))
         columns = (*flat, *np.ascontiguousarray(values))
         with np.errstate(all="ignore"):
             out = self.rest.evaluate(*columns)[0]
             slopes = self._sensitivity.evaluate(*columns)[0].reshape(len(out), len(self.symbols), count)
-            bound = (np.abs(slopes) * errors).sum(axis=1)
+            bound = np.where(slopes == 0, 0.0, np.abs(slopes) * errors).sum(axis=1)
         out[:, lost.any(axis=0)] = bound[:, lost.any(axis=0)] = np.inf
         return out, bound
 
     def _shown(self, index: int) -> str:
         return shown(str(_expectations(self.request.expressions)[index]), 120)
+
+
+def unresolved(what: str, where: str) -> str:
+    """What to say of an expectation whose integrand oscillates too often to be followed."""
+    return (
+        f"The Gaussian expectation {what} is not resolved at {where}: its integrand oscillates too often there. "
+        "Use smaller variances, or an activation whose moments have a closed form."
+    )
 
 
 def _expectations(expressions: Sequence[Expr]) -> list[Expr]:

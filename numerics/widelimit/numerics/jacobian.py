@@ -118,13 +118,13 @@ def slopes(activation: str | Activation | Expr, q: float) -> Slopes:
 
 def smooth_class(s0_squared: float) -> SpectralLaw:
     """Limit law of smooth activations under double scaling, S = exp(-s0^2 m) (1802.09979, section 4)."""
-    value = _exact("s0_squared", arguments.positive("s0_squared", s0_squared))
+    value = _strength("s0_squared", s0_squared)
     return law_of(S=exp(-value * _m), name=f"smooth class, s0^2 = {value}")
 
 
 def bernoulli_class(s0_squared: float) -> SpectralLaw:
     """Limit law of piecewise linear activations under double scaling, S = exp(-s0^2 m/(1 + m)) (1802.09979)."""
-    value = _exact("s0_squared", arguments.positive("s0_squared", s0_squared))
+    value = _strength("s0_squared", s0_squared)
     return law_of(S=exp(-value * _m / (1 + _m)), name=f"Bernoulli class, s0^2 = {value}")
 
 
@@ -136,7 +136,7 @@ def residual(strength: float) -> SpectralLaw:
     >>> round(law.moment(2) / law.moment(1) ** 2, 10)
     2.0
     """
-    value = _exact("strength", arguments.positive("strength", strength))
+    value = _strength("strength", strength)
     return law_of(S=exp(-value * (1 + 2 * _m)), name=f"residual, c = {value}")
 
 
@@ -222,8 +222,16 @@ def predict(
 # layers -------------------------------------------------------------------------------------------------------------
 
 
-def _exact(name: str, value: np.ndarray) -> Expr:
-    number = arguments.single(name, value)
+def _strength(name: str, value: float) -> Expr:
+    """The one parameter of a universality class, as a fraction: below 1e-5 the law is a point, above 300 no float."""
+    number = arguments.single(name, arguments.positive(name, value))
+    if not 1e-5 <= number <= 300:
+        raise ArgumentError(
+            name,
+            "must lie between 1e-5 and 300",
+            value,
+            "The law is resolved there; next to 0 it is the point 1.",
+        )
     return nsimplify(number, rational=True) if number == round(number, 12) else Rational(number)
 
 

@@ -136,7 +136,7 @@ def _solve(functions: Maps, w: Array, b: Array, rho: Array, start: Array) -> dic
     lost = ~found
     q[lost] = np.inf
     if lost.any():  # the limit of the slopes at the largest q that has moments
-        last = functions.moments(np.array([1e14]))[0][:, 0]
+        last = functions.rough_moments(np.array([1e14]))[0][:, 0]
         v[lost], p[lost], slope[lost] = last
     with np.errstate(invalid="ignore"):
         chi, slope = s * p, s * slope

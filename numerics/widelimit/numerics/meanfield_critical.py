@@ -147,9 +147,10 @@ def _line(functions: Maps, q: Array) -> dict[str, Any]:
 @functools.lru_cache(maxsize=64)
 def _grid(functions: Maps) -> tuple[Array, bool]:
     """Return sigma_b^2 on `GRID` (NaN where it is not known), and whether the edge attracts as q -> 0."""
-    (_, p, slope), _ = functions.moments(GRID)
+    (_, p, slope), errors = functions.rough_moments(GRID)
     with np.errstate(all="ignore"):
-        bias = functions.excess.evaluate(GRID, missing=True)[0][0] / p
+        (bias,), (uncertain,) = functions.excess.evaluate(GRID, missing=True)
+        bias = np.where(np.isfinite(uncertain + errors[1]), bias / p, np.nan)
         drift = slope / p - 1
     known = np.isfinite(drift) & (np.abs(drift) > ROUNDING)
     return np.where(np.isfinite(bias), bias, np.nan), bool(known.any() and drift[known.argmax()] < 0)

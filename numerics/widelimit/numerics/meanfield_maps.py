@@ -21,7 +21,7 @@ from sympy import Expr
 
 from widelimit.numerics import cache
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.expected import Kernel
+from widelimit.numerics.expected import Kernel, unresolved
 from widelimit.numerics.features import Features, features
 from widelimit.numerics.meanfield_lengths import Table
 from widelimit.numerics.meanfield_pairs import Closed, Conditioned, Series
@@ -30,7 +30,7 @@ from widelimit.numerics.quadrature import TINY, gaussian
 from widelimit.theory import meanfield as theory
 from widelimit.theory.activation import Activation
 from widelimit.theory.activation import x as X
-from widelimit.theory.errors import DomainError
+from widelimit.theory.errors import ConvergenceError, DomainError
 from widelimit.theory.expectation import Expectation, without_deltas
 from widelimit.theory.precision import evaluate
 
@@ -74,7 +74,19 @@ class Maps:
         return compile(self.formulas.integrals, [Q], name="integrals")
 
     def moments(self, q: Array) -> tuple[Array, Array]:
-        """Return (V, P, dV/dq) and their error bounds, (3, n); inf where a moment does not exist."""
+        """Return (V, P, dV/dq) and their error bounds, (3, n); inf where a moment does not exist.
+
+        Raises `ConvergenceError` where quadrature does not resolve one, as `rough_moments` does not.
+        """
+        values, errors = self.rough_moments(q)
+        coarse = (np.isfinite(values) & ~np.isfinite(errors)).any(axis=0)
+        if coarse.any():
+            where = f"the variance q = {q[coarse][0]:g}"
+            raise ConvergenceError(unresolved(f"of a square of {self.activation.name}", where))
+        return values, errors
+
+    def rough_moments(self, q: Array) -> tuple[Array, Array]:
+        """Return the same with an error bound of inf where quadrature resolves nothing: enough to look for roots."""
         at = np.ascontiguousarray(np.maximum(q, TINY))
         values, errors = self._moments.evaluate(at, missing=True)
         low, high = self.formulas.trusted
@@ -111,7 +123,7 @@ class Maps:
     @cached_property
     def table(self) -> Table:
         """V and dV/dq on the shared grid."""
-        return Table.of(self.moments)
+        return Table.of(self.rough_moments)
 
     @cached_property
     def closed(self) -> bool:

@@ -60,13 +60,14 @@ def coefficients(f: Integrand, q: Array, features: Features, terms: int = TERMS)
     True
     """
     q = np.maximum(np.asarray(q, float), TINY)
-    squares, _ = gaussian(lambda x, rows: f(x, rows) ** 2, q, features)
+    squares, uncertain = gaussian(lambda x, rows: f(x, rows) ** 2, q, features)
     values, moment = projected(f, q, features, terms)
     # the nodes resolve f if they reproduce its second moment
     scale = np.sqrt(squares[0])
     with np.errstate(invalid="ignore"):
         error = np.abs(moment - squares[0]) / np.where(scale > 0, scale, 1) + ROUNDING * scale
-    return Coefficients(values, squares[0], np.where(np.isfinite(squares[0]), error, math.inf))
+    known = np.isfinite(squares[0]) & np.isfinite(uncertain[0])
+    return Coefficients(values, squares[0], np.where(known, error, math.inf))
 
 
 def projected(f: Integrand, q: Array, features: Features, terms: int) -> tuple[Array, Array]:

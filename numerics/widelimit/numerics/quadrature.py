@@ -6,7 +6,8 @@
 
 A row is one (m, q); rows advance together in NumPy and only f itself is compiled. An integrand is a callable
 ``f(x, rows) -> (k, *x.shape)``: k functions at the points x, whose first axis belongs to the given rows. An
-expectation that does not exist, or that overflows, comes back as inf, never as a number that looks right.
+expectation that does not exist, or that overflows, comes back as inf, never as a number that looks right. One that was
+not resolved (sin(x)*tanh(x) over a Gaussian of millions of periods) has the error bound inf; whoever calls refuses it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ REACH = (
     38.0,
 )  # |z| up to which the weight is followed, as far as f makes it necessary
 CROWD = 512  # so many panels of one integral unfinished at once: more than kinks or spots account for
+UNRESOLVED = 1e-6  # an error above this share of E|f| is no result
 GRADED = (26, 120)  # panels towards a fractional power, each a quarter of the last: away from 0, and at 0
 NODES = 4096  # more trapezoid nodes than this: use panels
 ELEMENTS = 1 << 16  # function values held at once: stays in the cache of a core
@@ -274,5 +276,6 @@ def _panels(
         parent = np.tile(rough[:, ~fine], 2)
         middle = 0.5 * (low + high)
         owner, low, high = np.tile(owner, 2), np.concatenate([low, middle]), np.concatenate([middle, high])
+    error[error > UNRESOLVED * size] = math.inf
     total[:, cut] = error[:, cut] = math.inf
     return total, error + ROUNDING * size + 100 * tail, cut

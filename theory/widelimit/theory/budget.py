@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from inspect import CO_GENERATOR
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+AGAIN = 5000  # calls after which it is raised again, should it have been swallowed
 
 
 class Exhausted(BaseException):
@@ -42,7 +44,9 @@ def within(calls: int, function: Callable[[], Result]) -> Result:
     def count(frame: Any, event: str, argument: Any) -> None:
         nonlocal left
         left -= 1
-        if left < 0:
+        # a generator that is being closed cannot pass it on: Python would print it and go on
+        if left < 0 and event != "return" and not frame.f_code.co_flags & CO_GENERATOR:
+            left = AGAIN
             raise Exhausted
 
     sys.setprofile(count)

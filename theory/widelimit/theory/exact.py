@@ -173,9 +173,24 @@ def takes(**doors: Callable[[str, Any], Any]) -> Callable[[F], F]:
     return decorate
 
 
-def order(least: int) -> Callable[[str, Any], int]:
-    """The door of whole numbers of at least `least`, for `takes`."""
-    return lambda name, value: whole(name, value, least)
+def order(least: int, most: int | None = None) -> Callable[[str, Any], int]:
+    """The door of whole numbers of at least `least` for `takes`; of at most `most`, where a formula has so many terms.
+
+    >>> order(1, 200)("k", 10**6)
+    Traceback (most recent call last):
+    ...
+    widelimit.theory.errors.ArgumentError: Argument `k` must be at most 200, but is 1000000. The formula has as many ...
+    """
+
+    def checked(name: str, value: object) -> int:
+        found = whole(name, value, least)
+        if most is not None and found > most:
+            raise ArgumentError(
+                name, f"must be at most {most}", value, "The formula has as many terms: use a smaller one."
+            )
+        return found
+
+    return checked
 
 
 def whole(name: str, value: object, least: int, help: str = "") -> int:

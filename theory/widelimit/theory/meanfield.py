@@ -404,6 +404,8 @@ def rough_square(r: Expr, below: Expr, above: Expr) -> Expr:
     >>> rough_square(S.Zero, S(2), S(5))
     9
     """
+    if not r.free_symbols and not (r.is_real and abs(r) < Rational(1, 2)):
+        raise ArgumentError("r", "must lie between -1/2 and 1/2", r)
     alone = gamma(r + 1) ** 2 / (gamma(2 * r + 2) * sin(pi * (r + Rational(1, 2))))
     together = gamma(r + 1) ** 2 / gamma(2 * r + 2)
     return (below**2 + above**2) * alone - 2 * below * above * together

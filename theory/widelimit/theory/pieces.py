@@ -37,7 +37,7 @@ from sympy import (
     zoo,
 )
 
-from sympy import asinh, atan, erf, exp, expand, limit, log, sign, simplify, sinh, tanh  # isort: skip
+from sympy import asinh, atan, erf, exp, expand, factor, limit, log, sign, simplify, sinh, tanh  # isort: skip
 from sympy.logic.boolalg import Boolean, BooleanFunction, BooleanTrue
 
 from sympy.core.relational import Relational  # isort: skip
@@ -264,8 +264,10 @@ def _zeros(base: Expr, x: Symbol) -> list[Expr]:
         return []
     try:
         return real_roots(base, x)
-    except ParseError:  # none that the rules can find
-        return []
+    except ParseError:  # none that the rules can find: is there any?
+        if sampling.apart_from_zero(base, x):
+            return []
+        raise
 
 
 def _rough(e: Expr, x: Symbol, b: Expr, fractional: bool = False) -> bool:
@@ -402,6 +404,8 @@ def real_roots(expr: Expr, variable: Symbol) -> list[Expr]:
         return []
     if isinstance(expr, _ODD):
         return real_roots(expr.args[0], variable)
+    if isinstance(expr, log):
+        return real_roots(expr.args[0] - 1, variable)
     if isinstance(expr, Add):
         constant, rest = expr.as_independent(variable, as_Add=True)
         scale, core = rest.as_independent(variable, as_Add=False)
@@ -412,6 +416,8 @@ def real_roots(expr: Expr, variable: Symbol) -> list[Expr]:
             return real_roots(core.args[0] - preimage, variable) if preimage.is_real else []
     if expr.is_positive or expr.is_negative:
         return []
+    if isinstance(expr, Add) and isinstance(factored := factor(expr), Mul):  # exp(2*x) - exp(x)
+        return real_roots(factored, variable)
     raise ParseError(
         f"The places where {shown(str(expr))} changes sign cannot be found; write the kinks explicitly."
     )
@@ -463,7 +469,10 @@ def _split_piecewise(expr: Piecewise, variable: Symbol) -> Pieces:
     branches = []
     for low, high in cells_of(breaks):
         point = middle(low, high)
-        branches.append(next(e for e, c in expr.args if _holds(c, variable, point)))
+        branch = next((e for e, c in expr.args if _holds(c, variable, point)), None)
+        if branch is None:
+            raise ParseError(f"The cases of {shown(str(expr))} leave {variable} = {point} without a value.")
+        branches.append(branch)
     inner = [split(e, variable) for e in branches]
     all_breaks = list(breaks)
     for (low, high), part in zip(cells_of(breaks), inner, strict=True):

@@ -56,6 +56,41 @@ def is_real(found: Any) -> bool:
     return isinstance(found, mpmath.mpf) and bool(mpmath.isfinite(found))
 
 
+def apart_from_zero(expr: Expr, variable: Symbol) -> bool:
+    """Whether a function keeps its sign, and its distance from zero in every dip, as far as fifty points tell.
+
+    What vanishes at infinity only, such as 1 + erf(x), never reaches zero.
+
+    >>> from sympy import Symbol, cos, erf, exp
+    >>> x = Symbol("x", real=True)
+    >>> [apart_from_zero(f, x) for f in (2 + cos(x), 1 + erf(x), 1 - cos(x), exp(x) - x - 1)]
+    [True, True, False, False]
+    """
+    places = [k / 8 for k in range(-25, 26)]  # up to sinh(25/8) = 11.4
+    found = [_number(expr, variable, place) for place in places]
+    if None in found or not min(found) * max(found) > 0:
+        return False
+    size = [abs(number) for number in found]
+    dips = [k for k in range(1, len(size) - 1) if size[k] <= min(size[k - 1], size[k + 1])]
+    return all(_least(expr, variable, places[k]) > 1e-4 * max(size[k - 1], size[k + 1]) for k in dips)
+
+
+def _number(expr: Expr, variable: Symbol, place: float) -> Any:
+    found = value(expr, variable, mpmath.sinh(place), digits=FINE)
+    return found if is_real(found) else None
+
+
+def _least(expr: Expr, variable: Symbol, place: float) -> Any:
+    """The least size next to a sample, by thirds of the way between its neighbours."""
+    low, high = place - 1 / 8, place + 1 / 8
+    left = right = mpmath.mpf(0)
+    for _ in range(24):
+        thirds = low + (high - low) / 3, high - (high - low) / 3
+        left, right = (abs(_number(expr, variable, third) or 0) for third in thirds)
+        low, high = (low, thirds[1]) if left <= right else (thirds[0], high)
+    return min(left, right)
+
+
 def mirrored(expr: Expr, variable: Symbol, point: Any) -> bool:
     """Whether f(-p) = -f(p) to thirty digits.
 
