@@ -237,3 +237,40 @@ def test_a_hundred_thousand_layers():
 def test_empty_requests_are_empty():
     assert meanfield.critical_line("tanh", q_star=[]).q_star.size == 0
     assert meanfield.solve("tanh", sigma_w=[], sigma_b=0.1).q_star.size == 0
+
+
+GROWING = [
+    "tanh",
+    "gelu",
+    "hard_tanh",
+    "x+0.3*sin(7*x)",
+    "abs(x)**1.5",
+    "tanh(9*x)+0.1*x",
+    "cos(x)+x",
+    "x*exp(-x**2/2)",
+]
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_no_activation_has_two_edges_at_one_bias(name):
+    """sigma_b^2 grows along the edge, at least as sqrt(q), whatever the shape: small-scale bumps, shifts, kinks."""
+    line = meanfield.critical_line(name, q_star=np.geomspace(0.02, 1e3, 200))
+    squares = line.sigma_b[line.exists] ** 2
+    there = np.flatnonzero(line.exists)
+    assert (np.diff(there) == 1).all() and there[-1] == 199  # once the edge exists it goes on
+    growth = np.diff(np.log(squares)) / np.log(line.q_star[there][1] / line.q_star[there][0])
+    assert (growth >= 0.5 - 1e-9).all()
+    middle = float(squares[squares.size // 2] ** 0.5)
+    assert len(meanfield.critical_line(name, sigma_b=middle).solutions) == 1
+
+
+@pytest.mark.parametrize("name", ["tanh", "hard_tanh", "cos(x)", "abs(x)**1.5"])
+def test_growth_along_the_edge_against_differences(name):
+    q, h = 0.7, 1e-4
+    points = meanfield.critical_line(name, q_star=[q * math.exp(-h), q * math.exp(h)])
+    if name != "cos(x)":  # does not exist at this q
+        slope = float(np.diff(points.sigma_b**2)[0]) / (2 * h)
+    else:
+        slope = q + q / math.sinh(q) ** 2  # of q - coth q
+    expected = float(theory.critical_growth(name).subs(theory.q, q).evalf(20))
+    assert expected == pytest.approx(slope, rel=1e-7)

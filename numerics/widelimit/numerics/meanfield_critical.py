@@ -2,6 +2,9 @@
 
 The difference is compiled in the form of `theory.meanfield.critical_excess`, which keeps its digits down to q = 0, and
 the end of the edge at sigma_b = 0 is a limit that theory knows (`critical_limit`): no small q stands for it.
+
+No activation has two edges at one sigma_b > 0: along the edge sigma_b^2 grows with q, at least as its root
+(`theory.meanfield.critical_growth`). What is looked for is therefore one crossing.
 """
 
 from __future__ import annotations
@@ -37,8 +40,8 @@ class CriticalLine:
 
     At sigma_b = 0 the edge ends at q_star = 0, and every field is the limit there: length_slope is 1, `stable` is that
     of the edge nearby (as wherever length_slope is 1 to rounding): the recursion falls towards 0, or it runs away.
-    `solutions` lists every q_star of a scalar request by sigma_b in increasing order, `solutions_sigma_w` and
-    `solutions_stable` the edges that belong to them; the point returned is the first stable one, else the first.
+    `solutions` lists the q_star of a scalar request by sigma_b, `solutions_sigma_w` and `solutions_stable` what belongs
+    to it: no activation has two (`theory.meanfield.critical_growth`).
     """
 
     q_star: Any
@@ -57,7 +60,7 @@ class CriticalLine:
 def critical_line(
     activation: str | Activation | Expr, *, q_star: Any = None, sigma_b: Any = None
 ) -> CriticalLine:
-    """Edge of chaos by q_star (explicit) or by sigma_b (every q that solves it; a stable one is preferred).
+    """Edge of chaos by q_star (explicit) or by sigma_b (the q that solves it: there is one at most).
 
     ``sigma_w^2 = 1/P(q)``, ``sigma_b^2 = q - V(q)/P(q)``, P = E phi'^2 (1611.01232, section 3). sigma_b = 0 gives the
     limit q* = 0 with sigma_w^2 = 2/(phi'(0-)^2 + phi'(0+)^2) where phi(0) = 0 (1 for tanh and elu); where every q is on

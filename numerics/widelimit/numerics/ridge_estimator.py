@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from widelimit.numerics import ridge_serial
-from widelimit.numerics.ridge_penalty import optimal_penalty
 from widelimit.numerics.ridge_posterior import Population
 from widelimit.numerics.ridge_rows import observations, weights
 from widelimit.numerics.ridge_sample import centred, decompose, refuse_extremes
@@ -110,9 +109,7 @@ class AsymptoticRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
             population = Population.of(sample)
             for k, which in enumerate(np.flatnonzero(varies)):
                 noise[which] = population.posteriors[k].noise
-                best = optimal_penalty(
-                    population.spectrum(k), noise=noise[which], sample_ratio=samples / population.dimensions
-                )
+                best = population.choice(k)
                 penalty[which], error[which] = best.penalty, best.test_error * sample.grown
                 interval[which] = population.interval(error[which], best.effective_ridge, k)
         full = sample.rank == min(samples, x.shape[1])

@@ -13,18 +13,25 @@ heavy tails add, as measured), more where a fit costs much more than the best on
 population explains. ``exp(-D/2)`` and a prior in noise, flat below a twentieth of the variance of y and flat in log
 above, weigh the noises. Test errors are linear in signals and noise: their average over all that the data leave
 possible is the test error at averaged signals and noise.
+
+That average predicts; it does not choose. Where noise could be much or little, its mean is that of the noisy cases, and
+the penalty that suits them spoils the others, of small errors, by a large factor. So the penalty is chosen by errors in
+units of what is to be had in each case, about noise and `_LEAST_ERROR` of the variance of y.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.special import chdtri
 
 from widelimit.numerics.results import by_value
+from widelimit.numerics.ridge_penalty import optimal_penalty
 from widelimit.numerics.ridge_sample import Level, Resolved, Sample, non_negative, resolve, spectrum_of
+from widelimit.numerics.ridge_solve import solved
 from widelimit.numerics.ridge_spectrum import Spectrum
 
 Array = np.ndarray
@@ -40,6 +47,9 @@ _STEPS = 6  # of Gauss and Newton at each noise
 _SETTLED = 1e-3  # change of the deviance
 _LEAST = 0.02  # of a level that is drawn
 _INAUDIBLE = 1e-3  # of the noise that is left in a mean over all samples
+_LEAST_ERROR = (
+    0.1  # of the variance of y: half of it gains at little noise, but is caught by interpolation now and then
+)
 _CAUTION = 0.7  # of degrees of freedom, calibrated on the table of tests/numerics/test_ridge_interpolation.py
 
 
@@ -62,6 +72,12 @@ class Posterior:
     def signal(self) -> Array:
         """Mean signals."""
         return np.asarray(self.chances @ self.signals)
+
+    @property
+    def balanced(self) -> Posterior:
+        """The same, each noise weighed by the inverse of the error that it allows: for choices by relative error."""
+        chances = self.chances / (self.noises + _LEAST_ERROR * self.fit.measured[-1])
+        return replace(self, chances=chances / chances.sum())
 
 
 @by_value
@@ -200,6 +216,17 @@ def draws(
 
 @by_value
 @dataclass(frozen=True)
+class Choice:
+    """A penalty, and what is predicted for the fit with it (infinite: no fit at all)."""
+
+    penalty: float
+    effective_ridge: float
+    test_error: float
+    unexplained: float
+
+
+@by_value
+@dataclass(frozen=True)
 class Population:
     """What a sample says of the population behind it: covariance eigenvalues, and a posterior for each target."""
 
@@ -225,10 +252,32 @@ class Population:
 
     def spectrum(self, target: int = 0) -> Spectrum:
         """Covariance spectrum with the mean signal of a target; a signal that no such sample could show is none."""
-        found, noise = self.posteriors[target].signal, self.posteriors[target].noise
-        if found.sum() < _INAUDIBLE * noise / self.samples:
+        return self._spectrum(self.posteriors[target])
+
+    def _spectrum(self, posterior: Posterior) -> Spectrum:
+        found = posterior.signal
+        if found.sum() < _INAUDIBLE * posterior.noise / self.samples:
             found = np.zeros_like(found)
         return Spectrum(self.eigenvalues, self.multiplicities / self.dimensions, found)
+
+    def penalty(self, ratio: Any, target: int = 0) -> Any:
+        """Best penalty by relative errors, at these numbers of samples per dimension."""
+        balanced = self.posteriors[target].balanced
+        return optimal_penalty(self._spectrum(balanced), noise=balanced.noise, sample_ratio=ratio).penalty
+
+    def choice(self, target: int = 0) -> Choice:
+        """The penalty for this sample, and the mean test error with it."""
+        ratio = self.samples / self.dimensions
+        penalty, mean, noise = (
+            float(self.penalty(ratio, target)),
+            self.spectrum(target),
+            self.posteriors[target].noise,
+        )
+        if not np.isfinite(penalty):
+            return Choice(np.inf, np.inf, float(self.posteriors[target].signal.sum()) + noise, 1.0)
+        values = solved(mean, np.full(1, noise), np.full(1, ratio), np.full(1, penalty))
+        names = ("effective_ridge", "test_error", "unexplained")
+        return Choice(penalty, *(float(values[name].item()) for name in names))
 
     def interval(self, test_error: float, effective_ridge: float, target: int = 0) -> tuple[float, float]:
         """Interval that holds the error of the fit on new data with a chance of 95 per cent or more.

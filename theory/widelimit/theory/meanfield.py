@@ -249,7 +249,8 @@ def dropout_chi_1(activation: Kind) -> Expr:
 def critical_line(activation: Kind) -> CriticalLine:
     """Return the edge of chaos by its fixed point: sigma_w^2 = 1/P(q), sigma_b^2 = q - V(q)/P(q).
 
-    A point with negative sigma_b^2 does not exist. chi_1 = 1 is not enough for the fixed point to be reached:
+    A point with negative sigma_b^2 does not exist; where it exists sigma_b^2 grows with q (`critical_growth`), so that
+    each sigma_b > 0 has one edge at most. chi_1 = 1 is not enough for the fixed point to be reached:
     see `critical_length_slope`.
 
     >>> critical_line("relu")
@@ -274,6 +275,24 @@ def critical_excess(activation: Kind) -> Expr:
     bend = split(a.derivative(1).expr - (a.expr - origin) / x, x).map(_tidy)
     spread = q * Expectation(bend.expr**2, x, q) if any(e != 0 for e in bend.exprs) else S.Zero
     return spread - (origin * (2 * Expectation(a.expr, x, q) - origin) if origin != 0 else 0)
+
+
+def critical_growth(activation: Kind) -> Expr:
+    """Return d sigma_b^2/d log q along the edge of chaos: q/(2 n^2) (E (x phi' - n phi)^2/V + n (n - 1)), n = q P/V.
+
+    From d V/d log q = E x phi phi' and d P/d log q = E (x^2/q - 1) phi'^2/2. As sigma_b^2 = q (1 - 1/n), it is at least
+    sigma_b^2/2 wherever the edge exists (n >= 1): no activation has two edges of chaos at one sigma_b > 0, and only
+    one that is linear on both sides of 0 has several at sigma_b = 0.
+
+    >>> critical_growth("relu"), critical_growth("x**2")
+    (0, q/4)
+    """
+    a = _continuous(activation)
+    v, p, slope = second_moment(a), slope_moment(a), a.derivative(1).expr
+    degree = q * p / v
+    steep = Expectation(x**2 * slope**2, x, q).doit()
+    bent = Expectation(x * a.expr * slope, x, q).doit()
+    return expand((q / (2 * degree**2)) * ((steep - 2 * degree * bent) / v + 2 * degree**2 - degree))
 
 
 def _tidy(e: Expr) -> Expr:
