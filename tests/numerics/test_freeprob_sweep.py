@@ -358,6 +358,24 @@ def check_spike(seed: int) -> float:
     return spent
 
 
+@pytest.mark.parametrize(("mass", "place"), [(1e-6, 5.0), (1e-5, -3.0)])
+def test_a_tiny_mass_beside_a_density_that_is_infinite_at_its_edges(mass, place):
+    """Arcsine law plus a spike: to first order in the mass the cluster lies where F(z) = sqrt(z^2 - 4) is the place.
+
+    Its edges turn into peaks as high as one over the mass, which floats resolve only to the error that is stated.
+    """
+    law = freeprob.add(freeprob.law(symbolic.arcsine()), [(0.0, 1 - mass), (place, mass)])
+    assert len(law.support) == 2 and law.error < 1e-6
+    middle = np.sign(place) * np.sqrt(place**2 + 4)  # F(middle) = place
+    assert np.mean(law.support[0 if place < 0 else 1]) == pytest.approx(middle, abs=30 * mass)
+    assert law.cdf(0.5 * (middle + 2 * np.sign(place))) == pytest.approx(
+        mass if place < 0 else 1 - mass, abs=law.error
+    )
+    assert law.density([0.3, 1.5]) == pytest.approx(
+        [1 / np.pi / np.sqrt(4 - x * x) for x in (0.3, 1.5)], rel=50 * mass
+    )
+
+
 def test_twenty_random_spikes():
     for seed in range(20):
         check_spike(seed)

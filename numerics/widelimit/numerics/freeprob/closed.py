@@ -57,6 +57,7 @@ class Direct:
     """
 
     noise = 1e-14
+    proven, tail = True, None
 
     def __init__(self, measure: cauchy.Measure, logarithmic: bool, centre: float = 0.0) -> None:
         self.system = self

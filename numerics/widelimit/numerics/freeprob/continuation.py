@@ -11,6 +11,7 @@ from. A step that fails is halved. Nothing here knows what equation it solves: s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +37,14 @@ class System(Protocol):
     coordinate: str
     noise: float
 
+    @property
+    def proven(self) -> bool:
+        """As of `Transformed`."""
+
+    @property
+    def tail(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """As of `Transformed`."""
+
     def start(self, target: np.ndarray) -> np.ndarray:
         """Return the asymptotic state at large |z|."""
 
@@ -55,6 +64,14 @@ class Transformed(Protocol):
     @property
     def noise(self) -> float:
         """Rounding error of a state."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether it is made of laws, so that there is one; a user's transform may belong to none."""
+
+    @property
+    def tail(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """The exact mass above states on the axis, where a formula tells."""
 
     def transform(self, state: np.ndarray) -> np.ndarray:
         """As of `System`."""

@@ -223,6 +223,8 @@ class Pair:
     Targets are z - `centre` for sums and powers, whose laws are moved to mean zero, and log z for products.
     """
 
+    proven, tail = True, None
+
     def __init__(
         self,
         mode: int,

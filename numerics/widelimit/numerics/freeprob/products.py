@@ -215,6 +215,7 @@ class ProductSystem:
     """The equation of a product of `factors` (see the module), solved by a block Newton step for all unknowns."""
 
     coordinate = "log"
+    proven = True
 
     def __init__(self, factors: Sequence[Factor]) -> None:
         base = next((f for f in factors if f.ratio == 1.0), None)

@@ -122,13 +122,12 @@ class SpectralLaw:
         assert self._branch is not None
         states, _ = self._branch.descend(y)
         density = self._density_of(states)
-        if density.min(initial=0.0) < -max(1e-9, 100 * np.sqrt(self._noise)):
-            if hasattr(
-                self._branch.system, "tail"
-            ):  # made of laws, so it is one: a float cannot tell y from the edge
+        rounding = max(1e-9, 100 * np.sqrt(self._noise)) * max(1.0, density.max(initial=0.0))
+        if density.min(initial=0.0) < -rounding:
+            if self._branch.system.proven:  # a float cannot tell y from the edge
                 raise ConvergenceError(
                     f"The density of {self.name} grows too fast at an edge of its support to be resolved in floating "
-                    f"point (the mass of an atom there just vanishes). Change the depth or the scales a little."
+                    f"point (the mass of an atom there just vanishes). Change the masses or the scales a little."
                 )
             raise DomainError(
                 f"The transform of {self.name} gives a negative density, so it belongs to no law (or to one whose "
@@ -138,7 +137,7 @@ class SpectralLaw:
 
     def _remaining(self) -> Remaining | None:
         """The exact mass between zero and states on the axis, where the system knows it."""
-        tail = getattr(self._branch.system, "tail", None) if self._branch else None
+        tail = self._branch.system.tail if self._branch else None
         if tail is None:
             return None
         zero = sum(a for x, a in self._atoms if x == -np.inf)
@@ -150,7 +149,7 @@ class SpectralLaw:
 
     def _verify(self) -> float:
         defects = [abs(self.mass - 1.0), *self._moment_defects()]
-        tail = getattr(self._branch.system, "tail", None) if self._branch else None
+        tail = self._branch.system.tail if self._branch else None
         for panels in self._panels:
             defects.append(panels.error)
             if tail is not None and panels.coordinate.size:

@@ -16,6 +16,7 @@ class SSystem:
 
     coordinate = "log"
     noise = 1e-13
+    proven, tail = False, None
 
     def __init__(self, curve: Curve, mean: float) -> None:
         self.curve = curve  # (log z, d log z / d log t) of t
@@ -52,6 +53,7 @@ class RSystem:
 
     coordinate = "linear"
     noise = 1e-13
+    proven, tail = False, None
 
     def __init__(self, curve: Curve, mean: float, deviation: float) -> None:
         self.curve = curve  # (z, dz/domega) of omega
@@ -88,6 +90,7 @@ class ExplicitSystem:
 
     coordinate = "linear"
     noise = 1e-14
+    proven, tail = False, None
 
     def __init__(self, compiled: Compiled) -> None:
         self.cauchy = compiled
