@@ -29,8 +29,8 @@ class Walk:
     """Everything that can be reached from a function: `files` that code stands in, `values` in the order met.
 
     >>> walk = Walk(partial(round, ndigits=3))
-    >>> walk.files, [one for one in walk.values if "3" in one]
-    (set(), ['int 3'])
+    >>> walk.files, walk.values[-1]
+    (set(), 'int 3')
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -106,6 +106,8 @@ class Walk:
     def _object(self, value: Any, depth: int) -> None:
         """An instance: its class, and what it holds."""
         self._class(type(value))
+        if isinstance(name := getattr(value, "__name__", None), str):  # of what is built in
+            self._say(name)
         if isinstance(value, sympy.Basic):
             self._say(sympy.srepr(value))
             return

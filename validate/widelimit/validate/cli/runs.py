@@ -67,7 +67,7 @@ def validate(
         jobs: processes on this machine; one a core by default.
         scheduler: address of a Dask scheduler, tcp://host:port, instead of processes here.
         inputs: a .npy or .csv matrix, one input a row, in place of the data that claims start from.
-        level: probability of any false alarm in the whole run.
+        level: probability of any false alarm on the whole page (all claims of the folder).
         seed: another seed is another, independent run.
         precision: float64, or float32 where claims allow it.
         claims_from: modules or .py files with further claims.
