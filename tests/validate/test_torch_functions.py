@@ -3,7 +3,9 @@
 import pytest
 import sympy
 import torch
+from torch import nn
 
+from widelimit.theory import sampling
 from widelimit.theory.activation import Activation, x
 from widelimit.theory.errors import InputError, ParseError
 from widelimit.theory.pieces import Pieces
@@ -80,3 +82,19 @@ def test_what_has_no_torch_function_is_named():
         torch_function(Pieces(x, (), (a * x,)))
     with pytest.raises(ParseError):
         activation_function("__import__('os')")
+
+
+@pytest.mark.parametrize(
+    ("module", "exact"),
+    [
+        (nn.Softplus(threshold=25), 1e-10),  # from 20 on the threshold is read as none: 2e-9 of the value
+        (nn.Softplus(beta=3), 1e-9),
+        (nn.Softplus(beta=2, threshold=1), 1e-15),  # below, the jump is read as it is
+        (nn.Softplus(threshold=-1), 1e-15),
+    ],
+)
+def test_thresholds_of_softplus(module, exact):
+    points = torch.linspace(-30, 30, 241, dtype=torch.float64)
+    expr = Activation.of(module).expr
+    read = [float(sampling.value(expr, x, float(point))) for point in points]
+    assert module(points).tolist() == pytest.approx(read, abs=exact, rel=1e-14)

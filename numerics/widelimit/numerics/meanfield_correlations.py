@@ -17,6 +17,7 @@ from widelimit.numerics import threads
 from widelimit.numerics.meanfield_maps import Maps
 from widelimit.numerics.meanfield_pairs import Closed
 from widelimit.numerics.results import by_value
+from widelimit.theory.errors import ConvergenceError
 
 Array = np.ndarray
 TERMS = (96, 512, 2048)  # Hermite coefficients tried in turn before conditioning
@@ -55,6 +56,12 @@ def fixed_points(maps: Maps, q: Array, weight: Array, noise: Array, top: Array) 
     if len(parts) > 1:
         work(np.arange(1))  # compile before the threads start
     threads.each(lambda part: work(np.arange(part.start, part.stop)), parts)
+    if not (np.isfinite(eps) & np.isfinite(chi)).all():  # a slope that is 0/0 in floats next to a kink
+        bad = q[~(np.isfinite(eps) & np.isfinite(chi))][0]
+        raise ConvergenceError(
+            f"The correlation map at q = {bad:g} is not resolved: phi' has no digits in floats next to a kink. "
+            "Write the activation in another form."
+        )
     return Correlations(eps, chi)
 
 
