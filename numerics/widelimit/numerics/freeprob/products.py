@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,12 @@ class Factor:
     def second(self) -> float:
         """E d^2."""
         return self.slopes.moment(2)
+
+    @cached_property
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """Real and imaginary parts of nodes and weights, as compiled code reads them."""
+        d, w = self.slopes.nodes, self.slopes.weights
+        return tuple(np.ascontiguousarray(part) for part in (d.real, d.imag, w.real, w.imag))
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "arcp"}, error_model="numpy")
@@ -195,20 +202,11 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
 def averages(zeta: np.ndarray, factor: Factor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return 1 + w = E zeta/(zeta - d), w = E d/(zeta - d) and dw/dlog(zeta) = -E d zeta/(zeta - d)^2."""
     out = np.empty((3, zeta.size), dtype=complex)
-    parts = _parts(factor)
+    parts = factor.parts
     zr, zi = np.ascontiguousarray(zeta.real), np.ascontiguousarray(zeta.imag)
     slices = threads.chunks(zeta.size, smallest=max(16, 200_000 // max(1, factor.slopes.nodes.size)))
     threads.each(lambda part: _averages(zr[part], zi[part], *parts, out[:, part]), slices)
     return out[0] * zeta, out[1], -out[2] * zeta
-
-
-def _parts(factor: Factor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    cached = factor.__dict__.get("_split")
-    if cached is None:
-        d, w = factor.slopes.nodes, factor.slopes.weights
-        cached = tuple(np.ascontiguousarray(part) for part in (d.real, d.imag, w.real, w.imag))
-        object.__setattr__(factor, "_split", cached)
-    return cached
 
 
 class ProductSystem:
@@ -224,7 +222,7 @@ class ProductSystem:
             base = Factor(0.0, 0.0, True, Slopes.of_atoms([(1.0, 1.0)]))
         self.factors = (base, *rest)
         self.noise = 1e-14 * (1.0 + sum(abs(f.count) for f in self.factors))
-        parts = [_parts(f) for f in self.factors]
+        parts = [f.parts for f in self.factors]
         self._nodes = tuple(np.concatenate([part[k] for part in parts]) for k in range(4))
         self._layers = (
             np.cumsum([0, *(part[0].size for part in parts)]),
