@@ -1,5 +1,8 @@
 """Torch activations and derivatives against SymPy's own numbers and PyTorch's own activations."""
 
+import subprocess
+import sys
+
 import pytest
 import sympy
 import torch
@@ -98,3 +101,11 @@ def test_thresholds_of_softplus(module, exact):
     expr = Activation.of(module).expr
     read = [float(sampling.value(expr, x, float(point))) for point in points]
     assert module(points).tolist() == pytest.approx(read, abs=exact, rel=1e-14)
+
+
+def test_the_first_reading_of_a_process_is_read_as_any_other():
+    """What SymPy works out once in a process is not part of the budget."""
+    code = "from torch import nn; from widelimit.theory import Activation as A; "
+    code += "print(A.of(nn.Softplus(beta=.1, threshold=1)).kinks)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "(10,)\n"

@@ -268,8 +268,16 @@ def _settled(activation: Activation) -> Activation:
     return activation
 
 
+@lru_cache(maxsize=1)
+def _warm() -> None:
+    """Do what SymPy does once in a process outside the budget: a first reading may need as much as any other."""
+    rules = [rule.at(x) for rule in catalogue.CATALOGUE.values() if None not in rule.parameters.values()]
+    _ = split(rules[0], x), split(catalogue.softplus(x), x).diff()
+
+
 def _bounded(read: Callable[[], Activation], what: str) -> Activation:
     """Read within the budget of work, and refuse what needs more."""
+    _warm()
     try:
         return within(BUDGET, read)
     except Exhausted:
