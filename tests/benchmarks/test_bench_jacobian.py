@@ -27,7 +27,7 @@ PRECISIONS = ["float32", "float64"]
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_one_monte_carlo_draw(benchmark, precision):
     """Ours: Haar weights as products of reflections, nothing factorised before the singular values."""
-    from widelimit.validate.backend import Backend
+    from widelimit.validate.harness.backend import Backend
     from widelimit.validate.simulate.jacobian import singular_values
 
     backend = Backend(precision=precision)
@@ -62,8 +62,8 @@ def test_parts_of_a_monte_carlo_draw(benchmark, part):
     """The orthogonal draws against what is done with them, float64."""
     import torch
 
-    from widelimit.validate.backend import Backend
-    from widelimit.validate.simulate.weights import Draws, weights
+    from widelimit.validate.harness.backend import Backend
+    from widelimit.validate.harness.drawing.weights import Draws, weights
 
     draws = Draws([1], Backend())
     layers = [weights("orthogonal", draws, 1000, 1000, 1.0) for _ in range(4)]

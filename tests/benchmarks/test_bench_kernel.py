@@ -59,7 +59,7 @@ def test_largest_fisher_eigenvalue_of_a_million_parameters(benchmark):
     import torch
 
     from widelimit.theory.architecture import mlp
-    from widelimit.validate.modules import build
+    from widelimit.validate.network.modules import build
     from widelimit.validate.simulate.fisher import largest_eigenvalue
 
     module = build(

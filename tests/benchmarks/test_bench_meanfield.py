@@ -14,8 +14,8 @@ from scipy.integrate import dblquad, quad
 from scipy.optimize import brentq
 
 from widelimit.numerics import meanfield
-from widelimit.numerics.meanfield_lengths import fixed_points
-from widelimit.numerics.meanfield_maps import maps
+from widelimit.numerics.meanfield.lengths import fixed_points
+from widelimit.numerics.meanfield.maps import maps
 
 W, B = np.linspace(0.5, 4, 200), np.linspace(0, 2, 200)
 POINTS = [(1.0, 0.5), (2.0, 0.1), (3.5, 1.5)]

@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge, RidgeCV
 from threadpoolctl import threadpool_limits
 
 from widelimit.numerics import ridge
-from widelimit.validate.backend import Backend
+from widelimit.validate.harness.backend import Backend
 from widelimit.validate.simulate.ridge import Population, draw, weights_of
 
 RATIOS, PENALTIES = (

@@ -12,14 +12,14 @@ matrix by the 16 input vectors of a network (8 pairs), in double precision. Two 
 import pytest
 import torch
 
-from widelimit.validate.backend import Backend
-from widelimit.validate.simulate import network
+from widelimit.validate.harness.backend import Backend
+from widelimit.validate.harness.drawing import networks
+from widelimit.validate.harness.drawing.weights import GaussianWeights
 from widelimit.validate.simulate.meanfield import PAIRS, forward_statistics
-from widelimit.validate.simulate.weights import GaussianWeights
 
 WIDTH, DEPTH, NETWORKS = 1000, 50, 16
 COLUMNS = 2 * PAIRS
-SPEC = network.Architecture("tanh", sigma_w=1.5, sigma_b=0.2, depth=DEPTH)
+SPEC = networks.Architecture("tanh", sigma_w=1.5, sigma_b=0.2, depth=DEPTH)
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_bench_simulate_weights_given(benchmark, ring, monkeypatch):
     def given(ensemble, draws, fan_out, fan_in, sigma_w, out=None):
         return GaussianWeights(ring[next(turn) % 8], sigma_w / fan_in**0.5)
 
-    monkeypatch.setattr(network, "weights", given)
+    monkeypatch.setattr(networks, "weights", given)
     benchmark.pedantic(simulate, rounds=3)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from sympy import Eq, Symbol
 
 from widelimit.theory import Derivation, Step
-from widelimit.validate.claim import Choice, Claim, Counterfactual, Plan
+from widelimit.validate.harness.claim import Choice, Claim, Counterfactual, Plan
 
 HOSTILE = (
     "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"q\" 'a' | pipe `code` [l](javascript:x) "

@@ -13,16 +13,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from widelimit.validate import claims
+from widelimit.validate.harness import finding
+from widelimit.validate.harness.running.store import NAME
 from widelimit.validate.run import validate
-from widelimit.validate.store import NAME
 
 PACE = 0.004  # seconds between two cells
 
 
 def fast_claim():
     """The length map of deep networks, at small widths: 24 cells of a few milliseconds."""
-    claim = claims.find("meanfield.length-map")
+    claim = finding.find("meanfield.length-map")
     plan = claim.plans["quick"]
     small = replace(plan, points=plan.points[:2], sizes=(16, 24, 32), pilot=4, most=8, block=2)
     return replace(claim, plans={"quick": small})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from widelimit.validate.claim import Choice, Claim, Counterfactual, Integers, Interval, Plan
+from widelimit.validate.harness.claim import Choice, Claim, Counterfactual, Integers, Interval, Plan
 
 SIZES = (50, 100, 200)
 POINTS = ({"a": 1.0, "b": 2}, {"a": 2.0, "b": 3})

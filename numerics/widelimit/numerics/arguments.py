@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.theory import exact
+from widelimit.theory.calculus import exact
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray

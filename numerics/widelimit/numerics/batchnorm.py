@@ -10,7 +10,7 @@ from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
 from widelimit.theory import batchnorm as theory
-from widelimit.theory.activation import Activation
+from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
 
 

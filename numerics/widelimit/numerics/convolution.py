@@ -9,10 +9,10 @@ import numpy as np
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.kernel_maps import moments
+from widelimit.numerics.kernel.maps import moments
 from widelimit.numerics.results import by_value
 from widelimit.theory import convolution as theory
-from widelimit.theory.activation import Activation
+from widelimit.theory.calculus.activation import Activation
 
 
 @by_value

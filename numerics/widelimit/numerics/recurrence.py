@@ -11,11 +11,11 @@ from scipy import optimize
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.kernel_maps import moments
-from widelimit.numerics.quadrature import TINY
+from widelimit.numerics.compile.quadrature import TINY
+from widelimit.numerics.kernel.maps import moments
 from widelimit.numerics.results import by_value
 from widelimit.theory import recurrence as theory
-from widelimit.theory.activation import Activation
+from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import DomainError, NoFixedPointError
 from widelimit.theory.kernel import SIGMA_W
 
@@ -246,7 +246,7 @@ def two_time(
 
 def _overlap(phi: Activation, q1: float, q2: float, c: float) -> float:
     """E phi(u) phi(v) for variances q1, q2 and covariance c."""
-    from widelimit.numerics.kernel_maps import pair_map
+    from widelimit.numerics.kernel.maps import pair_map
 
     one, two = np.array([q1]), np.array([q2])
     value, slope = np.array([[c]]), np.ones((1, 1))

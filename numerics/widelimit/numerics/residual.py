@@ -10,9 +10,9 @@ from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
 from widelimit.theory import residual as theory
-from widelimit.theory.activation import Activation
+from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.errors import ArgumentError
-from widelimit.theory.expectation import Expectation
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
 

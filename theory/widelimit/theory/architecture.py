@@ -19,10 +19,10 @@ from typing import Literal, Union, get_args
 
 from sympy import Eq, Expr, Function, Integer, Rational, Sum, Symbol, Tuple, sqrt
 
-from widelimit.theory import exact
-from widelimit.theory.activation import Activation
-from widelimit.theory.activation import x as X
-from widelimit.theory.equations import Equations
+from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import x as X
+from widelimit.theory.calculus.equations import Equations
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.kernel import expectation, slope
 

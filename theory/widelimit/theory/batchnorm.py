@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from sympy import Derivative, Eq, Expr, Symbol, log, oo
 
-from widelimit.theory import exact
-from widelimit.theory.activation import Activation
-from widelimit.theory.activation import x as X
-from widelimit.theory.derivation import Derivation, Step
+from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import x as X
+from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.errors import DomainError
-from widelimit.theory.expectation import Expectation
 from widelimit.theory.kernel import slope
 
 BATCH = Symbol("B", positive=True)

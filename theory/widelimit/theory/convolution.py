@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from sympy import Eq, Expr, Rational, Sum, Symbol, cos, log, pi, sin
 
-from widelimit.theory import exact
-from widelimit.theory.activation import Activation
-from widelimit.theory.derivation import Derivation, Step
+from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.errors import ArgumentError
 
 K = Symbol("k", integer=True)

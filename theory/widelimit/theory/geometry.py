@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from sympy import Abs, Eq, Expr, Piecewise, Symbol, acos, erf, exp, pi, sqrt, symbols
 
-from widelimit.theory import exact
-from widelimit.theory.activation import Activation
-from widelimit.theory.activation import x as X
-from widelimit.theory.derivation import Derivation, Step
+from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import x as X
+from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.errors import ArgumentError, InfiniteMomentError
-from widelimit.theory.expectation import Expectation
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
 
 CHI_1 = Symbol("chi_1", positive=True)

@@ -11,12 +11,12 @@ import functools
 
 from sympy import Derivative, Eq, Expr, Symbol, acos, exp, pi, sqrt, symbols
 
-from widelimit.theory import exact
-from widelimit.theory.activation import Activation
-from widelimit.theory.activation import x as X
-from widelimit.theory.derivation import Derivation, Step
+from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import x as X
+from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.errors import ArgumentError, InfiniteMomentError
-from widelimit.theory.expectation import Expectation
 
 Q1 = Symbol("q_1", positive=True)
 Q2 = Symbol("q_2", positive=True)

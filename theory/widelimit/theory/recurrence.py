@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from sympy import Derivative, Eq, Expr, Symbol, exp
 
-from widelimit.theory.activation import Activation
-from widelimit.theory.activation import x as X
-from widelimit.theory.derivation import Derivation, Step
-from widelimit.theory.expectation import Expectation
+from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import x as X
+from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.kernel import Q1, Q2, RHO, SIGMA_B, SIGMA_W, expectation
 
 SIGMA_V = Symbol("sigma_v", nonnegative=True)

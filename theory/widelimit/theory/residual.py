@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from sympy import Eq, Expr, Rational, Symbol, oo, pi, sqrt, tanh
 
-from widelimit.theory.activation import Activation
-from widelimit.theory.activation import x as X
-from widelimit.theory.derivation import Derivation, Step
-from widelimit.theory.expectation import Expectation
+from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import x as X
+from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
 
 SIGMA_V = Symbol("sigma_v", positive=True)

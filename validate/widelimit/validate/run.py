@@ -22,19 +22,21 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from widelimit.theory.errors import ArgumentError
-from widelimit.validate import atomic, dataset, manifest, requests, together
-from widelimit.validate.backend import Backend
-from widelimit.validate.cells import Cell, Done
-from widelimit.validate.claim import Claim, Preset
-from widelimit.validate.claims import Source, sources
-from widelimit.validate.executors import check_jobs, default_jobs, drive, open_executor
-from widelimit.validate.measure import measure
-from widelimit.validate.outcome import RunOutcome
-from widelimit.validate.points import Point, point, with_file
-from widelimit.validate.provenance import fingerprint
-from widelimit.validate.statistics import LEVEL
-from widelimit.validate.store import Store
-from widelimit.validate.verdicts import Measured, observed
+from widelimit.validate import together
+from widelimit.validate.harness import dataset, requests
+from widelimit.validate.harness.backend import Backend
+from widelimit.validate.harness.claim import Claim, Preset
+from widelimit.validate.harness.finding import Source, sources
+from widelimit.validate.harness.outcome import RunOutcome
+from widelimit.validate.harness.provenance import fingerprint
+from widelimit.validate.harness.running import atomic, manifest
+from widelimit.validate.harness.running.cells import Cell, Done
+from widelimit.validate.harness.running.executors import check_jobs, default_jobs, drive, open_executor
+from widelimit.validate.harness.running.measure import measure
+from widelimit.validate.harness.running.points import Point, point, with_file
+from widelimit.validate.harness.running.store import Store
+from widelimit.validate.harness.statistics import LEVEL
+from widelimit.validate.harness.verdicts import Measured, observed
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from widelimit.theory.errors import ArgumentError, StoreError
 from widelimit.theory.topics import TOPICS
-from widelimit.validate.judging import judged, restored
-from widelimit.validate.outcome import ClaimOutcome, RunOutcome
+from widelimit.validate.harness.judging import judged, restored
+from widelimit.validate.harness.outcome import ClaimOutcome, RunOutcome
 from widelimit.validate.report import machine
 
 SETTINGS = ("preset", "level", "seed", "precision", "device", "inputs")

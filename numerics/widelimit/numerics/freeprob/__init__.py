@@ -19,8 +19,8 @@ from widelimit.numerics.freeprob.subordination import add, compress, multiply, p
 from widelimit.numerics.freeprob.transforms import law_from_cauchy, law_from_r, law_from_s
 from widelimit.numerics.results import by_value
 from widelimit.theory import freeprob as theory
+from widelimit.theory.calculus.parsing import parse, x
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
-from widelimit.theory.parsing import parse, x
 
 __all__ = ["LawSummary", "SpectralLaw", "add", "compress", "law", "multiply", "power", "predict"]
 

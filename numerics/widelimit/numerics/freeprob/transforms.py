@@ -28,8 +28,8 @@ from widelimit.numerics.freeprob.real_axis import (
 from widelimit.numerics.freeprob.series import EXACT, moments_of_cumulants, moments_of_log, taylor
 from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.numerics.freeprob.systems import ExplicitSystem, RSystem, SSystem
-from widelimit.theory import exact
 from widelimit.theory import freeprob as theory
+from widelimit.theory.calculus import exact
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sympy import Eq, Expr, Integer, Rational, Symbol
 
-from widelimit.theory.derivation import Derivation, Step
+from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob import known
 from widelimit.theory.freeprob.law import Law, g, m

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sympy import Expr, Integer, Max, Mul, exp, sqrt
 
-from widelimit.theory import exact
+from widelimit.theory.calculus import exact
 from widelimit.theory.errors import ArgumentError
 from widelimit.theory.freeprob.atoms import stretched
 from widelimit.theory.freeprob.law import Law, g, m, z

@@ -20,7 +20,7 @@ from sympy import (
     together,
 )
 
-from widelimit.theory import exact
+from widelimit.theory.calculus import exact
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob import algebraic, conversion, series
 from widelimit.theory.freeprob.atoms import (

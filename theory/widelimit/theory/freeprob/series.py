@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from sympy import Expr, Integer, catalan, expand
 
-from widelimit.theory import exact
+from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.exact import plain
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.theory.exact import plain
 
 Series = list[Expr]
 _MOST_POINTS = 20  # of partitions that somebody may want to list

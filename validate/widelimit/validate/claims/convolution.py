@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan
-from widelimit.validate.simulate import architectures as simulate
+from widelimit.validate.harness.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan
+from widelimit.validate.simulate import convolution as simulate
 
 if TYPE_CHECKING:
-    from widelimit.theory.derivation import Derivation
-    from widelimit.validate.backend import Backend
+    from widelimit.theory.calculus.derivation import Derivation
+    from widelimit.validate.harness.backend import Backend
 
 
 def derivation(inputs: Inputs) -> Derivation:

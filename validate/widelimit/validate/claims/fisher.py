@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan
+from widelimit.validate.harness.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan
 from widelimit.validate.simulate import fisher as simulate
 
 if TYPE_CHECKING:
     from widelimit.numerics.fisher import Statistics
-    from widelimit.theory.derivation import Derivation
-    from widelimit.validate.backend import Backend
+    from widelimit.theory.calculus.derivation import Derivation
+    from widelimit.validate.harness.backend import Backend
 
 NETWORK: dict[str, Interval | Integers | Choice] = {
     "activation": Choice(("relu", "tanh", "erf", "gelu")),

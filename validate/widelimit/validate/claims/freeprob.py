@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from widelimit.validate.claim import Choice, Claim, Counterfactual, Inputs, Plan
+from widelimit.validate.harness.claim import Choice, Claim, Counterfactual, Inputs, Plan
 
 if TYPE_CHECKING:
     from widelimit.numerics.freeprob import SpectralLaw
-    from widelimit.theory.derivation import Derivation
+    from widelimit.theory.calculus.derivation import Derivation
     from widelimit.theory.freeprob import Law
-    from widelimit.validate.backend import Backend
+    from widelimit.validate.harness.backend import Backend
     from widelimit.validate.simulate.freeprob import Mixture
 
 _HALF, _THIRD = Fraction(1, 2), Fraction(1, 3)

@@ -28,7 +28,7 @@ from cyclopts import App, CycloptsError
 from widelimit.theory.errors import ArgumentError, InternalError, WidelimitError
 from widelimit.theory.topics import TOPICS
 from widelimit.validate.cli import output, runs, theory
-from widelimit.validate.text import told
+from widelimit.validate.harness.text import told
 
 log = logging.getLogger(__name__)
 DONE, DISAGREES, WRONG, BUG, INTERRUPTED = 0, 1, 2, 3, 130

@@ -14,7 +14,7 @@ from contextlib import suppress
 from shutil import get_terminal_size
 from typing import Any, TextIO
 
-from widelimit.validate.text import clean
+from widelimit.validate.harness.text import clean
 
 _NARROWEST = 40  # columns; in fewer, tables of options are not set in hours
 _SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")

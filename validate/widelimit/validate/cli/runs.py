@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from widelimit.theory.errors import StoreError
-from widelimit.validate.claim import Preset
 from widelimit.validate.cli import output, tables
 from widelimit.validate.cli.options import Whole
 from widelimit.validate.cli.progress import watching
-from widelimit.validate.text import clean
+from widelimit.validate.harness.claim import Preset
+from widelimit.validate.harness.text import clean
 
 _LEVEL = 0.05
 _ENDS = ("SIGTERM", "SIGHUP")  # end a run as Ctrl-C does
@@ -128,7 +128,7 @@ def falsify(
         quiet: no progress.
     """
     with _stoppable(), watching(quiet or json) as watch:
-        from widelimit.validate.falsify import falsify as search
+        from widelimit.validate.harness.falsify import falsify as search
 
         found = search(
             claim,
@@ -156,8 +156,8 @@ def report(folder: Path, *, claims_from: list[str] | None = None, json: bool = F
         claims_from: modules or .py files of the claims, for their derivations and figures.
         json: print report.json instead of a table.
     """
-    from widelimit.validate import manifest
     from widelimit.validate import report as pages
+    from widelimit.validate.harness.running import manifest
     from widelimit.validate.report import machine
 
     about = manifest.read(folder) or {}
@@ -188,7 +188,7 @@ def _own(outcome: Any, claims_from: list[str]) -> list[Any]:
     """The user's own claims among those of a run."""
     if not claims_from:
         return []
-    from widelimit.validate.claims import load
+    from widelimit.validate.harness.finding import load
 
     ids = {claim.id for claim in outcome.claims}
     return [claim for claim in load("*", claims_from) if claim.id in ids]
@@ -209,7 +209,7 @@ def _shown(outcome: Any, folder: Path, json: bool) -> int:
 
 def _others(outcome: Any, folder: Path) -> str:
     """How many claims of earlier runs a folder's page has beside those of an outcome."""
-    from widelimit.validate import manifest
+    from widelimit.validate.harness.running import manifest
 
     found = set((manifest.read(folder) or {}).get("claims", ())) - {one.id for one in outcome.claims}
     return f"{len(found)} claim{'s' * (len(found) > 1)}" if found else ""

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from widelimit.validate.outcome import ClaimOutcome, FalsifyOutcome, RunOutcome
+from widelimit.validate.harness.outcome import ClaimOutcome, FalsifyOutcome, RunOutcome
+from widelimit.validate.harness.text import clean
 from widelimit.validate.report.machine import strict
 from widelimit.validate.report.numbers import count, duration, measured, number, p_value, percent
-from widelimit.validate.text import clean
 
 _SHOWN = 8  # numbers of an array in a table
 

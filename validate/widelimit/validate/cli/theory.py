@@ -21,7 +21,7 @@ def list_(*, json: bool = False, claims_from: list[str] | None = None) -> None:
         claims_from: modules or .py files with further claims.
     """
     from widelimit.theory.topics import TOPICS
-    from widelimit.validate.claims import sources
+    from widelimit.validate.harness.finding import sources
 
     claims = [source.claim() for source in sources("*", claims_from or [])]
     topics = dict.fromkeys([*TOPICS, *(claim.topic for claim in claims)])

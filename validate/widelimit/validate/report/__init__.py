@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from widelimit.validate.outcome import RunOutcome
+from widelimit.validate.harness.outcome import RunOutcome
 from widelimit.validate.report.machine import read
 
 if TYPE_CHECKING:
-    from widelimit.validate.claim import Claim
+    from widelimit.validate.harness.claim import Claim
 
 __all__ = ["read", "write"]
 
@@ -31,7 +31,7 @@ def write(outcome: RunOutcome, out: str | Path, claims: Iterable[Claim] = ()) ->
     figure is told in its place. Raises `ArgumentError` for a folder that cannot be written to, `StoreError` for a full
     disk.
     """
-    from widelimit.validate import atomic
+    from widelimit.validate.harness.running import atomic
     from widelimit.validate.report import html, machine, markdown, model, overview
     from widelimit.validate.report.failures import Failures
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from widelimit.validate import faults
-from widelimit.validate.text import told
+from widelimit.validate.harness import faults
+from widelimit.validate.harness.text import told
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from widelimit.validate.outcome import ClaimOutcome, RowOutcome
+from widelimit.validate.harness.outcome import ClaimOutcome, RowOutcome
+from widelimit.validate.harness.text import clean
 from widelimit.validate.report import labels
 from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.look import (
@@ -31,12 +32,11 @@ from widelimit.validate.report.look import (
 )
 from widelimit.validate.report.numbers import SUPERSCRIPTS
 from widelimit.validate.report.svg import fragment
-from widelimit.validate.text import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from widelimit.validate.claim import Claim
+    from widelimit.validate.harness.claim import Claim
 
 _MOST_CURVES = 6
 _MOST_ROWS = 14  # in a forest plot

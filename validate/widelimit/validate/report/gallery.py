@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from widelimit.validate import atomic
+from widelimit.validate.harness.running import atomic
 from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, drawn
 
@@ -64,7 +64,7 @@ def _panel(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Pane
 
 
 def _of(topic: str) -> tuple[GalleryFigure, ...]:
-    name = f"widelimit.validate.claims.{topic}"
+    name = f"widelimit.validate.harness.finding.{topic}"
     if not topic.isidentifier() or find_spec(name) is None:
         return ()
     return tuple(getattr(import_module(name), "GALLERY", ()))
@@ -73,7 +73,9 @@ def _of(topic: str) -> tuple[GalleryFigure, ...]:
 def _arrays(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Arrays:
     import numpy as np
 
-    from widelimit.validate.cells import one_thread  # cells know claims, and claims their figures
+    from widelimit.validate.harness.running.cells import (
+        one_thread,  # cells know claims, and claims their figures
+    )
 
     path = folder / "gallery" / f"{topic}.{figure.name}.{preset}.npz"
     try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from widelimit.validate.harness.text import clean
 from widelimit.validate.report.look import css_variables
 from widelimit.validate.report.model import Page, anchor
 from widelimit.validate.report.numbers import percent
 from widelimit.validate.report.references import spelled
 from widelimit.validate.report.words import words
-from widelimit.validate.text import clean
 
 # Text in a verdict's colour needs more contrast than a line in a figure: 4.5 to 1 on its paper.
 _TEXT = (

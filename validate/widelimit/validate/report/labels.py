@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from widelimit.validate.outcome import ClaimOutcome, RowOutcome
+from widelimit.validate.harness.outcome import ClaimOutcome, RowOutcome
+from widelimit.validate.harness.text import clean
 from widelimit.validate.report.numbers import number
-from widelimit.validate.text import clean
 
 SYMBOLS = {
     "sigma_w": "σ_w",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from widelimit.validate.text import clean
+from widelimit.validate.harness.text import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from widelimit.theory.errors import ArgumentError, StoreError
-from widelimit.validate.outcome import (
+from widelimit.validate.harness.outcome import (
     ClaimOutcome,
     CounterfactualOutcome,
     CounterfactualRow,
@@ -24,7 +24,7 @@ from widelimit.validate.outcome import (
     SizeSummary,
     Verdict,
 )
-from widelimit.validate.text import clean
+from widelimit.validate.harness.text import clean
 
 NAME = "report.json"
 SCHEMA = 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from widelimit.validate.harness.text import clean
 from widelimit.validate.report.model import Page
-from widelimit.validate.text import clean
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~!$])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from widelimit.theory.errors import WidelimitError
-from widelimit.validate.outcome import ClaimOutcome, CounterfactualOutcome, RowOutcome, RunOutcome
+from widelimit.validate.harness.outcome import ClaimOutcome, CounterfactualOutcome, RowOutcome, RunOutcome
+from widelimit.validate.harness.text import LINE, PARAGRAPH, clean
 from widelimit.validate.report import labels, numbers, references
 from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, colours_of, evidence, panels
@@ -22,11 +23,10 @@ from widelimit.validate.report.gallery import GalleryFigure, gallery
 from widelimit.validate.report.look import themed
 from widelimit.validate.report.references import Reference
 from widelimit.validate.report.strips import strip
-from widelimit.validate.text import LINE, PARAGRAPH, clean
 
 if TYPE_CHECKING:
-    from widelimit.theory.derivation import Derivation
-    from widelimit.validate.claim import Claim
+    from widelimit.theory.calculus.derivation import Derivation
+    from widelimit.validate.harness.claim import Claim
 
 ROWS_SHOWN = 40  # of a claim in the page; report.json has them all
 
@@ -199,7 +199,7 @@ def _number_of(many: int, one_does: str, many_do: str) -> str:
 
 def _definition(claim_id: str) -> Claim | None:
     """The claim itself, for its derivation and figure; None if this installation does not know it."""
-    from widelimit.validate.claims import find
+    from widelimit.validate.harness.finding import find
 
     try:
         return find(claim_id)
@@ -299,7 +299,7 @@ def _derive(claim: Claim | None, one: ClaimOutcome, failures: Failures) -> Deriv
 
 
 def _derived(derive: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Any]) -> Derivation:
-    from widelimit.theory.derivation import Derivation
+    from widelimit.theory.calculus.derivation import Derivation
 
     found = derive(inputs)
     if not isinstance(found, Derivation):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from widelimit.validate.outcome import RunOutcome
+from widelimit.validate.harness.outcome import RunOutcome
 from widelimit.validate.report.look import BLUE, GREEN, INK, ORANGE, SOFT, VERMILLION, blank, plain, style
 from widelimit.validate.report.svg import fragment, standalone
 

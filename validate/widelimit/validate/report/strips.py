@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from widelimit.validate.outcome import ClaimOutcome
+from widelimit.validate.harness.outcome import ClaimOutcome
 
 WIDTH, HEIGHT = 190, 30
 _INNER = 0.52  # share of the half width that belongs to the margin

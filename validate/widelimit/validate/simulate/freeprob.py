@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from widelimit.validate.simulate.weights import Draws, haar
+from widelimit.validate.harness.drawing.weights import Draws, haar
 
 if TYPE_CHECKING:
-    from widelimit.validate.backend import Backend
+    from widelimit.validate.harness.backend import Backend
 
 Mixture = Sequence[tuple[float, float]]  # (location, mass) of each atom
 

@@ -9,7 +9,7 @@ import numpy as np
 from widelimit.validate.simulate.kernel import functions
 
 if TYPE_CHECKING:
-    from widelimit.validate.backend import Backend
+    from widelimit.validate.harness.backend import Backend
 
 _ANGLES = 8
 

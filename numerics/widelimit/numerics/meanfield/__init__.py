@@ -1,0 +1,36 @@
+"""Signal propagation in numbers: fixed points, phases, depth scales, edges of chaos, trajectories through layers.
+
+points        `solve` and `phase_diagram`: fixed points, slopes, depth scales, phase; `predict` for the command line
+critical      `critical_line`: the edge of chaos and the power law there
+trajectories  `propagate`: lengths, correlations and gradients layer by layer
+lengths, correlations    fixed points of the two maps
+maps, pairs   the maps themselves, compiled from `theory.meanfield`
+"""
+
+from widelimit.numerics.meanfield.critical import (
+    CriticalLine,
+    critical_line,
+)
+from widelimit.numerics.meanfield.points import (
+    CRITICAL,
+    MeanField,
+    phase_diagram,
+    predict,
+    solve,
+)
+from widelimit.numerics.meanfield.trajectories import (
+    Propagation,
+    propagate,
+)
+
+__all__ = [
+    "CRITICAL",
+    "CriticalLine",
+    "MeanField",
+    "Propagation",
+    "critical_line",
+    "phase_diagram",
+    "predict",
+    "propagate",
+    "solve",
+]

@@ -1,0 +1,146 @@
+"""Text that writes a file, handed to every argument of every public function: no file appears, and a sentence does."""
+
+import importlib
+import inspect
+
+import pytest
+import sympy
+
+from widelimit.theory import architecture
+from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.activation import CATALOGUE, Activation
+from widelimit.theory.calculus.gaussian.expectation import Expectation
+from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.errors import WidelimitError
+from widelimit.theory.freeprob import Law, semicircle
+from widelimit.theory.topics import TOPICS
+
+x = sympy.Symbol("x", real=True)
+VALID = {  # an argument that is right, so that the next one is reached
+    "activation": "relu", "sigma_w": 1.0, "sigma_b": 0.1, "sigma_v": 1.0, "q": 1.0, "q0": 1.0, "c": 0.5, "depth": 2,
+    "eigenvalues": [1.0, 0.5], "weights": None, "signal": [1.0, 1.0], "noise": 0.1, "sample_ratio": 0.5, "penalty": 0.1,
+    "ratio": 0.5, "rate": 0.5, "p": 0.5, "factors": 2, "atoms": [(1, 1)], "t": 1, "ratios": [1, 2], "k": 2, "order": 2,
+    "kind": "smooth", "lengths": [1], "activations": ["relu"], "f": x, "expr": x, "size": 3, "v": (1,), "n": 3,
+    "slope": sympy.Rational(1, 2), "term": x, "expression": x, "x1": [[1.0, 0.0]], "x_train": [[1.0, 0.0]],
+    "y_train": [1.0], "x_test": [[0.0, 1.0]],
+    "widths": [2, 4, 1], "input_moment": 1.0, "width": 10, "start": [1.0, 0.0],
+    "end": [0.0, 1.0], "s0_squared": 0.3, "strength": 0.3, "S": None, "R": None, "feature_ratio": 0.5, "x": [0.5],
+    "s1": 1, "p1": sympy.Rational(1, 2), "s2": sympy.Rational(1, 9), "p2": sympy.Rational(1, 2), "X": [[1.0], [2.0]],
+    "first": semicircle(), "second": semicircle(), "law": semicircle(), "kept": 0.5, "exponent": 2, "samples": 2,
+    "ntk": [[1.0]], "nngp": [[1.0]], "targets": [1.0], "input_overlap": 0.5, "outputs": 1, "value": [[1.0]],
+}  # fmt: skip
+WORDS = {
+    "name",
+    "result",
+    "path",
+    "out",
+    "data",
+    "target",
+    "method",
+    "padding",
+}  # arguments that are text by right
+RECORDS = {"run", "given"}  # results of another function of ours
+INNER = {
+    "numerics.fisher.statistics",
+    "numerics.kernel.diagonalise",
+    "numerics.kernel.inputs",
+}  # take arrays that a solver has made
+
+
+def functions():
+    """Every function that a topic's room gives out, on both floors that compute."""
+    for floor in ("theory", "numerics"):
+        for topic in TOPICS:
+            try:
+                room = importlib.import_module(f"widelimit.{floor}.{topic}")
+            except ModuleNotFoundError:
+                continue
+            public = getattr(room, "__all__", None) or [
+                name
+                for name, f in vars(room).items()
+                if getattr(f, "__module__", "").startswith(room.__name__)
+            ]
+            for name in public:
+                f = getattr(room, name)
+                if (
+                    inspect.isfunction(f)
+                    and f.__module__.startswith("widelimit")
+                    and not name.startswith("_")
+                ):
+                    yield floor, topic, name, f
+
+
+def doors():
+    for floor, topic, name, f in functions():
+        if f"{floor}.{topic}.{name}" in INNER:
+            continue
+        parameters = inspect.signature(f).parameters.values()
+        for parameter in parameters:
+            if parameter.name in WORDS | RECORDS or parameter.kind in (
+                parameter.VAR_KEYWORD,
+                parameter.VAR_POSITIONAL,
+            ):
+                continue
+            others = {
+                p.name: VALID[p.name]
+                for p in parameters
+                if p.default is p.empty and p.name in VALID and p != parameter
+            }
+            yield pytest.param(f, parameter.name, others, id=f"{floor}.{topic}.{name}-{parameter.name}")
+
+
+def hostile(tmp_path):
+    """Text that SymPy would run, bare and hidden in containers."""
+    text = f"__import__('pathlib').Path({str(tmp_path / 'hit')!r}).write_text('x') and 1"
+    return text, [text, [text], (text, 1), {text: 1}, [(text, 1), (1, text)]]
+
+
+@pytest.mark.parametrize(("function", "argument", "others"), list(doors()))
+def test_no_argument_is_evaluated(function, argument, others, tmp_path):
+    _, forms = hostile(tmp_path)
+    for form in forms:
+        with pytest.raises(WidelimitError):
+            function(**{argument: form}, **others)
+        assert not (tmp_path / "hit").exists()
+
+
+LAW = semicircle()
+A = sympy.Symbol("a", positive=True)
+CALLS = {
+    "Law.of S": lambda v: Law.of(S=v), "Law.of R": lambda v: Law.of(R=v), "Law.of M": lambda v: Law.of(M=v),
+    "Law.of G": lambda v: Law.of(G=v), "atoms": lambda v: Law.of(S=1 / (1 + x), atoms=[(v, 1)]),
+    "masses": lambda v: Law.of(S=1 / (1 + x), atoms=[(1, v)]), "support": lambda v: Law.of(R=x, support=[(v, 1)]),
+    "law + v": lambda v: LAW + v, "v + law": lambda v: v + LAW, "law * v": lambda v: LAW * v,
+    "v * law": lambda v: v * LAW, "law ** v": lambda v: LAW**v, "scale": LAW.scale, "shift": LAW.shift,
+    "compress": LAW.compress, "transpose": LAW.transpose, "free_power": LAW.free_power, "moments": LAW.moments,
+    "cumulants": LAW.cumulants, "Activation expr": lambda v: Activation("name", v), "Activation.of": Activation.of,
+    "derivative": Activation.of("relu").derivative, "entry": CATALOGUE["leaky_relu"],
+    "entry.at": CATALOGUE["leaky_relu"].at, "integrand": lambda v: Expectation(v, x, 1),
+    "variables": lambda v: Expectation(x, v, 1), "covariance": lambda v: Expectation(x, x, v),
+    "evaluate": lambda v: evaluate(v, {}, 15), "values": lambda v: evaluate(A, {A: v}, 15),
+    "exact.number": lambda v: exact.number("a", v), "exact.expression": lambda v: exact.expression("a", v),
+    "exact.pairs": lambda v: exact.pairs("a", [(v, v)], "must"), "exact.numbers": lambda v: exact.numbers("a", [v]),
+    "dense": lambda v: architecture.Dense(v), "act": architecture.Act.of, "keep": architecture.Dropout,
+    "filter": lambda v: architecture.Convolution(v),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_method_evaluates_text(call, tmp_path):
+    text, _ = hostile(tmp_path)
+    with pytest.raises(WidelimitError):
+        CALLS[call](text)
+    assert not (tmp_path / "hit").exists()
+
+
+def test_the_name_of_a_function_is_not_run(tmp_path):
+    """SymPy prints the names of undefined functions into the code of `lambdify` as they are."""
+    text, _ = hostile(tmp_path)
+    node = Expectation(sympy.Function(text)(x), x, 1)
+    with pytest.raises(WidelimitError):
+        node.evalf()
+    with pytest.raises(WidelimitError):
+        Activation.of(sympy.Function(text)(x))
+    with pytest.raises(WidelimitError):
+        Law.of(S=sympy.Function(text)(sympy.Symbol("m")))
+    assert not (tmp_path / "hit").exists()

@@ -1,0 +1,33 @@
+"""Cells of a point: every replicate is in one cell, once, whatever block and stages are."""
+
+from pathlib import Path
+
+import pytest
+
+from widelimit.validate.harness import finding
+from widelimit.validate.harness.backend import Backend
+from widelimit.validate.harness.claim import Plan
+from widelimit.validate.harness.running.points import point
+
+TOY = finding.find("toy.true", [str(Path(__file__).parents[1] / "toy_claims.py")])
+SIZES = (50, 100, 200)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "block"), [(0, 8, 8), (8, 29, 8), (5, 64, 7), (3, 4, 10), (0, 12, 5), (9, 9, 4)]
+)
+def test_cells_hold_each_replicate_once(first, last, block):
+    plan = Plan(({"a": 1.0, "b": 2},), SIZES, pilot=2, most=64, block=block)
+    here = point(TOY, plan, 0, plan.points[0], Backend())
+    cells = list(here.cells(first, last))
+    for size in SIZES:
+        own = [cell for cell in cells if cell.size == size]
+        assert [one for cell in own for one in range(cell.start, cell.start + cell.count)] == list(
+            range(first, last)
+        )
+        assert all(1 <= cell.count <= block for cell in own)
+    seeds = [seed for cell in cells for seed in cell.seeds]
+    assert len(set(seeds)) == len(seeds) == len(SIZES) * (last - first)
+    assert [cell.size for cell in cells] == sorted(
+        (cell.size for cell in cells), reverse=True
+    )  # slowest first

@@ -1,0 +1,186 @@
+"""The ridge claims: simulators against scikit-learn and closed forms, seeds, wrong theories."""
+
+import numpy as np
+import pytest
+from scipy.special import erf
+from sklearn.linear_model import Ridge
+
+from widelimit.numerics import ridge as numerics
+from widelimit.validate.claims import ridge as claims
+from widelimit.validate.claims.ridge.penalties import vertex
+from widelimit.validate.harness.backend import Backend
+from widelimit.validate.harness.finding import load
+from widelimit.validate.simulate import ridge as simulate
+from widelimit.validate.simulate.ridge import real
+from widelimit.validate.simulate.ridge.tridiagonal import solutions
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Matrices this small lose by sharing threads, as worker processes of a run know."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+CPU = Backend()
+INPUTS = {"fraction": 0.25, "separation": 0.1, "share": 0.7, "noise": 0.2}
+BY_ID = {claim.id: claim for claim in claims.CLAIMS}
+NAMED = (
+    "test-error", "training-error", "bias-variance", "multiple-descent", "alignment", "optimal-penalty",
+    "negative-penalty", "penalty-jump", "hessian-gap", "power-law", "random-features", "digits", "from-data",
+)  # fmt: skip
+
+
+def test_every_claim_is_there_and_loads():
+    assert set(BY_ID) == {f"ridge.{name}" for name in NAMED}
+    assert {claim.id for claim in load(("ridge.*",))} == set(BY_ID)
+
+
+@pytest.mark.parametrize(("P", "N"), [(40, 20), (20, 40)])
+def test_fits_are_those_of_scikit_learn(P, N):
+    population = simulate.Population.two_scales(INPUTS, P)
+    penalties = [0.003, 0.2]
+    X, e = simulate.draw(population, N, [11], CPU)
+    x, y = X[0].numpy(), (X[0] @ population.tensors(CPU)[1]).numpy() + population.noise**0.5 * e[0].numpy()
+    expected, train = [], []
+    for penalty in penalties:
+        model = Ridge(alpha=N * penalty, fit_intercept=False, solver="svd").fit(x, y)
+        expected.append(population.s @ (model.coef_ - population.w) ** 2 + population.noise)
+        train.append(np.mean((y - model.predict(x)) ** 2))
+    got = simulate.test_errors(population, N, penalties, [11], CPU)[0]
+    assert got == pytest.approx(expected, rel=1e-9)
+    both = simulate.training_errors(population, N, penalties, [11], CPU)[0]
+    assert both[:2] == pytest.approx(train, rel=1e-9)
+    # the cross-validation score, with the hat matrix's trace from its definition
+    for k, penalty in enumerate(penalties):
+        hat = x @ np.linalg.solve(x.T @ x + N * penalty * np.eye(P), x.T)
+        assert both[2 + k] == pytest.approx(train[k] / (1 - np.trace(hat) / N) ** 2, rel=1e-9)
+
+
+@pytest.mark.parametrize(("P", "N"), [(150, 101), (110, 200)])
+def test_tridiagonal_weights_are_those_of_the_eigendecomposition(P, N):
+    population = simulate.Population.two_scales(INPUTS, P)
+    X, e = simulate.draw(population, N, [3, 4], CPU)
+    import torch
+
+    penalties = torch.tensor([-1e-3, 1e-3, 0.1, 10.0], dtype=torch.float64)
+    expected = simulate.fits(X, e, penalties)[0]
+    assert simulate.weights_of(X, e, penalties).numpy() == pytest.approx(
+        expected.numpy(), rel=1e-7, abs=1e-10
+    )
+
+
+def test_a_penalty_that_reaches_an_eigenvalue_is_said_to():
+    with pytest.raises(np.linalg.LinAlgError, match="reaches an eigenvalue"):
+        solutions(np.diag([1.0, 2.0, 3.0]), np.ones(3), np.array([-1.5]))
+
+
+def test_ordinary_least_squares_has_its_exact_mean():
+    # sigma^2 (N - 1)/(N - P - 1) at finite N and P
+    population = simulate.Population.two_scales(INPUTS, 20)
+    errors = simulate.test_errors(population, 60, [0.0], range(2000), CPU)[:, 0]
+    exact = 0.2 * 59 / 39
+    assert abs(errors.mean() - exact) < 4 * errors.std() / 2000**0.5
+
+
+def test_parts_are_unbiased_at_any_size():
+    # their sum with the noise is the mean test error of the same size, also far from the limit
+    population = simulate.Population.two_scales(INPUTS, 20)
+    parts = simulate.parts(population, 10, 0.1, range(3000), CPU)
+    errors = simulate.test_errors(population, 10, [0.1], range(10_000, 13_000), CPU)[:, 0]
+    difference = parts.sum(1).mean() + 0.2 - errors.mean()
+    assert abs(difference) < 4 * np.hypot(parts.sum(1).std(), errors.std()) / 3000**0.5
+
+
+def test_feature_errors_against_a_test_set():
+    population = simulate.Population(np.repeat([1.5, 0.5], 15), np.full(30, 0.2), 0.1)
+    got = simulate.erf_features(population, 20, 25, [0.05], [3], CPU)[0, 0]
+    import torch
+
+    generator = CPU.generator(3)
+    X, e = simulate._data(population, 20, generator, CPU)
+    W = torch.randn(25, 30, generator=generator, dtype=torch.float64).numpy() / 30**0.5
+    scale = (30 / 25) ** 0.5
+    F = scale * erf(X.numpy() @ W.T)
+    y = X.numpy() @ population.w + 0.1**0.5 * e.numpy()
+    v = np.linalg.solve(F.T @ F + 20 * 0.05 * np.eye(25), F.T @ y)
+    new = np.random.default_rng(0).standard_normal((200_000, 30)) * np.sqrt(population.s)
+    squares = (new @ population.w - scale * erf(new @ W.T) @ v) ** 2
+    assert got == pytest.approx(squares.mean() + 0.1, abs=5 * squares.std() / 200_000**0.5)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_replicates_depend_on_their_own_seed_only(name):
+    claim = BY_ID[f"ridge.{name}"]
+    point = claim.plans["quick"].points[0]
+    size = (*claim.plans["quick"].sizes, 0)[0]
+    together = claim.simulate(point, size, [5, 6, 7], CPU)
+    apart = np.concatenate([claim.simulate(point, size, [5], CPU), claim.simulate(point, size, [6, 7], CPU)])
+    assert together.shape == (3, len(claim.rows(point)))
+    assert together == pytest.approx(apart, rel=1e-8, abs=1e-10)
+    assert claim.predict(point).shape == (len(claim.rows(point)),)
+    assert np.isfinite(together).all()
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("preset", ["quick", "reference"])
+def test_every_wrong_theory_applies_somewhere_and_differs(name, preset):
+    claim = BY_ID[f"ridge.{name}"]
+    points = claim.plans[preset].points
+    assert all(claim.valid(point) for point in points)
+    for wrong in claim.counterfactuals:
+        applying = [point for point in points if wrong.applies(point)]
+        assert applying, wrong.name
+        for point in applying:
+            assert np.abs(wrong.predict(point) - claim.predict(point)).max() > 0.01
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_points_lie_in_their_domains(name):
+    claim = BY_ID[f"ridge.{name}"]
+    for plan in claim.plans.values():
+        for point in plan.points:
+            assert set(point) == set(claim.domain)
+
+
+def test_the_vertex_of_a_parabola():
+    # log E = (x - 0.3)^2 at x = 1 - step, 1, 1 + step with step = log 3
+    x = 1 + np.log(3) * np.array([-1, 0, 1])
+    place, low, high = vertex(np.exp((x - 0.3) ** 2)[None], 1.0)[0]
+    assert place == pytest.approx(0.3)
+    assert (low, high) == pytest.approx(((x[0] - 0.3) ** 2 - 0.49, (x[2] - 0.3) ** 2 - 0.49))
+
+
+def test_pool_errors_against_scikit_learn():
+    X, y = real.digits("parity")
+    import torch
+
+    rows = torch.randint(len(y), (80,), generator=CPU.generator(2)).numpy()
+    model = Ridge(alpha=80 * 3.0, fit_intercept=False, solver="svd").fit(X[rows], y[rows])
+    got = real.pool_errors(X, y, 80, [3.0], [2], CPU)[0, 0]
+    assert got == pytest.approx(np.mean((y - model.predict(X)) ** 2), rel=1e-9)
+
+
+def test_theory_meets_simulation_where_it_is_cheap():
+    # three standard errors and 2/N, at a point of no preset
+    point = {"fraction": 0.5, "separation": 0.3, "share": 0.6, "noise": 0.25}
+    population = simulate.Population.two_scales(point, 120)
+    errors = simulate.test_errors(population, 90, [0.05], range(200), CPU)[:, 0]
+    theory = numerics.solve(
+        [1, 0.3], signal=[0.6, 0.4], noise=0.25, sample_ratio=0.75, penalty=0.05
+    ).test_error
+    assert abs(errors.mean() - theory) < 3 * errors.std() / 200**0.5 + 2 * theory / 90
+
+
+def test_a_wrong_theory_without_an_answer_does_not_apply():
+    # the best penalty -0.026 of this target lies below the edge of the isotropic theory, -0.0246
+    claim = BY_ID["ridge.negative-penalty"]
+    isotropic = next(wrong for wrong in claim.counterfactuals if wrong.name == "isotropic")
+    point = {"fraction": 0.1, "separation": 0.05, "share": 1.0, "noise": 0.0, "sample_ratio": 0.5}
+    assert isotropic.applies(claim.plans["quick"].points[0])
+    for separation in np.linspace(0.03, 0.3, 28):
+        isotropic.applies(point | {"separation": float(separation)})  # an answer, whatever it is

@@ -1,0 +1,8 @@
+"""The engine of the symbolic floor.
+
+activation, catalogue, pieces, powers    phi as an expression with its kinks
+parsing, tracing, exact, vocabulary    text, callables and numbers from outside become expressions
+budget, soundness, sampling    what reading may cost; whether an expression is a function of the real line
+gaussian    expectations over Gaussians: closed forms by rules, quadrature to any digits
+derivation, equations, precision, mathml    steps with reasons that check themselves; how they are set
+"""

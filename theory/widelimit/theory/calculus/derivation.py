@@ -1,0 +1,250 @@
+"""Results as ordered equations that carry their reasons and check themselves.
+
+A `Step` is one equation with its justification, source, assumptions and the domain on which it holds; a `Derivation`
+is a tuple of them. ``check`` draws points from each domain and evaluates both sides independently in high precision.
+"""
+
+from __future__ import annotations
+
+import random
+import textwrap
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import mpmath
+from sympy import Eq, Expr, Integer, Rational, S, Symbol, latex
+
+from widelimit.theory.calculus.equations import Equations
+from widelimit.theory.calculus.exact import plain
+from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.errors import ArgumentError, DerivationError
+
+KINDS = ("definition", "identity", "limit")
+LOST_DIGITS = 5  # what an identity may lose to rounding, out of `dps`
+
+Evaluator = Callable[[Mapping[Symbol, Any], int], tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Step(Equations):
+    """One equation of a derivation.
+
+    `kind`: "identity" (both sides are evaluated and must agree), "definition" (the right side must be a finite
+    number), "limit" (`limit` = (symbol, value, order): left/right - 1 falls at least like |symbol - value|**order; at
+    infinity like symbol**-order). `domain` maps symbols to the interval that points are drawn from. `source`: keys of
+    references.bib, each with a place, separated by "; ". `evaluate` replaces the evaluation of both sides where they
+    need numerics of their own; steps compare without it, by what they say. It has to be a function of a module, or
+    a `functools.partial` of one, so that derivations can be pickled.
+    """
+
+    name: str
+    equation: Eq
+    because: str
+    source: str = ""
+    assumptions: tuple[str, ...] = ()
+    domain: Mapping[Symbol, tuple[float, float]] = field(default_factory=dict)
+    kind: str = "identity"
+    limit: tuple | None = None
+    evaluate: Evaluator | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ArgumentError("kind", f"must be one of {', '.join(KINDS)}", self.kind)
+        if not isinstance(self.equation, Eq):
+            raise ArgumentError("equation", "must be Eq(left, right, evaluate=False)", self.equation)
+        if (self.kind == "limit") != (self.limit is not None):
+            raise ArgumentError("limit", "must be given for steps of kind 'limit' only", self.limit)
+
+    def sides(self, values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
+        """Evaluate left and right (a definition has no left side of its own: right twice)."""
+        if self.evaluate is not None:
+            return self.evaluate(values, dps)
+        right = evaluate(self.equation.rhs, values, dps)
+        left = right if self.kind == "definition" else evaluate(self.equation.lhs, values, dps)
+        return left, right
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the bibliography that the source names."""
+        return tuple(part.split(",")[0].split()[0] for part in self.source.split(";") if part.strip())
+
+
+@dataclass(frozen=True)
+class StepCheck:
+    """Outcome of one step's check; `worst_relative_error` is that of the final ratio for limits."""
+
+    name: str
+    kind: str
+    points: int
+    worst_relative_error: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """Ordered steps from definitions to a result.
+
+    >>> from sympy import sin, cos
+    >>> a = Symbol("a", real=True)
+    >>> step = Step("half-angle", Eq(sin(2*a), 2*sin(a)*cos(a), evaluate=False), "addition theorem", domain={a: (0, 1)})
+    >>> Derivation("An example", (step,)).check(dps=30)[0].passed
+    True
+    """
+
+    title: str
+    steps: tuple[Step, ...]
+    assumptions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [step.name for step in self.steps]
+        if not names or len(set(names)) < len(names):
+            raise ArgumentError("steps", "must have one or more steps with different names", names)
+
+    def __getitem__(self, name: str) -> Step:
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def result(self) -> Eq:
+        """The equation of the last step."""
+        return self.steps[-1].equation
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Bibliography keys in order of appearance."""
+        return tuple(dict.fromkeys(key for step in self.steps for key in step.keys))
+
+    def __str__(self) -> str:
+        lines = [self.title, "=" * len(self.title)]
+        lines += [f"Assuming {a}." for a in self.assumptions]
+        for number, step in enumerate(self.steps, 1):
+            lines += ["", f"{number}. {step.name}", f"       {_sides(step, str)}"]
+            reason = step.because + (f" [{step.source}]" if step.source else "")
+            reason += f" Assuming {'; '.join(step.assumptions)}." if step.assumptions else ""
+            lines += textwrap.wrap(reason, 96, initial_indent="   ", subsequent_indent="   ")
+        return "\n".join(lines)
+
+    def latex(self) -> str:
+        """Return the steps as one LaTeX `align*` environment, a line of words under each equation."""
+        rows = []
+        for step in self.steps:
+            rows.append(_sides(step, latex, " &", r"\sim"))
+            rows.append(rf"&\quad\text{{{_escaped(step.because)}}}")
+        return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def mathml(self) -> str:
+        """Return a MathML table, one row an equation; valid XML that browsers render."""
+        rows = "".join(f"<mtr><mtd>{_inner_mathml(step)}</mtd></mtr>" for step in self.steps)
+        return (
+            f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>{rows}</mtable></math>'
+        )
+
+    def step_mathml(self, name: str) -> str:
+        """Return one equation as a ``<math>`` element."""
+        inner = _inner_mathml(self[name])
+        return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">{inner}</math>'
+
+    def check(self, dps: int = 30, points: int = 3, seed: int = 0) -> tuple[StepCheck, ...]:
+        """Check each step at random points of its domain; `DerivationError` names the first that fails."""
+        checks = []
+        for step in self.steps:
+            outcome = _check(step, dps, points, seed)
+            if not outcome.passed:
+                raise DerivationError(
+                    f"Step '{step.name}' of '{self.title}' fails its check at {dps} digits: "
+                    f"relative error {outcome.worst_relative_error:.2g}."
+                )
+            checks.append(outcome)
+        return tuple(checks)
+
+
+def draw(step: Step, points: int, seed: int) -> list[dict[Symbol, Rational]]:
+    """Draw points of a step's domain, as short decimals; the same seed and step give the same points."""
+    generator = random.Random(zlib.crc32(step.name.encode()) + seed)
+    if not step.domain:
+        return [{}]
+    chosen = []
+    for _ in range(points):
+        point = {}
+        for symbol, (low, high) in sorted(step.domain.items(), key=lambda item: item[0].name):
+            if symbol.is_integer:
+                point[symbol] = Integer(generator.randint(int(low), int(high)))
+            else:
+                share = Rational(generator.randrange(1, 1000), 1000)
+                point[symbol] = _decimal(low) + (_decimal(high) - _decimal(low)) * share
+        chosen.append(point)
+    return chosen
+
+
+def _decimal(value: float | Expr) -> Rational:
+    return Rational(str(plain("domain", value)))
+
+
+def _check(step: Step, dps: int, points: int, seed: int) -> StepCheck:
+    where = draw(step, points, seed)
+    worst, passed = 0.0, True
+    for values in where:
+        if step.kind == "limit":
+            error, good = _approach(step, values, dps)
+        else:
+            left, right = step.sides(values, dps)
+            error = _relative(left, right)
+            good = error <= 10.0 ** (LOST_DIGITS - dps)
+        worst = max(worst, error) if error == error else float("inf")
+        passed = passed and good
+    return StepCheck(step.name, step.kind, len(where), worst, passed)
+
+
+def _relative(left: Any, right: Any) -> float:
+    if not (mpmath.isfinite(left) and mpmath.isfinite(right)):
+        return float("inf")
+    if left == right:
+        return 0.0
+    return float(abs(left - right) / max(abs(left), abs(right)))
+
+
+def _approach(step: Step, values: Mapping[Symbol, Any], dps: int) -> tuple[float, bool]:
+    """See left/right - 1 shrink at the stated order, or faster, along a geometric sequence."""
+    symbol, target, *rest = step.limit or ()
+    order = float(rest[0]) if rest else 1.0
+    ratio = 4
+    errors = []
+    for k in (5, 6, 7):
+        gap = Rational(1, ratio**k)
+        at = 1 / gap if target is S.Infinity else target + gap
+        left, right = step.sides({**values, symbol: at}, dps)
+        errors.append(_relative(left, right) if right else float("inf"))
+    if errors[-1] <= 10.0 ** (LOST_DIGITS - dps):
+        return errors[-1], True
+    slopes = [mpmath.log(errors[i] / errors[i + 1]) / mpmath.log(ratio) for i in (0, 1)]
+    return errors[-1], all(float(slope) > order - 0.3 for slope in slopes)
+
+
+def _sides(step: Step, show: Callable[[Expr], str], align: str = "", near: str = "~") -> str:
+    sign = near if step.kind == "limit" else "="
+    return f"{show(step.equation.lhs)}{align} {sign} {show(step.equation.rhs)}"
+
+
+def _escaped(text: str) -> str:
+    marks = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    return "".join(marks.get(ch, "\\" + ch if ch in "#$%&_{}" else ch) for ch in text)
+
+
+def _inner_mathml(step: Step) -> str:
+    from widelimit.theory.calculus.mathml import mathml  # only reports need this printer
+
+    sign = "∼" if step.kind == "limit" else "="
+    return f"<mrow>{mathml(step.equation.lhs)}<mo>{sign}</mo>{mathml(step.equation.rhs)}</mrow>"

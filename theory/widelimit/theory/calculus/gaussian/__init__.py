@@ -1,0 +1,8 @@
+"""Gaussian expectations.
+
+expectation    `Expectation`, an unevaluated node
+closed, rules, terms    its closed form by rules
+quadrature    its value to any number of digits
+growth    whether it exists
+special    special functions that SymPy lacks
+"""

@@ -1,0 +1,150 @@
+"""How finite width spreads the levels of the Fisher matrix: samples T and width M to infinity together, T/M fixed.
+
+The Gram matrix of the gradients of one output is, off its diagonal, sum_l a_l K_l: K_l = X_l X_l' / M_l, T x T, of the
+M_l units of layer l (l = 0 the inputs), and a_l the backward statistics of the layer above over T. Given the layer
+below, K_l is a sample covariance of M_l independent units whose population is, on the samples' differences,
+p_l + p'_l K_(l-1): the expectation of phi(u) phi(v) to first order in the covariance of u and v about its mean over
+pairs. Replacing K_l by its deterministic equivalent s_l (p_l + p'_l K_(l-1)), from the last layer down to the inputs,
+leaves a few numbers that fix each other:
+
+    beta_(l-1) = a_(l-1) + beta_l s_l p'_l        the strength of K_(l-1) once all layers above are averaged
+    t_l = s_l (p_l m + p'_l t_(l-1))              the trace of K_l times the resolvent, m that of the resolvent
+    s_l = 1 / (1 + beta_l (T/M_l) (p_l m + p'_l t_(l-1)))
+    z(m) = rest + sum_l beta_l s_l p_l - v m + k m^2 - 1/m
+
+`rest` stands on the diagonal alone, v and k are the variance and the third cumulant there: gradients of single samples
+differ in length, layer by layer, by what `sample_variance` says. Each layer multiplies, so that lengths are skewed, as
+products are: in deep chaotic networks, whose samples have little else in common, a long one alone is the largest
+eigenvalue. Independent of the rest, its law adds freely: -v m + k m^2 are the first terms of its R-transform at -m.
+
+The bulk's upper edge is the smallest z(m) over m < 0 (fan2020spectra). The mean over samples sees T tau_l more in each
+population; its eigenvalue stands clear where -1/m = sum_l beta_l s_l T tau_l has a root above the edge (baik2005phase).
+With p_l = (1, 0, 0, ...) and p'_l = (0, 1, 1, ...) the same equations give the spread of the C x C matrices
+J_l J_l' of the outputs' derivatives, from the readout down.
+"""
+
+from __future__ import annotations
+
+from sympy import Eq, Expr, Symbol, sqrt
+
+from widelimit.theory.calculus.derivation import Step
+
+SAMPLES = Symbol("T", positive=True)
+TRACE = Symbol("m", negative=True)  # of the resolvent, over the samples
+BELOW = Symbol("t_(l-1)", real=True)  # trace of K_(l-1) times the resolvent
+OWN = Symbol("a_(l-1)", nonnegative=True)
+STRENGTH = Symbol("beta_l", nonnegative=True)
+FIXED = Symbol("p_l", nonnegative=True)
+CARRIED = Symbol("p'_l", nonnegative=True)
+COMMON = Symbol("tau_l", real=True)
+ASPECT = Symbol("gamma_l", nonnegative=True)  # samples per unit of the layer
+SHRINKAGE = Symbol("s_l", positive=True)
+LEVELS = Symbol("Sigma", nonnegative=True)
+NOISE = Symbol("v", nonnegative=True)
+REST = Symbol("r", nonnegative=True)
+SKEW = Symbol("k", nonnegative=True)  # third cumulant on the diagonal
+LENGTH = Symbol(
+    "mu", positive=True
+)  # mean, variance and third cumulant of what the layers below add on the diagonal
+VARIED, SKEWED, FACTOR = (Symbol(n, nonnegative=True) for n in ("w", "t", "epsilon"))
+
+SECOND, FOURTH, FOURTH_PAIR = (Symbol(n, positive=True) for n in ("mu_1", "mu_2", "nu"))
+CORRELATION, UNITS = Symbol("rho", real=True), Symbol("M", positive=True)
+VARIANCE, PAIR = Symbol("v_l", positive=True), Symbol("c_l", real=True)  # E phi^2 and E phi phi of layer l
+VARIANCE_BELOW, PAIR_BELOW = Symbol("v_(l-1)", positive=True), Symbol("c_(l-1)", real=True)
+
+
+def fixed() -> Expr:
+    """v_l - c_l - p'_l (v_(l-1) - c_(l-1)): the part of a layer's population that does not depend on the pair."""
+    return VARIANCE - PAIR - CARRIED * (VARIANCE_BELOW - PAIR_BELOW)
+
+
+def common() -> Expr:
+    """c_l - p'_l c_(l-1): what all pairs of samples gain in common in one layer."""
+    return PAIR - CARRIED * PAIR_BELOW
+
+
+def shrinkage() -> Expr:
+    """1 / (1 + beta_l gamma_l (p_l m + p'_l t_(l-1))), gamma_l = T / M_l: s_l of one layer."""
+    return 1 / (1 + STRENGTH * ASPECT * (FIXED * TRACE + CARRIED * BELOW))
+
+
+def trace() -> Expr:
+    """s_l (p_l m + p'_l t_(l-1)): the trace of K_l times the resolvent."""
+    return shrinkage() * (FIXED * TRACE + CARRIED * BELOW)
+
+
+def strength_below() -> Expr:
+    """a_(l-1) + beta_l s_l p'_l: the strength of the layer below."""
+    return OWN + STRENGTH * SHRINKAGE * CARRIED
+
+
+def across() -> Expr:
+    """beta_l s_l p_l: what one layer adds to a level of the samples' differences."""
+    return STRENGTH * SHRINKAGE * FIXED
+
+
+def along() -> Expr:
+    """T beta_l s_l tau_l: what one layer adds to that along the mean over samples, besides."""
+    return SAMPLES * STRENGTH * SHRINKAGE * COMMON
+
+
+def location() -> Expr:
+    """r + sum_l beta_l s_l p_l - v m + k m^2 - 1/m: where the resolvent has the trace m."""
+    return REST + LEVELS - NOISE * TRACE + SKEW * TRACE**2 - 1 / TRACE
+
+
+def sample_variance() -> Expr:
+    """(3 E phi'^4 - (1 + 2 rho^2) E phi'(u)^2 phi'(v)^2) / (M (E phi'^2)^2), rho the correlation of gradients above.
+
+    The relative variance that one hidden layer adds to |delta|^2 of a sample, beyond what two samples share:
+    delta' = phi' (W' delta), where W' delta is Gaussian, of correlation rho for two samples.
+    """
+    return (3 * FOURTH - (1 + 2 * CORRELATION**2) * FOURTH_PAIR) / (UNITS * SECOND**2)
+
+
+def multiplied() -> tuple[Expr, Expr]:
+    """w (1 + e) + mu^2 e and (t + 3 w mu + mu^3)(1 + e)^3 - 3 mu (w + mu^2)(1 + e) + 2 mu^3.
+
+    Variance and third cumulant of a quantity (mean mu, w, t) times a factor of mean 1 and variance e, to second order
+    in e a log-normal one.
+    """
+    grown = 1 + FACTOR
+    third = (SKEWED + 3 * VARIED * LENGTH + LENGTH**3) * grown**3
+    return VARIED * grown + LENGTH**2 * FACTOR, third - 3 * LENGTH * (
+        VARIED + LENGTH**2
+    ) * grown + 2 * LENGTH**3
+
+
+def single_layer_edge() -> Expr:
+    """beta p (1 + sqrt(gamma))^2: the upper edge of one layer alone (Marchenko and Pastur)."""
+    return STRENGTH * FIXED * (1 + sqrt(ASPECT)) ** 2
+
+
+def steps() -> tuple[Step, ...]:
+    """The spread of one layer, where the equations can be solved: its edge, and the place of its outlier."""
+    alone = {BELOW: 0, CARRIED: 0}
+    level = location().subs(
+        {LEVELS: across().subs(SHRINKAGE, shrinkage().subs(alone)), REST: 0, NOISE: 0, SKEW: 0}
+    )
+    at_edge = level.subs(TRACE, -1 / (STRENGTH * FIXED * sqrt(ASPECT) * (1 + sqrt(ASPECT))))
+    spike = Symbol("ell", positive=True)
+    clear = level.subs(TRACE, -1 / (STRENGTH * FIXED * (spike - 1 + ASPECT)))
+    domain = {STRENGTH: (0.5, 2.0), FIXED: (0.5, 2.0), ASPECT: (0.05, 0.9)}
+    return (
+        Step(
+            "spread",
+            Eq(at_edge, single_layer_edge(), evaluate=False),
+            "T samples of M units are no multiple of the identity: one layer alone has the law of Marchenko and "
+            "Pastur, whose edge is where z(m) is stationary",
+            source="fan2020spectra",
+            domain=domain,
+        ),
+        Step(
+            "stands-clear",
+            Eq(clear, STRENGTH * FIXED * spike * (1 + ASPECT / (spike - 1)), evaluate=False),
+            "the mean over samples, ell times the level of their differences, is found at the place of a spike",
+            source="baik2005phase",
+            domain={**domain, spike: (3.0, 9.0)},
+        ),
+    )

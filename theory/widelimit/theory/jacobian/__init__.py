@@ -1,0 +1,81 @@
+"""Singular values of deep networks' input-output Jacobians: laws, moments and classes, in the limit of large width.
+
+laws         S-transforms, moments and curves of the law of squared singular values
+derivations  `derive` for an activation and an ensemble of weights, `derive_class` for the limits of great depth
+"""
+
+from widelimit.theory.freeprob import (
+    m,
+    z,
+)
+from widelimit.theory.jacobian.derivations import (
+    derive,
+    derive_class,
+)
+from widelimit.theory.jacobian.laws import (
+    ASSUMPTIONS,
+    ENSEMBLES,
+    Kind,
+    bernoulli_class,
+    bernoulli_moment,
+    class_cauchy,
+    class_moment,
+    curve,
+    depth,
+    fuss_catalan_density,
+    largest,
+    moments,
+    mu_1,
+    mu_2,
+    mu_3,
+    p,
+    q,
+    rectangular,
+    residual,
+    s_0,
+    s_transform,
+    sigma_w,
+    slope_moment,
+    slope_probability,
+    smooth_class,
+    strength,
+    variance_ratio,
+    varying,
+    weight_transform,
+)
+
+__all__ = [
+    "ASSUMPTIONS",
+    "ENSEMBLES",
+    "Kind",
+    "bernoulli_class",
+    "bernoulli_moment",
+    "class_cauchy",
+    "class_moment",
+    "curve",
+    "depth",
+    "derive",
+    "derive_class",
+    "fuss_catalan_density",
+    "largest",
+    "m",
+    "moments",
+    "mu_1",
+    "mu_2",
+    "mu_3",
+    "p",
+    "q",
+    "rectangular",
+    "residual",
+    "s_0",
+    "s_transform",
+    "sigma_w",
+    "slope_moment",
+    "slope_probability",
+    "smooth_class",
+    "strength",
+    "variance_ratio",
+    "varying",
+    "weight_transform",
+    "z",
+]

@@ -1,0 +1,102 @@
+"""Ridge regression in high dimension, every formula explicit in the effective ridge kappa.
+
+formulas     sums over the spectrum and the observables in terms of them: lambda(kappa), errors, best penalty
+derivations  `derive`: a result by its name
+test_error   from the Marchenko-Pastur equation to effective ridge, test error, training error, bias, variance
+penalty      the best penalty: stationarity, its sign, isotropic targets, jumps
+phases       one eigenvalue, separated scales, gaps of the Hessian, aligned signals
+power        power-law spectra and targets
+features     random features, by applying the effective ridge twice
+steps        what the derivations share: sums checked on three random scales
+conventions  how other papers and scikit-learn write the same quantities
+"""
+
+from widelimit.theory.ridge.derivations import (
+    RESULTS,
+    derive,
+)
+from widelimit.theory.ridge.formulas import (
+    EXCESS,
+    FITTED_BEND,
+    MISSED_BEND,
+    RHO,
+    SLACK,
+    SPARE,
+    SUMS,
+    TERMS,
+    D,
+    S,
+    U,
+    W,
+    alpha,
+    bias,
+    expected_error,
+    in_full,
+    isotropic_ridge,
+    j,
+    kappa,
+    learning_curve_slope,
+    margin,
+    noise,
+    over_spectrum,
+    p,
+    penalty_symbol,
+    ratio_at_penalty,
+    s,
+    slack,
+    slack_few_samples,
+    spare,
+    spare_at_penalty,
+    spare_few_samples,
+    stationarity,
+    total_derivative,
+    training_error,
+    two_scale_gap,
+    u,
+    variance_of_inputs,
+    variance_of_noise,
+)
+
+__all__ = [
+    "EXCESS",
+    "FITTED_BEND",
+    "MISSED_BEND",
+    "RESULTS",
+    "RHO",
+    "SLACK",
+    "SPARE",
+    "SUMS",
+    "TERMS",
+    "D",
+    "S",
+    "U",
+    "W",
+    "alpha",
+    "bias",
+    "derive",
+    "expected_error",
+    "in_full",
+    "isotropic_ridge",
+    "j",
+    "kappa",
+    "learning_curve_slope",
+    "margin",
+    "noise",
+    "over_spectrum",
+    "p",
+    "penalty_symbol",
+    "ratio_at_penalty",
+    "s",
+    "slack",
+    "slack_few_samples",
+    "spare",
+    "spare_at_penalty",
+    "spare_few_samples",
+    "stationarity",
+    "total_derivative",
+    "training_error",
+    "two_scale_gap",
+    "u",
+    "variance_of_inputs",
+    "variance_of_noise",
+]

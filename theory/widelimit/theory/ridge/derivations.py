@@ -1,0 +1,29 @@
+"""`derive`: a result of high-dimensional ridge regression by its name."""
+
+from __future__ import annotations
+
+from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.derivation import Derivation
+from widelimit.theory.ridge import features, penalty, phases, power, test_error
+
+RESULTS: tuple[str, ...] = (
+    "effective-ridge", "test-error", "training-error", "bias-variance", "isotropic", "separated-scales", "hessian-gap",
+    "optimal-penalty", "isotropic-target", "penalty-jump", "alignment", "power-law", "random-features",
+)  # fmt: skip
+
+
+def derive(result: str = "test-error") -> Derivation:
+    """Derive a result from the Marchenko-Pastur equation of the sample covariance.
+
+    Parameters
+    ----------
+    result
+        effective-ridge, test-error, training-error, bias-variance, isotropic, separated-scales, hessian-gap,
+        optimal-penalty, isotropic-target, penalty-jump, alignment, power-law or random-features.
+
+    >>> derive("effective-ridge").result.lhs
+    lambda
+    """
+    result = exact.one_of("result", result, RESULTS)
+    modules = (test_error, phases, penalty, power, features)
+    return next(one.DERIVATIONS[result]() for one in modules if result in one.DERIVATIONS)

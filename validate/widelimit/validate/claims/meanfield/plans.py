@@ -1,0 +1,159 @@
+"""The points that each preset visits for the mean-field claims, and what it spends on them.
+
+`quick` is sized for two cores and a minute and a half over all claims, `reference` for some ten minutes, `deep` for one
+GPU. Sizes reach 1,000, 2,000 and 8,000: one layer of a network of width 1,000 costs about 6 ms on one core.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from widelimit.validate.harness.claim import Inputs, Plan, Preset
+
+QUICK = (250, 500, 1000)
+REFERENCE = (500, 1000, 2000)
+DEEP = (1000, 2000, 4000, 8000)
+
+# The published setting of 1611.01232, sigma_b^2 = 0.05, in both phases; 1606.05340 has sigma_b = 0.3.
+_SIGMA_B = 0.05**0.5
+
+
+def point(activation: str, variance: float, sigma_b: float = _SIGMA_B, **more: Any) -> Inputs:
+    """A point with weights of variance ``variance / fan_in``."""
+    return {
+        "activation": activation,
+        "sigma_w": round(variance**0.5, 6),
+        "sigma_b": round(sigma_b, 6),
+        **more,
+    }
+
+
+def presets(
+    quick: tuple[Inputs, ...],
+    more: tuple[Inputs, ...],
+    *,
+    most: tuple[int, int, int] = (64, 160, 192),
+    sizes: tuple[tuple[int, ...], ...] = (QUICK, REFERENCE, DEEP),
+) -> dict[Preset, Plan]:
+    """Plans of the three presets: `reference` and `deep` visit the quick points and `more`; `most` replicates each."""
+    everything = quick + more
+    return {
+        "quick": Plan(quick, sizes[0], pilot=16, most=most[0], block=8),
+        "reference": Plan(everything, sizes[1], pilot=32, most=most[1], block=8),
+        "deep": Plan(everything, sizes[2], pilot=32, most=most[2], block=32),
+    }
+
+
+LENGTH_MAP = presets(
+    (
+        point("tanh", 2.5, depth=5, q0=4.0),
+        point("relu", 1.0, 0.5, depth=3, q0=2.0, weights="orthogonal"),
+        point("x/sqrt(1 + x**2)", 2.0, 0.3, depth=5, q0=0.2),
+        point("tanh", 2.5, depth=5, data="digits:3:17"),
+    ),
+    (
+        point("erf_s", 4.0, depth=8, q0=0.3),
+        point("hard_tanh", 2.0, depth=8, q0=3.0),
+        point("sin", 2.0, depth=8, q0=1.0, weights="orthogonal"),
+        point("gelu", 1.2, 0.4, depth=4, q0=0.5),
+        point("erf_s", 1.5, 0.3, depth=8, data="digits:0:1000"),
+    ),
+    most=(80, 256, 256),
+)
+
+CORRELATION_MAP = presets(
+    (
+        point("tanh", 2.5, depth=5, q0=3.0, one_minus_c0=0.1),
+        point("relu", 1.8, 0.3, depth=5, q0=1.0, one_minus_c0=0.7),
+        point("hard_tanh", 2.0, depth=5, q0=0.5, one_minus_c0=0.4, weights="orthogonal"),
+        point("erf_s", 1.5, 0.3, depth=5, data="digits:3:17"),
+    ),
+    (
+        point("erf_s", 4.0, depth=6, q0=2.0, one_minus_c0=0.02),
+        point("gelu", 1.2, 0.4, depth=5, q0=1.0, one_minus_c0=0.6),
+        point("sin", 2.0, 0.3, depth=6, q0=1.0, one_minus_c0=0.3),
+        point("x*tanh(x)", 0.8, 0.5, depth=4, q0=1.5, one_minus_c0=0.5),
+        point("tanh", 1.3, 0.3, depth=8, data="digits:0:1000"),
+    ),
+)
+
+# GELU at the sigma_w where chi_1 = 1 for sigma_b = 0.2: that q, 0.576, is unstable, and networks settle at 0.152.
+_GELU_EDGE: dict[str, Any] = {"activation": "gelu", "sigma_w": 1.547009, "sigma_b": 0.2}
+
+FIXED_POINT = presets(
+    (
+        point("tanh", 9.0, 1.0, depth=32, window=10, q0=1.0, c0=0.3),
+        {**_GELU_EDGE, "depth": 40, "window": 10, "q0": 0.25, "c0": 0.5},
+    ),
+    (
+        point("erf_s", 1.3, depth=25, window=10, q0=1.0, c0=0.5),
+        point("tanh", 2.5, depth=90, window=20, q0=2.0, c0=0.4),
+        point("hard_tanh", 2.0, depth=60, window=20, q0=2.0, c0=0.4),
+        point("relu", 1.2, 0.4, depth=24, window=10, q0=1.0, c0=0.9, weights="orthogonal"),
+    ),
+    most=(192, 256, 192),
+    sizes=((150, 300, 600), (300, 600, 1200), DEEP),
+)
+
+DEPTH_SCALE = presets(
+    (
+        point("tanh", 2.5, weights="orthogonal"),
+        point("tanh", 4.0),
+        point("tanh", 1.0),
+    ),
+    (
+        point("tanh", 2.5),
+        point("erf_s", 2.5, weights="orthogonal"),
+        point("tanh", 1.3),
+        point("hard_tanh", 2.0),
+        point("sin", 2.0, 0.3),
+        point("relu", 1.0, 0.4),
+        point("gelu", 1.2, 0.4),
+    ),
+    most=(160, 256, 256),
+    sizes=((200, 400, 800), (400, 800, 1600), DEEP),
+)
+
+GRADIENT_NORM = presets(
+    (
+        point("tanh", 4.0, distance=6),
+        point("tanh", 1.0, distance=12),
+        point("relu", 1.2, 0.4, distance=6, weights="orthogonal"),
+    ),
+    (
+        point("erf_s", 2.5, distance=12),
+        point("hard_tanh", 2.0, distance=12),
+        point("sin", 2.0, 0.3, distance=12, weights="orthogonal"),
+        point("gelu", 1.2, 0.4, distance=6),
+    ),
+    most=(64, 192, 192),
+    sizes=((200, 400, 800), (400, 800, 1600), DEEP),
+)
+
+DROPOUT = presets(
+    (
+        point("tanh", 1.76095, keep=0.9, depth=4),
+        point("hard_tanh", 1.5, 0.3, keep=0.7, depth=4, weights="orthogonal"),
+    ),
+    (
+        point("tanh", 1.76095, keep=0.99, depth=10),
+        point("erf_s", 2.5, keep=0.95, depth=8),
+        point("relu", 0.8, 0.5, keep=0.8, depth=4),
+    ),
+    most=(96, 256, 256),
+)
+
+CRITICAL_DECAY = presets(
+    (
+        {"activation": "tanh", "sigma_b": 0.223607, "depth": 8, "one_minus_c0": 0.5},
+        {"activation": "relu", "sigma_b": 0.0, "depth": 8, "one_minus_c0": 1.0},
+    ),
+    (
+        {"activation": "erf_s", "sigma_b": 0.3, "depth": 24, "one_minus_c0": 0.5},
+        {"activation": "sin", "sigma_b": 0.2, "depth": 12, "one_minus_c0": 0.5, "weights": "orthogonal"},
+        {"activation": "relu", "sigma_b": 0.0, "depth": 24, "one_minus_c0": 1.0},
+    ),
+    # 1 - c of one network fluctuates like sqrt(depth/N) and hardly shifts in the mean: replicates before width.
+    most=(160, 1024, 256),
+    sizes=((200, 400, 800), (250, 500, 1000), DEEP),
+)

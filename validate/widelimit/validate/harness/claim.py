@@ -1,0 +1,166 @@
+"""What a falsifiable statement is: prediction, measurement, domain, finite-size law and a wrong theory to reject.
+
+A `Claim` is a plain record. Topics build claims (``validate/claims/<topic>.py`` exposes ``CLAIMS``); `run` draws its
+cells of work from them, `statistics` turns samples into verdicts, `report` prints them. Inputs are flat mappings of
+JSON scalars, so that a cell can be hashed, stored and sent to another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from widelimit.validate.harness import claim_checks as checks
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from widelimit.theory.calculus.derivation import Derivation
+    from widelimit.validate.harness.backend import Backend
+
+Scalar = float | int | str | bool
+Inputs = Mapping[str, Scalar]
+Preset = Literal["quick", "reference", "deep"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Real numbers from `low` to `high`; Hypothesis shrinks towards `simplest`."""
+
+    low: float
+    high: float
+    simplest: float | None = None
+
+    def __post_init__(self) -> None:
+        checks.interval(self.low, self.high, self.simplest)
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Whole numbers from `low` to `high`, both included."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        checks.integers(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the named options; Hypothesis shrinks towards the first."""
+
+    options: tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", checks.options(self.options))
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """A wrong theory that the same run must reject: `predict` has the shape of the claim's own prediction.
+
+    `applies` says at which inputs it differs from the truth at all (default: everywhere).
+    """
+
+    name: str
+    explanation: str
+    predict: Callable[[Inputs], np.ndarray]
+    applies: Callable[[Inputs], bool] = lambda inputs: True
+
+    def __post_init__(self) -> None:
+        checks.functions(self, "predict", "applies")
+        checks.texts(self, "counterfactual", name=checks.LINE, explanation=checks.PARAGRAPH)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much a preset spends on a claim.
+
+    `points`: the inputs to visit. `sizes`: the sizes N (three or more, or empty where the claim has no limit).
+    `pilot` and `most`: replicates for the pilot and at most, per size. `block`: replicates per cell of work.
+    """
+
+    points: tuple[Inputs, ...]
+    sizes: tuple[int, ...]
+    pilot: int = 8
+    most: int = 32
+    block: int = 8
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", checks.points(self.points))
+        object.__setattr__(self, "sizes", checks.sizes(self.sizes))
+        for name in ("pilot", "most", "block"):
+            checks.count(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A falsifiable statement of a paper.
+
+    `predict(inputs)` returns the k predicted numbers of a point, in the limit. `rows(inputs)` names them: k mappings
+    that are merged into the inputs in the report (``{"layer": 3}``). `simulate(inputs, size, seeds, backend)`
+    returns one row of k numbers for each seed, a replicate of the finite system each, independent of one another;
+    it must give the same numbers for the same seed however seeds are split into calls.
+    `exponent`: bias ~ size^-exponent. `margin`: agreement means that the limit lies within margin * scale of the
+    prediction, `scale(predicted)` being |predicted| by default (relative margin).
+    `location`: the statistic of the replicates that is compared, the mean, or the median where tails are heavy.
+    `valid(inputs)`: which points of the domain the theory speaks about (Hypothesis draws are filtered by it).
+    `measured_inputs`: further numbers that the prediction starts from and that the report should show.
+
+    All of it is checked when the claim is made: what is of another kind raises `ArgumentError`. In texts, breaks become
+    spaces, and what can be neither seen nor encoded becomes "\ufffd"; what is longer than a page is cut.
+    """
+
+    id: str
+    title: str
+    statement: str
+    paper: str
+    domain: Mapping[str, Interval | Integers | Choice]
+    plans: Mapping[Preset, Plan]
+    predict: Callable[[Inputs], np.ndarray]
+    simulate: Callable[[Inputs, int, Sequence[int], Backend], np.ndarray]
+    counterfactuals: tuple[Counterfactual, ...]
+    rows: Callable[[Inputs], Sequence[Inputs]] = lambda inputs: ({},)
+    derivation: Callable[[Inputs], Derivation] | None = None
+    exponent: float = 1.0
+    margin: float = 0.02
+    scale: Callable[[np.ndarray], np.ndarray] | None = None
+    location: Literal["mean", "median"] = "mean"
+    valid: Callable[[Inputs], bool] = lambda inputs: True
+    size_name: str = "width"
+    quantity: str = ""
+    observable: str = ""
+    float32: str = ""
+    figure: Callable[[Any, Any], None] | None = None
+    notes: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checks.identifier(self.id)
+        checks.texts(self, "claim", **_TEXTS)
+        checks.functions(self, "predict", "simulate", "rows", "valid")
+        checks.functions(self, "derivation", "scale", "figure", needed=False)
+        checks.mapping("domain", self.domain, str, (Interval, Integers, Choice))
+        checks.mapping("plans", self.plans, str, (Plan,))
+        if unknown := set(self.plans) - set(get_args(Preset)):
+            checks.refuse("plans", f"must have presets of {', '.join(get_args(Preset))}", sorted(unknown)[0])
+        wrong = checks.sequence("counterfactuals", self.counterfactuals, Counterfactual)
+        object.__setattr__(self, "counterfactuals", wrong)
+        checks.unique("counterfactuals", [one.name for one in wrong])
+        checks.positive("exponent", self.exponent)
+        checks.positive("margin", self.margin)
+        if self.location not in ("mean", "median"):
+            checks.refuse("location", "must be mean or median", self.location)
+
+    @property
+    def topic(self) -> str:
+        """The part of the id before the dot."""
+        return self.id.split(".", 1)[0]
+
+
+_TEXTS = {
+    **dict.fromkeys(("title", "quantity", "size_name"), checks.LINE),
+    **dict.fromkeys(("statement", "paper", "observable", "float32", "notes"), checks.PARAGRAPH),
+}

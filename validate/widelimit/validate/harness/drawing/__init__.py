@@ -1,0 +1,1 @@
+"""What every simulation draws: weights, plain networks, activations as torch functions."""

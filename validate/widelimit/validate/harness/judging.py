@@ -1,0 +1,166 @@
+"""From what was measured to verdicts: all rows of a page together, because levels hold over the page.
+
+A row of an outcome holds all that it is judged by, so that claims of an earlier run, read back from their report, are
+judged again with those of the run at hand: two runs into one folder conclude what one run of both would have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from widelimit.numerics.results import by_value
+from widelimit.validate.harness.outcome import (
+    ClaimOutcome,
+    CounterfactualOutcome,
+    CounterfactualRow,
+    RowOutcome,
+    Verdict,
+)
+from widelimit.validate.harness.statistics import Judgement, judge, rejects
+from widelimit.validate.harness.statistics.limit import Estimate
+
+
+def judged(claims: Sequence[ClaimOutcome], level: float) -> tuple[ClaimOutcome, ...]:
+    """Return the claims with the verdicts of all their rows, and of their counterfactuals, at this level."""
+    family = _Family.of([row for claim in claims for row in claim.rows], level)
+    starts = np.cumsum([0, *(len(claim.rows) for claim in claims)])
+    return tuple(
+        _claim(claim, family, range(*starts[index : index + 2])) for index, claim in enumerate(claims)
+    )
+
+
+def verdict_of(rows: Sequence[Verdict]) -> Verdict:
+    """A claim disagrees if any row does, and agrees if all do.
+
+    >>> verdict_of(["agrees", "inconclusive"])
+    'inconclusive'
+    """
+    if "disagrees" in rows:
+        return "disagrees"
+    return "agrees" if all(one == "agrees" for one in rows) else "inconclusive"
+
+
+def restored(claim: ClaimOutcome) -> ClaimOutcome:
+    """Return a claim that was read from a file as one that can be judged again.
+
+    Earlier versions wrote neither the scale nor the shift of a row: the scale follows from the margin, and the shift is
+    known where it was counted. Raises ValueError where a row has not what it takes.
+    """
+    return replace(claim, rows=tuple(_restored(claim, row) for row in claim.rows))
+
+
+def _restored(claim: ClaimOutcome, row: RowOutcome) -> RowOutcome:
+    if row.scale == 0:
+        row = replace(row, scale=row.margin / claim.margin, shift=row.systematic)
+    wrong = [one.predicted for one in row.counterfactuals]
+    measured = [row.measured, row.predicted, row.standard_error, row.shift, row.lack_of_fit]
+    numbers = [row.margin, row.scale, *measured, *wrong]
+    possible = row.margin > 0 and row.scale > 0 and row.standard_error >= 0 and row.shift >= 0
+    if not all(map(math.isfinite, numbers)) or not possible or not row.degrees_of_freedom > 0:
+        raise ValueError(f"a row of {claim.id} cannot be judged")
+    if not 0 <= row.lack_of_fit <= 1:
+        raise ValueError(f"a row of {claim.id} has a probability of {row.lack_of_fit}")
+    return row
+
+
+@by_value
+@dataclass(frozen=True)
+class _Family:
+    """All rows of a page as arrays, and the judgement on them."""
+
+    estimate: Estimate
+    predicted: np.ndarray
+    margin: np.ndarray
+    level: float
+    judgement: Judgement
+
+    @staticmethod
+    def of(rows: Sequence[RowOutcome], level: float) -> _Family:
+        def column(name: str) -> np.ndarray:
+            return np.array([getattr(row, name) for row in rows], dtype=float)
+
+        replicates = np.array([max((size.replicates for size in row.sizes), default=1) for row in rows])
+        none = np.empty((0, len(rows)))
+        estimate = Estimate(
+            limit=column("measured"),
+            standard_error=column("standard_error"),
+            degrees_of_freedom=column("degrees_of_freedom"),
+            slope=column("slope"),
+            slope_error=column("slope_error"),
+            lack_of_fit=column("lack_of_fit"),
+            shift=column("shift"),
+            replicates=replicates,
+            means=none,
+            errors=none,
+        )
+        predicted, margin = column("predicted"), column("margin")
+        return _Family(estimate, predicted, margin, level, judge(estimate, predicted, margin, level))
+
+    def against(self, wrong: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
+        """What the page says of a wrong theory with predictions of its own at some rows: (rejected there, p-values)."""
+        predicted, replaced = self.predicted.copy(), np.zeros(len(self.predicted), dtype=bool)
+        for index, value in wrong.items():
+            predicted[index], replaced[index] = value, True
+        return rejects(self.estimate, self.predicted, self.margin, predicted, replaced, self.level)
+
+
+def _claim(claim: ClaimOutcome, family: _Family, own: range) -> ClaimOutcome:
+    """The claim whose rows are these of the family."""
+    wrong: dict[str, dict[int, float]] = {one.name: {} for one in claim.counterfactuals}
+    for index, row in zip(own, claim.rows, strict=True):
+        for one in row.counterfactuals:
+            wrong.setdefault(one.name, {})[index] = one.predicted
+    said = {name: family.against(values) for name, values in wrong.items()}
+    rows = tuple(
+        replace(_row(row, family.judgement, index), counterfactuals=tuple(_rows_of(row, index, said)))
+        for index, row in zip(own, claim.rows, strict=True)
+    )
+    counterfactuals = tuple(
+        _counterfactual(one, wrong[one.name], said[one.name][0]) for one in claim.counterfactuals
+    )
+    return replace(
+        claim,
+        verdict=verdict_of([row.verdict for row in rows]),
+        too_weak=not counterfactuals or not all(one.rejected for one in counterfactuals),
+        resolution=max(row.resolution for row in rows),
+        best_resolution=min(row.resolution for row in rows),
+        level=family.level,
+        rows=rows,
+        counterfactuals=counterfactuals,
+    )
+
+
+def _row(row: RowOutcome, judgement: Judgement, index: int) -> RowOutcome:
+    needed = judgement.needed[index]
+    return replace(
+        row,
+        low=float(judgement.low[index]),
+        high=float(judgement.high[index]),
+        p_equivalence=float(judgement.p_equivalence[index]),
+        p_difference=float(judgement.p_difference[index]),
+        verdict=judgement.verdict(index),
+        resolution=float(judgement.resolution[index] / row.scale),
+        needed_replicates=None if np.isnan(needed) else int(needed),
+        confidence=float(judgement.confidence[index]),
+        systematic=float(judgement.systematic[index]),
+        flagged=bool(judgement.flagged[index]),
+    )
+
+
+def _rows_of(
+    row: RowOutcome, index: int, said: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> Iterator[CounterfactualRow]:
+    for one in row.counterfactuals:
+        rejected, p = said[one.name]
+        yield replace(one, p_value=float(p[index]), rejected=bool(rejected[index]))
+
+
+def _counterfactual(
+    one: CounterfactualOutcome, wrong: dict[int, float], rejected: np.ndarray
+) -> CounterfactualOutcome:
+    many = int(rejected.sum())
+    return replace(one, rejected=many > 0, rows_tested=len(wrong), rows_rejected=many)

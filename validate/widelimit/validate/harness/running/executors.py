@@ -1,0 +1,265 @@
+"""Where cells run: any ``concurrent.futures.Executor``, and what to do when its workers die.
+
+`open_executor` gives one job in this process, several as loky processes, or a Dask cluster by its address.
+`drive` hands out cells, a few for each worker at a time, and keeps what is finished; a cell whose worker
+died is handed out again, an exception of the simulation itself ends the run (`workers` says what happened).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from widelimit.theory.errors import ArgumentError, InternalError, StoreError, WidelimitError
+from widelimit.validate.harness import workers
+from widelimit.validate.harness.running.cells import THREADS, Cell, Done, simulate
+
+_ONE_THREAD = dict.fromkeys((*THREADS, "NUMBA_NUM_THREADS"), "1")  # numba's may not change while it runs
+_DASK = (
+    "KilledWorker",
+    "FutureCancelledError",
+)  # of lost workers, by name: it is imported only where it is used
+TRIES = 3  # a cell that takes its worker with it this often is at fault itself
+
+
+class InProcess(Executor):
+    """One job, in this process: `submit` computes at once.
+
+    >>> InProcess().submit(pow, 2, 10).result()
+    1024
+    """
+
+    width = 1
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Run the function now; its exception waits in the future, but Ctrl-C does not."""
+        future: Future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except (Exception, SystemExit) as error:
+            future.set_exception(error)
+        return future
+
+
+class Processes(Executor):
+    """Loky's reusable pool with one thread a worker; a pool that broke is replaced at the next `submit`."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self.width = 2 * jobs
+        self._used = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Hand the function to a worker process."""
+        return self._pool().submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers; without waiting, end them at once."""
+        if self._used:
+            self._pool().shutdown(wait=wait, kill_workers=not wait)
+
+    def _pool(self) -> Any:
+        from loky import get_reusable_executor
+
+        self._used = True
+        return get_reusable_executor(self.jobs, timeout=300, env=_ONE_THREAD, initializer=_tolerate_growth)
+
+
+def _tolerate_growth() -> None:
+    """Keep loky from replacing workers that grew by 300 MB: one that has imported torch and drawn a network has."""
+    from loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = int(1e12)
+
+
+class Cluster(Executor):
+    """The workers of a Dask scheduler; the scheduler itself repeats what a lost worker had."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise ArgumentError(
+                "scheduler", "must come with Dask", address, "Install widelimit[cluster]."
+            ) from error
+        try:
+            self.client = Client(address, timeout="10s", set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise ArgumentError(
+                "scheduler",
+                "must be the address of a running Dask scheduler",
+                address,
+                "Write it as tcp://host:port, and see that the scheduler runs.",
+            ) from error
+        self._executor = self.client.get_executor()
+
+    @property
+    def width(self) -> int:
+        """Cells to have under way: two for each thread that the cluster has now."""
+        return max(2, 2 * sum(self.client.nthreads().values()))
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Hand the function to the scheduler."""
+        return self._executor.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let go of the cluster, which stays up."""
+        self._executor.shutdown(wait=wait)
+        self.client.close()
+
+
+def default_jobs(device: str = "cpu") -> int:
+    """One job for each core this process may use; one alone where a CUDA device does the work."""
+    if device.startswith("cuda"):
+        return 1
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
+def check_jobs(jobs: Any) -> int:
+    """Return a number of worker processes that this machine can hold, or raise `ArgumentError`."""
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise ArgumentError("jobs", "must be a whole number, 1 or more", jobs)
+    most = max(64, 8 * (os.cpu_count() or 1))
+    if jobs > most:
+        raise ArgumentError("jobs", f"must be at most {most} on this machine", jobs, "One a core is best.")
+    return jobs
+
+
+@contextmanager
+def open_executor(jobs: int = 1, scheduler: str | None = None) -> Iterator[Executor]:
+    """Yield an executor and shut it down afterwards, at once where the block was interrupted.
+
+    Raises `ArgumentError` for fewer jobs than one and for a scheduler that does not answer.
+
+    >>> with open_executor(jobs=1) as executor:
+    ...     type(executor).__name__
+    'InProcess'
+    """
+    check_jobs(jobs)
+    executor: Executor
+    if scheduler is not None:
+        executor = Cluster(scheduler)
+    else:
+        executor = InProcess() if jobs == 1 else Processes(jobs)
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False)
+        raise
+    executor.shutdown()
+
+
+def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done], None]) -> None:
+    """Run cells and `keep` each as soon as it has ended.
+
+    Raises what the simulation raised if that is one of our own errors, else `InternalError` that names the cell;
+    `WorkerError` where its workers were killed again and again, or memory ran out; `ArgumentError` for an executor
+    that takes no work. Before that or a Ctrl-C gets out, the other cells that have ended by then are kept, too.
+    """
+    waiting: deque[Cell] = deque(cells)
+    tries = _Tries()
+    running: dict[Future, Cell] = {}
+    try:
+        while waiting or running:
+            while waiting and _may_start(waiting[0], running, tries, _width(executor)):
+                try:
+                    running[executor.submit(simulate, waiting[0])] = waiting[0]
+                except BrokenExecutor as error:
+                    tries.count(waiting[0], error)
+                    break
+                except RuntimeError as error:
+                    raise ArgumentError("executor", "must take work", but=f"it says: {error}") from error
+                waiting.popleft()
+            ended = wait(running, return_when=FIRST_COMPLETED).done if running else set()
+            for future in ended:
+                cell = running.pop(future)
+                done = _result(future, cell, tries)
+                if done is None:
+                    waiting.appendleft(cell)
+                else:
+                    keep(cell, done)
+    except StoreError:
+        raise
+    except BaseException:
+        for future, cell in running.items():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                with suppress(Exception):  # what ended the run is what is told
+                    keep(cell, future.result())
+        raise
+    finally:
+        for future in running:
+            future.cancel()
+
+
+class _Tries:
+    """The deaths of workers that each cell was under way at."""
+
+    def __init__(self) -> None:
+        self.deaths: dict[str, list[BaseException]] = {}
+        self.killed_before = workers.killed_for_memory()
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell.key in self.deaths
+
+    def count(self, cell: Cell, error: BaseException) -> None:
+        """Note a death; the last one that is allowed ends the run."""
+        deaths = self.deaths.setdefault(cell.key, [])
+        deaths.append(error)
+        if len(deaths) >= TRIES:
+            for_memory = workers.killed_for_memory() > self.killed_before
+            raise workers.ended(cell.label, deaths, for_memory) from error
+
+
+def _may_start(cell: Cell, running: dict[Future, Cell], tries: _Tries, width: int) -> bool:
+    """Whether there is room; a cell that was under way when a worker died runs alone, to know who is at fault."""
+    suspect = cell in tries or any(one in tries for one in running.values())
+    return len(running) < (1 if suspect else width)
+
+
+def _width(executor: Executor) -> int:
+    return getattr(executor, "width", None) or 2 * getattr(executor, "_max_workers", 2)
+
+
+def _result(future: Future, cell: Cell, tries: _Tries) -> Done | None:
+    """The cell's result, or None if its worker died and it should be handed out again."""
+    try:
+        return future.result()
+    except WidelimitError:
+        raise
+    except (Exception, CancelledError, SystemExit) as error:
+        if _cannot_travel(error):
+            raise ArgumentError(
+                "claims",
+                "must be such as can be sent to another process",
+                but=f"{cell.id} is not: {error}",
+                help="Expose them as CLAIMS of a file (claims_from), or pass jobs=1.",
+            ) from error
+        if isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in _DASK:
+            tries.count(cell, error)
+        elif workers.no_memory(error):
+            raise workers.out_of_memory(cell.label) from error
+        else:
+            what = f"{type(error).__name__}: {error}"
+            raise InternalError(f"The simulation of {cell.label} failed with {what}") from error
+    return None
+
+
+def _cannot_travel(error: BaseException) -> bool:
+    """Whether a cell could not be pickled here, or not be unpickled by a worker (whose pool is then broken)."""
+    if isinstance(error, BrokenExecutor):
+        return "pickl" in str(error)
+    return type(error).__name__ == "PicklingError" or "can't pickle" in str(error).lower().replace(
+        "cannot", "can't"
+    )

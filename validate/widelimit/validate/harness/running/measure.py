@@ -1,0 +1,68 @@
+"""Both stages of points: pilots for all of them first, then what their variances ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from widelimit.numerics.results import by_value
+from widelimit.validate.harness import faults
+from widelimit.validate.harness.running.cells import Cell, Done
+from widelimit.validate.harness.running.points import Point
+from widelimit.validate.harness.statistics.limit import Estimate, extrapolate
+from widelimit.validate.harness.statistics.stages import two_stage
+
+Compute = Callable[[Sequence[Cell]], Mapping[str, Done]]
+
+
+@by_value
+@dataclass(frozen=True)
+class Measured:
+    """A point with its samples, one array (replicates, k) for each size, and the seconds they took."""
+
+    point: Point
+    samples: tuple[np.ndarray, ...]
+    seconds: float
+
+    @property
+    def estimate(self) -> Estimate:
+        """The limit of each row."""
+        claim, plan = self.point.claim, self.point.plan
+        pilot = plan.pilot if two_stage(plan.pilot, plan.most) else None
+        return extrapolate(self.samples, plan.sizes, claim.exponent, pilot=pilot, location=claim.location)
+
+
+def measure(
+    points: Sequence[Point], compute: Compute, level: float, rows: int | None = None
+) -> list[Measured]:
+    """Simulate points; `compute` runs cells and returns results by `Cell.key`, these and those of before.
+
+    `level` is that at which `rows` are judged together, by default those of the points.
+    """
+    rows = sum(len(one.predicted) for one in points) if rows is None else rows
+    results = compute([cell for one in points for cell in one.cells(0, one.pilot)])
+    totals = []
+    for one in points:
+        pilot = [_samples(one, size, one.pilot, results)[0] for size in one.sizes]
+        totals.append(one.replicates(pilot, level, rows))
+    staged = list(zip(points, totals, strict=True))
+    results = compute([cell for one, total in staged for cell in one.cells(one.pilot, total)])
+    measured = []
+    for one, total in staged:
+        parts = [_samples(one, size, total, results) for size in one.sizes]
+        samples = tuple(part[0] for part in parts)
+        measured.append(Measured(one, samples, sum(part[1] for part in parts)))
+    return measured
+
+
+def _samples(point: Point, size: int, count: int, results: Mapping[str, Done]) -> tuple[np.ndarray, float]:
+    """The first `count` replicates of a point at a size, in order, and the seconds they took."""
+    cells = [*point.cells(0, point.pilot), *point.cells(point.pilot, count)]
+    parts = [results[cell.key] for cell in cells if cell.size == size]
+    samples = np.concatenate([part.samples for part in parts])
+    if samples.shape[1] != len(point.predicted):
+        what = f"returned {samples.shape[1]} numbers a replicate, but `rows` names {len(point.predicted)}"
+        raise faults.fault(point.claim, "simulate", point.claim.simulate, what, faults.said(point.inputs))
+    return samples, sum(part.seconds for part in parts)

@@ -1,0 +1,199 @@
+"""One point of a claim: what the theory predicts there, and which cells measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from widelimit.numerics.results import by_value
+from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.validate.harness import faults
+from widelimit.validate.harness.backend import Backend
+from widelimit.validate.harness.claim import Claim, Counterfactual, Inputs, Plan
+from widelimit.validate.harness.claim_checks import scalars
+from widelimit.validate.harness.finding import Source
+from widelimit.validate.harness.running.cells import Cell
+from widelimit.validate.harness.seeds import FILE
+from widelimit.validate.harness.statistics.stages import replicates_for, two_stage
+
+
+@by_value
+@dataclass(frozen=True)
+class Point:
+    """A point with its k predictions, absolute margins and row labels; `index` counts the claim's points.
+
+    `wrong`: what each counterfactual predicts there, None where it is the true theory or says nothing.
+    """
+
+    claim: Claim
+    plan: Plan
+    index: int
+    inputs: Inputs
+    predicted: np.ndarray
+    margin: np.ndarray
+    scale: np.ndarray
+    labels: tuple[Inputs, ...]
+    wrong: tuple[np.ndarray | None, ...]
+    backend: Backend
+    found: Source | Claim
+    run_seed: int = 0
+    code: str = ""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes to simulate at; a single 0 where the claim has no limit."""
+        return tuple(self.plan.sizes) or (0,)
+
+    @property
+    def pilot(self) -> int:
+        """Replicates of the first stage: the whole plan where it has only one."""
+        return self.plan.pilot if two_stage(self.plan.pilot, self.plan.most) else self.plan.most
+
+    def cells(self, first: int, last: int) -> Iterator[Cell]:
+        """The cells of replicates `first` to `last`, the largest (and slowest) size first."""
+        block = max(1, self.plan.block)
+        for size in sorted(self.sizes, reverse=True):
+            for start in range(first, last, block):
+                count = min(block, last - start)
+                yield Cell(
+                    self.found, self.inputs, size, start, count, self.backend, self.run_seed, self.code
+                )
+
+    def replicates(self, pilot: Sequence[np.ndarray], level: float, rows: int) -> int:
+        """How many replicates the pilot's variance asks for; `rows` are those of the whole run."""
+        if not two_stage(self.plan.pilot, self.plan.most):
+            return self.plan.most
+        needed = replicates_for(
+            pilot,
+            self.margin,
+            self.plan.sizes,
+            self.claim.exponent,
+            most=self.plan.most,
+            level=level,
+            rows=rows,
+            block=max(1, self.plan.block),
+            location=self.claim.location,
+        )
+        return int(needed)
+
+
+def point(
+    claim: Claim,
+    plan: Plan,
+    index: int,
+    inputs: Inputs,
+    backend: Backend,
+    *,
+    found: Source | Claim | None = None,
+    run_seed: int = 0,
+    code: str = "",
+) -> Point:
+    """Evaluate the prediction and check that the claim is sound there.
+
+    Raises, in one sentence with the claim, the file and the line, `faults.ClaimError` (a user's claim) or
+    `InternalError` (one of ours) for functions that fail, predictions that are not finite, labels that do not match
+    and a margin that is not positive; errors of the theory (`DomainError`) pass through.
+    """
+    _check(claim, plan)
+    at = faults.said(inputs)
+    labels = _labels(claim, inputs, at)
+    predicted = _numbers(claim, "predict", claim.predict, inputs, len(labels), at)
+    scale = _scale(claim, predicted, at)
+    margin = claim.margin * scale
+    wrong = tuple(_wrong(claim, one, inputs, len(labels), at) for one in claim.counterfactuals)
+    return Point(
+        claim,
+        plan,
+        index,
+        dict(inputs),
+        predicted,
+        margin,
+        scale,
+        labels,
+        wrong,
+        backend,
+        found if found is not None else claim,
+        run_seed,
+        code,
+    )
+
+
+def with_file(plan: Plan, path: Path) -> Plan:
+    """Let the points that start from data start from rows of a user's matrix instead.
+
+    The n-th such point takes rows 2n and 2n + 1, from the top again where the matrix ends. Raises
+    `InputError` for a file that is no matrix of two rows or more. A plan without such points is returned as
+    it is.
+    """
+    from widelimit.validate.harness.inputs import load_matrix
+
+    pairs = len(load_matrix(path)) // 2
+    points: list[Inputs] = []
+    changed = 0
+    for inputs in plan.points:
+        if "data" in inputs:
+            row = 2 * (changed % pairs)
+            inputs = {**inputs, "data": f"{FILE}{path.resolve()}:{row}:{row + 1}"}
+            changed += 1
+        if inputs not in points:
+            points.append(inputs)
+    return replace(plan, points=tuple(points)) if changed else plan
+
+
+def _labels(claim: Claim, inputs: Inputs, at: str) -> tuple[Inputs, ...]:
+    found = faults.called(claim, "rows", claim.rows, inputs, at=at)
+    try:
+        return tuple(scalars("rows", label) for label in found)
+    except (TypeError, ArgumentError) as error:
+        what = f"returned {type(found).__name__}" if isinstance(error, TypeError) else f"is wrong: {error}"
+        raise faults.fault(claim, "rows", claim.rows, what, at) from error
+
+
+def _numbers(
+    claim: Claim, role: str, function: Callable[[Inputs], np.ndarray], inputs: Inputs, rows: int, at: str
+) -> np.ndarray:
+    """What a theory predicts: as many finite numbers as there are rows."""
+    found = faults.called(claim, role, function, inputs, at=at)
+    values = np.atleast_1d(faults.numbers(claim, role, function, found, at))
+    if values.shape != (rows,):
+        what = f"returned numbers of shape {values.shape}, but `rows` names {rows}"
+        raise faults.fault(claim, role, function, what, at)
+    if not np.isfinite(values).all():
+        raise faults.fault(claim, role, function, f"returned numbers that are not finite: {values}", at)
+    return values
+
+
+def _scale(claim: Claim, predicted: np.ndarray, at: str) -> np.ndarray:
+    if claim.scale is None:
+        if not predicted.all():
+            what = "returned 0, around which a relative margin is empty; the claim needs a `scale`"
+            raise faults.fault(claim, "predict", claim.predict, what, at)
+        return np.abs(predicted)
+    found = faults.called(claim, "scale", claim.scale, predicted, at=at)
+    values = faults.numbers(claim, "scale", claim.scale, found, at)
+    if values.shape not in ((), (1,), predicted.shape) or not (np.isfinite(values) & (values > 0)).all():
+        what = f"returned {values}, not {len(predicted)} positive numbers"
+        raise faults.fault(claim, "scale", claim.scale, what, at)
+    return np.broadcast_to(values, predicted.shape)
+
+
+def _wrong(claim: Claim, one: Counterfactual, inputs: Inputs, rows: int, at: str) -> np.ndarray | None:
+    """The wrong prediction at a point; None where it is the true one, or says nothing."""
+    if not faults.called(claim, f"{one.name}.applies", one.applies, inputs, at=at):
+        return None
+    try:
+        return _numbers(claim, f"{one.name}.predict", one.predict, inputs, rows, at)
+    except DomainError:
+        return None
+
+
+def _check(claim: Claim, plan: Plan) -> None:
+    if plan.most < plan.pilot or plan.pilot < 1:
+        raise ArgumentError("plan", "must have 1 <= pilot <= most", (plan.pilot, plan.most), claim.id)
+    if plan.sizes and plan.most < 2:
+        raise ArgumentError("plan", "must have two replicates or more at each size", plan.most, claim.id)
+    if len(set(plan.sizes)) != len(plan.sizes) or any(size < 1 for size in plan.sizes):
+        raise ArgumentError("plan", "must have sizes that are positive and differ", plan.sizes, claim.id)

@@ -1,0 +1,97 @@
+"""From the samples of a run to the outcomes of its claims; `judging` has the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from widelimit.validate.harness.judging import judged
+from widelimit.validate.harness.outcome import (
+    ClaimOutcome,
+    CounterfactualOutcome,
+    CounterfactualRow,
+    RowOutcome,
+    SizeSummary,
+)
+from widelimit.validate.harness.running.measure import Measured
+
+
+def conclude(measured: Sequence[Measured], level: float) -> tuple[ClaimOutcome, ...]:
+    """Judge all rows of a run and put together the outcome of each claim (points of a claim next to each other)."""
+    return judged(observed(measured, level), level)
+
+
+def observed(measured: Sequence[Measured], level: float) -> tuple[ClaimOutcome, ...]:
+    """Put together what was measured of each claim, not yet judged: every row is inconclusive."""
+    groups = groupby(measured, key=lambda one: one.point.claim.id)
+    return tuple(_claim(list(own), level) for _, own in groups)
+
+
+def _claim(own: Sequence[Measured], level: float) -> ClaimOutcome:
+    claim = own[0].point.claim
+    return ClaimOutcome(
+        id=claim.id,
+        title=claim.title,
+        statement=claim.statement,
+        paper=claim.paper,
+        verdict="inconclusive",
+        too_weak=False,
+        resolution=float("inf"),
+        level=level,
+        margin=claim.margin,
+        rows=tuple(row for one in own for row in _rows(one)),
+        counterfactuals=tuple(
+            CounterfactualOutcome(one.name, one.explanation, False, 0, 0) for one in claim.counterfactuals
+        ),
+        seconds=sum(one.seconds for one in own),
+        replicates=sum(len(part) for one in own for part in one.samples),
+        notes=claim.notes,
+        best_resolution=float("inf"),
+        exponent=claim.exponent,
+        size_name=claim.size_name,
+        location=claim.location,
+        observable=claim.observable,
+    )
+
+
+def _rows(measured: Measured) -> Iterator[RowOutcome]:
+    """The numbers of a point, with what they are judged by."""
+    point, estimate = measured.point, measured.estimate
+    for number, label in enumerate(point.labels):
+        limit = float(estimate.limit[number])
+        yield RowOutcome(
+            inputs={**point.inputs, **label},
+            predicted=float(point.predicted[number]),
+            measured=limit,
+            standard_error=float(estimate.standard_error[number]),
+            low=limit,
+            high=limit,
+            degrees_of_freedom=float(estimate.degrees_of_freedom[number]),
+            margin=float(point.margin[number]),
+            slope=float(estimate.slope[number]),
+            slope_error=float(estimate.slope_error[number]),
+            p_equivalence=1.0,
+            p_difference=1.0,
+            verdict="inconclusive",
+            resolution=float("inf"),
+            needed_replicates=None,
+            sizes=tuple(
+                SizeSummary(
+                    size,
+                    len(samples),
+                    float(estimate.means[which, number]),
+                    float(estimate.errors[which, number]),
+                )
+                for which, (size, samples) in enumerate(zip(point.sizes, measured.samples, strict=True))
+            ),
+            counterfactuals=tuple(
+                CounterfactualRow(one.name, float(wrong[number]), 1.0, False)
+                for one, wrong in zip(point.claim.counterfactuals, point.wrong, strict=True)
+                if wrong is not None
+            ),
+            lack_of_fit=float(estimate.lack_of_fit[number]),
+            point=point.index,
+            label=label,
+            shift=float(estimate.shift[number]),
+            scale=float(point.scale[number]),
+        )
