@@ -1,6 +1,7 @@
 """The engine of the numeric floor: SymPy expressions become compiled functions of floats.
 
-compiler    freeze, write, import: `compile` returns a `Compiled`
+compiler    `compile`: expressions become a module of Python that numba compiles, a `Compiled`
+request     what is to be compiled, and the key of its module
 printing    expressions as Python source, common subexpressions shared
 special     special functions for nopython code
 expected    expressions that contain Gaussian expectations: quadrature feeds the compiled rest
@@ -16,10 +17,10 @@ from widelimit.numerics.compile import (
 from widelimit.numerics.compile.compiler import (
     Array,
     Compiled,
-    Request,
     compile,
     write_source,
 )
+from widelimit.numerics.compile.request import Request
 
 __all__ = [
     "Array",

@@ -1,9 +1,9 @@
 """Theory made fast: SymPy expressions become compiled functions of floats.
 
-    freeze      expressions + arguments -> a Request: safe argument names and a key, the hash of all that matters
-    write       Request -> the source of a self-contained Python module (common subexpressions shared)
+    request     expressions + arguments: safe argument names and a key, the hash of all that matters
+    write       a request -> the source of a self-contained Python module (common subexpressions shared)
     expected    an Expectation without closed form becomes quadrature: compiled integrands, compiled rest
-    import      cache.module puts it in a file named by the key; numba caches its machine code beside it
+    cache       puts it in a file named by the key; numba caches its machine code beside it
     Compiled    what comes out: called with arrays, used by name in @njit code, compared with its own mpmath oracle
 
 Every process after the first skips `write` and the compilation. Nothing can be stale: the key holds the
@@ -16,7 +16,6 @@ import keyword
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -30,7 +29,9 @@ from numba.extending import typeof_impl
 from sympy import Expr, Symbol
 
 from widelimit.numerics import threads
-from widelimit.numerics.compile import cache, expected
+from widelimit.numerics.compile import cache, expected, scalar
+from widelimit.numerics.compile.printing import body
+from widelimit.numerics.compile.request import Request
 from widelimit.theory.calculus.exact import plain
 from widelimit.theory.errors import InputError
 
@@ -38,16 +39,6 @@ Array = np.ndarray
 # numba imports most of itself at the first call: here instead, with the other imports
 cpu_target.typing_context.refresh()
 cpu_target.target_context.refresh()
-_MAKERS = (
-    "compile",
-    "printing",
-    "special",
-    "scalar",
-    "expected",
-    "quadrature",
-    "features",
-)  # of generated code
-_TOLD_BY = ("pieces",)  # where the quadrature of generated code looks for kinks
 _log = logging.getLogger(__name__)
 _RESERVED = {
     "scalar",
@@ -66,28 +57,6 @@ _RESERVED = {
 }
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is to be compiled, with argument names that Python accepts."""
-
-    expressions: tuple[Expr, ...]
-    arguments: tuple[Symbol, ...]
-    name: str
-    complex_: bool
-    single: bool
-
-    @cached_property
-    def key(self) -> str:
-        """The hash that names the generated module."""
-        parts = (sympy.srepr(self.expressions), sympy.srepr(self.arguments), self.name, str(self.complex_))
-        made_by = cache.sources("widelimit.numerics", *_MAKERS), cache.sources("widelimit.theory", *_TOLD_BY)
-        return cache.digest(*made_by, *parts)
-
-    def rewritten(self, expressions: Sequence[Expr], arguments: Sequence[Symbol], name: str) -> Request:
-        """Return a request for other expressions, compiled in the same way."""
-        return Request(tuple(expressions), tuple(arguments), f"{self.name}_{name}", self.complex_, False)
-
-
 class Compiled:
     """A compiled function of its arguments in order, made by `compile`.
 
@@ -101,7 +70,7 @@ class Compiled:
         self._request = request
         self.name = request.name
         self.arguments = tuple(str(symbol) for symbol in request.arguments)
-        self._plan = expected.plan(request) if expected.needed(request.expressions) else None
+        self._plan = expected.plan(request, Compiled) if expected.needed(request.expressions) else None
 
     @cached_property
     def _module(self) -> ModuleType:
@@ -262,9 +231,6 @@ def fill({arguments}{comma}out):
 
 def write_source(request: Request, plan: expected.Plan | None = None) -> str:
     """Return the source of the module that evaluates `request`; expectations become functions of their own."""
-    from widelimit.numerics.compile import scalar
-    from widelimit.numerics.compile.printing import body
-
     functions, before = ("", []) if plan is None else scalar.functions(plan)
     expressions = request.expressions if plan is None else plan.rest.expressions
     assignments, results = body(expressions, complex_=request.complex_)

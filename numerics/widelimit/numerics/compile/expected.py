@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sympy
@@ -20,11 +20,11 @@ from widelimit.numerics import threads
 from widelimit.numerics.compile import cache
 from widelimit.numerics.compile.features import Features, features
 from widelimit.numerics.compile.pair import pair
+from widelimit.numerics.compile.printing import complement
 from widelimit.numerics.compile.quadrature import gaussian
+from widelimit.numerics.compile.request import KINKS, Evaluates, Make, Request
+from widelimit.theory.calculus.gaussian import Expectation
 from widelimit.theory.errors import ConvergenceError, InfiniteMomentError, InputError, shown
-
-if TYPE_CHECKING:
-    from widelimit.numerics.compile.compiler import Compiled, Request
 
 Array = np.ndarray
 SMALLEST = 64  # rows of quadrature worth a thread of their own
@@ -32,16 +32,14 @@ SMALLEST = 64  # rows of quadrature worth a thread of their own
 
 def needed(expressions: Sequence[Expr]) -> bool:
     """Say whether an expression contains an expectation."""
-    return any(
-        type(node).__name__ == "Expectation" for e in expressions for node in sympy.preorder_traversal(e)
-    )
+    return any(e.has(Expectation) for e in expressions)
 
 
 @dataclass(frozen=True)
 class Kernel:
     """Compiled integrands of one Gaussian variable and of some of the arguments."""
 
-    compiled: Compiled
+    compiled: Evaluates
     parameters: tuple[int, ...]
     features: Features
 
@@ -66,7 +64,7 @@ class Single:
 
     symbols: tuple[Symbol, ...]
     kernel: Kernel
-    variance: Compiled
+    variance: Evaluates
 
     def evaluate(self, flat: Sequence[Array]) -> tuple[Array, Array]:
         """Return values and errors, (symbols, rows)."""
@@ -81,7 +79,7 @@ class Product:
 
     symbols: tuple[Symbol, ...]
     kernels: tuple[Kernel, Kernel]
-    covariance: Compiled  # q_x, q_y, c, 1 - c, 1 + c
+    covariance: Evaluates  # q_x, q_y, c, 1 - c, 1 + c
 
     def evaluate(self, flat: Sequence[Array]) -> tuple[Array, Array]:
         """Return values and errors, (1, rows)."""
@@ -109,16 +107,15 @@ class Plan:
 
     request: Request
     groups: tuple[Single | Product, ...]
-    rest: Compiled
+    rest: Evaluates
     symbols: tuple[Symbol, ...]
+    make: Make
 
     @cached_property
-    def _sensitivity(self) -> Compiled:
-        from widelimit.numerics.compile.compiler import Compiled
-
+    def _sensitivity(self) -> Evaluates:
         slopes = [e.diff(symbol) for e in self.rest.expressions for symbol in self.symbols]
         request = self.request
-        return Compiled(request.rewritten(slopes, (*request.arguments, *self.symbols), "sensitivity"))
+        return self.make(request.rewritten(slopes, (*request.arguments, *self.symbols), "sensitivity"))
 
     def evaluate(self, flat: Sequence[Array], missing: bool) -> tuple[Array, Array]:
         """Return values and error bounds, (expressions, rows)."""
@@ -173,16 +170,14 @@ def _expectations(expressions: Sequence[Expr]) -> list[Expr]:
     for expr in expressions:
         walk = sympy.preorder_traversal(expr)
         for node in walk:
-            if type(node).__name__ == "Expectation":
+            if isinstance(node, Expectation):
                 found.setdefault(node)
                 walk.skip()
     return sorted(found, key=lambda node: (len(node.variables), sympy.srepr(node)))
 
 
-def plan(request: Request) -> Plan:
-    """Take a request apart into groups of expectations and the rest."""
-    from widelimit.numerics.compile.compiler import Compiled
-
+def plan(request: Request, make: Make) -> Plan:
+    """Take a request apart into groups of expectations and the rest, each compiled by `make`."""
     if request.complex_:
         raise InputError("Gaussian expectations are compiled for real arguments only.")
     nodes = _expectations(request.expressions)
@@ -194,44 +189,41 @@ def plan(request: Request) -> Plan:
         if len(node.variables) == 1:
             singles.setdefault((node.variables, tuple(node.covariance)), []).append(node)
     for index, ((variables, (q,)), members) in enumerate(singles.items()):
-        kernel = _kernel(request, [node.integrand for node in members], variables[0], f"integrand{index}")
-        variance = Compiled(request.rewritten([q], request.arguments, f"variance{index}"))
+        kernel = _kernel(
+            request, make, [node.integrand for node in members], variables[0], f"integrand{index}"
+        )
+        variance = make(request.rewritten([q], request.arguments, f"variance{index}"))
         groups.append(Single(tuple(table[node] for node in members), kernel, variance))
     for index, node in enumerate(node for node in nodes if len(node.variables) == 2):
-        groups.append(_product(request, node, table[node], index))
+        groups.append(_product(request, make, node, table[node], index))
     ordered = tuple(symbol for group in groups for symbol in group.symbols)
     rest = request.rewritten(
         [e.xreplace(table) for e in request.expressions], (*request.arguments, *ordered), "rest"
     )
-    return Plan(request, tuple(groups), Compiled(rest), ordered)
+    return Plan(request, tuple(groups), make(rest), ordered, make)
 
 
-def _kernel(request: Request, integrands: Sequence[Expr], x: Symbol, name: str) -> Kernel:
-    from widelimit.numerics.compile.compiler import Compiled
-
+def _kernel(request: Request, make: Make, integrands: Sequence[Expr], x: Symbol, name: str) -> Kernel:
     fixed = Symbol("_x", real=True)  # one name for the bound variable, whatever it was: a stable key
     integrands, x = [e.xreplace({x: fixed}) for e in integrands], fixed
     free = set().union(*(e.free_symbols for e in integrands)) - {x}
     used = [index for index, symbol in enumerate(request.arguments) if symbol in free]
-    compiled = Compiled(request.rewritten(integrands, (x, *(request.arguments[i] for i in used)), name))
-    here = cache.sources("widelimit.numerics", "features") + cache.sources("widelimit.theory", "pieces")
-    key = cache.digest("features", here, sympy.srepr(tuple(integrands)), sympy.srepr(x))
+    compiled = make(request.rewritten(integrands, (x, *(request.arguments[i] for i in used)), name))
+    here = cache.sources("widelimit.numerics", "compile/features"), cache.sources("widelimit.theory", KINKS)
+    key = cache.digest("features", *here, sympy.srepr(tuple(integrands)), sympy.srepr(x))
     return Kernel(compiled, tuple(used), cache.remembered(key, lambda: features(integrands, x), Features))
 
 
-def _product(request: Request, node: Expr, symbol: Symbol, index: int) -> Product:
-    from widelimit.numerics.compile.compiler import Compiled
-    from widelimit.numerics.compile.printing import complement
-
+def _product(request: Request, make: Make, node: Expr, symbol: Symbol, index: int) -> Product:
     x, y = node.variables
     q_x, q_y, c = node.covariance
     f, g = separated(node.integrand, x, y)
-    first = _kernel(request, [f], x, f"first{index}")
+    first = _kernel(request, make, [f], x, f"first{index}")
     same = g.xreplace({y: x}) == f
-    kernels = (first, first if same else _kernel(request, [g], y, f"second{index}"))
+    kernels = (first, first if same else _kernel(request, make, [g], y, f"second{index}"))
     needs = [q_x, q_y, c, complement(c, -1), complement(c, 1)]
     return Product(
-        (symbol,), kernels, Compiled(request.rewritten(needs, request.arguments, f"covariance{index}"))
+        (symbol,), kernels, make(request.rewritten(needs, request.arguments, f"covariance{index}"))
     )
 
 

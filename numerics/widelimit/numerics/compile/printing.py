@@ -18,6 +18,7 @@ from sympy.printing.pycode import PythonCodePrinter
 
 from widelimit.numerics.compile import special
 from widelimit.theory.calculus.exact import plain
+from widelimit.theory.calculus.gaussian.special import BivariateNormalCDF
 from widelimit.theory.errors import InputError
 
 _INERT = {name: Function(name) for name in ("log1pexp", "expit", "bvn", "arctan2", "ndtr")}
@@ -89,7 +90,7 @@ def prepare(expr: Expr) -> Expr:
     expr = expr.replace(lambda e: isinstance(e, Pow | Mul), _logistic)
     expr = expr.replace(lambda e: isinstance(e, sympy.log), _log)
     expr = expr.replace(lambda e: isinstance(e, sympy.asin | sympy.acos), _inverse_sine)
-    expr = expr.replace(lambda e: type(e).__name__ == "BivariateNormalCDF", _bivariate)
+    expr = expr.replace(lambda e: isinstance(e, BivariateNormalCDF), _bivariate)
     return expr.replace(
         lambda e: isinstance(e, Pow) and isinstance(e.base, Add) and not e.exp.is_Integer, _root
     )

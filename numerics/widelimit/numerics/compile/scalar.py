@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.expected import Kernel, Plan, Single
 from widelimit.numerics.compile.features import Features
+from widelimit.numerics.compile.printing import body
 from widelimit.numerics.compile.quadrature import GAUSS, KRONROD, NODE, REACH
-
-if TYPE_CHECKING:
-    from widelimit.numerics.compile.expected import Kernel, Plan
 
 NODES, WHOLE, HALF = NODE, KRONROD, GAUSS  # constants of generated code
 REACHES = REACH
@@ -174,9 +172,6 @@ def {name}(_q1, _q2, _c, _distance{extra}):
 
 def functions(plan: Plan) -> tuple[str, list[str]]:
     """Return the source of the functions that a plan needs, and the lines that assign its expectations."""
-    from widelimit.numerics.compile.expected import Single
-    from widelimit.numerics.compile.printing import body
-
     arguments = tuple(str(symbol) for symbol in plan.request.arguments)
     text, lines = "", []
     for index, group in enumerate(plan.groups):
@@ -217,8 +212,6 @@ def functions(plan: Plan) -> tuple[str, list[str]]:
 
 
 def _one(name: str, kernel: Kernel, arguments: tuple[str, ...]) -> str:
-    from widelimit.numerics.compile.printing import body
-
     assigned, results = body(kernel.compiled.expressions)
     extra = _extra(kernel, arguments)
     lines = "\n".join(f"    {line}" for line in assigned) or "    pass"

@@ -13,7 +13,6 @@ asinh(sqrt(q)), which is linear below 1 and a logarithm above.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 import numpy as np
 from numba import types
@@ -22,7 +21,7 @@ from sympy import Max
 
 from widelimit.numerics.compile.cache.code import njit
 from widelimit.numerics.kernel.angle_table import Table
-from widelimit.numerics.kernel.maps import SMALLEST, Layer, PairMap, correlation, pair_map
+from widelimit.numerics.kernel.layers import PairMap, Prepare, closed_map, correlation, floored
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.errors import ConvergenceError
@@ -35,7 +34,7 @@ _SAME = 1e-13  # scales this close are one norm, seen through rounding
 
 
 @functools.lru_cache(maxsize=64)
-def prepare(activation: Activation) -> Callable[[np.ndarray, np.ndarray | None], Layer]:
+def prepare(activation: Activation) -> Prepare:
     """Compile the quadrature and return what builds an `AngleLayer` from variances."""
     hinges = _hinges(activation)
     if hinges is None:
@@ -48,8 +47,7 @@ def _hinges(activation: Activation) -> PairMap | None:
     kinks = activation.derivative(2).deltas
     if all(place == 0 for place, _ in kinks):
         return None
-    found = pair_map(Activation.of(sum(weight * Max(X - place, 0) for place, weight in kinks)))
-    return found if found.method == "closed form" else None
+    return closed_map(Activation.of(sum(weight * Max(X - place, 0) for place, weight in kinks)))
 
 
 class AngleLayer:
@@ -58,8 +56,7 @@ class AngleLayer:
     def __init__(
         self, table: Table, hinges: PairMap | None, q1: np.ndarray, q2: np.ndarray | None = None
     ) -> None:
-        self._q1 = np.maximum(q1, SMALLEST)
-        self._q2 = self._q1 if q2 is None else np.maximum(q2, SMALLEST)
+        self._q1, self._q2 = floored(q1, q2)
         self._hinges = None if hinges is None else hinges.at(self._q1, None if q2 is None else self._q2)
         s1, s2 = np.sqrt(self._q1), np.sqrt(self._q2)
         norms = _distinct(np.concatenate([s1, s2]))

@@ -19,7 +19,8 @@ from numba import types
 from widelimit.numerics import arguments, costs, threads
 from widelimit.numerics.compile.cache.code import njit
 from widelimit.numerics.kernel.dynamics import Dynamics, Prediction, diagonalise
-from widelimit.numerics.kernel.maps import Layer, pair_map
+from widelimit.numerics.kernel.layers import Layer
+from widelimit.numerics.kernel.maps import pair_map
 from widelimit.numerics.results import by_value
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError

@@ -19,7 +19,7 @@ from numba import types
 from widelimit.numerics.compile import compile
 from widelimit.numerics.compile.cache.code import njit
 from widelimit.numerics.kernel import angle
-from widelimit.numerics.kernel.maps import SMALLEST, Layer, correlation
+from widelimit.numerics.kernel.layers import Layer, Prepare, correlation, floored
 from widelimit.theory import kernel as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -37,7 +37,7 @@ _SAMPLE = 5  # variances at which order and step are chosen, the largest and sma
 Function = Callable[[np.ndarray], np.ndarray]
 
 
-def prepare(activation: Activation) -> Callable[[np.ndarray, np.ndarray | None], Layer]:
+def prepare(activation: Activation) -> Prepare:
     """Compile phi and phi' and return what builds a `SeriesLayer` from variances."""
     phi = compile(activation.expr, (X,), name="phi")
     slope = compile(theory.slope(activation), (X,), name="slope")
@@ -58,8 +58,7 @@ class SeriesLayer:
     def __init__(
         self, phi: Function, slope: Function, name: str, q1: np.ndarray, q2: np.ndarray | None = None
     ) -> None:
-        self._q1 = np.maximum(q1, SMALLEST)
-        self._q2 = self._q1 if q2 is None else np.maximum(q2, SMALLEST)
+        self._q1, self._q2 = floored(q1, q2)
         ordered = np.unique(np.concatenate([self._q1, self._q2]))
         sample = ordered[np.linspace(0, ordered.size - 1, min(_SAMPLE, ordered.size)).astype(int)]
         table, grid, self.error = _table(phi, slope, name, sample)

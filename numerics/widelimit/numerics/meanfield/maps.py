@@ -195,7 +195,7 @@ def maps(activation: str | Activation | Expr) -> Maps:
 
 @functools.lru_cache(maxsize=256)
 def _maps(phi: Activation) -> Maps:
-    here = cache.sources("widelimit.numerics", "meanfield_maps", "features")
+    here = cache.sources("widelimit.numerics", "meanfield/maps", "compile/features")
     key = cache.digest("meanfield", here, cache.sources("widelimit.theory"), sympy.srepr(phi.expr))
     start = time.perf_counter()
     formulas = cache.remembered(key, lambda: derive(phi), Formulas, Features)

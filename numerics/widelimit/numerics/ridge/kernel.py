@@ -21,7 +21,7 @@ FIELDS = (
 @functools.cache
 def loops() -> ModuleType:
     """Return `loops`, compiled under a name that holds the formulas it was compiled from."""
-    text = (Path(__file__).with_name("ridge_loops.py")).read_text(encoding="utf-8")
+    text = (Path(__file__).with_name("loops.py")).read_text(encoding="utf-8")
     compiled = [value.source for value in vars(terms).values() if isinstance(value, terms.Compiled)]
     return cache.module(cache.digest(cache.sources("widelimit.numerics"), text, *compiled), lambda: text)
 

@@ -6,3 +6,8 @@ quadrature    its value to any number of digits
 growth    whether it exists
 special    special functions that SymPy lacks
 """
+
+from widelimit.theory.calculus.gaussian.closed import closed
+from widelimit.theory.calculus.gaussian.expectation import Expectation
+
+__all__ = ["Expectation", "closed"]

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from sympy import DiracDelta, Dummy, Expr, Matrix, Piecewise, S, Symbol, oo, sqrt
 
-from widelimit.theory.calculus.gaussian.expectation import Expectation, degenerate, without_deltas
+from widelimit.theory.calculus.gaussian.expectation import Expectation, close_with, degenerate, without_deltas
 from widelimit.theory.calculus.gaussian.rules import ClosedForm, closed_form
 from widelimit.theory.calculus.gaussian.terms import NoRule
 from widelimit.theory.calculus.powers import closed_power
@@ -16,6 +16,7 @@ _VARIANCES = (Dummy("q_x", positive=True), Dummy("q_y", positive=True))
 _CORRELATION = Dummy("c", real=True)
 
 
+@close_with
 def closed(node: Expectation) -> Expr:
     """Return a closed form of the node, or the node itself."""
     f, names, moments = node.integrand, node.variables, node.covariance

@@ -7,7 +7,7 @@ precision, ``.diff()`` uses the identities of Price and Stein. `DiracDelta` and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -145,9 +145,7 @@ class Expectation(Expr):
         >>> Expectation(exp(x), x, q).doit()
         exp(q/2)
         """
-        from widelimit.theory.calculus.gaussian.closed import closed  # the rules are built on this module
-
-        return closed(self)
+        return _closed_by[0](self)
 
     def _eval_derivative(self, symbol: Symbol) -> Expr:
         return differentiate(self, symbol)
@@ -194,6 +192,15 @@ class Expectation(Expr):
         under = tag("mrow", *listing(self.variables), tag("mo", "∼"), tag("mi", "𝒩"), *law, tag("mo", ")"))
         body = tag("mrow", tag("mo", "["), printer._print(self.integrand), tag("mo", "]"))
         return tag("mrow", tag("msub", tag("mi", "𝔼"), under), body)
+
+
+_closed_by: list[Callable[[Expectation], Expr]] = []
+
+
+def close_with(closed: Callable[[Expectation], Expr]) -> Callable[[Expectation], Expr]:
+    """Let ``.doit()`` ask `closed`, which is built on this module and returns what it cannot close as it is."""
+    _closed_by[:] = [closed]
+    return closed
 
 
 def price(f: Expr, x: Symbol, y: Symbol, qx: Expr, qy: Expr, c: Expr) -> Expr:
