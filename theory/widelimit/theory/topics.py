@@ -1,7 +1,8 @@
 """The list of topics: the one place that a new theory is added to.
 
-A topic is a column of files under one name: ``theory/<topic>.py``, ``numerics/<topic>.py``,
-``validate/claims/<topic>.py`` and ``validate/simulate/<topic>.py``; each floor may leave out what it does not need.
+A topic is a column of rooms under one name: ``theory/<topic>``, ``numerics/<topic>``, ``validate/claims/<topic>`` and
+``validate/simulate/<topic>``, each a file or a package; a floor may leave out what it does not need. A topic may use
+those that stand before it.
 """
 
 TOPICS: tuple[str, ...] = (
@@ -17,3 +18,6 @@ TOPICS: tuple[str, ...] = (
     "residual",
     "batchnorm",
 )
+
+# Rooms without a name of their own for users: their claims bear the topic's that they extend.
+EXTENDS: dict[str, str] = {"architecture": "kernel"}

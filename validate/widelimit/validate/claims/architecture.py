@@ -129,3 +129,5 @@ RESIDUAL = Claim(
         Counterfactual("no shortcut", "the same layers without shortcuts", _without_shortcut, _is_residual),
     ),
 )
+
+CLAIMS = (CONV, RESIDUAL)

@@ -1,4 +1,4 @@
-"""Find claims by name: those of the topics (``claims/<topic>.py``) and those of a user's own modules.
+"""Find claims by name: those of the topics (``claims/<topic>``) and those of a user's own modules.
 
 A module of claims exposes ``CLAIMS: tuple[Claim, ...]``. Only the topics that a pattern can match are
 imported. Worker processes find a claim the same way, from its `Source` (module or file, and id): a claim
@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from widelimit.theory.errors import ArgumentError, InternalError
-from widelimit.theory.topics import TOPICS
+from widelimit.theory.topics import EXTENDS, TOPICS
 from widelimit.validate.harness.claim import Claim
 from widelimit.validate.harness.loading import claims_of, resolved
 
@@ -66,13 +66,13 @@ def sources(patterns: str | Iterable[str] = ALL, modules: Sequence[str] = ()) ->
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
     wanted = [f"{pattern}.*" if pattern in TOPICS else pattern for pattern in wanted]
     extra = dict.fromkeys(map(resolved, [modules] if isinstance(modules, str) else modules))
-    places = [_topic_module(topic) for topic in TOPICS if any(_may_match(p, topic) for p in wanted)]
-    found = _collect([*filter(None, places), *extra])
+    places = [room for topic in TOPICS if any(_may_match(p, topic) for p in wanted) for room in _rooms(topic)]
+    found = _collect([*places, *extra])
     chosen: dict[str, Source] = {}
     for pattern in wanted:
         matches = [name for name in found if fnmatchcase(name, pattern) or name.startswith(f"{pattern}.")]
         if not matches:
-            everything = _collect([*filter(None, map(_topic_module, TOPICS)), *extra])
+            everything = _collect([*(room for topic in TOPICS for room in _rooms(topic)), *extra])
             near = get_close_matches(pattern, everything, n=3, cutoff=0.4) or sorted(everything)[:3]
             help = f"Nearest: {', '.join(near)}." if near else "No claims are installed."
             raise ArgumentError("claims", "must match a claim", pattern, f"{help} See `widelimit list`.")
@@ -99,6 +99,8 @@ def _may_match(pattern: str, topic: str) -> bool:
     return "*" in head or "?" in head or "[" in head or head == topic
 
 
-def _topic_module(topic: str) -> str | None:
-    name = f"{__name__}.{topic}"
-    return name if name in sys.modules or importlib.util.find_spec(name) else None
+def _rooms(topic: str) -> list[str]:
+    """The modules whose claims bear the topic's name."""
+    names = [topic, *(room for room, extended in EXTENDS.items() if extended == topic)]
+    modules = [f"widelimit.validate.claims.{name}" for name in names]
+    return [name for name in modules if name in sys.modules or importlib.util.find_spec(name)]

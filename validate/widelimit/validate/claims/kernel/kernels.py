@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from widelimit.validate.claims.architecture import CONV, RESIDUAL
 from widelimit.validate.claims.kernel.digits import CLASSES, DIGITS
 from widelimit.validate.claims.kernel.evolution import GALLERY, IMPROVEMENT, VELOCITY
 from widelimit.validate.claims.kernel.shared import FEATURES, NETWORK, network, point, scale_of_kernel
@@ -214,8 +213,6 @@ CLAIMS = (
     TRAINING,
     DRIFT,
     LINEARISATION,
-    CONV,
-    RESIDUAL,
     DIGITS,
     CLASSES,
     VELOCITY,
