@@ -2,6 +2,7 @@
 
 from xml.dom.minidom import parseString
 
+import mpmath
 import pytest
 from sympy import (
     Derivative,
@@ -24,6 +25,7 @@ from sympy import (
 
 from widelimit.theory import Derivation, Expectation, Step
 from widelimit.theory.calculus.derivation import draw
+from widelimit.theory.calculus.ensembles import over_gaussian, over_signs
 from widelimit.theory.calculus.mathml import mathml
 from widelimit.theory.calculus.precision import evaluate
 from widelimit.theory.errors import ArgumentError, DerivationError
@@ -35,7 +37,7 @@ PAIR = Expectation(tanh(x) * tanh(y), (x, y), (q, q, c))
 SLOPES = Expectation((1 - tanh(x) ** 2) * (1 - tanh(y) ** 2), (x, y), (q, q, c))
 
 
-def step(left, right, **options):
+def step(left, right, /, **options):
     return Step(options.pop("name", "step"), Eq(left, right, evaluate=False), "because", **options)
 
 
@@ -62,15 +64,59 @@ def test_limits_are_checked_with_their_order():
             check(wrong)
 
 
-def test_definitions_must_be_finite():
+def test_notation_must_be_finite_and_a_name():
     symbol = Symbol("V")
-    assert check(step(symbol, q**2, kind="definition", domain={q: (1, 2)}))[0].passed
+    assert check(step(symbol, q**2, kind="notation", domain={q: (1, 2)}))[0].passed
     with pytest.raises(DerivationError):
-        check(step(symbol, oo, kind="definition"))
+        check(step(symbol, oo, kind="notation"))
     with pytest.raises(DerivationError, match="no value"):
-        check(step(symbol, Function("f")(q), kind="definition", domain={q: (1, 2)}))
+        check(step(symbol, Function("f")(q), kind="notation", domain={q: (1, 2)}))
     with pytest.raises(DerivationError, match="no value"):
-        check(step(symbol, q * t, kind="definition", domain={q: (1, 2)}))
+        check(step(symbol, q * t, kind="notation", domain={q: (1, 2)}))
+    with pytest.raises(ArgumentError, match="name alone on the left"):
+        step(2 * symbol, q, kind="notation")
+
+
+def _square(values, dps):
+    return over_signs(lambda s: (s[0] * values[q] + s[1]) ** 2, 2) - 1
+
+
+def test_a_name_is_evaluated_by_what_it_stands_for():
+    domain = {q: (1, 2)}
+    assert check(step(Symbol("V"), q**2, domain=domain, left=_square))[0].passed
+    with pytest.raises(DerivationError):
+        check(step(Symbol("V"), Rational(101, 100) * q**2, domain=domain, left=_square))
+    with pytest.raises(DerivationError, match="no value"):
+        check(step(Symbol("V"), q**2, domain=domain))
+    assert check(step(q**2, Symbol("V"), domain=domain, right=_square))[0].passed
+
+
+def _squared(earlier):
+    first = earlier["first"]
+    return Eq(first.lhs**2, first.rhs**2, evaluate=False)
+
+
+def test_a_derived_step_is_computed_from_earlier_ones():
+    first = step(sin(2 * t), 2 * sin(t) * cos(t), name="first", domain={t: (0, 1)})
+    second = step(
+        sin(2 * t) ** 2, 4 * sin(t) ** 2 * cos(t) ** 2, kind="derived", by=_squared, domain={t: (0, 1)}
+    )
+    assert [one.kind for one in check(first, second)] == ["identity", "derived"]
+    wrong = step(sin(2 * t) ** 2, 4 * sin(t) ** 2, kind="derived", by=_squared, domain={t: (0, 1)})
+    with pytest.raises(DerivationError, match="'step'"):
+        check(first, wrong)
+    other = step(sin(3 * t) ** 2, 4 * sin(t) ** 2, kind="derived", by=_squared, domain={t: (0, 1)})
+    with pytest.raises(DerivationError, match="was derived"):
+        check(first, other)
+
+
+def test_ensembles():
+    with mpmath.workdps(40):
+        mean = over_gaussian(lambda u, v: mpmath.exp(u + v), [[1, Rational(1, 2)], [Rational(1, 2), 1]], 40)
+        assert abs(mean - mpmath.exp(mpmath.mpf(3) / 2)) < 1e-24
+        singular = over_gaussian(lambda u, v: (u - 2 * v) ** 2 + u**2, [[4, 2], [2, 1]], 3)
+        assert abs(singular - 4) < 1e-35
+        assert over_signs(lambda s: s[0] * s[1] + 3, 2) == 3
 
 
 def test_a_custom_evaluation_is_used():
@@ -95,7 +141,7 @@ def test_precision_knows_integrals_and_derivatives():
 
 
 def test_points_are_repeatable_and_inside():
-    one = step(q, q, domain={q: (0.25, 0.5), n: (2, 5)})
+    one = step(q, t, domain={q: (0.25, 0.5), n: (2, 5)})
     assert draw(one, 5, 3) == draw(one, 5, 3) != draw(one, 5, 4)
     assert all(
         Rational(1, 4) < p[q] < Rational(1, 2) and 2 <= p[n] <= 5 and p[n].is_Integer for p in draw(one, 9, 0)
@@ -104,13 +150,17 @@ def test_points_are_repeatable_and_inside():
 
 def test_wrong_steps_are_refused():
     with pytest.raises(ArgumentError, match="`kind`"):
-        step(q, q, kind="guess")
+        step(q, t, kind="guess")
     with pytest.raises(ArgumentError, match="`limit`"):
         step(q, q, kind="limit")
+    with pytest.raises(ArgumentError, match="`by`"):
+        step(q, t, kind="derived")
+    with pytest.raises(ArgumentError, match="two sides that could differ"):
+        step(q + t, t + q)
     with pytest.raises(ArgumentError, match="`equation`"):
         Step("name", q, "because")
     with pytest.raises(ArgumentError, match="`steps`"):
-        Derivation("test", (step(q, q), step(q, q)))
+        Derivation("test", (step(q, t), step(q, t)))
     with pytest.raises(ArgumentError, match="`steps`"):
         Derivation("test", ())
 

@@ -2,6 +2,11 @@
 
 A `Step` is one equation with its justification, source, assumptions and the domain on which it holds; a `Derivation`
 is a tuple of them. ``check`` draws points from each domain and evaluates both sides independently in high precision.
+
+Every step can fail. A left side that is a name alone (``q_{l+1}``) is no equation to be checked: `Step.left` says what
+the name stands for, by numbers that owe nothing to the right side (a quadrature, a small exact ensemble from
+`ensembles`, finite differences), or `Step.by` derives the equation from earlier steps. What only gives a name to an
+expression is notation, and says so.
 """
 
 from __future__ import annotations
@@ -10,33 +15,43 @@ import random
 import textwrap
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import mpmath
 from sympy import Eq, Expr, Integer, Rational, S, Symbol, latex
+from sympy.core.function import AppliedUndef
 
 from widelimit.theory.calculus.equations import Equations
 from widelimit.theory.calculus.exact import plain
-from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.calculus.precision import SPARE, evaluate
 from widelimit.theory.errors import ArgumentError, DerivationError
 
-KINDS = ("definition", "identity", "limit")
+KINDS = ("identity", "limit", "derived", "notation", "definition")
 LOST_DIGITS = 5  # what an identity may lose to rounding, out of `dps`
 
 Evaluator = Callable[[Mapping[Symbol, Any], int], tuple[Any, Any]]
+Side = Callable[[Mapping[Symbol, Any], int], Any]
 
 
 @dataclass(frozen=True)
 class Step(Equations):
     """One equation of a derivation.
 
-    `kind`: "identity" (both sides are evaluated and must agree), "definition" (the right side must be a finite
-    number), "limit" (`limit` = (symbol, value, order): left/right - 1 falls at least like |symbol - value|**order; at
-    infinity like symbol**-order). `domain` maps symbols to the interval that points are drawn from. `source`: keys of
-    references.bib, each with a place, separated by "; ". `evaluate` replaces the evaluation of both sides where they
-    need numerics of their own; steps compare without it, by what they say. It has to be a function of a module, or
-    a `functools.partial` of one, so that derivations can be pickled.
+    `kind`:
+
+    identity   both sides are evaluated as they are shown, and must agree
+    limit      `limit` = (symbol, value, order): left/right - 1 falls at least like |symbol - value|**order, at infinity
+               like symbol**-order
+    derived    `by` computes the equation from the equations of earlier steps, and must come to the one shown
+    notation   a name for an expression, which must be a finite number; proves nothing
+
+    `left` evaluates the left side where it is a name, or needs numerics of its own: a function of (values, dps) that
+    knows what the name means and nothing of the right side; `right` the same for the right. `domain` maps symbols to
+    the interval that points are drawn from. `source`: keys of references.bib, each with a place, separated by "; ".
+    Functions have to be functions of a module, or a `functools.partial` of one, so that derivations can be pickled;
+    steps compare without them, by what they say.
     """
 
     name: str
@@ -48,6 +63,9 @@ class Step(Equations):
     kind: str = "identity"
     limit: tuple | None = None
     evaluate: Evaluator | None = field(default=None, compare=False)
+    left: Side | None = field(default=None, compare=False)
+    right: Side | None = field(default=None, compare=False)
+    by: Callable[[Mapping[str, Eq]], Eq] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -56,14 +74,35 @@ class Step(Equations):
             raise ArgumentError("equation", "must be Eq(left, right, evaluate=False)", self.equation)
         if (self.kind == "limit") != (self.limit is not None):
             raise ArgumentError("limit", "must be given for steps of kind 'limit' only", self.limit)
+        if (self.kind == "derived") != (self.by is not None):
+            raise ArgumentError("by", "must be given for steps of kind 'derived' only", self.by)
+        if self.kind == "notation" and not isinstance(self.equation.lhs, Symbol | AppliedUndef):
+            raise ArgumentError("equation", "must have a name alone on the left of notation", self.equation)
+        own = self.evaluate or self.left or self.right
+        if self.kind == "identity" and own is None and self.equation.lhs == self.equation.rhs:
+            raise ArgumentError("equation", "must have two sides that could differ", self.equation)
 
     def sides(self, values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
-        """Evaluate left and right (a definition has no left side of its own: right twice)."""
+        """Evaluate left and right, each by itself (notation has no left side of its own: right twice)."""
         if self.evaluate is not None:
             return self.evaluate(values, dps)
-        right = evaluate(self.equation.rhs, values, dps)
-        left = right if self.kind == "definition" else evaluate(self.equation.lhs, values, dps)
-        return left, right
+        right = _own(self.right, self.equation.rhs, values, dps)
+        if self.kind in ("definition", "notation"):
+            return right, right
+        return _own(self.left, self.equation.lhs, values, dps), right
+
+    def derived(self, earlier: Mapping[str, Eq]) -> Step:
+        """What `by` comes to, as an identity with the right side that is shown; the left sides have to be the same."""
+        assert self.by is not None
+        found = self.by(earlier)
+        if found.lhs != self.equation.lhs:
+            raise DerivationError(
+                f"Step '{self.name}' shows {self.equation.lhs}, but {found.lhs} was derived."
+            )
+        return replace(
+            self, kind="identity", by=None, left=partial(_value, found.rhs),
+            equation=Eq(found.rhs, self.equation.rhs, evaluate=False),
+        )  # fmt: skip
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -138,7 +177,7 @@ class Derivation:
         """Return the steps as one LaTeX `align*` environment, a line of words under each equation."""
         rows = []
         for step in self.steps:
-            rows.append(_sides(step, latex, " &", r"\sim"))
+            rows.append(_sides(step, latex, " &", r"\sim", r"\coloneqq"))
             rows.append(rf"&\quad\text{{{_escaped(step.because)}}}")
         return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
@@ -160,8 +199,11 @@ class Derivation:
     def check(self, dps: int = 30, points: int = 3, seed: int = 0) -> tuple[StepCheck, ...]:
         """Check each step at random points of its domain; `DerivationError` names the first that fails."""
         checks = []
+        earlier: dict[str, Eq] = {}
         for step in self.steps:
-            outcome = _check(step, dps, points, seed)
+            told = step.derived(earlier) if step.kind == "derived" else step
+            outcome = replace(_check(told, dps, points, seed), kind=step.kind)
+            earlier[step.name] = step.equation
             if not outcome.passed:
                 raise DerivationError(
                     f"Step '{step.name}' of '{self.title}' fails its check at {dps} digits: "
@@ -187,6 +229,17 @@ def draw(step: Step, points: int, seed: int) -> list[dict[Symbol, Rational]]:
                 point[symbol] = _decimal(low) + (_decimal(high) - _decimal(low)) * share
         chosen.append(point)
     return chosen
+
+
+def _own(side: Side | None, shown: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
+    if side is None:
+        return evaluate(shown, values, dps)
+    with mpmath.workdps(dps + SPARE):
+        return mpmath.mpmathify(side(values, dps))
+
+
+def _value(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
+    return evaluate(expr, values, dps)
 
 
 def _decimal(value: float | Expr) -> Rational:
@@ -233,8 +286,10 @@ def _approach(step: Step, values: Mapping[Symbol, Any], dps: int) -> tuple[float
     return errors[-1], all(float(slope) > order - 0.3 for slope in slopes)
 
 
-def _sides(step: Step, show: Callable[[Expr], str], align: str = "", near: str = "~") -> str:
-    sign = near if step.kind == "limit" else "="
+def _sides(
+    step: Step, show: Callable[[Expr], str], align: str = "", near: str = "~", named: str = ":="
+) -> str:
+    sign = {"limit": near, "notation": named}.get(step.kind, "=")
     return f"{show(step.equation.lhs)}{align} {sign} {show(step.equation.rhs)}"
 
 
@@ -246,5 +301,5 @@ def _escaped(text: str) -> str:
 def _inner_mathml(step: Step) -> str:
     from widelimit.theory.calculus.mathml import mathml  # only reports need this printer
 
-    sign = "∼" if step.kind == "limit" else "="
+    sign = {"limit": "∼", "notation": "≔"}.get(step.kind, "=")
     return f"<mrow>{mathml(step.equation.lhs)}<mo>{sign}</mo>{mathml(step.equation.rhs)}</mrow>"
