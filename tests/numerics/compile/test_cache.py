@@ -14,10 +14,8 @@ import pytest
 import sympy
 from sympy import Symbol
 
-from widelimit.numerics import compile
-from widelimit.numerics.compile import cache
-from widelimit.numerics.compile.cache import folder as cache_folder
-from widelimit.numerics.compile.cache import trees
+from widelimit.numerics.compile import cache, request
+from widelimit.numerics.compile.cache import private, trees
 from widelimit.numerics.meanfield import maps
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.gaussian.expectation import Expectation
@@ -64,7 +62,7 @@ def again(key="test", text=NUMBER):
 CHANGES = """
 import sys
 from pathlib import Path
-from widelimit.numerics import cache
+from widelimit.numerics.compile import cache
 root = Path(sys.argv[1])
 for floor in ("theory", "numerics"):
     package = root / floor / "widelimit" / floor
@@ -96,31 +94,30 @@ def test_one_byte_in_any_folder_changes_the_key(tmp_path):
 def test_sources_of_some_modules():
     every = [
         cache.sources("widelimit.theory", *names)
-        for names in ((), ("pieces",), ("freeprob",), ("freeprob/law",))
+        for names in ((), ("calculus/pieces",), ("freeprob",), ("freeprob/law",))
     ]
     assert len(set(every)) == 4
     with pytest.raises(InternalError, match="has no module no-such"):
-        cache.sources("widelimit.theory", "pieces", "no-such")
+        cache.sources("widelimit.theory", "calculus/pieces", "no-such")
 
 
-def imported(file):
-    """The modules of its own floor that a file imports anywhere."""
-    floor, names = file.parent.name, set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"widelimit.{floor}"):
-            names |= {node.module.split(".")[-1], *(one.name for one in node.names)}
-    return {name for name in names if file.with_name(f"{name}.py").is_file()}
-
-
-def test_what_makes_generated_code_is_in_its_key():
-    """All that writes modules and that machine code is inlined from; only what runs around them may be left out."""
-    around = {"cache", "cache_folder", "cache_code", "cache_trees", "threads", "pair", "results"}
-    found, more = set(), {"compile"}
-    while more:
-        found |= more
-        folder = ROOT / "numerics" / "widelimit" / "numerics"
-        more = set().union(*(imported(folder / f"{name}.py") for name in more)) - found - around
-    assert found == set(compile._MAKERS)
+def test_what_makes_generated_code_is_in_its_key(monkeypatch):
+    """The whole room that writes modules and whose machine code is inlined; outside it only what runs around them."""
+    room = ROOT / "numerics" / "widelimit" / "numerics" / "compile"
+    around = {"widelimit.numerics.threads", "widelimit.numerics.results"}
+    for file in room.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("widelimit.numerics"):
+                names = {f"{node.module}.{one.name}" for one in node.names}
+                inside = node.module.startswith("widelimit.numerics.compile") or names == {
+                    "widelimit.numerics.compile"
+                }
+                assert inside or names <= around or node.module in around, (file.name, node.module)
+    asked = []
+    monkeypatch.setattr(request.cache, "sources", lambda *names: asked.append(names) or "same")
+    x = sympy.Symbol("x")
+    assert request.Request((x,), (x,), "f", False, True).key
+    assert asked == [("widelimit.numerics", "compile"), ("widelimit.theory", "calculus/pieces")]
 
 
 # --- generated modules
@@ -239,7 +236,7 @@ def test_full_disk_costs_time_only(place, monkeypatch, caplog):
         raise OSError(28, "No space left on device")
 
     module = again(text=FAST)
-    monkeypatch.setattr(cache_folder, "replace", full)
+    monkeypatch.setattr(private, "replace", full)
     assert module.number() == 7
     assert "machine code could not be kept" in caplog.text
 
@@ -392,14 +389,14 @@ def test_folder_and_files_of_another_user_are_not_used(monkeypatch, tmp_path):
     with pytest.raises(ArgumentError, match="belongs to another user"):
         cache.folder()
     monkeypatch.setenv("WIDELIMIT_CACHE", str(tmp_path / "mine"))
-    planted = cache_folder.write("widelimit_generated_test.py", b"number = lambda: 8\n")
+    planted = private.write("widelimit_generated_test.py", b"number = lambda: 8\n")
     os.chown(planted, 1234, 1234)  # the seal is right, the owner is not
     assert again().number() == 7
 
 
 def test_the_users_own_folder_left_open_is_told_and_not_used(monkeypatch, tmp_path, caplog):
     monkeypatch.delenv("WIDELIMIT_CACHE", raising=False)
-    monkeypatch.setattr(cache_folder.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "open"))
+    monkeypatch.setattr(private.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "open"))
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
     with caplog.at_level(logging.WARNING):
@@ -455,5 +452,5 @@ def test_every_file_of_the_cache_is_sealed(place):
     cache.remembered("entry", lambda: [x])
     for file in place.glob("*.*"):
         first, _, body = file.read_bytes().partition(b"\n")
-        assert cache_folder.sealed(file.name, body).startswith(first + b"\n")
+        assert private.sealed(file.name, body).startswith(first + b"\n")
     assert json.loads((place / "entry.json").read_text().partition("\n")[2])["value"] == ["list", ["tree", 0]]

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from widelimit.numerics.compile.cache import sources
+from widelimit.numerics.compile.cache import files
 
 ROOT = Path(__file__).parents[3]
 FLOORS = ("theory", "numerics", "validate")
 
 CALLER = """
-from widelimit.numerics.cache_code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.freeprob.probe_middle import twice
 
 @njit(cache=True)
@@ -28,7 +28,7 @@ def at_once(x):
     return twice(x) + 2.0
 """
 MIDDLE = """
-from widelimit.numerics.cache_code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.probe_constant import FACTOR
 
 @njit(cache=True)
@@ -83,9 +83,9 @@ def test_no_loop_is_kept_by_numba_itself():
     """Where code is cached, `njit` is ours; generated modules are one file each, sealed after they were made."""
     for file in (ROOT / "numerics").rglob("*.py"):
         text = file.read_text()
-        if "cache=True" in text and file.name not in ("cache_code.py", "compile.py"):
+        if "cache=True" in text and file.name not in ("code.py", "compiler.py"):
             assert not re.search(r"^from numba import .*\bnjit\b", text, re.M), file
-            assert "from widelimit.numerics.compile.cache.code import njit" in text, file
+            assert "from widelimit.numerics.compile.cache import njit" in text, file
 
 
 def by_syntax(text):
@@ -104,10 +104,10 @@ def test_imports_are_read_as_python_reads_them():
     for floor in FLOORS:
         for file in (ROOT / floor).rglob("*.py"):
             text = file.read_bytes()
-            assert by_syntax(text) <= set(sources.imported(text)), file
+            assert by_syntax(text) <= set(files.imported(text)), file
 
 
 def test_closure_follows_all_floors():
-    names = {file.name for file in sources.closure([Path(sources.file_of("widelimit.numerics.ridge.loops"))])}
+    names = {file.name for file in files.closure([Path(files.file_of("widelimit.numerics.ridge.loops"))])}
     assert {"ridge_terms.py", "errors.py", "ridge_loops.py"} <= names
     assert not {"meanfield.py", "geometry.py"} & names

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from widelimit.numerics.compile.cache import sources
+from widelimit.numerics.compile.cache import files
 from widelimit.validate.harness import finding
 from widelimit.validate.harness.provenance import fingerprint
 from widelimit.validate.harness.provenance.files import users
@@ -44,6 +44,6 @@ def test_fingerprint_follows_the_simulation(module):
 
 def test_imports_are_followed_into_functions(module):
     theirs, ours = users({Path(module(1).__code__.co_filename)})
-    names = {file.name for file in theirs | sources.closure(ours)}
+    names = {file.name for file in theirs | files.closure(ours)}
     assert {"mine1.py", "inputs.py", "errors.py"} <= names
     assert not {"run.py", "statistics.py", "outcome.py"} & names

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from widelimit.numerics.compile.cache import sources
+from widelimit.numerics.compile.cache import files
 from widelimit.validate.harness import finding, provenance
 from widelimit.validate.harness.provenance import fingerprint
 from widelimit.validate.run import validate
@@ -136,7 +136,7 @@ def test_comments_of_widelimit_do_not_count(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "_code", lambda file: asked.append(file) or "")
     monkeypatch.setattr(provenance, "_bytes", lambda file: asked.append(file.name) or "")
     fingerprint(toy)
-    assert "toy_claims.py" in asked and sources.file_of("widelimit.validate.harness.seeds") in asked
+    assert "toy_claims.py" in asked and files.file_of("widelimit.validate.harness.seeds") in asked
     assert all(isinstance(one, str) or "widelimit" in one.parts for one in asked)
 
 

@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.compile.expected import Kernel, Plan, Single
 from widelimit.numerics.compile.features import Features
 from widelimit.numerics.compile.printing import body

@@ -20,7 +20,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.fisher.depths import Propagation
 from widelimit.numerics.fisher.slopes import slope_moments
 from widelimit.numerics.results import by_value

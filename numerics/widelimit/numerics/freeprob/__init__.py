@@ -1,5 +1,14 @@
 """Spectral laws in numbers.
 
+    spectral               `SpectralLaw`: density, distribution, quantiles, moments, support, atoms, its own error
+    transforms             laws from a user's S- or R-transform; curves, systems, continuation: its branch, followed
+    real_axis, poles, edges    atoms, gaps and edges of such a law
+    build, panels, masses, series    from edges to a density in panels, with moments
+    subordination          free sums, products and powers of laws in numbers
+    pairs, equation        subordination functions at any point; real_curve: the support from their real values
+    halves, cauchy, closed     laws as operands: Cauchy transforms that compiled code reads
+    products               products of groups of equal factors: Wishart products, network Jacobians
+
 >>> from sympy.abc import m
 >>> from widelimit.numerics import freeprob
 >>> law = freeprob.law(S=1 / (1 + m) ** 2)

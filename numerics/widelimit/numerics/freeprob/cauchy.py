@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.freeprob.panels import ORDER
 
 __all__ = ["Measure", "evaluate", "of_atoms", "of_panels", "of_quadratic", "quotient", "raw"]

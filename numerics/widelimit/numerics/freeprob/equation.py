@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.freeprob.cauchy import Measure, evaluate, quotient, raw, without_zero
 from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, Half
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import threads
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.freeprob.cauchy import Measure, evaluate, raw
 from widelimit.numerics.freeprob.equation import doubt, of_pair, step
 from widelimit.numerics.freeprob.real_curve import POWER, PRODUCT, Half

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import threads
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.results import by_value
 
 __all__ = ["Factor", "ProductSystem", "Slopes", "averages"]

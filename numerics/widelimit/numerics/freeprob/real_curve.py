@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.freeprob.cauchy import Measure, raw
 
 SUM, PRODUCT, POWER = 0, 1, 2

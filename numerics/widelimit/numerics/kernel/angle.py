@@ -19,7 +19,7 @@ from numba import types
 from scipy import fft
 from sympy import Max
 
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel.angle_table import Table
 from widelimit.numerics.kernel.layers import PairMap, Prepare, closed_map, correlation, floored
 from widelimit.theory.calculus.activation import Activation

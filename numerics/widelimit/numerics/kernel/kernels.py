@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 
 from widelimit.numerics import arguments, costs, threads
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel.dynamics import Dynamics, Prediction, diagonalise
 from widelimit.numerics.kernel.layers import Layer
 from widelimit.numerics.kernel.maps import pair_map

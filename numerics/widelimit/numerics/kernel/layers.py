@@ -17,7 +17,7 @@ from numba import types
 from sympy import oo
 
 from widelimit.numerics.compile import compile
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.theory import kernel as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X

@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 
 from widelimit.numerics.compile import compile
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel import angle
 from widelimit.numerics.kernel.layers import Layer, Prepare, correlation, floored
 from widelimit.theory import kernel as theory

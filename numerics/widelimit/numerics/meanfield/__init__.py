@@ -4,7 +4,7 @@ points        `solve` and `phase_diagram`: fixed points, slopes, depth scales, p
 critical      `critical_line`: the edge of chaos and the power law there
 trajectories  `propagate`: lengths, correlations and gradients layer by layer
 lengths, correlations    fixed points of the two maps
-maps, pairs   the maps themselves, compiled from `theory.meanfield`
+maps, pairs, loops   the maps themselves, compiled from `theory.meanfield`
 """
 
 from widelimit.numerics.meanfield.critical import (

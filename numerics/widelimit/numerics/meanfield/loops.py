@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from numba import types
 
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.compile.quadrature import ROUNDING
 from widelimit.numerics.meanfield.pairs import SMALL_GAP
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.ridge import terms
 
 step_terms = terms.STEP.njit

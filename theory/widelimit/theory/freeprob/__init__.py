@@ -1,5 +1,13 @@
 """Free probability: spectral laws as objects with free sums, products and powers.
 
+    law          `Law`: transforms, free operations, moments, atoms, all symbolic
+    known        the laws that have names
+    algebraic    the polynomial P(m, z) of an algebraic law; sums and products by resultants
+    conversion   from one transform to the others, and to moments
+    series       moments, free cumulants, non-crossing partitions: exact conversions of power series
+    atoms        atoms and intervals, and what becomes of them under free operations
+    derivations  `derive`: the transforms of a known law
+
 >>> from widelimit.theory import freeprob
 >>> (freeprob.marchenko_pastur() ** 2).polynomial
 m**3 + 3*m**2 - m*z + 3*m + 1

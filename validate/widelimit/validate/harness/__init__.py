@@ -1,8 +1,9 @@
 """The engine of validation.
 
-claim, domains, finding    what a claim is, where it holds, how it is found by name
-statistics, verdicts, outcome    from replicates to verdicts
-running    cells of work, their store and executors
+claim, claim_checks, domains, finding, loading    what a claim is, where it holds, how it is found by name
+statistics, judging, verdicts, outcome, dataset    from replicates to verdicts
+running, workers    cells of work, their store and executors, how workers ended
+provenance    which code samples come from
 requests, faults, text    what callers ask, whose fault a failure is, text from outside
 drawing    weights, networks and activations in torch
 falsify    the search for a counterexample

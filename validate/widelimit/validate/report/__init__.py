@@ -5,6 +5,8 @@ model      outcome + claims -> Page: every number as text, formulas as MathML, f
 figures    the panels of a claim (look: colours and type; svg: lean SVG; strips: the line in the verdict table)
 overview   outcome -> overview.svg, the run in one picture
 html, markdown   Page -> index.html, report.md
+labels, numbers, words, references    names, numbers, formulas in words and sources as readers want them
+failures   what could not be drawn, said in its place
 gallery    figures of papers that topics redraw
 """
 

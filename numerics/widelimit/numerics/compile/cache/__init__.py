@@ -2,20 +2,13 @@
 
 modules  keys, generated modules by key, what was derived as trees
 code     modules' text, sealed: what is imported is what was written
-folder   the user's own folder, private or refused; files written atomically and verified
+files    the files that a file rests on
+private  the user's own folder, private or refused; files written atomically and verified
 trees    SymPy expressions as JSON, rebuilt without evaluating text
 """
 
-from widelimit.numerics.compile.cache.modules import (
-    digest,
-    module,
-    remembered,
-    sources,
-)
+from widelimit.numerics.compile.cache.code import njit
+from widelimit.numerics.compile.cache.modules import digest, module, remembered, sources
+from widelimit.numerics.compile.cache.private import folder
 
-__all__ = [
-    "digest",
-    "module",
-    "remembered",
-    "sources",
-]
+__all__ = ["digest", "folder", "module", "njit", "remembered", "sources"]

@@ -23,8 +23,7 @@ from numba.core import typeinfer
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.core.dispatcher import Dispatcher
 
-from widelimit.numerics.compile.cache import folder as cache_folder
-from widelimit.numerics.compile.cache import sources
+from widelimit.numerics.compile.cache import files, private
 
 _log = logging.getLogger(__name__)
 _LENGTH = 32  # bytes of a seal, at the end of a file, where unpickling never gets to
@@ -83,7 +82,7 @@ class _Locator(_CacheLocator):
         return f"{_FOLDER}/{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
 
     def ensure_cache_path(self) -> None:
-        """It is made when it is written to (`folder.below`)."""
+        """It is made when it is written to (`private.below`)."""
 
     def get_source_stamp(self) -> bytes:
         return _stamp(self._py_file)
@@ -121,7 +120,7 @@ class _Kept(FunctionCache):
 def _stamp(file: str) -> bytes:
     """A hash of the files that a file rests on."""
     hasher = hashlib.sha256()
-    for one in sorted(sources.closure([Path(file)])):
+    for one in sorted(files.closure([Path(file)])):
         hasher.update(one.name.encode() + b"\0" + hashlib.sha256(one.read_bytes()).digest())
     return hasher.digest()
 
@@ -130,7 +129,7 @@ class _Sealed(IndexDataCacheFile):
     """numba's index and data files of one function, with a seal."""
 
     def __init__(self, where: str, name: str, stamp: Any) -> None:
-        super().__init__(str(cache_folder.below(where)), name, stamp)
+        super().__init__(str(private.below(where)), name, stamp)
 
     def load(self, key: Any) -> Any:
         """Return what is stored under a key, None if it is missing or damaged."""
@@ -160,11 +159,11 @@ class _Sealed(IndexDataCacheFile):
         buffer = io.BytesIO()
         yield buffer
         data, path = buffer.getvalue(), Path(filepath)
-        cache_folder.replace(path, data + _hash(path.name, data))
+        private.replace(path, data + _hash(path.name, data))
 
 
 def _intact(path: Path) -> bool:
-    data = cache_folder.content(path)
+    data = private.content(path)
     return data is not None and data[-_LENGTH:] == _hash(path.name, data[:-_LENGTH])
 
 

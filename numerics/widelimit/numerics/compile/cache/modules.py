@@ -5,7 +5,7 @@
 A key hashes everything that the result depends on, the sources of widelimit included: an entry is never stale, only
 unused. A file is used only if it is what was written under its key, and is written again otherwise.
 
-folder  where the files are, and that nobody else can write there
+private where the files are, and that nobody else can write there
 code    numba's machine code beside generated modules
 trees   expressions as JSON
 """
@@ -30,9 +30,8 @@ import numpy
 import scipy
 import sympy
 
-from widelimit.numerics.compile.cache import code, trees
-from widelimit.numerics.compile.cache import folder as cache_folder
-from widelimit.numerics.compile.cache.folder import folder
+from widelimit.numerics.compile.cache import code, private, trees
+from widelimit.numerics.compile.cache.private import folder
 from widelimit.theory.errors import InternalError
 
 __all__ = ["digest", "folder", "module", "remembered", "sources"]
@@ -85,11 +84,11 @@ def module(key: str, write: Callable[[], str]) -> ModuleType:
         if name in sys.modules:
             return sys.modules[name]
         path = folder() / f"{name}.py"
-        text = cache_folder.read(path.name)
+        text = private.read(path.name)
         if text is None:
             text = write().encode()
-            path = cache_folder.write(path.name, text)
-        spec = importlib.util.spec_from_loader(name, _Loader(path, cache_folder.sealed(path.name, text)))
+            path = private.write(path.name, text)
+        spec = importlib.util.spec_from_loader(name, _Loader(path, private.sealed(path.name, text)))
         assert spec is not None and spec.loader is not None
         found = importlib.util.module_from_spec(spec)
         vars(found)["SOURCE"] = text.decode()
@@ -123,7 +122,7 @@ def remembered(key: str, derive: Callable[[], Any], *records: type) -> Any:
     derived by each process.
     """
     name = f"{key}.json"
-    text = cache_folder.read(name)
+    text = private.read(name)
     if text is not None:
         try:
             return trees.loads(text.decode(), records)
@@ -133,7 +132,7 @@ def remembered(key: str, derive: Callable[[], Any], *records: type) -> Any:
     try:
         text = trees.dumps(found).encode()
         if trees.loads(text.decode(), records) == found:
-            cache_folder.write(name, text)
+            private.write(name, text)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         _log.debug("%s is not kept: %s", name, error)
     return found

@@ -2,7 +2,8 @@
 
 The claims are in `errors` (errors and their parts), `curves` (peaks, alignment), `penalties` (best
 penalties), `landscape` (gaps of the Hessian),
-`scaling` (power laws, random features) and `real` (images and patients); figures in `gallery`.
+`scaling` (power laws, random features) and `real` (images and patients); figures in `gallery`, what
+several use in `shared`.
 
 Data are Gaussian with two covariance scales unless a claim says otherwise. Means over draws are off by
 O(1/N); errors of

@@ -21,7 +21,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from widelimit.numerics.compile.cache import sources
+from widelimit.numerics.compile.cache import files
 from widelimit.validate.harness.claim import Claim
 from widelimit.validate.harness.provenance.files import users
 from widelimit.validate.harness.provenance.values import Walk
@@ -38,9 +38,9 @@ def fingerprint(claim: Claim) -> str:
     """
     walk = Walk(claim.simulate)
     theirs, ours = users(walk.files)
-    ours |= {file for name in _ALWAYS if (file := sources.file_of(name))}
+    ours |= {file for name in _ALWAYS if (file := files.file_of(name))}
     parts = [file.name + "\0" + _bytes(file) for file in theirs]
-    parts += [file.name + "\0" + _code(file) for file in sources.closure(ours)]
+    parts += [file.name + "\0" + _code(file) for file in files.closure(ours)]
     hasher = hashlib.sha256()
     for part in (*sorted(parts), *walk.values):
         hasher.update(f"{len(part)}:{part}".encode(errors="surrogateescape"))

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from widelimit.numerics.compile.cache import sources
+from widelimit.numerics.compile.cache.files import file_of
 
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -59,7 +59,7 @@ def _is_ours(file: Path) -> bool:
 
 @cache
 def _our_folders() -> tuple[Path, ...]:
-    floors = (sources.file_of(f"widelimit.{floor}") for floor in ("theory", "numerics", "validate"))
+    floors = (file_of(f"widelimit.{floor}") for floor in ("theory", "numerics", "validate"))
     return tuple(file.parent for file in floors if file)
 
 

@@ -1,1 +1,8 @@
-"""Runs: points become cells, executors work on them, the store keeps what they return."""
+"""Runs: points become cells, executors work on them, the store keeps what they return.
+
+points, cells    what a claim predicts at a point, and the cells that measure it
+measure          pilots of all points, then what their variances ask for
+executors        where cells run, and what to do when workers die
+store, atomic    samples in SQLite; files whole or not at all
+manifest         what it takes to repeat a run
+"""

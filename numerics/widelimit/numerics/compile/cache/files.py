@@ -24,7 +24,7 @@ def closure(files: Iterable[Path]) -> frozenset[Path]:
 
     >>> names = {file.name for file in closure([Path(__file__)])}
     >>> names
-    {'source_files.py'}
+    {'files.py'}
     """
     return _closure(frozenset(files))
 
@@ -74,7 +74,7 @@ def _names(listed: bytes) -> list[str]:
 def file_of(module: str) -> Path | None:
     """Return the file of a module of ours, found without importing it; None for an attribute of one.
 
-    >>> file_of("widelimit.numerics.compile.cache.sources.closure") is None
+    >>> file_of("widelimit.numerics.compile.cache.files.closure") is None
     True
     """
     floor, *parts = module.removeprefix(OURS).split(".")
