@@ -10,10 +10,6 @@ follows. The former is the largest unless kappa_2 is negative. How finite width 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import mpmath
 from sympy import Eq, Expr, IndexedBase, Max, Sum, Symbol, symbols
 
 from widelimit.theory.calculus import exact
@@ -21,7 +17,7 @@ from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.gaussian.expectation import Expectation
-from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.fisher import checks
 from widelimit.theory.fisher.spread import SAMPLES
 from widelimit.theory.fisher.spread import steps as spread_steps
 from widelimit.theory.kernel import Q1, Q2, RHO, SIGMA_B, SIGMA_W, expectation, slope
@@ -108,34 +104,6 @@ def kappa() -> Expr:
     return Sum(width[layer - 1] / ALPHA * backward[layer] * forward[layer - 1], (layer, 1, depth))
 
 
-def _gram_top(values: Mapping[Symbol, Any], dps: int) -> tuple[Any, dict[Symbol, Any]]:
-    """The largest eigenvalue of the Gram matrix itself, at a whole number of samples, and the values with that."""
-    samples = round(float(values[SAMPLES]))
-    whole = {**values, SAMPLES: samples}
-    with mpmath.workdps(dps + 10):
-        one, two = mpmath.mpf(values[KAPPA_1]), mpmath.mpf(values[KAPPA_2])
-        scale = mpmath.mpf(values[ALPHA]) * mpmath.mpf(values[WIDTH]) / samples
-        gram = mpmath.matrix(samples, samples)
-        for s in range(samples):
-            for t in range(samples):
-                gram[s, t] = scale * (one if s == t else two)
-        return max(mpmath.eigsy(gram, eigvals_only=True)), whole
-
-
-def _largest_of_gram(values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
-    top, whole = _gram_top(values, dps)
-    return top, evaluate(largest(), whole, dps)
-
-
-def _rate_of_gram(values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
-    """The rate at which the fastest mode, multiplied by 1 - eta lambda each step, turns to growth."""
-    top, whole = _gram_top(values, dps)
-    with mpmath.workdps(dps + 10):
-        return mpmath.findroot(
-            lambda eta: abs(1 - eta * top) - 1, (1.5 / top, 3 / top), solver="illinois"
-        ), evaluate(largest_learning_rate(), whole, dps)
-
-
 def derive(activation: str | Activation = "relu") -> Derivation:
     """The recursions behind kappa_1 and kappa_2 for `activation`, and what they say about the eigenvalues of F.
 
@@ -148,7 +116,7 @@ def derive(activation: str | Activation = "relu") -> Derivation:
     phi = Activation.of(activation)
     q, q_next, qhat, qtilde = symbols("q^l q^(l+1) qhat^l qtilde^(l+1)", positive=True)
     q_back = Symbol("qtilde^l", positive=True)
-    lambda_max, eta = symbols("lambda_max eta_max", positive=True)
+    lambda_max, lambda_min, eta = symbols("lambda_max lambda_min eta_max", positive=True)
     one, pair = (
         {q: (0.3, 2.0), qtilde: (0.2, 1.0), qhat: (0.2, 1.0)},
         {Q1: (0.3, 2.0), Q2: (0.3, 2.0), RHO: (-0.9, 0.9)},
@@ -160,7 +128,7 @@ def derive(activation: str | Activation = "relu") -> Derivation:
         ALPHA: (1.0, 4.0),
         WIDTH: (100.0, 1000.0),
         OUTPUTS: (1.0, 5.0),
-        SAMPLES: (5.0, 12.0),
+        SAMPLES: (5, 12),
     }
     source = "karakida2019universal"
     trace = OUTPUTS * (outlier() + (SAMPLES - 1) * bulk())
@@ -208,7 +176,7 @@ def derive(activation: str | Activation = "relu") -> Derivation:
             "per output, the Gram matrix of the gradients is alpha M / T times kappa_1 on the diagonal, kappa_2 off it",
             source=f"{source}, theorem 4",
             domain=eigenvalues,
-            evaluate=_largest_of_gram,
+            left=checks.largest,
         ),
         Step(
             "mean",
@@ -226,10 +194,11 @@ def derive(activation: str | Activation = "relu") -> Derivation:
         ),
         Step(
             "condition-number",
-            Eq(Max(outlier() / bulk(), bulk() / outlier()), condition_number(), evaluate=False),
+            Eq(lambda_max / lambda_min, condition_number(), evaluate=False),
             "one eigenvalue along the mean over samples, T - 1 equal ones across it",
             source=source,
             domain=eigenvalues,
+            left=checks.condition_number,
         ),
         *spread_steps(),
         Step(
@@ -238,7 +207,7 @@ def derive(activation: str | Activation = "relu") -> Derivation:
             "near a minimum the Hessian of the mean squared loss is F; steps are stable below 2 / lambda_max",
             source=f"{source}, section 4",
             domain=eigenvalues,
-            evaluate=_rate_of_gram,
+            left=checks.learning_rate,
         ),
     )
     return Derivation(f"Fisher information of {phi.name} networks", steps, _ASSUMPTIONS)

@@ -29,7 +29,7 @@ from sympy import Eq, Expr, Symbol, sqrt
 
 from widelimit.theory.calculus.derivation import Step
 
-SAMPLES = Symbol("T", positive=True)
+SAMPLES = Symbol("T", integer=True, positive=True)
 TRACE = Symbol("m", negative=True)  # of the resolvent, over the samples
 BELOW = Symbol("t_(l-1)", real=True)  # trace of K_(l-1) times the resolvent
 OWN = Symbol("a_(l-1)", nonnegative=True)
