@@ -108,6 +108,7 @@ def test_imports_are_read_as_python_reads_them():
 
 
 def test_closure_follows_all_floors():
-    names = {file.name for file in files.closure([Path(files.file_of("widelimit.numerics.ridge.loops"))])}
-    assert {"ridge_terms.py", "errors.py", "ridge_loops.py"} <= names
-    assert not {"meanfield.py", "geometry.py"} & names
+    loops = files.closure([Path(files.file_of("widelimit.numerics.ridge.loops"))])
+    names = {f"{file.parent.name}/{file.name}" for file in loops}
+    assert {"ridge/terms.py", "theory/errors.py", "ridge/loops.py", "ridge/formulas.py"} <= names
+    assert not {"meanfield", "fisher"} & {file.parent.name for file in loops}

@@ -29,15 +29,16 @@ from widelimit.numerics.ridge.features import FeatureSolution, feature_moments, 
 from widelimit.numerics.ridge.gaps import HessianGaps, gap_thresholds, hessian_density, hessian_gaps
 from widelimit.numerics.ridge.penalty import BestPenalty, Minimum, minima, optimal_penalty
 from widelimit.numerics.ridge.phases import Jump, Peaks, PhaseTransitions, peaks, phase_transitions
+from widelimit.numerics.ridge.power import PowerLaw, power_law
 from widelimit.numerics.ridge.solving import RidgeSolution, learning_curve, solve
 from widelimit.numerics.ridge.spectrum import Spectrum
 from widelimit.theory.errors import ArgumentError
 
 __all__ = [
     "BestPenalty", "DataPrediction", "DataTheory", "FeatureSolution", "HessianGaps", "Jump",
-    "Minimum", "Peaks", "PhaseTransitions", "RidgeSolution", "Spectrum", "feature_moments", "from_data",
+    "Minimum", "Peaks", "PhaseTransitions", "PowerLaw", "RidgeSolution", "Spectrum", "feature_moments", "from_data",
     "gap_thresholds", "hessian_density", "hessian_gaps", "learning_curve", "minima", "optimal_penalty", "peaks",
-    "phase_transitions", "predict", "random_features", "solve",
+    "phase_transitions", "power_law", "predict", "random_features", "solve",
 ]  # fmt: skip
 
 _CURVE_POINTS = 12  # training-set sizes of a predicted learning curve

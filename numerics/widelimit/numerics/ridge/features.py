@@ -110,9 +110,11 @@ def random_features(
             "holds."
         )
     plain = [arguments.scalar(row.reshape(ratio.shape)) for row in rows]
-    ridge_1, ridge, test, train, spare = plain
+    ridge_1, ridge, test, train, ridge_slope = plain
     unexplained = arguments.scalar(np.asarray(test / (spectrum.total_signal + sigma2)))
-    return FeatureSolution(ridge_1, ridge, test, train, unexplained, arguments.scalar(np.asarray(1 - spare)))
+    return FeatureSolution(
+        ridge_1, ridge, test, train, unexplained, arguments.scalar(np.asarray(1 - ridge_slope))
+    )
 
 
 def _solve(

@@ -63,6 +63,8 @@ def gap_thresholds(
     # the two scales beside the gap alone: a bound from below, and the threshold itself where there are no others
     least = np.asarray(GAP(s[:-1], p[:-1], s[1:], p[1:]))
     found = np.full(s.size - 1, np.inf)
+    if s.size == 2:
+        return least * spectrum.rank_fraction
     close = np.flatnonzero(least <= below / spectrum.rank_fraction)
     kernel.loops().gap_minima(s, p, close, found)
     return found * spectrum.rank_fraction

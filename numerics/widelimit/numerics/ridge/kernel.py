@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
+import importlib
 from types import ModuleType
 
 import numpy as np
 
 from widelimit.numerics import threads
-from widelimit.numerics.compile import cache
-from widelimit.numerics.ridge import terms
 
 FIELDS = (
     "effective_ridge", "test_error", "training_error", "bias", "variance_of_inputs", "variance_of_noise", "fitted",
@@ -20,10 +18,8 @@ FIELDS = (
 
 @functools.cache
 def loops() -> ModuleType:
-    """Return `loops`, compiled under a name that holds the formulas it was compiled from."""
-    text = (Path(__file__).with_name("loops.py")).read_text(encoding="utf-8")
-    compiled = [value.source for value in vars(terms).values() if isinstance(value, terms.Compiled)]
-    return cache.module(cache.digest(cache.sources("widelimit.numerics"), text, *compiled), lambda: text)
+    """Return `loops`, which is imported when first needed: its terms take half a second to compile."""
+    return importlib.import_module("widelimit.numerics.ridge.loops")
 
 
 def solve_all(

@@ -4,8 +4,8 @@ The root is found by osculation: at the present kappa, df1 is replaced by ``C + 
 eigenvalue t, which agree with it in value, slope and curvature; what is left is the isotropic problem, solved in closed
 form. It converges cubically, in one step for an isotropic spectrum, and is kept inside a bracket on which lambda(kappa)
 increases; a step that leaves the bracket is replaced by bisection. Every root comes with a certificate (`CERTIFIED`):
-its residual is at the level of rounding. `kernel.loops` runs a copy of this file that is cached under a hash
-of the compiled formulas, so that machine code can never be older than the theory.
+its residual is at the level of rounding. Machine code follows this file, the compiled terms and the theory that they
+are compiled from (`compile.cache.njit`).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import math
 
 from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.ridge import terms
+from widelimit.numerics.ridge.status import BELOW_EDGE, CERTIFIED, UNFINISHED
 
 step_terms = terms.STEP.njit
 edge_terms = terms.EDGE.njit
 sum_terms = terms.SUM.njit
-tilt_terms = terms.TILT.njit
-slack_forms = terms.SLACK_FORMS.njit
-spare_forms = terms.SPARE_FORMS.njit
+error_slope_terms = terms.ERROR_SLOPE_SUMS.njit
+ratio_forms = terms.RATIO_FORMS.njit
+slope_forms = terms.SLOPE_FORMS.njit
 isotropic = terms.ISOTROPIC.njit
 observed = terms.OBSERVED.njit
-tilted = terms.TILTED.njit
+error_slope_and_bend = terms.ERROR_SLOPE.njit
 along = terms.ALONG.njit
 transform = terms.TRANSFORM.njit
 
-CERTIFIED, BELOW_EDGE, UNFINISHED = 0, 1, 2
 EPS = 2.0**-52
 MOST = 200  # steps; bisection alone would need about 70
 FEW_SAMPLES = 0.5  # below this ratio 1 - df1/N is accurate as it stands, above it in the complementary form
@@ -35,7 +35,7 @@ FEW_SAMPLES = 0.5  # below this ratio 1 - df1/N is accurate as it stands, above 
 _SUMMING = {"reassoc", "contract", "nsz"}  # sums may be reordered into vector lanes
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMING)
+@njit(nogil=True, error_model="numpy", fastmath=_SUMMING)
 def step_sums(s, p, kappa):
     """Sums of f = df1/P, 1 - f, -f' and f''/2."""
     f = rest = slope = bend = 0.0
@@ -48,7 +48,7 @@ def step_sums(s, p, kappa):
     return f, rest, slope, bend
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMING)
+@njit(nogil=True, error_model="numpy", fastmath=_SUMMING)
 def edge_sums(s, p, kappa):
     """Sums of g = df2/P, 1 - g and -g'/2."""
     g = rest = slope = 0.0
@@ -60,7 +60,7 @@ def edge_sums(s, p, kappa):
     return g, rest, slope
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMING)
+@njit(nogil=True, error_model="numpy", fastmath=_SUMMING)
 def observable_sums(s, p, u, kappa):
     """Sums of df1/P, its complement, df2/P, its complement, and the squared bias."""
     f = f_rest = g = g_rest = missed = 0.0
@@ -74,12 +74,12 @@ def observable_sums(s, p, u, kappa):
     return f, f_rest, g, g_rest, missed
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMMING)
-def tilt_sums(s, p, u, kappa):
-    """Sums behind the slope of the test error in kappa, in the order of `terms.TILT`."""
+@njit(nogil=True, error_model="numpy", fastmath=_SUMMING)
+def error_slope_sums(s, p, u, kappa):
+    """Sums behind the slope of the test error in kappa, in the order of `terms.ERROR_SLOPE_SUMS`."""
     f = g = rest = between = missed = missed_slope = slope = missed_bend = bend = 0.0
     for i in range(s.size):
-        a, b, c, d, e, h, k, m, n = tilt_terms(s[i], p[i], u[i], kappa, 1.0 / (s[i] + kappa))
+        a, b, c, d, e, h, k, m, n = error_slope_terms(s[i], p[i], u[i], kappa, 1.0 / (s[i] + kappa))
         f += a
         g += b
         rest += c
@@ -92,37 +92,37 @@ def tilt_sums(s, p, u, kappa):
     return f, g, rest, between, missed, missed_slope, slope, missed_bend, bend
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def slack(alpha, f, rest):
+@njit(nogil=True, error_model="numpy")
+def ridge_ratio(alpha, f, rest):
     """1 - df1/N and the size of the numbers that it is a difference of."""
-    few, many = slack_forms(alpha, 1.0 - 1.0 / alpha, f, rest)
+    few, many = ratio_forms(alpha, 1.0 - 1.0 / alpha, f, rest)
     if alpha < FEW_SAMPLES:
         return few, 1.0 + f / alpha
     return many, abs(1.0 - 1.0 / alpha) + abs(rest) / alpha
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def spare(alpha, g, rest):
+@njit(nogil=True, error_model="numpy")
+def ridge_slope(alpha, g, rest):
     """1 - rho = 1 - df2/N."""
-    few, many = spare_forms(alpha, 1.0 - 1.0 / alpha, g, rest)
+    few, many = slope_forms(alpha, 1.0 - 1.0 / alpha, g, rest)
     return few if alpha < FEW_SAMPLES else many
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def isotropic_root(t, margin, penalty):
     """Effective ridge of one eigenvalue t at margin = 1 - 1/alpha, in the form that does not cancel, or NaN."""
     direct, reciprocal = isotropic(t, margin, penalty)
     return reciprocal if t * margin > penalty else direct
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def root(s, p, alpha, penalty, low, high):
     """Return kappa in [low, high] with lambda(kappa) = penalty, the steps taken and whether it is certified."""
     kappa = high
     trust = (4.0 + math.sqrt(s.size)) * EPS
     for step in range(1, MOST + 1):
         f, rest, slope, bend = step_sums(s, p, kappa)
-        gap, size = slack(alpha, f, rest)
+        gap, size = ridge_ratio(alpha, f, rest)
         residual = gap * kappa - penalty
         rounding = size * abs(kappa) + abs(penalty)
         if abs(residual) <= EPS * rounding or (high - low) <= 2.0 * EPS * abs(kappa):
@@ -146,7 +146,7 @@ def root(s, p, alpha, penalty, low, high):
     return kappa, MOST, UNFINISHED
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def edge(s, p, alpha):
     """Return kappa_c where rho = 1 above all poles, and the penalty lambda_c there (minus the lowest edge)."""
     if alpha == 1.0:
@@ -163,7 +163,7 @@ def edge(s, p, alpha):
     kappa = max(low, -smallest * (1.0 - EPS))
     for _ in range(MOST):
         g, rest, slope = edge_sums(s, p, kappa)
-        gap = spare(alpha, g, rest)
+        gap = ridge_slope(alpha, g, rest)
         if gap >= 0.0:
             high = kappa
         else:
@@ -177,10 +177,10 @@ def edge(s, p, alpha):
             break
         kappa = guess
     f, rest, _, _ = step_sums(s, p, kappa)
-    return kappa, kappa * slack(alpha, f, rest)[0]
+    return kappa, kappa * ridge_ratio(alpha, f, rest)[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def solve(s, p, alpha, penalty):
     """Return kappa, the steps taken and the status for one sample ratio and penalty; eigenvalues positive."""
     if penalty == 0.0 and alpha >= 1.0:
@@ -203,16 +203,16 @@ def solve(s, p, alpha, penalty):
     return root(s, p, alpha, penalty, low, high)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def solve_all(s, p, u, alpha, penalty, noise, out, status):
     """Fill out[:, i]: kappa, test and training error, bias, variances of inputs and noise, df1/P, rho, steps."""
     for i in range(alpha.size):
         kappa, steps, status[i] = solve(s, p, alpha[i], penalty[i])
         f, f_rest, g, g_rest, missed = observable_sums(s, p, u, kappa)
         # lambda/kappa is exact to rounding once kappa is known, also where 1 - df1/N cancels
-        ratio = penalty[i] / kappa if kappa != 0.0 else slack(alpha[i], f, f_rest)[0]
-        free = spare(alpha[i], g, g_rest)
-        test, train, inputs, noisy = observed(missed, noise[i], ratio, free, g / alpha[i])
+        ratio = penalty[i] / kappa if kappa != 0.0 else ridge_ratio(alpha[i], f, f_rest)[0]
+        free = ridge_slope(alpha[i], g, g_rest)
+        test, train, missed, inputs, noisy = observed(missed, noise[i], ratio, free, g / alpha[i])
         if free == 0.0:  # the peak itself, alpha = 1 at penalty 0: limits from above
             test = noisy = math.inf if noise[i] > 0.0 else 0.0
             train = inputs = 0.0
@@ -224,26 +224,26 @@ def solve_all(s, p, u, alpha, penalty, noise, out, status):
         out[4, i], out[5, i], out[6, i], out[7, i], out[8, i] = inputs, noisy, f, g / alpha[i], steps
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def edges(s, p, alpha, out):
     """Fill out[:, i] with kappa_c and lambda_c."""
     for i in range(alpha.size):
         out[0, i], out[1, i] = edge(s, p, alpha[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def tilt(s, p, u, alpha, noise, kappa):
+@njit(nogil=True, error_model="numpy")
+def error_slope(s, p, u, alpha, noise, kappa):
     """Half of (1 - rho) d log E/d log kappa at fixed sample ratio, and its derivative in log kappa."""
-    sums = tilt_sums(s, p, u, kappa)
-    return tilted(kappa, alpha, noise, spare(alpha, sums[1], sums[2]), *sums)
+    sums = error_slope_sums(s, p, u, kappa)
+    return error_slope_and_bend(kappa, alpha, noise, ridge_slope(alpha, sums[1], sums[2]), *sums)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def tilt_root(s, p, u, alpha, noise, low, high, rising):
-    """Zero of the tilt between `low` and `high`, where it changes sign once: Newton in log kappa, else bisection."""
+@njit(nogil=True, error_model="numpy")
+def error_slope_root(s, p, u, alpha, noise, low, high, rising):
+    """Zero of the slope of the error between `low` and `high`, where it changes sign once: Newton, else bisection."""
     kappa = math.sqrt(low * high)
     for _ in range(MOST):
-        value, slope = tilt(s, p, u, alpha, noise, kappa)
+        value, slope = error_slope(s, p, u, alpha, noise, kappa)
         if (value > 0.0) == rising:
             high = kappa
         else:
@@ -257,66 +257,67 @@ def tilt_root(s, p, u, alpha, noise, low, high, rising):
     return kappa
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def turning(s, p, u, alpha, noise, low, high):
-    """Kappa between `low` and `high` where the tilt stops changing: its slope goes through zero there."""
-    falling = tilt(s, p, u, alpha, noise, low)[1] < 0.0
+    """Kappa between `low` and `high` where the slope of the error stops changing: its slope goes through zero there."""
+    falling = error_slope(s, p, u, alpha, noise, low)[1] < 0.0
     while high - low > 1e-12 * high:
         middle = math.sqrt(low * high)
         if not low < middle < high:
             break
-        if (tilt(s, p, u, alpha, noise, middle)[1] < 0.0) == falling:
+        if (error_slope(s, p, u, alpha, noise, middle)[1] < 0.0) == falling:
             low = middle
         else:
             high = middle
     return math.sqrt(low * high)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def extrema(s, p, u, alpha, noise, nodes, found):
-    """Fill `found` with every kappa in nodes where the tilt changes sign (minima of E at even places); return how many.
+    """Fill `found` with every kappa in nodes where the slope of E changes sign (minima at even places); return how
+    many.
 
     Between two nodes of equal sign whose slopes both lead towards zero, the turning point is looked at too, so that a
     minimum and a maximum closer than the nodes are not missed.
     """
     count = 0
-    value, slope = tilt(s, p, u, alpha, noise, nodes[0])
+    value, slope = error_slope(s, p, u, alpha, noise, nodes[0])
     for i in range(1, nodes.size):
-        after, after_slope = tilt(s, p, u, alpha, noise, nodes[i])
+        after, after_slope = error_slope(s, p, u, alpha, noise, nodes[i])
         if count + 2 > found.size:
             break
         if (after > 0.0) != (value > 0.0):
-            found[count] = tilt_root(s, p, u, alpha, noise, nodes[i - 1], nodes[i], after > 0.0)
+            found[count] = error_slope_root(s, p, u, alpha, noise, nodes[i - 1], nodes[i], after > 0.0)
             count += 1
         elif value * slope < 0.0 and after * after_slope > 0.0:
             middle = turning(s, p, u, alpha, noise, nodes[i - 1], nodes[i])
-            if (tilt(s, p, u, alpha, noise, middle)[0] > 0.0) != (value > 0.0):
-                found[count] = tilt_root(s, p, u, alpha, noise, nodes[i - 1], middle, value < 0.0)
-                found[count + 1] = tilt_root(s, p, u, alpha, noise, middle, nodes[i], value > 0.0)
+            if (error_slope(s, p, u, alpha, noise, middle)[0] > 0.0) != (value > 0.0):
+                found[count] = error_slope_root(s, p, u, alpha, noise, nodes[i - 1], middle, value < 0.0)
+                found[count + 1] = error_slope_root(s, p, u, alpha, noise, middle, nodes[i], value > 0.0)
                 count += 2
         value, slope = after, after_slope
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def at_kappa(s, p, u, alpha, noise, kappa):
     """Penalty and test error of an effective ridge."""
     f, f_rest, g, g_rest, missed = observable_sums(s, p, u, kappa)
-    ratio = slack(alpha, f, f_rest)[0]
-    return kappa * ratio, observed(missed, noise, ratio, spare(alpha, g, g_rest), g / alpha)[0]
+    ratio = ridge_ratio(alpha, f, f_rest)[0]
+    return kappa * ratio, observed(missed, noise, ratio, ridge_slope(alpha, g, g_rest), g / alpha)[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def along_curve(s, p, u, penalty, noise, excess, out):
     """Fill out[:, i] with sample ratio, test error and slope of the learning curve at kappa = penalty + excess[i]."""
     for i in range(excess.size):
         kappa = penalty + excess[i]
-        sums = tilt_sums(s, p, u, kappa)
+        sums = error_slope_sums(s, p, u, kappa)
         ratio, free, slope = along(kappa, excess[i], penalty, noise, *sums)
         out[0, i], out[1, i], out[2, i] = ratio, (sums[4] + noise) / free, slope
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def convex_minimum(s, p, low, high):
     """Kappa between two neighbouring poles where df2 is least; its slope rises from minus to plus infinity there."""
     kappa = 0.5 * (low + high)
@@ -331,14 +332,14 @@ def convex_minimum(s, p, low, high):
             return kappa
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def gap_minima(s, p, which, found):
     """Fill found[d] with the least df2/P between the poles of scales d and d + 1, for each d in which."""
     for d in which:
         found[d] = edge_sums(s, p, convex_minimum(s, p, -s[d], -s[d + 1]))[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def crossing(s, p, alpha, inside, outside):
     """Sample-covariance edge -lambda(kappa) where df2/P = alpha, below alpha at `inside` and above at `outside`."""
     while True:
@@ -350,10 +351,10 @@ def crossing(s, p, alpha, inside, outside):
         else:
             outside = kappa
     f, rest, _, _ = step_sums(s, p, inside)
-    return -inside * slack(alpha, f, rest)[0]
+    return -inside * ridge_ratio(alpha, f, rest)[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def gap_edges(s, p, alpha, which, out):
     """Fill out[:, i] with the edges of the open gap below scale which[i]: end of the upper bulk, start of the lower."""
     for i in range(which.size):
@@ -362,7 +363,7 @@ def gap_edges(s, p, alpha, which, out):
         out[0, i], out[1, i] = crossing(s, p, alpha, middle, low), crossing(s, p, alpha, middle, high)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def top_edge(s, p, alpha):
     """The largest edge of the sample covariance, at kappa below all poles."""
     reach = 0.0
@@ -371,7 +372,7 @@ def top_edge(s, p, alpha):
     return crossing(s, p, alpha, -s[0] - math.sqrt(reach / alpha) * 1.000001, -s[0])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def complex_sums(s, p, kappa):
     """df1/P and df2/P at complex kappa."""
     f = g = 0j
@@ -382,7 +383,7 @@ def complex_sums(s, p, kappa):
     return f, g
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def descend(s, p, alpha, x, floor):
     """Kappa at lambda = -x - i floor, by Newton's method along a path from far below the real axis."""
     scale = x
@@ -403,7 +404,7 @@ def descend(s, p, alpha, x, floor):
         height = max(floor, height / 2.0) if height > 1e-13 * x else floor
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def density(s, p, alpha, x, out):
     """Fill out with alpha Im(1/kappa)/pi at lambda = -x - i0."""
     for k in range(x.size):

@@ -1,7 +1,7 @@
 """The best penalty: every minimum of the test error in the penalty, and the deepest of them.
 
 The test error is scanned in the effective ridge, from the spectral edge (or, with more samples than dimensions, from a
-bound that no minimum can lie below) to a bound that no minimum can lie above, on nodes close in log kappa: the tilt
+bound that no minimum can lie below) to a bound that no minimum can lie above, on nodes close in log kappa: its slope
 has no feature narrower than its poles are far, pi. All sign changes are refined; the penalty follows without a solver.
 """
 
@@ -179,7 +179,7 @@ def _scaled_minima(spectrum: Spectrum, alpha: float, noise: float) -> list[Minim
     if count % 2:
         places = list(found[:count:2])
     elif (
-        loops.tilt(*arrays, alpha, noise, low)[0] > 0.0
+        loops.error_slope(*arrays, alpha, noise, low)[0] > 0.0
     ):  # it rises at once: to rounding, this end is a minimum
         places = [low, *found[1:count:2]]
     else:  # and here the other one

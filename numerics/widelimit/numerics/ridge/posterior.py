@@ -150,7 +150,7 @@ def _covariance(resolved: Resolved, level: Level, fitted: Array) -> tuple[Array,
     """
     components = resolved.gaussian[:, None] * resolved.parts
     tails = np.sqrt(np.maximum(0.0, level.relative**2 - resolved.gaussian**2))
-    error = fitted / resolved.spare
+    error = fitted / resolved.ridge_slope
     remote = np.minimum((error / error.min()) ** 2 - 1, _REMOTE)
     own = _UNSHARED * resolved.gaussian**2 + level.relative**2 * remote + _UNEXPLAINED**2
     return components @ components.T + tails[:, None] * tails * level.rows, own
@@ -287,7 +287,9 @@ class Population:
         kappa, level = self.resolved.kappa, self.resolved.levels[target]
         place = np.log(np.clip(effective_ridge, kappa[0], kappa[-1]))
         freedom = _CAUTION * 2 / np.interp(place, np.log(kappa), level.relative) ** 2
-        measured = float(np.interp(place, np.log(kappa), level.residual / self.resolved.spare)) * self.grown
+        measured = (
+            float(np.interp(place, np.log(kappa), level.residual / self.resolved.ridge_slope)) * self.grown
+        )
         low, high = min(test_error, measured), max(test_error, measured)
         few, many = chdtri(freedom, [0.975, 0.025])
         return float(low * freedom / many), float(high * freedom / few)

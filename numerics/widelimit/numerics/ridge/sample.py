@@ -213,7 +213,7 @@ class Resolved:
     penalty: Array
     kappa: Array
     fitted: Array  # df1
-    spare: Array  # 1 - rho at n samples
+    ridge_slope: Array  # 1 - rho at n samples
     parts: Array  # kappas x components of y: the weight of each in the level, of unit norm
     zeros: int  # the last part stands for this many components outside the span of the inputs
     gaussian: Array  # relative standard error of a level where rows are Gaussian
@@ -233,9 +233,9 @@ def resolve(sample: Sample) -> Resolved:
     parts = np.column_stack([shares**2, np.sqrt(zeros) * rest**2])
     norm, second = np.sqrt((parts**2).sum(1)), (shares**2).sum(1) + zeros * rest**2
     gaussian = np.sqrt(2) * norm / second
-    spare = sample.samples / second
+    ridge_slope = sample.samples / second
     # errors on new data, less what the error of the intercept adds to them; a row never tells less than Gaussian ones
-    clean = spare / sample.grown
+    clean = ridge_slope / sample.grown
     levels = []
     for mean, covariance in zip(*sample.mean_left_out(penalty), strict=True):
         error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
@@ -250,7 +250,9 @@ def resolve(sample: Sample) -> Resolved:
         # the same without the cancellation at small penalties
         else (sample.squares / (sample.squares + penalty[:, None])).sum(1)
     )
-    return Resolved(penalty, kappa, fitted, spare, parts / norm[:, None], zeros, gaussian, tuple(levels))
+    return Resolved(
+        penalty, kappa, fitted, ridge_slope, parts / norm[:, None], zeros, gaussian, tuple(levels)
+    )
 
 
 def spectrum_of(sample: Sample, resolved: Resolved) -> tuple[Array, Array]:

@@ -12,12 +12,12 @@ from widelimit.numerics import arguments
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge import kernel
 from widelimit.numerics.ridge.spectrum import Spectrum
+from widelimit.numerics.ridge.status import BELOW_EDGE, CERTIFIED
 from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 if TYPE_CHECKING:
     import xarray
 
-_CERTIFIED, _BELOW_EDGE = 0, 1  # as in ridge_loops
 _REMOTE = 1e40  # of the largest eigenvalue: an effective ridge above which nothing is learnt, to rounding
 _NOTHING = 1e-300  # of the same: a penalty that is none
 
@@ -152,19 +152,19 @@ def _nothing_learnt(
         }  # fmt: skip
     for name, row in zip(kernel.FIELDS, out, strict=True):
         row[far] = values.get(name, 0.0)
-    status[far] = _CERTIFIED
+    status[far] = CERTIFIED
 
 
 def _refuse(spectrum: Spectrum, status: np.ndarray, ratio: np.ndarray, penalty: np.ndarray) -> None:
-    if (below := status == _BELOW_EDGE).any():
+    if (below := status == BELOW_EDGE).any():
         first = int(np.flatnonzero(below)[0])
         edge = kernel.edges(spectrum.eigenvalues, spectrum.weights, ratio[first : first + 1])[1][0]
         given = ratio[first] * spectrum.rank_fraction
         where = f"must be above the spectral edge {edge:.9g} at sample_ratio {given:.6g}"
         help = "There the smallest non-zero eigenvalue of the sample covariance cancels the penalty."
         raise ArgumentError("penalty", where, float(penalty[first]), help)
-    if (status != _CERTIFIED).any():
-        first = int(np.flatnonzero(status != _CERTIFIED)[0])
+    if (status != CERTIFIED).any():
+        first = int(np.flatnonzero(status != CERTIFIED)[0])
         raise ConvergenceError(
             f"No certified effective ridge at sample_ratio {ratio[first]:g}, penalty {penalty[first]:g}; "
             "eigenvalues may span more than floating point holds."

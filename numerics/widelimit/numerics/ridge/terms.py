@@ -12,8 +12,8 @@ from sympy import Expr, Symbol, symbols
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.theory import ridge
 from widelimit.theory.ridge import (
-    SLACK,
-    SPARE,
+    RATIO,
+    SLOPE,
     SUMS,
     TERMS,
     alpha,
@@ -46,35 +46,53 @@ SUM = _compiled(
     [TERMS[name] for name in ("fitted", "unfitted", "fitted_twice", "unfitted_twice", "missed")], "ridge_sum"
 )
 # for the best penalty and the peaks: `stationarity`, its slope, `learning_curve_slope`
-_TILTING = ("fitted", "fitted_twice", "unfitted_twice", "between", "missed", "missed_slope", "fitted_slope")
-_BENDS = [-TERMS[name].diff(kappa) / 3 for name in ("missed_slope", "fitted_slope")]
-TILT = _compiled([*(TERMS[name] for name in _TILTING), *_BENDS], "ridge_tilt")
-
-SLACK_FORMS = compile(
-    [ridge.slack_few_samples(), ridge.slack()],
-    (alpha, margin, SUMS["fitted"], SUMS["unfitted"]),
-    name="ridge_slack",
+_SLOPE_TERMS = (
+    "fitted",
+    "fitted_twice",
+    "unfitted_twice",
+    "between",
+    "missed",
+    "missed_slope",
+    "fitted_slope",
 )
-SPARE_FORMS = compile(
-    [ridge.spare_few_samples(), ridge.spare()],
+_BENDS = [-TERMS[name].diff(kappa) / 3 for name in ("missed_slope", "fitted_slope")]
+ERROR_SLOPE_SUMS = _compiled([*(TERMS[name] for name in _SLOPE_TERMS), *_BENDS], "ridge_error_slope_sums")
+
+RATIO_FORMS = compile(
+    [ridge.effective_ridge_ratio_few_samples(), ridge.effective_ridge_ratio()],
+    (alpha, margin, SUMS["fitted"], SUMS["unfitted"]),
+    name="ridge_ratio",
+)
+SLOPE_FORMS = compile(
+    [ridge.effective_ridge_slope_few_samples(), ridge.effective_ridge_slope()],
     (alpha, margin, SUMS["fitted_twice"], SUMS["unfitted_twice"]),
-    name="ridge_spare",
+    name="ridge_slope",
 )
 ISOTROPIC = compile(ridge.isotropic_ridge(), (s, margin, penalty_symbol), name="ridge_isotropic")
 OBSERVED = compile(
-    [ridge.expected_error(), ridge.training_error(), ridge.variance_of_inputs(), ridge.variance_of_noise()],
-    (SUMS["missed"], noise, SLACK, SPARE, ridge.RHO),
+    [
+        ridge.expected_error(),
+        ridge.training_error(),
+        ridge.bias(),
+        ridge.variance_of_inputs(),
+        ridge.variance_of_noise(),
+    ],
+    (SUMS["missed"], noise, RATIO, SLOPE, ridge.RHO),
     name="ridge_observed",
 )
-_SUMS_OF_TILT = (*(SUMS[name] for name in _TILTING), ridge.MISSED_BEND, ridge.FITTED_BEND)
-TILTED = compile(
+_SUMS_OF_SLOPE = (*(SUMS[name] for name in _SLOPE_TERMS), ridge.MISSED_BEND, ridge.FITTED_BEND)
+ERROR_SLOPE = compile(
     [kappa * ridge.stationarity(), kappa * ridge.total_derivative(kappa * ridge.stationarity())],
-    (kappa, alpha, noise, SPARE, *_SUMS_OF_TILT),
-    name="ridge_tilted",
+    (kappa, alpha, noise, SLOPE, *_SUMS_OF_SLOPE),
+    name="ridge_error_slope",
 )
 ALONG = compile(
-    [ridge.ratio_at_penalty(), ridge.spare_at_penalty(), kappa * ridge.learning_curve_slope()],
-    (kappa, ridge.EXCESS, penalty_symbol, noise, *_SUMS_OF_TILT),
+    [
+        ridge.ratio_at_penalty(),
+        ridge.effective_ridge_slope_at_penalty(),
+        kappa * ridge.learning_curve_slope(),
+    ],
+    (kappa, ridge.EXCESS, penalty_symbol, noise, *_SUMS_OF_SLOPE),
     name="ridge_along",
 )
 _scales = symbols("s_1 p_1 s_2 p_2", positive=True)
@@ -91,11 +109,11 @@ FEATURE_SUMS = _compiled([_fitted, _twice, *features.EXTRA_TERMS.values()], "rid
 _inner = (kappa, alpha, features.psi, features.zeta, features.cost)
 _shares = {features.upsilon: features.share()}
 INNER = compile(
-    [features.share(), (features.feature_ridge() * features.feature_slack()).subs(_shares)],
+    [features.share(), (features.feature_ridge() * features.feature_ridge_ratio()).subs(_shares)],
     (*_inner, SUMS["fitted"]),
     name="ridge_feature_penalty",
 )
-_error = (features.feature_bias() + noise) / features.feature_spare()
+_error = (features.feature_bias() + noise) / features.feature_ridge_slope()
 _shares = {features.h: features.inner_slope(), **_shares}
 FEATURES = compile(
     [
@@ -104,8 +122,8 @@ FEATURES = compile(
             features.feature_ridge(),
             kappa,
             _error,
-            features.feature_slack() ** 2 * _error,
-            features.feature_spare(),
+            features.feature_ridge_ratio() ** 2 * _error,
+            features.feature_ridge_slope(),
         )
     ],
     (*_inner, noise, SUMS["fitted"], SUMS["fitted_twice"], *features.EXTRA_SUMS.values()),

@@ -48,8 +48,10 @@ class Step(Equations):
     notation   a name for an expression, which must be a finite number; proves nothing
 
     `left` evaluates the left side where it is a name, or needs numerics of its own: a function of (values, dps) that
-    knows what the name means and nothing of the right side; `right` the same for the right. `domain` maps symbols to
-    the interval that points are drawn from. `source`: keys of references.bib, each with a place, separated by "; ".
+    knows what the name means and nothing of the right side; `right` the same for the right. `written` writes out what
+    both sides show in general (a sum over any spectrum becomes one over three scales) before it is evaluated. `domain`
+    maps symbols to the interval that points are drawn from. `source`: keys of references.bib, each with a place,
+    separated by "; ".
     Functions have to be functions of a module, or a `functools.partial` of one, so that derivations can be pickled;
     steps compare without them, by what they say.
     """
@@ -65,6 +67,7 @@ class Step(Equations):
     evaluate: Evaluator | None = field(default=None, compare=False)
     left: Side | None = field(default=None, compare=False)
     right: Side | None = field(default=None, compare=False)
+    written: Callable[[Expr], Expr] | None = field(default=None, compare=False)
     by: Callable[[Mapping[str, Eq]], Eq] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -86,10 +89,12 @@ class Step(Equations):
         """Evaluate left and right, each by itself (notation has no left side of its own: right twice)."""
         if self.evaluate is not None:
             return self.evaluate(values, dps)
-        right = _own(self.right, self.equation.rhs, values, dps)
+        write = self.written or _as_shown
+        right = _own(self.right, write(self.equation.rhs), values, dps)
         if self.kind in ("definition", "notation"):
             return right, right
-        return _own(self.left, self.equation.lhs, values, dps), right
+        shown = self.equation.lhs if self.left is not None else write(self.equation.lhs)
+        return _own(self.left, shown, values, dps), right
 
     def derived(self, earlier: Mapping[str, Eq]) -> Step:
         """What `by` comes to, as an identity with the right side that is shown; the left sides have to be the same."""
@@ -236,6 +241,10 @@ def _own(side: Side | None, shown: Expr, values: Mapping[Symbol, Any], dps: int)
         return evaluate(shown, values, dps)
     with mpmath.workdps(dps + SPARE):
         return mpmath.mpmathify(side(values, dps))
+
+
+def _as_shown(side: Expr) -> Expr:
+    return side
 
 
 def _value(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:

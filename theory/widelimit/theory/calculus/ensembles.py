@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import mpmath
@@ -78,3 +78,34 @@ def _root(covariance: Sequence[Sequence[Any]]) -> list[list[Any]]:
             rest = a[i][j] - mpmath.fsum(root[i][k] * root[j][k] for k in range(j))
             root[i][j] = rest / root[j][j] if root[j][j] else mpmath.mpf(0)
     return root
+
+
+Cycles = tuple[tuple[int, ...], ...]
+
+
+def planar_pairings(order: int) -> Iterator[tuple[Cycles, Cycles]]:
+    """Run through the pairings that Wick's theorem leaves of ``tr (X X^T)^order`` as X grows in both directions.
+
+    A pairing is a permutation s of the factors: the cycles of s are free sums over columns of X, those of
+    ``s^-1 c``, c the cyclic shift, over its rows. Those with ``order + 1`` cycles in all survive. Returns both kinds.
+
+    >>> [len(list(planar_pairings(order))) for order in (1, 2, 3, 4)]  # Catalan's numbers
+    [1, 2, 5, 14]
+    """
+    for one in permutations(range(order)):
+        back = tuple(one.index((k + 1) % order) for k in range(order))
+        columns, rows = _cycles(one), _cycles(back)
+        if len(columns) + len(rows) == order + 1:
+            yield columns, rows
+
+
+def _cycles(permutation: Sequence[int]) -> Cycles:
+    left, found = set(range(len(permutation))), []
+    while left:
+        cycle, at = [], min(left)
+        while at in left:
+            left.remove(at)
+            cycle.append(at)
+            at = permutation[at]
+        found.append(tuple(cycle))
+    return tuple(found)

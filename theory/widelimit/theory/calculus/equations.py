@@ -6,9 +6,12 @@ What a derivation says is lost that way: an equation whose two sides SymPy sees 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sympy import Eq, Expr
+
+Rewritten: TypeAlias = Expr
+"""What an operation on expressions returns: mathematics that stands elsewhere, written otherwise. No formula."""
 
 
 class _Sides(NamedTuple):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sympy import Expr, Symbol, symbols
 
 from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.ridge.formulas import penalty_symbol
 
 N, P = symbols("N P", positive=True)  # samples, dimensions
@@ -80,7 +81,7 @@ CONVENTIONS: tuple[Convention, ...] = (
 """The conventions, ours first."""
 
 
-def penalty_from(name: str) -> Expr:
+def penalty_from(name: str) -> Rewritten:
     """Our penalty in the symbols of the named convention.
 
     >>> penalty_from("scikit-learn")

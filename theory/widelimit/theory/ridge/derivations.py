@@ -7,8 +7,9 @@ from widelimit.theory.calculus.derivation import Derivation
 from widelimit.theory.ridge import features, penalty, phases, power, test_error
 
 RESULTS: tuple[str, ...] = (
-    "effective-ridge", "test-error", "training-error", "bias-variance", "isotropic", "separated-scales", "hessian-gap",
-    "optimal-penalty", "isotropic-target", "penalty-jump", "alignment", "power-law", "random-features",
+    "effective-ridge", "test-error", "training-error", "bias-variance", "learning-curve", "isotropic",
+    "separated-scales", "hessian-gap", "optimal-penalty", "isotropic-target", "penalty-jump", "alignment", "power-law",
+    "random-features",
 )  # fmt: skip
 
 
@@ -18,7 +19,8 @@ def derive(result: str = "test-error") -> Derivation:
     Parameters
     ----------
     result
-        effective-ridge, test-error, training-error, bias-variance, isotropic, separated-scales, hessian-gap,
+        effective-ridge, test-error, training-error, bias-variance, learning-curve, isotropic, separated-scales,
+        hessian-gap,
         optimal-penalty, isotropic-target, penalty-jump, alignment, power-law or random-features.
 
     >>> derive("effective-ridge").result.lhs

@@ -54,12 +54,12 @@ def feature_ridge() -> Expr:
     return zeta * upsilon * kappa
 
 
-def feature_slack() -> Expr:
+def feature_ridge_ratio() -> Expr:
     """``lambda/kappa_1 = 1 - (n_1/N)(1 - upsilon)``."""
     return 1 - psi / alpha * (1 - upsilon)
 
 
-def feature_spare() -> Expr:
+def feature_ridge_slope() -> Expr:
     """``1 - rho`` of the features, ``1 - (n_1/N)(1 - 2 upsilon + upsilon^2/h)``."""
     return 1 - psi / alpha * (1 - 2 * upsilon + upsilon**2 / h)
 
@@ -104,7 +104,7 @@ def _derivation() -> Derivation:
             spectral(
                 "penalty",
                 penalty_symbol,
-                full(feature_ridge() * feature_slack()),
+                full(feature_ridge() * feature_ridge_ratio()),
                 "Ridge regression on N samples of those features: lambda = kappa_1 (1 - df1/N), where "
                 "df1 = n_1 (1 - kappa_1 tr(A + kappa_1)^-1/n_1) = n_1 (1 - upsilon).",
                 source=PENNINGTON,
@@ -112,9 +112,9 @@ def _derivation() -> Derivation:
                 domain=domain,
             ),
             spectral(
-                "spare",
+                "slope",
                 Symbol("1-rho"),
-                full(feature_spare()),
+                full(feature_ridge_slope()),
                 "1 - rho = d lambda/d kappa_1, differentiated along the solution: d kappa_1/d kappa "
                 "= zeta h, h = 1 - df2/n_1.",
                 source=PENNINGTON,
@@ -135,7 +135,7 @@ def _derivation() -> Derivation:
             spectral(
                 "test-error",
                 E,
-                full((feature_bias() + noise) / feature_spare()),
+                full((feature_bias() + noise) / feature_ridge_slope()),
                 "E = (B + sigma2)/(1 - rho) for the features. The noise theta is new at every sample and part of B.",
                 source=PENNINGTON,
                 where={

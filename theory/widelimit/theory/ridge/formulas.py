@@ -17,15 +17,12 @@ Source: Mel & Ganguli (2021); Marchenko & Pastur (1967); conventions of others: 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from sympy import Expr, IndexedBase, Sum, Symbol, cbrt, diff, sqrt, symbols
 
 from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.errors import ArgumentError
-
-if TYPE_CHECKING:
-    pass
 
 s, p, u = symbols(
     "s p u", positive=True
@@ -64,7 +61,7 @@ SUMS = MappingProxyType({name: Symbol(name, real=True) for name in TERMS})
 
 
 @exact.takes(term=exact.plain)
-def over_spectrum(term: Expr) -> Sum:
+def over_spectrum(term: Expr) -> Rewritten:
     """Add a term in ``s, p, u`` up over the D distinct eigenvalues.
 
     >>> over_spectrum(p * s)
@@ -74,39 +71,39 @@ def over_spectrum(term: Expr) -> Sum:
 
 
 @exact.takes(expression=exact.plain)
-def in_full(expression: Expr) -> Expr:
+def in_full(expression: Expr) -> Rewritten:
     """Write the sums of `SUMS` out over the spectrum."""
     return expression.subs({SUMS[name]: over_spectrum(term) for name, term in TERMS.items()})
 
 
-def slack() -> Expr:
+def effective_ridge_ratio() -> Expr:
     """``lambda/kappa = 1 - df1/N``, from the unfitted sum, which does not cancel near ``alpha = 1``.
 
-    >>> slack()
+    >>> effective_ridge_ratio()
     margin + unfitted/alpha
     """
     return margin + SUMS["unfitted"] / alpha
 
 
-def spare() -> Expr:
+def effective_ridge_slope() -> Expr:
     """``1 - rho = d lambda/d kappa = 1 - df2/N``, from the sum that does not cancel near ``alpha = 1``."""
     return margin + SUMS["unfitted_twice"] / alpha
 
 
-def slack_few_samples() -> Expr:
+def effective_ridge_ratio_few_samples() -> Expr:
     """``lambda/kappa = 1 - df1/N``, in the form that is accurate for ``alpha`` well below 1."""
     return 1 - SUMS["fitted"] / alpha
 
 
-def spare_few_samples() -> Expr:
+def effective_ridge_slope_few_samples() -> Expr:
     """``1 - rho = 1 - df2/N``, in the form that is accurate for ``alpha`` well below 1."""
     return 1 - SUMS["fitted_twice"] / alpha
 
 
-SLACK, SPARE = symbols("slack spare", real=True)  # lambda/kappa and 1 - rho, by whichever form
+RATIO, SLOPE = symbols("ridge_ratio ridge_slope", real=True)  # lambda/kappa and 1 - rho, by whichever form
 RHO = Symbol(
     "rho", nonnegative=True
-)  # df2/N; one symbol more than 1 - SPARE, which has no digits where rho is tiny
+)  # df2/N; one symbol more than 1 - SLOPE, which has no digits where rho is tiny
 MISSED_BEND, FITTED_BEND = symbols("missed_bend fitted_bend", real=True)
 
 
@@ -128,14 +125,14 @@ def expected_error() -> Expr:
     """Mean squared error on new data, noise included: ``E = (B + sigma^2)/(1 - rho)``.
 
     >>> expected_error()
-    (missed + sigma2)/spare
+    (missed + sigma2)/ridge_slope
     """
-    return (SUMS["missed"] + noise) / SPARE
+    return (SUMS["missed"] + noise) / SLOPE
 
 
 def training_error() -> Expr:
     """Mean squared error on the training data, ``(lambda/kappa)^2 E``."""
-    return SLACK**2 * expected_error()
+    return RATIO**2 * expected_error()
 
 
 def bias() -> Expr:
@@ -145,22 +142,22 @@ def bias() -> Expr:
 
 def variance_of_inputs() -> Expr:
     """Variance over the training inputs with the noise switched off, ``B rho/(1 - rho)``."""
-    return SUMS["missed"] * RHO / SPARE
+    return SUMS["missed"] * RHO / SLOPE
 
 
 def variance_of_noise() -> Expr:
     """Variance over the training noise, ``sigma^2 rho/(1 - rho)``."""
-    return noise * RHO / SPARE
+    return noise * RHO / SLOPE
 
 
 def stationarity() -> Expr:
     """``(1 - rho)/2 d log E/d kappa``: negative where more penalty helps, zero where E is extremal."""
-    return SPARE * kappa * SUMS["missed_slope"] / (SUMS["missed"] + noise) - SUMS["fitted_slope"] / alpha
+    return SLOPE * kappa * SUMS["missed_slope"] / (SUMS["missed"] + noise) - SUMS["fitted_slope"] / alpha
 
 
 @exact.takes(expression=exact.plain)
-def total_derivative(expression: Expr) -> Expr:
-    """Differentiate in kappa at fixed alpha an expression of kappa, `SPARE` and the sums of `SUMS`.
+def total_derivative(expression: Expr) -> Rewritten:
+    """Differentiate in kappa at fixed alpha an expression of kappa, `SLOPE` and the sums of `SUMS`.
 
     The sums of ``u s/(s + kappa)^4`` and ``p s^2/(s + kappa)^4`` appear as `MISSED_BEND` and `FITTED_BEND`.
     """
@@ -168,7 +165,7 @@ def total_derivative(expression: Expr) -> Expr:
         SUMS["missed"]: 2 * kappa * SUMS["missed_slope"],
         SUMS["missed_slope"]: -3 * MISSED_BEND,
         SUMS["fitted_slope"]: -3 * FITTED_BEND,
-        SPARE: 2 * SUMS["fitted_slope"] / alpha,
+        SLOPE: 2 * SUMS["fitted_slope"] / alpha,
     }
     return diff(expression, kappa) + sum(diff(expression, inner) * slope for inner, slope in chain.items())
 
@@ -181,7 +178,7 @@ def ratio_at_penalty() -> Expr:
     return kappa * SUMS["fitted"] / EXCESS
 
 
-def spare_at_penalty() -> Expr:
+def effective_ridge_slope_at_penalty() -> Expr:
     """``1 - rho`` along the learning curve at one penalty, without cancellation for ``lambda >= 0``."""
     return (kappa * SUMS["between"] + penalty_symbol * SUMS["fitted_twice"]) / (kappa * SUMS["fitted"])
 
@@ -191,7 +188,10 @@ def learning_curve_slope() -> Expr:
     f, g = SUMS["fitted"], SUMS["fitted_twice"]
     rate = -2 * SUMS["fitted_slope"] / g + penalty_symbol / (kappa * EXCESS) + SUMS["between"] / (kappa * f)
     rho = g * EXCESS / (kappa * f)
-    return spare_at_penalty() * 2 * kappa * SUMS["missed_slope"] / (SUMS["missed"] + noise) + rho * rate
+    return (
+        effective_ridge_slope_at_penalty() * 2 * kappa * SUMS["missed_slope"] / (SUMS["missed"] + noise)
+        + rho * rate
+    )
 
 
 @exact.takes(s1=exact.plain, p1=exact.plain, s2=exact.plain, p2=exact.plain)

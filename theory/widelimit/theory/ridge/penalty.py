@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any
 
-import mpmath
-from sympy import Eq, Expr, Integral, Symbol, diff, lambdify, log, oo, symbols
+from sympy import Integral, Symbol, diff, log, oo, symbols
 
 from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.ridge.formulas import (
     FITTED_BEND,
     MISSED_BEND,
-    SPARE,
+    SLOPE,
     SUMS,
     alpha,
     in_full,
@@ -28,7 +26,7 @@ from widelimit.theory.ridge.formulas import (
     total_derivative,
     u,
 )
-from widelimit.theory.ridge.steps import DRAWN, MEL, number, on_three_scales, spectral
+from widelimit.theory.ridge.steps import MEL, integrated, spectral
 from widelimit.theory.ridge.test_error import (
     ASSUMPTIONS,
     effective_ridge_steps,
@@ -39,13 +37,13 @@ from widelimit.theory.ridge.test_error import (
     summed,
 )
 
-tilt, tilt_slope, edge_tilt = symbols("tilt tilt' tilt_c", real=True)
+error_slope, error_bend, slope_at_edge = symbols("e e' e_c", real=True)
 w2, sigma2_star = symbols("w^2 sigma2_*", positive=True)
 
 
-def printed_tilt() -> Expr:
+def error_slope_in_full() -> Rewritten:
     """``(1 - rho)/2 d log E/d kappa`` with the sums printed."""
-    return in_full(stationarity().subs(SPARE, 1 - SUMS["fitted_twice"] / alpha))
+    return in_full(stationarity().subs(SLOPE, 1 - SUMS["fitted_twice"] / alpha))
 
 
 @cache
@@ -55,34 +53,34 @@ def _stationarity_steps() -> tuple[Step, ...]:
         FITTED_BEND: over_spectrum(p * s**2 / (s + kappa) ** 4),
     }
     slope = in_full(
-        total_derivative(stationarity()).subs(SPARE, 1 - SUMS["fitted_twice"] / alpha).subs(bends)
+        total_derivative(stationarity()).subs(SLOPE, 1 - SUMS["fitted_twice"] / alpha).subs(bends)
     )
     return (
         spectral(
-            "tilt",
-            tilt,
-            printed_tilt(),
+            "error-slope",
+            error_slope,
+            error_slope_in_full(),
             "lambda increases with kappa, so E is extremal in the penalty where this vanishes: (1 - "
             "rho)/2 d log E/d kappa.",
-            where={tilt: (1 - rho_of_kappa()) / 2 * diff(log(error()), kappa)},
+            where={error_slope: (1 - rho_of_kappa()) / 2 * diff(log(error()), kappa)},
         ),
         spectral(
             "stationarity",
-            tilt,
+            error_slope,
             summed("fitted_slope")
             / alpha
             / error()
             * (alpha * kappa * summed("missed_slope") / summed("fitted_slope") - error()),
             "In other words E = N kappa [sum w^2 s^2/(s + kappa)^3]/[sum s^2/(s + kappa)^3] at every extremum.",
-            where={tilt: printed_tilt()},
+            where={error_slope: error_slope_in_full()},
         ),
         spectral(
-            "tilt-slope",
-            tilt_slope,
+            "error-bend",
+            error_bend,
             slope,
             "Its own derivative, by the chain rule through the sums: what Newton's method and the "
             "search for close pairs use.",
-            where={tilt_slope: diff(printed_tilt(), kappa)},
+            where={error_bend: diff(error_slope_in_full(), kappa)},
         ),
     )
 
@@ -97,18 +95,18 @@ def _optimal() -> Derivation:
             _stationarity_steps()[0],
             spectral(
                 "at-the-edge",
-                edge_tilt,
+                slope_at_edge,
                 -summed("fitted_slope") / summed("fitted_twice"),
-                "At the spectral edge rho = 1 and the tilt is negative: E falls from infinity.",
-                where={edge_tilt: printed_tilt().subs(at_edge)},
+                "At the spectral edge rho = 1 and the slope is negative: E falls from infinity.",
+                where={slope_at_edge: error_slope_in_full().subs(at_edge)},
             ),
             spectral(
                 "far-away",
-                kappa**2 * printed_tilt(),
+                kappa**2 * error_slope_in_full(),
                 over_spectrum(u * s) / (over_spectrum(u) + noise),
                 "At large kappa it is positive: there is a best penalty if there is any signal. It "
                 "is negative exactly if the "
-                "tilt is still positive at penalty zero (kappa_0, alpha < 1): alignment and little noise make it so.",
+                "slope is still positive at penalty zero (kappa_0, alpha < 1): alignment and little noise make it so.",
                 source=f"{MEL}; kobak2020optimal; wu2020optimal",
                 kind="limit",
                 limit=(kappa, oo, 1),
@@ -160,42 +158,29 @@ def _isotropic_target() -> Derivation:
 def _jump() -> Derivation:
     one, two = symbols("kappa_1 kappa_2", positive=True)
     difference = log(error().subs(kappa, two)) - log(error().subs(kappa, one))
-    integrand = 2 * printed_tilt() / (1 - rho_of_kappa())
-
-    drawn = {symbol: ends for symbol, ends in DRAWN.items() if symbol is not kappa}
+    area = Integral(2 * error_slope_in_full() / (1 - rho_of_kappa()), (kappa, one, two))
     return Derivation(
         "First-order jump of the best penalty",
         (
             *effective_ridge_steps(),
             *error_steps(),
             *_stationarity_steps(),
-            Step(
+            spectral(
                 "equal-areas",
-                Eq(difference, Integral(integrand, (kappa, one, two)), evaluate=False),
-                "Two minima kappa_1 < kappa_2 of E are equally deep when the areas of the tilt below "
+                area,
+                difference,
+                "Two minima kappa_1 < kappa_2 of E are equally deep when the areas of the slope below "
                 "and above zero between them "
                 "balance, as in Maxwell's construction. When the sample ratio passes that point the "
                 "best penalty jumps: with "
                 "scales of 1 and 0.01 on 10 and 90 % of the dimensions, signal shares 0.50 and 0.49 and noise 0.01, at "
                 "alpha = 0.24979, from 0.2316 to 0.0083.",
-                MEL,
-                domain={**drawn, alpha: (1.2, 3.0), one: (0.2, 0.6), two: (0.8, 1.5)},
-                evaluate=partial(_areas, difference, integrand, one, two),
+                domain={alpha: (1.2, 3.0), one: (0.2, 0.6), two: (0.8, 1.5)},
+                left=partial(integrated, area),
             ),
         ),
         ASSUMPTIONS,
     )
-
-
-def _areas(
-    difference: Expr, integrand: Expr, one: Symbol, two: Symbol, values: Mapping[Symbol, Any], dps: int
-) -> tuple[mpmath.mpf, mpmath.mpf]:
-    """The difference of log E, and the integral of the tilt between the two minima."""
-    with mpmath.workdps(dps + 10):
-        numbers = {symbol: number(value) for symbol, value in values.items()}
-        left = lambdify(list(numbers), on_three_scales(difference), "mpmath")(*numbers.values())
-        f = lambdify([kappa, *numbers], on_three_scales(integrand), "mpmath")
-        return left, mpmath.quad(lambda x: f(x, *numbers.values()), [numbers[one], numbers[two]])
 
 
 DERIVATIONS = MappingProxyType(

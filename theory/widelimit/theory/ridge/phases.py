@@ -11,6 +11,7 @@ import mpmath
 from sympy import Eq, Expr, Integer, Rational, Symbol, cbrt, diff, symbols
 
 from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.precision import evaluate
 from widelimit.theory.ridge.formulas import (
     alpha,
     isotropic_ridge,
@@ -20,7 +21,7 @@ from widelimit.theory.ridge.formulas import (
     penalty_symbol,
     two_scale_gap,
 )
-from widelimit.theory.ridge.steps import MEL, both, number, spectral
+from widelimit.theory.ridge.steps import MEL, spectral
 from widelimit.theory.ridge.test_error import (
     ASSUMPTIONS,
     effective_ridge_steps,
@@ -57,14 +58,16 @@ def plain(
     **more: Any,
 ) -> Step:
     """Make a step without sums; `where` is what a left side that is only a name stands for."""
-    left = lhs if where is None else where
-    used = left.free_symbols | rhs.free_symbols
+    used = (lhs if where is None else where).free_symbols | rhs.free_symbols
     box = {**BOX, **more.pop("domain", {})}
     domain = {symbol: box[symbol] for symbol in sorted(used, key=str)}
+    left = None if where is None else partial(meaning, where)
+    return Step(name, Eq(lhs, rhs, evaluate=False), because, source, domain=domain, left=left, **more)
 
-    return Step(
-        name, Eq(lhs, rhs, evaluate=False), because, source, domain=domain, evaluate=both(left, rhs), **more
-    )
+
+def meaning(stands_for: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
+    """Evaluate what a name stands for."""
+    return evaluate(stands_for, values, dps)
 
 
 def _isotropic() -> Derivation:
@@ -87,9 +90,8 @@ def _isotropic() -> Derivation:
             plain(
                 "effective-ridge",
                 penalty_symbol,
-                (direct * (1 - s / (s + direct) / alpha)),
+                direct * (1 - s / (s + direct) / alpha),
                 "Its positive root.",
-                where=penalty_symbol,
                 domain=box,
             ),
             plain(
@@ -134,35 +136,39 @@ _THREE = (Rational(1, 10), Rational(3, 10), Rational(3, 5))  # fractions of the 
 _SHARES, _NOISE_SHARE = (Rational(1, 2), Rational(3, 10), Rational(3, 20)), Rational(1, 20)
 
 
-def _three_scales(
-    kind: str, formula: Expr, values: Mapping[Symbol, Any], dps: int
-) -> tuple[mpmath.mpf, mpmath.mpf]:
-    """What three scales 1, r, r^2 give in full, beside the limit in which they are far apart."""
-    with mpmath.workdps(dps + 10):
-        ratio, samples = (number(values[x]) for x in (r, alpha))
-        scales = [ratio**k for k in range(3)]
-        p, f, f_noise = [[number(x) for x in row] for row in (_THREE, _SHARES, (_NOISE_SHARE,))]
+_S_D, _BELOW = Symbol("s_d"), Symbol("f_>d")
+_F_D, _F_N, _P_D = symbols("f_d f_n p_d", positive=True)
+_SECOND_OF_THREE: Mapping[Expr, Expr] = {  # what the names of a scale are in the check, which looks at the second
+    _F_D: _SHARES[1], _BELOW: _SHARES[2], _F_N: _NOISE_SHARE, _P_D: _THREE[1], _S_D: r,
+    a: (alpha - _THREE[0]) / _THREE[1],
+}  # fmt: skip
 
-        def free(t: mpmath.mpf) -> mpmath.mpf:  # df1/P less alpha at kappa = e^t
-            return mpmath.fsum(w / (1 + mpmath.e**t / s) for w, s in zip(p, scales, strict=True)) - samples
 
-        root = mpmath.e ** mpmath.findroot(
-            free, (mpmath.log(scales[2]), mpmath.log(scales[0])), solver="anderson"
-        )
-        rho = mpmath.fsum(w * (s / (s + root)) ** 2 for w, s in zip(p, scales, strict=True)) / samples
-        missed = mpmath.fsum(x * (root / (s + root)) ** 2 for x, s in zip(f, scales, strict=True))
-        left = root if kind == "kappa" else (missed + f_noise[0]) / (1 - rho)
-        right = formula.subs({x: Rational(v) for x, v in values.items()})
-        return left, mpmath.mpmathify(right.evalf(dps + 10))
+def _second_of_three(expression: Expr) -> Expr:
+    return expression.subs(_SECOND_OF_THREE)
+
+
+def _three_scales(kind: str, values: Mapping[Symbol, Any], dps: int) -> mpmath.mpf:
+    """What three scales 1, r, r^2 give in full, by the root of df1 = N."""
+    ratio, samples = (mpmath.mpf(values[x].p) / values[x].q for x in (r, alpha))
+    scales = [ratio**k for k in range(3)]
+    p, f, (f_noise,) = ([mpmath.mpf(x.p) / x.q for x in row] for row in (_THREE, _SHARES, (_NOISE_SHARE,)))
+
+    def free(t: mpmath.mpf) -> mpmath.mpf:  # df1/P less alpha at kappa = e^t
+        return mpmath.fsum(w / (1 + mpmath.e**t / s) for w, s in zip(p, scales, strict=True)) - samples
+
+    ends = (mpmath.log(scales[2]), mpmath.log(scales[0]))
+    root = mpmath.e ** mpmath.findroot(free, ends, solver="anderson")
+    if kind == "kappa":
+        return root
+    rho = mpmath.fsum(w * (s / (s + root)) ** 2 for w, s in zip(p, scales, strict=True)) / samples
+    missed = mpmath.fsum(x * (root / (s + root)) ** 2 for x, s in zip(f, scales, strict=True))
+    return (missed + f_noise) / (1 - rho)
 
 
 def _separated() -> Derivation:
-    position = (alpha - _THREE[0]) / _THREE[1]
-    ridge = Symbol("s_d") * (1 - a) / a
-    below = Symbol("f_>d")
-    f_d, f_n, p_d = symbols("f_d f_n p_d", positive=True)
-    shares = {f_d: _SHARES[1], below: _SHARES[2], f_n: _NOISE_SHARE, p_d: _THREE[1], Symbol("s_d"): r}
-    error = alpha / (p_d * a * (1 - a)) * (f_n + below + f_d * (1 - a) ** 2)
+    ridge = _S_D * (1 - a) / a
+    error = alpha / (_P_D * a * (1 - a)) * (_F_N + _BELOW + _F_D * (1 - a) ** 2)
 
     domain = {alpha: (0.15, 0.35), r: (0.001, 0.01)}
     return Derivation(
@@ -180,7 +186,8 @@ def _separated() -> Derivation:
                 domain=domain,
                 kind="limit",
                 limit=(r, Integer(0), 1),
-                evaluate=partial(_three_scales, "kappa", ridge.subs(shares).subs(a, position)),
+                left=partial(_three_scales, "kappa"),
+                written=_second_of_three,
             ),
             Step(
                 "unexplained-variance",
@@ -191,7 +198,8 @@ def _separated() -> Derivation:
                 domain=domain,
                 kind="limit",
                 limit=(r, Integer(0), 1),
-                evaluate=partial(_three_scales, "error", error.subs(shares).subs(a, position)),
+                left=partial(_three_scales, "error"),
+                written=_second_of_three,
             ),
         ),
         (

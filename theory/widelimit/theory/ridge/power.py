@@ -9,11 +9,11 @@ from typing import Any
 
 import mpmath
 from sympy import (
-    Derivative,
     Eq,
     Expr,
     Integer,
     Integral,
+    Rational,
     Sum,
     Symbol,
     diff,
@@ -28,7 +28,7 @@ from sympy import (
 
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.ridge.formulas import noise
-from widelimit.theory.ridge.steps import MEL, both, number
+from widelimit.theory.ridge.steps import MEL
 
 BORDELON = "bordelon2020spectrum"
 CUI = "cui2021generalization"
@@ -50,6 +50,21 @@ _STEEP = {a: (1.2, 1.4), b: (5.2, 5.6), ridge: (0.001, 0.01)}  # b > 3a + 1
 def prefactor() -> Expr:
     """``c = (pi/a)/sin(pi/a)``: degrees of freedom ``df1 = c kappa^(-1/a)``."""
     return (pi / a) / sin(pi / a)
+
+
+def degrees_of_freedom() -> Expr:
+    """``df1 = c kappa^(-1/a)`` to leading order."""
+    return prefactor() * ridge ** (-1 / a)
+
+
+def ridgeless() -> Expr:
+    """Effective ridge without a penalty, where df1 = N: ``kappa = (c/N)^a``."""
+    return (prefactor() / N) ** a
+
+
+def gentle_bias() -> Expr:
+    """Squared bias for b < 2a + 1: ``I kappa^((b-1)/a)``."""
+    return bias_prefactor() * ridge ** ((b - 1) / a)
 
 
 def bias_prefactor() -> Expr:
@@ -81,22 +96,26 @@ def best_exponent() -> Expr:
     return a / (1 + mu)
 
 
-def _numeric(
-    left: Callable[..., Any], rhs: Expr, symbols_: tuple[Symbol, ...]
-) -> Callable[[Mapping[Symbol, Any], int], Any]:
-    return partial(_numerically, left, rhs, symbols_)
+def _over_log(integrand: Expr, values: Mapping[Symbol, Any], dps: int) -> mpmath.mpf:
+    """Integrate over k from 0 to infinity, on the scale of log k on which powers are smooth."""
+    f = _function(integrand, values)
+    with mpmath.workdps(dps):
+        return mpmath.quad(lambda y: f(mpmath.e**y) * mpmath.e**y, [-80, 0, 5, 20, 80, 160, 320])
 
 
-def _numerically(
-    left: Callable[..., Any],
-    rhs: Expr,
-    symbols_: tuple[Symbol, ...],
-    values: Mapping[Symbol, Any],
-    dps: int,
-) -> tuple[mpmath.mpf, mpmath.mpf]:
-    with mpmath.workdps(dps + 10):
-        numbers = [number(values[symbol]) for symbol in symbols_]
-        return left(*numbers), lambdify(symbols_, rhs, "mpmath")(*numbers)
+def _added_up(term: Expr, values: Mapping[Symbol, Any], dps: int) -> mpmath.mpf:
+    """Sum over k from 1: the first terms one by one, the rest by Euler and Maclaurin."""
+    f, slope, third = (_function(diff(term, k, order), values) for order in (0, 1, 3))
+    head = 40
+    with mpmath.workdps(dps):
+        start = mpmath.log(head)
+        tail = mpmath.quad(lambda y: f(mpmath.e**y) * mpmath.e**y, [start, 8, 12, 20, 40, 80])
+        corrections = f(head) / 2 - slope(head) / 12 + third(head) / 720
+        return mpmath.fsum(f(mpmath.mpf(n)) for n in range(1, head)) + tail + corrections
+
+
+def _function(expression: Expr, values: Mapping[Symbol, Any]) -> Callable[[Any], Any]:
+    return lambdify(k, expression.subs({v: Rational(x) for v, x in values.items()}), "mpmath")
 
 
 def _step(
@@ -108,55 +127,20 @@ def _step(
     box: Mapping[Symbol, tuple[float, float]] = BOX,
     **more: Any,
 ) -> Step:
+    """Make a step; integrals and sums over k on the left are evaluated as they stand there."""
     used = (lhs.free_symbols | rhs.free_symbols) & set(box)
-    return Step(
-        name,
-        Eq(lhs, rhs, evaluate=False),
-        because,
-        source,
-        domain={v: box[v] for v in sorted(used, key=str)},
-        **more,
-    )
-
-
-def _degrees(exponent: mpmath.mpf, penalty: mpmath.mpf) -> mpmath.mpf:
-    # the sum itself: head term by term, tail by Euler and Maclaurin
-    head = int(4 * penalty ** (-1 / exponent)) + 20
-    return mpmath.fsum(1 / (1 + penalty * mpmath.mpf(n) ** exponent) for n in range(1, head)) + mpmath.sumem(
-        lambda n: 1 / (1 + penalty * n**exponent), [head, mpmath.inf], tol=mpmath.mpf(10) ** -15
-    )
-
-
-def _missed(exponent: mpmath.mpf, other: mpmath.mpf, penalty: mpmath.mpf) -> mpmath.mpf:
-    def term(n: mpmath.mpf) -> mpmath.mpf:
-        power = mpmath.mpf(n) ** exponent
-        return power**2 * mpmath.mpf(n) ** -other * penalty**2 / (1 + penalty * power) ** 2
-
-    head = 300
-    tail = mpmath.quad(lambda y: term(mpmath.e**y) * mpmath.e**y, [mpmath.log(head), 8, 12, 20, 40])
-    last = term(mpmath.mpf(head))  # Euler and Maclaurin, first two corrections
-    slope = mpmath.diff(term, head)
-    return mpmath.fsum(term(mpmath.mpf(n)) for n in range(1, head)) + tail + last / 2 - slope / 12
-
-
-def _degrees_integral(exponent: mpmath.mpf, penalty: mpmath.mpf) -> mpmath.mpf:
-    def integrand(y: mpmath.mpf) -> mpmath.mpf:  # over y = log k
-        return mpmath.e**y / (1 + penalty * mpmath.e ** (y * exponent))
-
-    return mpmath.quad(integrand, [-80, 0, 5, 80])
-
-
-def _bias_integral(exponent: mpmath.mpf, other: mpmath.mpf, penalty: mpmath.mpf) -> mpmath.mpf:
-    def integrand(y: mpmath.mpf) -> mpmath.mpf:
-        mode = mpmath.e ** (y * (2 * exponent - other + 1)) * penalty**2
-        return mode / (1 + penalty * mpmath.e ** (y * exponent)) ** 2
-
-    return mpmath.quad(integrand, [-60, 0, 5, 20, 60, 160, 320])
+    left: Any = None
+    if isinstance(lhs, Integral):
+        left = partial(_over_log, lhs.function)
+    elif isinstance(lhs, Sum):
+        left = partial(_added_up, lhs.function)
+    domain = {v: box[v] for v in sorted(used, key=str)}
+    return Step(name, Eq(lhs, rhs, evaluate=False), because, source, domain=domain, left=left, **more)
 
 
 def _derivation() -> Derivation:
-    fitted = prefactor() * ridge ** (-1 / a)
-    law = (prefactor() / N) ** a
+    fitted = degrees_of_freedom()
+    law = ridgeless()
     q_integrand = k ** (2 * a - b) * ridge**2 / (1 + ridge * k**a) ** 2
     return Derivation(
         "Power-law spectra",
@@ -167,33 +151,29 @@ def _derivation() -> Derivation:
                 fitted,
                 "Substitute t = kappa k^a: a beta function.",
                 BORDELON,
-                evaluate=_numeric(_degrees_integral, fitted, (a, ridge)),
             ),
             _step(
                 "degrees-of-freedom",
                 Sum(1 / (1 + ridge * k**a), (k, 1, oo)),
-                fitted,
-                "The sum over eigenvalues is the integral up to a bounded remainder, and both grow as kappa falls.",
+                fitted - Rational(1, 2),
+                "The sum over eigenvalues is the integral and zeta(0) = -1/2, up to terms that vanish with kappa.",
                 BORDELON,
                 kind="limit",
-                limit=(ridge, Integer(0), 0.4),  # -1/2 of a sum that grows as kappa^(-1/a), a near 2.5
-                evaluate=_numeric(_degrees, fitted, (a, ridge)),
+                limit=(ridge, Integer(0), 1),
             ),
             _step(
                 "df2",
-                fitted + ridge * Derivative(fitted, ridge),
+                Integral(1 / (1 + ridge * k**a) ** 2, (k, 0, oo)),
                 (1 - 1 / a) * fitted,
                 "df2 = df1 + kappa d df1/d kappa, so rho = 1 - 1/a without a penalty.",
                 BORDELON,
-                evaluate=both(fitted + ridge * diff(fitted, ridge), (1 - 1 / a) * fitted),
             ),
             _step(
                 "bias",
                 Integral(q_integrand, (k, 0, oo)),
-                bias_prefactor() * ridge ** ((b - 1) / a),
+                gentle_bias(),
                 "The squared bias for b < 2a + 1.",
                 f"{BORDELON}; {CUI}",
-                evaluate=_numeric(_bias_integral, bias_prefactor() * ridge ** ((b - 1) / a), (a, b, ridge)),
             ),
             _step(
                 "steep-bias",
@@ -207,16 +187,16 @@ def _derivation() -> Derivation:
                     Integer(0),
                     0.5,
                 ),  # the next order is kappa, or kappa^((b - 1)/a - 2), above 0.5 here
-                evaluate=_numeric(_missed, steep_bias(), (a, b, ridge)),
                 box=_STEEP,
             ),
             _step(
                 "ridgeless",
-                fitted.subs(ridge, law),
+                Sum(1 / (1 + law * k**a), (k, 1, oo)),
                 N,
                 "Without a penalty df1 = N: kappa = (c/N)^a, so that B ~ N^-mu.",
                 f"{BORDELON}; {CUI}",
-                evaluate=both(fitted.subs(ridge, law), N),
+                kind="limit",
+                limit=(N, oo, 1),
             ),
             _step(
                 "plateau",
@@ -224,7 +204,6 @@ def _derivation() -> Derivation:
                 plateau(),
                 "Noise is fitted by sigma2 rho/(1 - rho): a plateau that more samples do not lower.",
                 CUI,
-                evaluate=both(noise * (1 - 1 / a) / (1 - (1 - 1 / a)), plateau()),
             ),
             _step(
                 "crossover",
@@ -234,7 +213,6 @@ def _derivation() -> Derivation:
                 "sigma2 N^(ell/a - 1). They meet at N ~ sigma^(-2/(ell mu/a + ell/a - 1)), without a penalty (as "
                 "ell = a) at sigma^(-2/mu); for ell below a/(1 + mu) never.",
                 CUI,
-                evaluate=both(crossover() ** (-ell * mu / a), noise * crossover() ** (ell / a - 1)),
                 box=BOX | {ell: (1.9, 2.2)},
             ),
             _step(
@@ -243,7 +221,6 @@ def _derivation() -> Derivation:
                 best_exponent() * mu / a,
                 "Both fall alike at ell = a/(1 + mu), where the excess falls as N^(-mu/(1 + mu)).",
                 CUI,
-                evaluate=both(1 - best_exponent() / a, best_exponent() * mu / a),
             ),
         ),
         (

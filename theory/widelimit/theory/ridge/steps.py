@@ -1,4 +1,4 @@
-"""Steps of the ridge derivations: sums over a spectrum are printed in general and checked on three random scales."""
+"""Steps of the ridge derivations: sums over a spectrum are shown in general and checked on three random scales."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 import mpmath
-from sympy import Eq, Expr, Indexed, Integer, Rational, Symbol, lambdify, symbols
+from sympy import Eq, Expr, Indexed, Integer, Integral, Sum, Symbol, lambdify, symbols
 
-from widelimit.theory.calculus.derivation import Evaluator, Step
+from widelimit.theory.calculus.derivation import Step
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.ridge.formulas import D, S, U, W, alpha, kappa, noise
 
 MEL = "mel2021anisotropic"
@@ -32,9 +33,13 @@ DRAWN: Mapping[Symbol, tuple[float, float]] = {
 """Where checks draw the spectrum and the other parameters."""
 
 
-def on_three_scales(expression: Expr) -> Expr:
-    """Write every sum over the spectrum out for three scales whose fractions add up to one."""
-    written = expression.subs(D, Integer(SCALES)).doit()
+def on_three_scales(expression: Expr, where: Mapping[Expr, Expr] | None = None) -> Rewritten:
+    """Write every sum over the spectrum out for three scales whose fractions add up to one.
+
+    `where` says what names stand for, which are put in first.
+    """
+    written = expression.subs(where or {}).subs(D, Integer(SCALES))
+    written = written.replace(lambda node: isinstance(node, Sum), lambda node: node.doit())
     values: dict[Expr, Expr] = {}
     for index in range(SCALES):
         values[S[index + 1]] = _s[index]
@@ -46,23 +51,19 @@ def on_three_scales(expression: Expr) -> Expr:
     return written
 
 
-def both(left: Expr, right: Expr) -> Evaluator:
-    """Return a function that evaluates two expressions of the drawn symbols by mpmath."""
-    return partial(_both, left, right)
+def power_sum(values: Mapping[Symbol, Any], power: int) -> Any:
+    """Return ``sum p_j s_j^power`` of the three scales at a drawn point."""
+    fractions = (values[_p[0]], values[_p[1]], 1 - values[_p[0]] - values[_p[1]])
+    return sum(w * values[x] ** power for w, x in zip(fractions, _s, strict=True))
 
 
-def _both(left: Expr, right: Expr, values: Mapping[Symbol, Any], dps: int) -> tuple[mpmath.mpf, mpmath.mpf]:
-    used = sorted(left.free_symbols | right.free_symbols, key=str)
-    function = lambdify(used, [left, right], "mpmath")
-    with mpmath.workdps(dps + 10):
-        one, other = function(*(number(values[symbol]) for symbol in used))
-        return mpmath.mpf(one), mpmath.mpf(other)
-
-
-def number(value: Any) -> mpmath.mpf:
-    """Convert a drawn rational to the working precision."""
-    exact = Rational(value)
-    return mpmath.mpf(exact.p) / exact.q
+def integrated(shown: Integral, values: Mapping[Symbol, Any], dps: int) -> Any:
+    """Evaluate an integral over spectral sums as it is shown, compiled for mpmath: there are many nodes."""
+    over, *ends = shown.limits[0]
+    with mpmath.workdps(dps):
+        here = {symbol: mpmath.mpf(value.p) / value.q for symbol, value in values.items()}
+        f = lambdify([over, *here], on_three_scales(shown.function), "mpmath")
+        return mpmath.quad(lambda x: f(x, *here.values()), [here[end] for end in ends])
 
 
 def spectral(
@@ -72,7 +73,7 @@ def spectral(
     because: str,
     *,
     source: str = MEL,
-    where: Mapping[Symbol, Expr] | None = None,
+    where: Mapping[Expr, Expr] | None = None,
     domain: Mapping[Symbol, tuple[float, float]] | None = None,
     **more: Any,
 ) -> Step:
@@ -81,14 +82,17 @@ def spectral(
     `where` says what the names in the equation stand for (formulas of earlier steps); they are put in on both sides.
     """
     drawn = {**DRAWN, **(domain or {})}
-    left, right = (on_three_scales(side.subs(where or {})) for side in (lhs, rhs))
-    used = sorted(left.free_symbols | right.free_symbols, key=str)
+    written = partial(on_three_scales, where=where)
+    shown = [rhs, lhs] if more.get("left") is None else [rhs]
+    used = set().union(*(written(side).free_symbols for side in shown))
+    if more.get("left") is not None:  # it may look at the whole problem
+        used |= {*_s, *_p, *_u, alpha, noise}
     return Step(
         name=name,
         equation=Eq(lhs, rhs, evaluate=False),
         because=because,
         source=source,
-        domain={symbol: drawn[symbol] for symbol in used},
-        evaluate=both(left, right),
+        domain={symbol: drawn[symbol] for symbol in sorted(used, key=str)},
+        written=written,
         **more,
     )

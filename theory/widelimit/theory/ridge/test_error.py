@@ -8,18 +8,51 @@ bias-variance     the mean predictor is a population ridge with penalty kappa; t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
-from sympy import Derivative, Expr, Integer, Symbol, diff, symbols
+import mpmath
+from sympy import Derivative, Expr, Integer, Symbol, diff, log, symbols
 
 from widelimit.theory.calculus.derivation import Derivation, Step
-from widelimit.theory.ridge.formulas import TERMS, alpha, kappa, noise, over_spectrum, p, penalty_symbol, s, u
-from widelimit.theory.ridge.steps import MARCHENKO, MEL, spectral
+from widelimit.theory.calculus.ensembles import planar_pairings
+from widelimit.theory.calculus.equations import Rewritten
+from widelimit.theory.ridge.formulas import (
+    EXCESS,
+    RATIO,
+    RHO,
+    SLOPE,
+    SUMS,
+    alpha,
+    bias,
+    effective_ridge_ratio,
+    effective_ridge_ratio_few_samples,
+    effective_ridge_slope,
+    effective_ridge_slope_at_penalty,
+    effective_ridge_slope_few_samples,
+    expected_error,
+    in_full,
+    kappa,
+    learning_curve_slope,
+    margin,
+    noise,
+    over_spectrum,
+    p,
+    penalty_symbol,
+    ratio_at_penalty,
+    s,
+    training_error,
+    u,
+    variance_of_inputs,
+    variance_of_noise,
+)  # fmt: skip
+from widelimit.theory.ridge.steps import MARCHENKO, MEL, power_sum, spectral
 
 m, z, eta, tau = symbols("m z eta tau", real=True)
 E, E_train, E_cv, F, rho, M_2 = symbols("E E_train E_cv F rho M_2", real=True)
-bias, E_signal, V_inputs, V_noise = symbols("B E_s V_X V_epsilon", real=True)
+mean_error, E_signal, V_inputs, V_noise = symbols("B E_s V_X V_epsilon", real=True)
 slope = Symbol("kappa'", real=True)  # d kappa / d lambda
 
 ASSUMPTIONS = (
@@ -30,27 +63,55 @@ ASSUMPTIONS = (
 )
 
 
-def summed(name: str) -> Expr:
+_MOMENTS = 3  # of the Gram matrix that fix its transform near m = 0
+
+
+def _inverse_transform(values: Mapping[Symbol, Any], dps: int) -> Any:
+    """z at which ``-sum_k M_k/z^(k+1)`` is m, for moments M_k of the Gram matrix that Wick's theorem gives."""
+    point = {symbol: mpmath.mpf(value.p) / value.q for symbol, value in values.items()}
+    moments = [
+        sum(
+            mpmath.fprod(power_sum(point, len(cycle)) / point[alpha] for cycle in columns)
+            for columns, _ in planar_pairings(order)
+        )
+        for order in range(1, _MOMENTS + 1)
+    ]
+
+    def excess(y: Any) -> Any:  # y = 1/z
+        return y + sum(one * y ** (k + 2) for k, one in enumerate(moments)) + point[m]
+
+    return 1 / mpmath.findroot(excess, -point[m])
+
+
+def summed(name: str) -> Rewritten:
     """Sum a named term over the spectrum."""
-    return over_spectrum(TERMS[name])
+    return in_full(SUMS[name])
 
 
-def penalty_of_kappa() -> Expr:
+_RATIO, _SLOPE = effective_ridge_ratio_few_samples(), effective_ridge_slope_few_samples()
+
+
+def on_solution(expression: Expr) -> Rewritten:
+    """Write an observable out: ``lambda/kappa``, ``1 - rho``, rho and the sums in terms of the spectrum."""
+    return in_full(expression.subs({RATIO: _RATIO, SLOPE: _SLOPE, RHO: 1 - _SLOPE}))
+
+
+def penalty_of_kappa() -> Rewritten:
     """``lambda(kappa) = kappa (1 - df1/N)`` with the sums printed."""
-    return kappa * (1 - summed("fitted") / alpha)
+    return kappa * on_solution(RATIO)
 
 
-def rho_of_kappa() -> Expr:
+def rho_of_kappa() -> Rewritten:
     """``rho = df2/N`` with the sums printed."""
-    return summed("fitted_twice") / alpha
+    return on_solution(RHO)
 
 
-def error() -> Expr:
+def error() -> Rewritten:
     """``E = (B + sigma2)/(1 - rho)`` with the sums printed."""
-    return (summed("missed") + noise) / (1 - rho_of_kappa())
+    return on_solution(expected_error())
 
 
-def by_penalty(expression: Expr) -> Expr:
+def by_penalty(expression: Expr) -> Rewritten:
     """Differentiate in lambda along the solution: ``(d/dkappa) / (dlambda/dkappa)``."""
     return diff(expression, kappa) / diff(penalty_of_kappa(), kappa)
 
@@ -73,9 +134,10 @@ def effective_ridge_steps() -> tuple[Step, ...]:
             "the covariance of the "
             "other rows, and the quadratic form concentrates on tr Sigma (C - z)^-1/N.",
             source=MARCHENKO,
-            where={z: silverstein},
-            domain={m: (0.3, 3.0)},
-            kind="definition",
+            kind="limit",
+            limit=(m, Integer(0), _MOMENTS + 1),
+            left=_inverse_transform,
+            domain={m: (0.01, 0.02)},
         ),
         spectral(
             "wishart-moment",
@@ -103,7 +165,7 @@ def error_steps() -> tuple[Step, ...]:
     """Add a source to the resolvent, and with it reach the test error."""
     sourced = 1 / (1 + over_spectrum(p * s / ((eta + tau) * s + penalty_symbol)) / alpha)
     point = {tau: 0, eta: penalty_symbol / kappa}
-    on_solution = {penalty_symbol: penalty_of_kappa()}
+    solved = {penalty_symbol: penalty_of_kappa()}
     implicit = 1 + (diff(sourced, tau) / (1 - diff(sourced, eta))).subs(point)
     response = 1 / (1 - rho_of_kappa())
     probe = over_spectrum(u / s / ((eta + tau) * s + penalty_symbol))
@@ -114,6 +176,21 @@ def error_steps() -> tuple[Step, ...]:
             Derivative(penalty_of_kappa(), kappa),
             1 - rho_of_kappa(),
             "Differentiate; rho = df2/N = sum_j p_j s_j^2/(s_j + kappa)^2 / alpha.",
+        ),
+        spectral(
+            "effective-ridge-ratio",
+            penalty_symbol / kappa,
+            in_full(effective_ridge_ratio()),
+            "Fractions of dimensions add up to one: so written, no digits are lost near alpha = 1, where df1 nears N "
+            "(the margin is 1 - 1/alpha).",
+            where={penalty_symbol: penalty_of_kappa(), margin: 1 - 1 / alpha},
+        ),
+        spectral(
+            "effective-ridge-slope",
+            1 - rho,
+            in_full(effective_ridge_slope()),
+            "The same where rho nears 1, without its rounding.",
+            where={rho: rho_of_kappa(), margin: 1 - 1 / alpha},
         ),
         spectral(
             "source",
@@ -129,7 +206,7 @@ def error_steps() -> tuple[Step, ...]:
             Symbol("1+eta'"),
             1 / (1 - rho_of_kappa()),
             "Differentiate the equation of eta in tau implicitly, at tau = 0.",
-            where={Symbol("1+eta'"): implicit.subs(on_solution)},
+            where={Symbol("1+eta'"): implicit.subs(solved)},
         ),
         spectral(
             "signal-error",
@@ -138,7 +215,7 @@ def error_steps() -> tuple[Step, ...]:
             "Without noise the test error is lambda^2 w^T (C + lambda)^-1 Sigma (C + lambda)^-1 w, "
             "minus the tau-derivative of "
             "lambda^2 w^T (C + tau Sigma + lambda)^-1 w, to which eta responds.",
-            where={E_signal: signal.subs(on_solution)},
+            where={E_signal: signal.subs(solved)},
         ),
         spectral(
             "noise-error",
@@ -168,7 +245,7 @@ def training_error_steps() -> tuple[Step, ...]:
         spectral(
             "training-error",
             E_train,
-            (penalty_of_kappa() / kappa) ** 2 * error(),
+            on_solution(training_error()),
             "The training residual is lambda (K + lambda)^-1 y: noise gives sigma2 lambda^2 "
             "d(-1/kappa)/dlambda, signal "
             "lambda^2 d/dlambda of lambda w^T (C + lambda)^-1 w = sum_j w_j^2 kappa/(s_j + kappa).",
@@ -193,41 +270,72 @@ def training_error_steps() -> tuple[Step, ...]:
 
 def bias_variance_steps() -> tuple[Step, ...]:
     """Split the test error over training inputs and training noise."""
-    variance = rho_of_kappa() / (1 - rho_of_kappa())
     return (
         spectral(
             "mean-predictor",
-            bias,
-            summed("missed"),
+            mean_error,
+            on_solution(bias()),
             "The fit averaged over training sets has weights s_j w_j/(s_j + kappa); it misses u_j "
             "(kappa/(s_j + kappa))^2.",
-            where={bias: over_spectrum(u * (1 - s / (s + kappa)) ** 2)},
+            where={mean_error: over_spectrum(u * (1 - s / (s + kappa)) ** 2)},
         ),
         spectral(
             "variance-of-inputs",
             V_inputs,
-            summed("missed") * variance,
+            on_solution(variance_of_inputs()),
             "Without noise, the test error less the squared bias.",
             where={V_inputs: summed("missed") / (1 - rho_of_kappa()) - summed("missed")},
         ),
         spectral(
             "variance-of-noise",
             V_noise,
-            noise * variance,
+            on_solution(variance_of_noise()),
             "What noise adds to the test error beyond the label noise of the test point.",
             where={V_noise: error() - error().subs(noise, 0) - noise},
         ),
         spectral(
             "bias-variance",
             E,
-            noise + bias + V_inputs + V_noise,
+            noise + mean_error + V_inputs + V_noise,
             "All parts together. Every peak of the learning curve is in the variance, through 1/(1 - rho).",
             where={
                 E: error(),
-                bias: summed("missed"),
-                V_inputs: summed("missed") * variance,
-                V_noise: noise * variance,
+                mean_error: on_solution(bias()),
+                V_inputs: on_solution(variance_of_inputs()),
+                V_noise: on_solution(variance_of_noise()),
             },
+        ),
+    )
+
+
+def learning_curve_steps() -> tuple[Step, ...]:
+    """At a fixed penalty kappa is the parameter of the learning curve."""
+    solved = {EXCESS: kappa - penalty_of_kappa(), penalty_symbol: penalty_of_kappa()}
+    curve = in_full(ratio_at_penalty()).subs(EXCESS, kappa - penalty_symbol)
+    along = (1 - rho_of_kappa()) * diff(log(error().subs(alpha, curve)), kappa).subs(
+        penalty_symbol, penalty_of_kappa()
+    )
+    return (
+        spectral(
+            "sample-ratio",
+            alpha,
+            in_full(ratio_at_penalty()),
+            "Solve lambda = kappa (1 - df1/N) for the sample ratio; excess stands for kappa - lambda.",
+            where=solved,
+        ),
+        spectral(
+            "slope-at-penalty",
+            1 - rho,
+            in_full(effective_ridge_slope_at_penalty()),
+            "Put it into 1 - rho: a sum of positive terms for a penalty that is not negative.",
+            where={rho: rho_of_kappa(), **solved},
+        ),
+        spectral(
+            "learning-curve-slope",
+            Symbol("(1-rho)(log E)'"),
+            in_full(learning_curve_slope()),
+            "Differentiate log E in kappa while alpha follows: zero at peaks and valleys of the learning curve.",
+            where={Symbol("(1-rho)(log E)'"): along, **solved},
         ),
     )
 
@@ -247,6 +355,9 @@ DERIVATIONS = MappingProxyType(
             effective_ridge_steps(),
             error_steps(),
             training_error_steps(),
+        ),
+        "learning-curve": lambda: _derivation(
+            "Learning curve at one penalty", effective_ridge_steps(), error_steps(), learning_curve_steps()
         ),
         "bias-variance": lambda: _derivation(
             "Bias and variance", effective_ridge_steps(), error_steps(), bias_variance_steps()

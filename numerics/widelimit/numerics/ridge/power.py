@@ -1,0 +1,87 @@
+"""Power-law spectra and targets: how the test error falls with samples, and where noise takes over."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from widelimit.numerics import arguments
+from widelimit.numerics.compile import compile
+from widelimit.numerics.results import by_value
+from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.errors import ArgumentError
+from widelimit.theory.ridge import power as theory
+
+_DEGREES = compile([theory.degrees_of_freedom(), theory.ridgeless()], (theory.a, theory.ridge, theory.N))
+_GENTLE = compile([theory.gentle_bias()], (theory.a, theory.b, theory.ridge))
+_NOISY = compile([theory.crossover(), theory.plateau()], (theory.a, theory.mu, theory.ell, theory.noise))
+_BEST = compile([theory.best_exponent()], (theory.a, theory.mu))
+
+
+@by_value
+@dataclass(frozen=True)
+class PowerLaw:
+    """Scaling of ridge regression for eigenvalues ``s_k = k^-a`` and signals ``u_k = k^-b``.
+
+    effective_ridge: kappa without a penalty at the samples given. degrees_of_freedom: df1 at that kappa, the samples.
+    bias: squared bias there, which falls as ``samples^-error_exponent``, ``mu = min(b - 1, 2a)``. plateau: excess
+    error of the ridgeless fit that noise leaves, ``sigma^2 (a - 1)``. crossover: samples from which noise outweighs
+    bias without a penalty (infinite without noise). penalty_exponent: the best penalty falls as ``samples^-ell``,
+    ``ell = a/(1 + mu)``; noisy_exponent: the excess error then as ``samples^-(mu/(1 + mu))``.
+    """
+
+    effective_ridge: float
+    degrees_of_freedom: float
+    bias: float
+    error_exponent: float
+    plateau: float
+    crossover: float
+    penalty_exponent: float
+    noisy_exponent: float
+
+
+def power_law(exponent: float, signal_exponent: float, noise: float = 0.0, *, samples: float) -> PowerLaw:
+    """Leading behaviour for many samples of ridge regression on a power-law spectrum (Bordelon 2020; Cui 2021).
+
+    `exponent` a > 1 and `signal_exponent` b > 1, b not 2a + 1 where both terms of the bias meet; `noise` the label
+    noise variance; `samples` many, and few beside the dimension. For numbers that are exact at any size use
+    `Spectrum.power_law`. Raises `ArgumentError` for other exponents.
+
+    >>> law = power_law(2.0, 2.0, 0.01, samples=1000)
+    >>> round(law.effective_ridge * 1e6, 6), law.error_exponent, law.penalty_exponent
+    (2.467401, 1.0, 1.0)
+    >>> round(law.bias * 1e3, 6), law.plateau, round(law.crossover, 9)
+    (1.233701, 0.01, 100.0)
+    >>> round(power_law(1.2, 5.5, samples=1000).bias * 1e6, 6)  # zeta(b - 2 a) kappa^2
+    3.969376
+    """
+    a, b = (
+        arguments.single(name, arguments.positive(name, value))
+        for name, value in (("exponent", exponent), ("signal_exponent", signal_exponent))
+    )
+    sigma2 = arguments.single("noise", arguments.non_negative("noise", noise))
+    size = arguments.single("samples", arguments.positive("samples", samples))
+    for name, value in (("exponent", a), ("signal_exponent", b)):
+        if value <= 1.0:
+            raise ArgumentError(name, "must be above 1", value, "Otherwise the sum over modes diverges.")
+    if b == 2 * a + 1:
+        help = "There the bias falls with a logarithm: pass an exponent on one side."
+        raise ArgumentError("signal_exponent", f"must not be 2 exponent + 1 = {b:g}", b, help)
+    mu = min(b - 1, 2 * a)
+    kappa = float(_DEGREES(a, 1.0, size)[1])
+    if b < 2 * a + 1:
+        missed = _GENTLE(a, b, kappa)[0]
+    else:  # zeta, which no compiled code knows
+        missed = evaluate(theory.steep_bias(), {theory.a: a, theory.b: b, theory.ridge: kappa}, 15)
+    crossover, plateau = (float(value) for value in _NOISY(a, mu, a, sigma2)) if sigma2 else (math.inf, 0.0)
+    ell = float(_BEST(a, mu)[0])
+    return PowerLaw(
+        effective_ridge=kappa,
+        degrees_of_freedom=float(_DEGREES(a, kappa, size)[0]),
+        bias=float(missed),
+        error_exponent=mu,
+        plateau=plateau,
+        crossover=crossover,
+        penalty_exponent=ell,
+        noisy_exponent=ell * mu / a,
+    )
