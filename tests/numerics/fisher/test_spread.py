@@ -1,13 +1,17 @@
 """The largest Fisher eigenvalue of drawn networks at every overlap, and bounds with many outputs, by plain NumPy."""
 
+import itertools
 import math
 from functools import partial
 
 import numpy as np
 import pytest
 from scipy import special
+from scipy.integrate import quad
 
 from widelimit.numerics import fisher, jacobian
+from widelimit.numerics.fisher.slopes import slope_moments
+from widelimit.theory.calculus.activation import Activation
 
 FUNCTIONS = {
     "tanh": (np.tanh, lambda h: np.cosh(h) ** -2),
@@ -181,3 +185,57 @@ def test_square_networks_sit_at_the_lengths_of_their_layers(weights):
     assert math.isclose(bound.jacobians[0], law.largest, rel_tol=1e-4)
     there = jacobian.spectrum("tanh", sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, weights=weights)
     assert abs(there.largest / law.largest - 1) > 0.1
+
+
+def by_quadrature(function, q, rho, places):
+    """E phi'^2, E phi'^4, E phi'(u)^2 phi'(v)^2 and E (E [phi' | shared])^4 by QUADPACK between `places`."""
+    own, shared = math.sqrt(q * (1 - rho)), math.sqrt(q * rho)
+
+    def mean(f, sd, cuts):
+        ends = [-9 * sd, *sorted(c for c in cuts if abs(c) < 9 * sd), 9 * sd]
+        return sum(
+            quad(lambda x: f(x) * math.exp(-0.5 * (x / sd) ** 2), a, b, epsabs=1e-11, epsrel=1e-9, limit=200)[
+                0
+            ]
+            for a, b in itertools.pairwise(ends)
+        ) / (sd * math.sqrt(2 * math.pi))
+
+    def given(k, s):
+        return mean(lambda y: function(s + y) ** k, own, [c - s for c in places])
+
+    wide = [c + d for c in places for d in (-3 * own, 0, 3 * own)]
+    return [
+        *(mean(lambda x, k=k: function(x) ** k, math.sqrt(q), places) for k in (2, 4)),
+        mean(lambda s: given(2, s) ** 2, shared, wide),
+        mean(lambda s: given(1, s) ** 4, shared, wide),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "places"),
+    [
+        ("tanh(50*x)", lambda x: 50 / math.cosh(min(300.0, abs(50 * x))) ** 2, [-0.1, 0.0, 0.1]),
+        ("Max(x - 0.37, 0)", lambda x: float(x > 0.37), [0.37]),
+    ],
+)
+def test_slopes_are_resolved_at_kinks_and_steep_places(name, function, places):
+    """A grid of equal steps was off by 2 % at a kink, by a factor of 2 for tanh(50 x)."""
+    found = slope_moments(Activation.of(name), 1.3, 0.4)
+    values = [found.second, found.fourth, found.pair, float(found.given[0] ** 4 @ found.weights)]
+    assert values == pytest.approx(by_quadrature(function, 1.3, 0.4, places), rel=1e-8)
+
+
+def test_slopes_of_samples_that_share_everything_or_nothing():
+    alike, apart = (slope_moments(Activation.of("hard_tanh"), 1.0, rho) for rho in (1.0, 0.0))
+    inside = math.erf(0.5**0.5)
+    assert alike.pair == pytest.approx(inside, rel=1e-12) and apart.pair == pytest.approx(
+        inside**2, rel=1e-12
+    )
+    assert alike.kurtosis(5, along=True) == pytest.approx(1 / inside, rel=1e-12)
+
+
+def test_kurtosis_by_hand():
+    """Two independent samples of slopes 0 or 1: their sum is 0, 1 or 2."""
+    found = slope_moments(Activation.of("relu"), 1.0, 0.0)
+    assert found.kurtosis(2, along=True) == pytest.approx((0.5 + 16 * 0.25) / (0.5 + 4 * 0.25) ** 2)
+    assert found.kurtosis(2, along=False) == pytest.approx((0.5 + 4 * 0.25) / 1.0)

@@ -53,8 +53,14 @@ def test_curvature_needs_a_second_derivative():
 def test_curvature_at_the_edge_of_chaos_grows_linearly():
     """The general solution tends to its special case as chi_1 -> 1."""
     layer = 7
-    near = geometry.curvature_at(layer).subs(
-        {geometry.CHI_1: 1 + mp.mpf("1e-12"), geometry.CHI_2: 2, geometry.CURVATURE: 3}
+    solved = geometry.derive("tanh")["curvature-solved"].equation.lhs
+    near = solved.subs(
+        {
+            geometry.LAYER: layer - 1,
+            geometry.CHI_1: 1 + mp.mpf("1e-12"),
+            geometry.CHI_2: 2,
+            geometry.CURVATURE: 3,
+        }
     )
     with mp.workdps(30):
         assert abs(mp.mpf(str(near.evalf(30))) - (3 + 3 * 2 * (layer - 1))) < 1e-3
@@ -75,3 +81,22 @@ def test_filters():
     assert sum(convolution.filter_weight(5)) == 1 and convolution.filter_weight(3, "delta") == (0, 1, 0)
     with pytest.raises(ArgumentError, match="odd"):
         convolution.filter_weight(4)
+
+
+@pytest.mark.parametrize(("level", "s"), [("0.7", "0.5"), ("-1.3", "0.8"), ("2.1", "-0.4")])
+def test_rice_at_a_level_by_counting(level, s):
+    """The rate over a short time dt is the probability that h and h + hdot dt lie on two sides of the level."""
+    q, m, dt = mp.mpf(2), mp.mpf(3), mp.mpf("1e-7")
+    level, s = mp.mpf(level), mp.mpf(s)
+    values = {geometry.Q: q, geometry.CROSS: s, geometry.MOMENT: m, geometry.LEVEL: level}
+    with mp.workdps(20):
+        found = evaluate(geometry.crossing_rate(), values, 20)
+        noise = mp.sqrt(m - s**2 / q)
+
+        def passes(y):  # h = level + dt y, hdot given h is Gaussian of mean s h/q
+            h = level + dt * y
+            beyond = (s * h / q + y) / noise  # hdot above -y, in standard deviations
+            return mp.npdf(h, 0, mp.sqrt(q)) * mp.ncdf(beyond if y < 0 else -beyond)
+
+        counted = mp.quad(passes, [-12 * noise, 0, 12 * noise])
+    assert abs(found / counted - 1) < 1e-6  # of the order of dt

@@ -7,13 +7,19 @@ stays one of constant speed at any length, q' = sigma_w^2 E phi^2 + sigma_b^2, a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import mpmath
 from sympy import Abs, Eq, Expr, Piecewise, Symbol, acos, erf, exp, pi, sqrt, symbols
 
-from widelimit.theory.calculus import exact
+from widelimit.theory.calculus import exact, motion
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.gaussian.expectation import Expectation
+from widelimit.theory.calculus.layers import mean_square
 from widelimit.theory.errors import ArgumentError, InfiniteMomentError
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
 
@@ -23,7 +29,7 @@ METRIC = Symbol("g", positive=True)
 CURVATURE = Symbol("kappa_squared", positive=True)
 GAUSS = Symbol("g_G", positive=True)
 LAYER = Symbol("l", integer=True, positive=True)
-WIDTH = Symbol("k", positive=True)
+WIDTH = Symbol("k", integer=True, positive=True)
 Q = Symbol("q", positive=True)
 MOMENT, CROSS = Symbol("m", positive=True), Symbol("s", real=True)  # E hdot^2 and E h hdot of one unit
 LEVEL = Symbol("b", real=True)
@@ -72,15 +78,11 @@ def next_gauss(gauss: Expr = GAUSS, metric: Expr = METRIC) -> Expr:
     return gauss + 3 * CHI_2 / CHI_1 * metric
 
 
-@exact.takes(layer=exact.plain, first=exact.plain)
-def curvature_at(layer: Expr = LAYER, first: Expr = CURVATURE) -> Expr:
-    """kappa^2 in `layer`, solved: (first - limit) chi_1^(1 - l) + limit, limit = 3 chi_2 / (chi_1 (chi_1 - 1)).
-
-    At chi_1 = 1 it grows linearly instead, first + 3 chi_2 (l - 1).
-    """
+def _curvature_at(layer: Expr) -> Expr:
+    """kappa^2 in `layer`, solved: (first - limit) chi_1^(1 - l) + limit; first + 3 chi_2 (l - 1) where chi_1 = 1."""
     limit = curvature_limit()
-    moving = (first - limit) * CHI_1 ** (1 - layer) + limit
-    return Piecewise((first + 3 * CHI_2 * (layer - 1), Eq(CHI_1, 1)), (moving, True))
+    moving = (CURVATURE - limit) * CHI_1 ** (1 - layer) + limit
+    return Piecewise((CURVATURE + 3 * CHI_2 * (layer - 1), Eq(CHI_1, 1)), (moving, True))
 
 
 def curvature_limit() -> Expr:
@@ -180,7 +182,7 @@ def _means(activation: str | Activation, closed: bool) -> tuple[Expr, Expr, Expr
 
 
 def derive(activation: str | Activation = "tanh") -> Derivation:
-    """Length, curvature and Gauss map of a circle of inputs, layer by layer.
+    """Length, curvature and Gauss map of a circle of inputs, lines and the kinks that they cross, layer by layer.
 
     Args:
         activation: a catalogue name or an expression in x.
@@ -191,58 +193,212 @@ def derive(activation: str | Activation = "tanh") -> Derivation:
     'identity'
     """
     phi = Activation.of(activation)
-    second, prime = bending(phi), slope(phi)
-    g_next, k_next = symbols("g^(l+1) kappa^2_(l+1)", positive=True)
-    source = "poole2016exponential"
-    point = {CHI_1: (1.1, 2.0), CHI_2: (0.2, 1.0), METRIC: (0.5, 2.0), CURVATURE: (0.5, 2.0), LAYER: (1, 5)}
-    scale = {SIGMA_W: (0.5, 2.0), Q: (0.3, 2.0), SIGMA_B: (0.1, 1.0)}
-    recursion = next_curvature(curvature_at(LAYER))
-    steps = (
+    bending(phi)
+    steps = (*_layer(phi), *_circle(), *_line(phi), *_crossings())
+    return Derivation(f"Curves of inputs in {phi.name} networks", steps, _ASSUMPTIONS)
+
+
+POOLE, RAGHU = "poole2016exponential", "raghu2017expressive"
+_SCALES = {SIGMA_W: (0.5, 2.0), Q: (0.3, 2.0), SIGMA_B: (0.1, 1.0)}
+_MOTION = {Q: (1.0, 2.0), CROSS: (-0.9, 0.9), MOMENT: (1.0, 2.0), LEVEL: (-1.5, 1.5)}
+
+
+def _layer(phi: Activation) -> tuple[Step, ...]:
+    """The statistics of one layer that a circle passes."""
+    length, stretch = circle_step(phi)
+    return (
+        Step(
+            "radius",
+            Eq(Symbol("q'", positive=True), length, evaluate=False),
+            "pre-activations are sums of many independent terms",
+            source=f"{POOLE}, eq. (3)",
+            domain=_SCALES,
+            left=partial(_of_layer, phi.expr, True),
+        ),
         Step(
             "stretch",
-            Eq(CHI_1, SIGMA_W**2 * Expectation(prime**2, X, Q), evaluate=False),
+            Eq(CHI_1, stretch, evaluate=False),
             "hdot' = W phi'(h) hdot, and hdot is independent of h on a circle",
-            source=f"{source}, eq. (5)",
-            domain=scale,
-            kind="definition",
+            source=f"{POOLE}, eq. (5)",
+            domain=_SCALES,
+            left=partial(_of_layer, slope(phi), False),
         ),
         Step(
             "bend",
-            Eq(CHI_2, SIGMA_W**2 * Expectation(second**2, X, Q), evaluate=False),
+            Eq(CHI_2, circle_bend(phi), evaluate=False),
             "the second derivative of the curve contains phi'' hdot^2",
-            source=f"{source}, eq. (8)",
-            domain=scale,
-            kind="definition",
+            source=f"{POOLE}, eq. (8)",
+            domain=_SCALES,
+            left=partial(_of_layer, slope(phi).diff(X), False),
         ),
+    )
+
+
+def _circle() -> tuple[Step, ...]:
+    """Length, curvature and Gauss map, given chi_1 and chi_2."""
+    g_next, k_next, length = symbols("g^(l+1) kappa^2_(l+1) S", positive=True)
+    point = {CHI_1: (1.1, 2.0), CHI_2: (0.1, 0.6), METRIC: (0.5, 2.0), CURVATURE: (1.0, 2.0), LAYER: (1, 5)}
+    return (
         Step(
             "length",
             Eq(g_next, next_metric(), evaluate=False),
             "the mean square of phi'(h) hdot",
-            source=f"{source}, eq. (9)",
+            source=f"{POOLE}, eq. (9)",
             domain=point,
-            kind="definition",
+            left=partial(_by, motion.stretched, "chi_1 g"),
+        ),
+        Step(
+            "arc-length",
+            Eq(length, length_of(), evaluate=False),
+            "the speed sqrt(g) along the whole circle, per root of the width",
+            domain=point,
+            left=partial(_by, motion.arc_length, "g"),
         ),
         Step(
             "curvature",
             Eq(k_next, next_curvature(), evaluate=False),
             "E (phi'' hdot^2)^2 = 3 E phi''^2 g^2 for Gaussian hdot; the old bend shrinks by the stretch",
-            source=f"{source}, eq. (9)",
+            source=f"{POOLE}, eq. (9)",
             domain=point,
-            kind="definition",
+            left=partial(_by, motion.curved, "chi_1 chi_2 g kappa_squared"),
         ),
         Step(
             "curvature-solved",
-            Eq(curvature_at(LAYER + 1), recursion, evaluate=False),
+            Eq(_curvature_at(LAYER + 1), next_curvature(_curvature_at(LAYER)), evaluate=False),
             "a linear recursion with constant coefficients",
-            source=source,
+            source=POOLE,
+            domain=point,
+        ),
+        Step(
+            "curvature-limit",
+            Eq(next_curvature(curvature_limit()), curvature_limit(), evaluate=False),
+            "its fixed point, which attracts where chi_1 > 1",
+            source=POOLE,
             domain=point,
         ),
         Step(
             "gauss-map",
             Eq(next_gauss(CURVATURE * METRIC), next_curvature() * next_metric(), evaluate=False),
             "the tangent turns at the rate of the curvature: g_G = kappa^2 g",
-            source=f"{source}, section 3.2",
+            source=f"{POOLE}, section 3.2",
             domain=point,
         ),
     )
-    return Derivation(f"A circle of inputs in {phi.name} networks", steps, _ASSUMPTIONS)
+
+
+def _line(phi: Activation) -> tuple[Step, ...]:
+    """Any curve: how h and hdot move on together."""
+    prime = slope(phi)
+    domain = {**_SCALES, Q: (1.0, 2.0), CROSS: (-0.9, 0.9)}
+    along, across = {**domain, MOMENT: (1.0, 2.0)}, {**domain, ACROSS: (0.2, 1.0)}
+    names = symbols("q' s' m'", real=True)
+    because = "hdot' = W phi'(h) hdot, where hdot is (s/q) h and a part independent of h"
+    functions = ((phi.expr, phi.expr, 0, 0), (phi.expr, prime, 0, 1), (prime, prime, 1, 1))
+    steps = [
+        Step(
+            name,
+            Eq(symbol, formula, evaluate=False),
+            because,
+            source=POOLE,
+            domain=along,
+            left=partial(_moved, one),
+        )
+        for name, symbol, formula, one in zip(
+            ("line-length", "line-cross", "line-motion"), names, line_step(phi), functions, strict=True
+        )
+    ]
+    stretched, turned = across_step(phi)
+    last = Step(
+        "line-across",
+        Eq(Symbol("a'", nonnegative=True), stretched + (CROSS / Q) ** 2 * turned, evaluate=False),
+        "the same for a = m - s^2/q, in a form that keeps its digits where hdot is nearly along h",
+        source=POOLE,
+        domain=across,
+        left=partial(_moved_across, functions),
+    )
+    return (*steps, last)
+
+
+def _crossings() -> tuple[Step, ...]:
+    """Kinks that a unit passes, and a published bound of growth."""
+    rate, on_ray, at_origin, growth = symbols("r r_0 n_0 f", nonnegative=True)
+    bound = {SIGMA_W: (1.0, 3.0), SIGMA_B: (0.1, 1.0), WIDTH: (2, 30)}
+    return (
+        Step(
+            "crossings",
+            Eq(rate, crossing_rate(), evaluate=False),
+            "E |hdot| given h = b, times the density of h at b (Rice)",
+            source="rice1944mathematical",
+            domain=_MOTION,
+            left=partial(_by, motion.crossing_rate, "q s m b"),
+        ),
+        Step(
+            "crossings-on-ray",
+            Eq(on_ray, crossing_rate_on_ray(), evaluate=False),
+            "a unit that only changes its size passes b when its size does",
+            domain=_MOTION,
+            left=partial(_by, motion.crossing_rate_on_ray, "q s b"),
+        ),
+        Step(
+            "crossings-at-origin",
+            Eq(at_origin, crossings_at_origin(), evaluate=False),
+            "two rays to the origin: units that have opposite signs on them",
+            domain={CORRELATION: (-0.9, 0.9)},
+            left=partial(_by, motion.opposite_signs, "rho"),
+        ),
+        *(
+            Step(
+                f"published-growth-{name}",
+                Eq(growth, published_growth(name), evaluate=False),
+                because,
+                source=f"{RAGHU}, theorem 1",
+                domain=bound,
+                left=partial(_published, name),
+            )
+            for name, because in (
+                (
+                    "relu",
+                    "Jensen's bound with half of the units active, times sqrt(2), which the order hides",
+                ),
+                ("hard_tanh", "the same with the share 1/sqrt(sigma_w^2 + sigma_b^2) of units active"),
+            )
+        ),
+    )
+
+
+# what names stand for, by numbers -------------------------------------------------------------------------------------
+
+
+def _by(function: Any, names: str, values: Mapping[Symbol, Any], dps: int) -> Any:
+    """A function of the numbers that symbols of these names have."""
+    numbers = {symbol.name: mpmath.mpmathify(value) for symbol, value in values.items()}
+    return function(*(numbers[name] for name in names.split()))
+
+
+def _of_layer(function: Expr, bias: bool, values: Mapping[Symbol, Any], dps: int) -> Any:
+    q, weight, beside = (mpmath.mpmathify(values[s]) for s in (Q, SIGMA_W, SIGMA_B))
+    return mean_square(function, q, dps, weight, beside if bias else 0)
+
+
+def _moved(functions: tuple, values: Mapping[Symbol, Any], dps: int) -> Any:
+    """E f(h) hdot^a g(h) hdot^b after the weights, and the variance of the biases where no derivative is taken."""
+    one, other, *powers = functions
+    q, s, weight, bias = (mpmath.mpmathify(values[symbol]) for symbol in (Q, CROSS, SIGMA_W, SIGMA_B))
+    moment = values[ACROSS] + s**2 / q if ACROSS in values else values[MOMENT]
+    mean = motion.product(one, other, (q, s, mpmath.mpmathify(moment)), tuple(powers), dps)
+    return weight**2 * mean + (bias**2 if sum(powers) == 0 else 0)
+
+
+def _moved_across(functions: tuple, values: Mapping[Symbol, Any], dps: int) -> Any:
+    length, cross, moment = (_moved(one, values, dps) for one in functions)
+    return moment - cross**2 / length
+
+
+def _published(activation: str, values: Mapping[Symbol, Any], dps: int) -> Any:
+    weight, bias = (mpmath.mpmathify(values[s]) for s in (SIGMA_W, SIGMA_B))
+    units = int(values[WIDTH])
+    if activation == "hard_tanh":
+        return motion.binomial_growth(weight, units, 1 / mpmath.sqrt(weight**2 + bias**2))
+    half = mpmath.mpf(1) / 2
+    others = motion.binomial_growth(weight, units - 1, half) / mpmath.sqrt(units - 1)
+    return mpmath.sqrt(2 * units) * others

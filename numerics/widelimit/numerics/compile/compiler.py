@@ -136,7 +136,8 @@ class Compiled:
     def _flat(self, values: Sequence[Any]) -> tuple[tuple[int, ...], list[Array]]:
         arrays = np.broadcast_arrays(*(np.asarray(value, self._dtype) for value in values))
         return arrays[0].shape if arrays else (), [
-            np.ascontiguousarray(array).reshape(-1) for array in arrays
+            np.array(array, order="C").reshape(-1)
+            for array in arrays  # copies: NumPy warns of views of one element
         ]
 
     def _shaped(self, rows: Array, shape: tuple[int, ...]) -> Any:

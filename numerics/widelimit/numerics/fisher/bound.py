@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from sympy import log
+from sympy import Symbol, log
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
@@ -91,6 +91,12 @@ def jacobian_bound(
     ... )
     >>> few.jacobians.round(3).tolist(), many.jacobians.round(3).tolist()
     ([1.0, 1.0, 1.0], [4.409, 2.914, 1.0])
+    >>> round(many.whole, 2), round(many.largest_learning_rate, 9)
+    (3337.71, 0.000599213)
+    >>> jacobian_bound(
+    ...     "tanh", sigma_w=1.2, depth=2, width=40.0, samples=30, square=True, weights="orthogonal"
+    ... ).jacobians.round(4).tolist()
+    [1.7029, 1.44, 1.0]
     """
     square, biases = arguments.flag("square", square), arguments.flag("biases", biases)
     depth = costs.affordable("depth", arguments.count("depth", depth), seconds=SECONDS)
@@ -123,7 +129,14 @@ def jacobian_bound(
     layers = norms * jacobians
     decoupled = np.minimum(activities(run, samples, inputs) + one, norms) * jacobians
     whole = float(layers.sum())
-    return JacobianBound(layers, decoupled, float(layers.max()), whole, 2.0 / whole, jacobians)
+    return JacobianBound(layers, decoupled, float(layers.max()), whole, learning_rate()(whole), jacobians)
+
+
+@functools.cache
+def learning_rate() -> Compiled:
+    """The largest stable learning rate as a function of the largest eigenvalue."""
+    eigenvalue = Symbol("lambda_max", positive=True)
+    return compile(theory.largest_learning_rate(eigenvalue), (eigenvalue,), name="rate")
 
 
 def largest_jacobians(run: Propagation, outputs: int, weights: str = "gaussian") -> np.ndarray:

@@ -54,6 +54,14 @@ def propagation(
     """Run the statistics up and down a network with `widths` (input, hidden layers ...), karakida2019universal
     eqs. (6-10). `activation`: one, or one for each hidden layer ("linear" where none stands). `sigma_w`, `sigma_b`:
     numbers, or one for each weighted layer, the readout last.
+
+    Raises `ArgumentError` for wrong arguments, `DomainError` where a variance vanishes or overflows.
+
+    >>> run = propagation("relu", sigma_w=2**0.5, sigma_b=0.0, widths=[100, 50], input_moment=1.0, input_overlap=0.0)
+    >>> run.forward.round(6).tolist(), run.forward_pair.round(6).tolist()  # two orthogonal inputs: 1/pi
+    ([1.0, 1.0], [0.0, 0.31831])
+    >>> run.backward.round(6).tolist(), run.backward_pair.round(6).tolist()
+    ([1.0, 1.0], [0.5, 1.0])
     """
     moment = arguments.single("input_moment", arguments.positive("input_moment", input_moment))
     overlap = arguments.single(

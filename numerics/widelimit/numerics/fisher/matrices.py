@@ -13,11 +13,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from sympy import Symbol
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.fisher.bound import JacobianBound, jacobian_bound
+from widelimit.numerics.fisher.bound import JacobianBound, jacobian_bound, learning_rate
 from widelimit.numerics.fisher.depths import SECONDS, Propagation, named, propagation, require_possible
 from widelimit.numerics.fisher.spread import Spread, spread
 from widelimit.numerics.results import by_value
@@ -77,21 +76,25 @@ class Statistics:
 @functools.cache
 def _formulas() -> Compiled:
     t = theory
-    expressions = (
-        t.parameters(),
-        t.mean(),
-        t.second_moment(),
-        t.outlier(),
-        t.bulk(),
-    )
+    expressions = (t.parameters(), t.mean(), t.second_moment(), t.outlier(), t.bulk(), t.largest())
     return compile(expressions, (t.KAPPA_1, t.KAPPA_2, t.ALPHA, t.WIDTH, t.OUTPUTS, t.SAMPLES), name="fisher")
 
 
 @functools.cache
-def learning_rate() -> Compiled:
-    """The largest stable learning rate as a function of the largest eigenvalue."""
-    eigenvalue = Symbol("lambda_max", positive=True)
-    return compile(theory.largest_learning_rate(eigenvalue), (eigenvalue,), name="rate")
+def _layers() -> tuple[Compiled, Compiled, Compiled]:
+    t = theory
+    shares = (t.BELOW_RATIO, t.ALPHA, t.BACKWARD, t.FORWARD)
+    return (
+        compile(t.layer_weights(), (t.WIDTH_RATIO, t.BELOW_RATIO), name="layer_weights"),
+        compile(t.layer_share(), shares, name="layer_share"),
+        compile(t.bias_share(), (t.BACKWARD_SUM, t.ALPHA, t.WIDTH, t.KAPPA_1), name="bias_share"),
+    )
+
+
+@functools.cache
+def _condition_number() -> Compiled:
+    t = theory
+    return compile(t.condition_number(), (t.KAPPA_1, t.KAPPA_2, t.SAMPLES), name="condition_number")
 
 
 def predict(
@@ -127,11 +130,25 @@ def predict(
         inputs: whether all pairs overlap by exactly input_overlap ("equal") or as Gaussian inputs do ("gaussian"),
             which spreads the bulk further; "auto": equal where the input is wide enough for that many samples.
 
-    Raises `ArgumentError` for an overlap that so many inputs cannot have.
+    Raises `ArgumentError` for an overlap that so many inputs cannot have, `DomainError` where no float holds the
+    eigenvalues, `InfiniteMomentError` where E phi'^4 is infinite.
 
     >>> s = predict("relu", sigma_w=2**0.5, sigma_b=0.1**0.5, depth=3, width=800.0, samples=60, outputs=2)
     >>> round(s.kappa_1, 6), round(s.kappa_2, 6), round(s.largest, 2)
     (1.433333, 0.428906, 1069.55)
+    >>> s.parameters, round(s.mean, 8), round(s.second_moment, 6), round(s.bias_share, 8)
+    (1920000.0, 0.00358333, 1.290813, 0.00116279)
+    >>> round(s.bulk, 4), round(s.condition_number, 4), round(s.largest_learning_rate, 9)
+    (40.1771, 26.621, 0.001815119)
+
+    Fifty centred inputs share nothing: finite width spreads their one level.
+
+    >>> s = predict("tanh", sigma_w=1.5, depth=2, width=200.0, samples=50, outputs=3)
+    >>> round(s.outlier, 4), round(s.largest, 4), round(s.top, 4)
+    (6.7043, 11.3887, 12.9157)
+    >>> predict(input_overlap=-0.02, samples=100)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    widelimit.theory.errors.ArgumentError: Argument `input_overlap` must be at least -0.010101 = ...
     """
     depth = costs.affordable("depth", arguments.count("depth", depth), seconds=SECONDS)
     chosen = (
@@ -163,7 +180,15 @@ def predict(
 def statistics(run: Propagation, *, samples: int, outputs: int, inputs: str = "auto") -> Statistics:
     """The same from what `propagation` found: `samples` inputs and `outputs` outputs (`predict` has the equations).
 
-    Raises `ArgumentError` for an overlap that so many inputs cannot have.
+    Raises `ArgumentError` for an overlap that so many inputs cannot have, `DomainError` where no float holds the
+    eigenvalues, `InfiniteMomentError` where E phi'^4 is infinite.
+
+    >>> run = propagation(
+    ...     "erf", sigma_w=1.4, sigma_b=0.3, widths=[300.0, 200.0, 400.0], input_moment=1.0, input_overlap=0.2
+    ... )
+    >>> s = statistics(run, samples=50, outputs=1)
+    >>> round(s.alpha, 4), round(s.kappa_1, 4), round(s.kappa_2, 4), round(s.largest, 2)
+    (0.875, 1.6425, 0.2483, 96.67)
     """
     samples, outputs = (
         arguments.count("samples", samples),
@@ -172,10 +197,13 @@ def statistics(run: Propagation, *, samples: int, outputs: int, inputs: str = "a
     require_possible(run, samples)
     scale = float(run.widths[-1])
     ratio = run.widths / scale
-    alpha = float(np.sum(ratio[1:] * ratio[:-1]))
-    kappa_1 = float(np.sum(ratio * run.backward * run.forward)) / alpha
-    kappa_2 = float(np.sum(ratio * run.backward_pair * run.forward_pair)) / alpha
-    parameters, mean, second, outlier, bulk = _formulas()(kappa_1, kappa_2, alpha, scale, outputs, samples)
+    weights, share, by_biases = _layers()
+    alpha = float(np.sum(weights(ratio[1:], ratio[:-1])))
+    kappa_1 = float(np.sum(share(ratio, alpha, run.backward, run.forward)))
+    kappa_2 = float(np.sum(share(ratio, alpha, run.backward_pair, run.forward_pair)))
+    parameters, mean, second, outlier, bulk, wide = _formulas()(
+        kappa_1, kappa_2, alpha, scale, outputs, samples
+    )
     if not (math.isfinite(second) and second > 0):
         raise DomainError(
             f"The Fisher matrix of {named(run.activations)} with {len(run.lengths)} hidden layers has eigenvalues that "
@@ -183,12 +211,18 @@ def statistics(run: Propagation, *, samples: int, outputs: int, inputs: str = "a
         )
     found = spread(run, samples, outputs, inputs)
     clear = found.outlier is not None and found.outlier < outlier * (1 + NEGLIGIBLE)
-    largest = outlier if clear or samples == 1 else max(found.edge, found.outlier or 0.0)
-    biases = float(np.sum(run.backward)) / (alpha * scale * kappa_1)
-    low, high = sorted((max(outlier, 0.0), max(bulk, 0.0))) if samples > 1 else (outlier, outlier)
-    condition = high / low if low > 0 else math.inf
+    largest = wide if clear or samples == 1 else max(found.edge, found.outlier or 0.0)
+    biases = float(by_biases(np.sum(run.backward), alpha, scale, kappa_1))
+    condition = _condition(kappa_1, kappa_2, samples, outlier, bulk)
     top = largest * found.outputs
     return Statistics(
         kappa_1, kappa_2, alpha, parameters, mean, second, largest, bulk, condition, learning_rate()(top), biases,
         outlier, top,
     )  # fmt: skip
+
+
+def _condition(kappa_1: float, kappa_2: float, samples: int, outlier: float, bulk: float) -> float:
+    """The larger of the two levels over the smaller: 1 where there is one sample, infinite where a level is zero."""
+    if samples == 1:
+        return 1.0
+    return float(_condition_number()(kappa_1, kappa_2, samples)) if min(outlier, bulk) > 0 else math.inf

@@ -1,4 +1,4 @@
-"""How far finite width spreads the levels of the Fisher matrix (equations and symbols: ``theory.fisher_spread``).
+"""How far finite width spreads the levels of the Fisher matrix (equations and symbols: ``theory.fisher.spread``).
 
 spread      from a network's statistics to its edge, its outlier and the factor of its outputs
 Layers      strengths and populations of the layers, from the inputs up
@@ -24,6 +24,7 @@ from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.fisher.depths import Propagation
 from widelimit.numerics.fisher.slopes import slope_moments
 from widelimit.numerics.results import by_value
+from widelimit.theory import fisher
 from widelimit.theory.errors import ArgumentError, ConvergenceError
 from widelimit.theory.fisher import spread as theory
 
@@ -53,7 +54,19 @@ class Spread:
 
 
 def spread(run: Propagation, samples: int, outputs: int, inputs: str = "auto") -> Spread:
-    """Spread the levels of `samples` inputs and `outputs` outputs; `inputs`: auto, equal or gaussian."""
+    """Spread the levels of `samples` inputs and `outputs` outputs; `inputs`: auto, equal or gaussian.
+
+    Raises `ArgumentError` for more equal inputs than fit, `ConvergenceError` where the edge is not found,
+    `InfiniteMomentError` where E phi'^4 is infinite.
+
+    >>> from widelimit.numerics.fisher.depths import propagation
+    >>> run = propagation(
+    ...     "erf", sigma_w=1.4, sigma_b=0.3, widths=[300.0, 200.0, 400.0], input_moment=1.0, input_overlap=0.2
+    ... )
+    >>> found = spread(run, samples=50, outputs=3)
+    >>> round(found.edge, 4), round(found.outlier, 4), round(found.outputs, 6)  # the bulk alone is at 9.76
+    (15.7949, 97.5871, 1.069653)
+    """
     gaussian = _gaussian(run, samples, inputs)
     same, pair = (
         run.widths / samples * part
@@ -64,7 +77,7 @@ def spread(run: Propagation, samples: int, outputs: int, inputs: str = "auto") -
     lengths = _lengths(run, same) if samples > 1 else (0.0, 0.0)
     top, place = _levels(run, own, same, pair, samples, gaussian, rest, *lengths)
     along = samples == 1 or (place is not None and place > top)
-    shares = same + (samples - 1) * pair if along else same - pair
+    shares = _two_levels()(same, pair, samples)[0 if along else 1]
     return Spread(top, place, _outputs(run, shares, outputs, samples, along))
 
 
@@ -87,7 +100,7 @@ def _levels(
     Of a matrix with `same` on its diagonal and `pair` off it, summed over layers: `own` times sample covariances of the
     layers besides `rest`, of variance `noise` and third cumulant `skew`, on the diagonal.
     """
-    outlier, bulk = float(np.sum(same + (samples - 1) * pair)), float(np.sum(same - pair))
+    outlier, bulk = (float(np.sum(level)) for level in _two_levels()(same, pair, samples))
     if samples == 1:
         return outlier, outlier
     share = min(1.0, max(0.0, outlier / bulk)) if bulk > 0 else 1.0
@@ -105,6 +118,16 @@ def _levels(
     flat, moved = clear(_without_spread(layers), replace(found, trace=-math.inf)), clear(layers, found)
     place = None if flat is None or moved is None else outlier + moved - flat
     return bulk + found.mean - found.level, place
+
+
+@functools.cache
+def _two_levels() -> Compiled:
+    """Along the mean over samples and across it: of a matrix with kappa_1 on the diagonal, kappa_2 off it."""
+    t = fisher
+    matrix = {t.ALPHA: 1, t.WIDTH: t.SAMPLES}
+    return compile(
+        (t.outlier().subs(matrix), t.bulk().subs(matrix)), (t.KAPPA_1, t.KAPPA_2, t.SAMPLES), name="levels_of"
+    )
 
 
 def _gaussian(run: Propagation, samples: int, inputs: str) -> bool:

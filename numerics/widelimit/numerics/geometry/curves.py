@@ -21,7 +21,7 @@ from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import DomainError, InfiniteMomentError, NoFixedPointError
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
-__all__ = ["Circle", "Line", "line", "predict"]
+__all__ = ["Circle", "Line", "line", "predict", "published_growth"]
 
 SECONDS = 1e-3  # of a layer
 
@@ -109,6 +109,11 @@ def predict(
     >>> c = predict("x*tanh(x)", sigma_w=1.1, sigma_b=0.2, q=0.5, depth=4)
     >>> round(c.metric[-1], 4), [round(s, 3) for s in c.stretch]  # chi_1 falls as the circle shrinks
     (0.1338, [0.856, 0.786, 0.693, 0.575])
+    >>> c = predict("tanh", sigma_w=2.0, sigma_b=0.3, depth=3)
+    >>> round(c.curvature[-1], 4), round(c.curvature_limit, 4)
+    (3.9789, 6.6227)
+    >>> round(c.length[-1], 4), round(c.gauss_length[-1], 4)
+    (14.4203, 28.7643)
     """
     phi = Activation.of(activation)
     depth = costs.affordable("depth", arguments.count("depth", depth), seconds=SECONDS)
@@ -177,3 +182,25 @@ def _at_fixed_point(phi: Activation, sw: float, sb: float, q: float) -> tuple[fl
     if not 0.0 < end < math.inf or bend_at is None:
         return None
     return float(advance(end, sw, sb)[1]), float(bend_at(end, sw))
+
+
+def published_growth(
+    activation: str = "relu", sigma_w: float = 1.5, sigma_b: float = 0.0, width: int = 100
+) -> float:
+    """Return the factor per layer of a published lower bound of a trajectory's length (raghu2017expressive).
+
+    sigma_w sqrt(k/(k + 1)) for ReLU, sigma_w sqrt(k)/sqrt(r^2 + k r) with r^2 = sigma_w^2 + sigma_b^2 for hard_tanh, of
+    width k. It is no rate: the order that it bounds hides a constant, and lengths grow by sqrt(chi_1), `Circle.growth`.
+
+    Raises `ArgumentError` for other activations.
+
+    >>> round(published_growth("relu", sigma_w=1.5, width=100), 6)
+    1.492556
+    >>> predict("relu", sigma_w=1.5, q=1.0, depth=1).growth  # smaller by sqrt(2)
+    1.0606601717798212
+    """
+    formula = theory.published_growth(arguments.choice("activation", activation, ("relu", "hard_tanh")))
+    growth = compile(formula, (SIGMA_W, SIGMA_B, theory.WIDTH), name="published_growth")
+    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
+    sb = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    return float(growth(sw, sb, arguments.count("width", width)))

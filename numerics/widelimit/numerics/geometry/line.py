@@ -110,6 +110,12 @@ def line(
     0.5
     >>> line([1.0, 0.2], [-1.0, -0.2], sigma_w=1.0, depth=2).crossings.round(6).tolist()  # through the origin
     [1.0, 0.5]
+    >>> out = line([1.0, 0.0], [3.0, 0.0], activation="hard_tanh", sigma_w=2.0)  # on a ray: units that outgrow a kink
+    >>> out.crossings.round(6).tolist()  # P(1/3 < abs(w) sqrt(2) < 1), w ~ N(0, 1)
+    [0.334164]
+    >>> out = line([1.0, 0.0], [0.5, 1.0], activation="hard_tanh", sigma_w=2.0, sigma_b=0.3, depth=2)
+    >>> out.length.round(6).tolist(), out.crossings.round(6).tolist()
+    ([1.581139, 2.193864, 2.981138], [0.544051, 0.712055])
     """
     phi = Activation.of(activation)
     first, last = (arguments.vector(name, value) for name, value in (("start", start), ("end", end)))

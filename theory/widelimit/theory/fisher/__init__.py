@@ -1,25 +1,35 @@
 """Eigenvalues of the Fisher information matrix of wide networks: mean, spread, largest.
 
-formulas  statistics in the limit of large width, learning rates, `derive`
-spread    edges of the bulk where samples or outputs do not overlap
+formulas    statistics in the limit of large width, learning rates
+spread      edges of the bulk where samples or outputs do not overlap
+derivation  `derive`; steps of the spread in `spread_steps`, what names stand for in `checks`, `spread_checks`
 """
 
+from widelimit.theory.fisher.derivation import (
+    derive,
+)
 from widelimit.theory.fisher.formulas import (
     ALPHA,
+    BACKWARD,
+    BACKWARD_SUM,
+    BELOW_RATIO,
+    FORWARD,
     KAPPA_1,
     KAPPA_2,
     MOMENT,
     OUTPUTS,
     W_ZETA,
     WIDTH,
+    WIDTH_RATIO,
     W,
+    bias_share,
     bulk,
     condition_number,
-    derive,
-    kappa,
     largest,
     largest_learning_rate,
     layer_gain,
+    layer_share,
+    layer_weights,
     mean,
     outlier,
     parameters,
@@ -35,6 +45,10 @@ from widelimit.theory.kernel import (
 
 __all__ = [
     "ALPHA",
+    "BACKWARD",
+    "BACKWARD_SUM",
+    "BELOW_RATIO",
+    "FORWARD",
     "KAPPA_1",
     "KAPPA_2",
     "MOMENT",
@@ -42,15 +56,18 @@ __all__ = [
     "SAMPLES",
     "SIGMA_W",
     "WIDTH",
+    "WIDTH_RATIO",
     "W_ZETA",
     "W",
+    "bias_share",
     "bulk",
     "condition_number",
     "derive",
-    "kappa",
     "largest",
     "largest_learning_rate",
     "layer_gain",
+    "layer_share",
+    "layer_weights",
     "mean",
     "outlier",
     "parameters",

@@ -10,32 +10,22 @@ follows. The former is the largest unless kappa_2 is negative. How finite width 
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, IndexedBase, Max, Sum, Symbol, symbols
+from sympy import Expr, Max, Symbol
 
 from widelimit.theory.calculus import exact
-from widelimit.theory.calculus.activation import Activation
-from widelimit.theory.calculus.activation import x as X
-from widelimit.theory.calculus.derivation import Derivation, Step
-from widelimit.theory.calculus.gaussian.expectation import Expectation
-from widelimit.theory.fisher import checks
 from widelimit.theory.fisher.spread import SAMPLES
-from widelimit.theory.fisher.spread import steps as spread_steps
-from widelimit.theory.kernel import Q1, Q2, RHO, SIGMA_B, SIGMA_W, expectation, slope
+from widelimit.theory.kernel import SIGMA_W
 
 KAPPA_1 = Symbol("kappa_1", positive=True)
 KAPPA_2 = Symbol("kappa_2", real=True)  # negative where the samples' mean is taken out
 ALPHA = Symbol("alpha", positive=True)
 WIDTH = Symbol("M", positive=True)
-OUTPUTS = Symbol("C", positive=True)
+OUTPUTS = Symbol("C", integer=True, positive=True)
 W, W_ZETA = Symbol("w", positive=True), Symbol("w_zeta", positive=True)
 MOMENT = Symbol("v", positive=True)  # mean square of an input's components
-
-_ASSUMPTIONS = (
-    "widths go to infinity in proportion; the number of outputs stays finite",
-    "inputs are independent; the gradient of a layer is independent of its activities",
-    "bias gradients are left out: they add sum_l qtilde^l / sum_l alpha_(l-1) qtilde^l qhat^(l-1) / M relative "
-    "to the rest",
-)
+WIDTH_RATIO, BELOW_RATIO = Symbol("alpha_l", positive=True), Symbol("alpha_(l-1)", positive=True)
+BACKWARD, FORWARD = Symbol("qtilde^l", real=True), Symbol("qhat^(l-1)", real=True)
+BACKWARD_SUM = Symbol("qtilde", positive=True)  # over the layers
 
 
 def outlier() -> Expr:
@@ -95,119 +85,19 @@ def layer_gain(weights: str = "gaussian") -> Expr:
     return gain / (1 + W) if weights == "orthogonal" else gain
 
 
-def kappa() -> Expr:
-    """sum_l alpha_(l-1)/alpha qtilde^l qhat^(l-1): kappa_1 with the statistics of one input, kappa_2 with
-    those of two.
+def layer_weights() -> Expr:
+    """alpha_l alpha_(l-1): the number of weights between two layers over M^2; alpha is its sum below hidden layers."""
+    return WIDTH_RATIO * BELOW_RATIO
+
+
+def layer_share() -> Expr:
+    """alpha_(l-1)/alpha qtilde^l qhat^(l-1): what the weights of one layer add to kappa (karakida2019universal).
+
+    Summed over layers it is kappa_1 with the statistics of one input, kappa_2 with those of two.
     """
-    layer, depth = Symbol("l", integer=True), Symbol("L", integer=True, positive=True)
-    width, backward, forward = IndexedBase("alpha"), IndexedBase("qtilde"), IndexedBase("qhat")
-    return Sum(width[layer - 1] / ALPHA * backward[layer] * forward[layer - 1], (layer, 1, depth))
+    return BELOW_RATIO / ALPHA * BACKWARD * FORWARD
 
 
-def derive(activation: str | Activation = "relu") -> Derivation:
-    """The recursions behind kappa_1 and kappa_2 for `activation`, and what they say about the eigenvalues of F.
-
-    Args:
-        activation: a catalogue name or an expression in x.
-
-    >>> derive("tanh").result.lhs
-    eta_max
-    """
-    phi = Activation.of(activation)
-    q, q_next, qhat, qtilde = symbols("q^l q^(l+1) qhat^l qtilde^(l+1)", positive=True)
-    q_back = Symbol("qtilde^l", positive=True)
-    lambda_max, lambda_min, eta = symbols("lambda_max lambda_min eta_max", positive=True)
-    one, pair = (
-        {q: (0.3, 2.0), qtilde: (0.2, 1.0), qhat: (0.2, 1.0)},
-        {Q1: (0.3, 2.0), Q2: (0.3, 2.0), RHO: (-0.9, 0.9)},
-    )
-    scales = {SIGMA_W: (0.5, 2.0), SIGMA_B: (0.1, 1.0)}
-    eigenvalues = {
-        KAPPA_1: (1.0, 2.0),
-        KAPPA_2: (-0.02, 0.9),
-        ALPHA: (1.0, 4.0),
-        WIDTH: (100.0, 1000.0),
-        OUTPUTS: (1.0, 5.0),
-        SAMPLES: (5, 12),
-    }
-    source = "karakida2019universal"
-    trace = OUTPUTS * (outlier() + (SAMPLES - 1) * bulk())
-    square = OUTPUTS * (outlier() ** 2 + (SAMPLES - 1) * bulk() ** 2)
-    steps = (
-        Step(
-            "forward",
-            Eq(q_next, SIGMA_W**2 * Expectation(phi.expr**2, X, q) + SIGMA_B**2, evaluate=False),
-            "pre-activations are sums of many independent terms",
-            source=f"{source}, eq. (6)",
-            domain={**one, **scales},
-            kind="definition",
-        ),
-        Step(
-            "forward-pair",
-            Eq(Symbol("qhat_st^l", real=True), expectation(phi.expr), evaluate=False),
-            "two different inputs give jointly Gaussian pre-activations",
-            source=f"{source}, eq. (7)",
-            domain=pair,
-            kind="definition",
-        ),
-        Step(
-            "backward",
-            Eq(q_back, SIGMA_W**2 * qtilde * Expectation(slope(phi) ** 2, X, q), evaluate=False),
-            "weights of the forward and backward pass are taken as independent",
-            source=f"{source}, eq. (9)",
-            domain={**one, **scales},
-            kind="definition",
-        ),
-        Step(
-            "backward-pair",
-            Eq(
-                Symbol("qtilde_st^l", real=True),
-                SIGMA_W**2 * qtilde * expectation(slope(phi)),
-                evaluate=False,
-            ),
-            "the same for the product of the gradients of two inputs",
-            source=f"{source}, eq. (10)",
-            domain={**pair, **one, **scales},
-            kind="definition",
-        ),
-        Step(
-            "largest",
-            Eq(lambda_max, largest(), evaluate=False),
-            "per output, the Gram matrix of the gradients is alpha M / T times kappa_1 on the diagonal, kappa_2 off it",
-            source=f"{source}, theorem 4",
-            domain=eigenvalues,
-            left=checks.largest,
-        ),
-        Step(
-            "mean",
-            Eq(trace / parameters(), mean(), evaluate=False),
-            "the trace over the number of parameters",
-            source=f"{source}, theorem 1",
-            domain=eigenvalues,
-        ),
-        Step(
-            "second-moment",
-            Eq(square / parameters(), second_moment(), evaluate=False),
-            "the trace of the square over the number of parameters",
-            source=f"{source}, theorem 3",
-            domain=eigenvalues,
-        ),
-        Step(
-            "condition-number",
-            Eq(lambda_max / lambda_min, condition_number(), evaluate=False),
-            "one eigenvalue along the mean over samples, T - 1 equal ones across it",
-            source=source,
-            domain=eigenvalues,
-            left=checks.condition_number,
-        ),
-        *spread_steps(),
-        Step(
-            "learning-rate",
-            Eq(eta, largest_learning_rate(), evaluate=False),
-            "near a minimum the Hessian of the mean squared loss is F; steps are stable below 2 / lambda_max",
-            source=f"{source}, section 4",
-            domain=eigenvalues,
-            left=checks.learning_rate,
-        ),
-    )
-    return Derivation(f"Fisher information of {phi.name} networks", steps, _ASSUMPTIONS)
+def bias_share() -> Expr:
+    """sum_l qtilde^l / (alpha M kappa_1): what gradients by biases would add to the trace, relative to it."""
+    return BACKWARD_SUM / (ALPHA * WIDTH * KAPPA_1)

@@ -25,9 +25,7 @@ J_l J_l' of the outputs' derivatives, from the readout down.
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, Symbol, sqrt
-
-from widelimit.theory.calculus.derivation import Step
+from sympy import Expr, Symbol
 
 SAMPLES = Symbol("T", integer=True, positive=True)
 TRACE = Symbol("m", negative=True)  # of the resolvent, over the samples
@@ -49,7 +47,8 @@ LENGTH = Symbol(
 VARIED, SKEWED, FACTOR = (Symbol(n, nonnegative=True) for n in ("w", "t", "epsilon"))
 
 SECOND, FOURTH, FOURTH_PAIR = (Symbol(n, positive=True) for n in ("mu_1", "mu_2", "nu"))
-CORRELATION, UNITS = Symbol("rho", real=True), Symbol("M", positive=True)
+CORRELATION, UNITS = Symbol("rho", real=True), Symbol("M", integer=True, positive=True)
+FIRST_GIVEN, SECOND_GIVEN, THIRD_GIVEN, FOURTH_GIVEN = (Symbol(f"g_{k}", real=True) for k in (1, 2, 3, 4))
 VARIANCE, PAIR = Symbol("v_l", positive=True), Symbol("c_l", real=True)  # E phi^2 and E phi phi of layer l
 VARIANCE_BELOW, PAIR_BELOW = Symbol("v_(l-1)", positive=True), Symbol("c_(l-1)", real=True)
 
@@ -116,35 +115,19 @@ def multiplied() -> tuple[Expr, Expr]:
     ) * grown + 2 * LENGTH**3
 
 
-def single_layer_edge() -> Expr:
-    """beta p (1 + sqrt(gamma))^2: the upper edge of one layer alone (Marchenko and Pastur)."""
-    return STRENGTH * FIXED * (1 + sqrt(ASPECT)) ** 2
+def kurtosis_along() -> tuple[Expr, Expr]:
+    """(fourth, second): moments of phi'_1 + ... + phi'_T over T samples, given what the samples share.
+
+    The samples are independent given that; g_k = E phi'^k. Their ratio, fourth over second squared after both are
+    averaged over what is shared, says how unequal the units are that the mean over samples sees.
+    """
+    n = SAMPLES
+    fourth = FOURTH_GIVEN + (n - 1) * (4 * THIRD_GIVEN * FIRST_GIVEN + 3 * SECOND_GIVEN**2)
+    fourth += (n - 1) * (n - 2) * (6 * SECOND_GIVEN * FIRST_GIVEN**2 + (n - 3) * FIRST_GIVEN**4)
+    return n * fourth, n * (SECOND_GIVEN + (n - 1) * FIRST_GIVEN**2)
 
 
-def steps() -> tuple[Step, ...]:
-    """The spread of one layer, where the equations can be solved: its edge, and the place of its outlier."""
-    alone = {BELOW: 0, CARRIED: 0}
-    level = location().subs(
-        {LEVELS: across().subs(SHRINKAGE, shrinkage().subs(alone)), REST: 0, NOISE: 0, SKEW: 0}
-    )
-    at_edge = level.subs(TRACE, -1 / (STRENGTH * FIXED * sqrt(ASPECT) * (1 + sqrt(ASPECT))))
-    spike = Symbol("ell", positive=True)
-    clear = level.subs(TRACE, -1 / (STRENGTH * FIXED * (spike - 1 + ASPECT)))
-    domain = {STRENGTH: (0.5, 2.0), FIXED: (0.5, 2.0), ASPECT: (0.05, 0.9)}
-    return (
-        Step(
-            "spread",
-            Eq(at_edge, single_layer_edge(), evaluate=False),
-            "T samples of M units are no multiple of the identity: one layer alone has the law of Marchenko and "
-            "Pastur, whose edge is where z(m) is stationary",
-            source="fan2020spectra",
-            domain=domain,
-        ),
-        Step(
-            "stands-clear",
-            Eq(clear, STRENGTH * FIXED * spike * (1 + ASPECT / (spike - 1)), evaluate=False),
-            "the mean over samples, ell times the level of their differences, is found at the place of a spike",
-            source="baik2005phase",
-            domain={**domain, spike: (3.0, 9.0)},
-        ),
-    )
+def kurtosis_across() -> tuple[Expr, Expr]:
+    """(second, first): moments of phi'_1^2 + ... + phi'_T^2 over T samples, given what the samples share."""
+    n = SAMPLES
+    return n * (FOURTH_GIVEN + (n - 1) * SECOND_GIVEN**2), n * SECOND_GIVEN
