@@ -150,10 +150,10 @@ def network() -> Network:
         gradients = [[1]]
         for rows in reversed(layers[1:]):
             gradients.insert(0, [_dot(column, gradients[0]) for column in zip(*rows, strict=True)])
-        for k, (delta, below) in enumerate(zip(gradients, activities, strict=False)):
-            total[0] += sum((d * h) ** 2 for d in delta for h in below)
+        for k, (delta, units) in enumerate(zip(gradients, activities, strict=False)):
+            total[0] += sum((d * h) ** 2 for d in delta for h in units)
             total[1] += _dot(delta, delta)
-            qhat[k] += Fraction(_dot(below, below), len(below))
+            qhat[k] += Fraction(_dot(units, units), len(units))
             qtilde[k] += _dot(delta, delta)
     networks = 2 ** sum(sizes)
     return Network(
