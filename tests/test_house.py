@@ -1,5 +1,6 @@
 """The house follows its plan: engines, one room a topic on each floor, contracts in the order of the topics."""
 
+import ast
 import tomllib
 from pathlib import Path
 
@@ -74,3 +75,18 @@ def test_a_room_with_several_files_says_what_is_where():
             if face.parent.name != floor and not {"claims", "simulate"} & {face.parent.name}:
                 silent += [f"{face.parent.relative_to(ROOT)}: {name}" for name in files if name not in said]
     assert not silent, silent
+
+
+def test_no_name_of_a_face_hides_a_file():
+    """``geometry.line`` is a function or a file: what the face exports must not bear a file's name, or it is lost."""
+    hidden = []
+    for floor in ENGINES:
+        for face in (ROOT / floor / "widelimit" / floor).rglob("__init__.py"):
+            exported = {
+                alias.asname or alias.name
+                for node in ast.parse(face.read_text()).body
+                if isinstance(node, ast.ImportFrom) and not (node.module or "").endswith(face.parent.name)
+                for alias in node.names
+            } | {node.name for node in ast.parse(face.read_text()).body if isinstance(node, ast.FunctionDef)}
+            hidden += [f"{face.parent.relative_to(ROOT)}: {name}" for name in exported & rooms(face.parent)]
+    assert not hidden, hidden

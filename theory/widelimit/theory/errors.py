@@ -6,6 +6,8 @@ Messages about arguments have one form: ``Argument `sigma_w` must be positive, b
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class WidelimitError(Exception):
     """Root of every exception that widelimit raises on purpose."""
@@ -29,7 +31,7 @@ class ArgumentError(InputError):
         super().__init__(f"Argument `{argument}` {must}, but {what}." + (f" {help}" if help else ""))
         self.argument = argument
 
-    def __reduce__(self) -> tuple:  # travels between processes as its message
+    def __reduce__(self) -> tuple[Any, ...]:  # travels between processes as its message
         return (_rebuild, (type(self), self.args, self.__dict__))
 
 
@@ -94,8 +96,8 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _rebuild(cls: type, args: tuple, state: dict) -> Exception:
-    error: Exception = cls.__new__(cls)  # type: ignore[call-overload]
+def _rebuild(cls: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
+    error: Exception = cls.__new__(cls)
     error.args = args
     error.__dict__.update(state)
     return error

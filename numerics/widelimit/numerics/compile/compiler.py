@@ -158,7 +158,7 @@ class Compiled:
 
 
 @typeof_impl.register(Compiled)
-def _typeof_compiled(value: Compiled, context: Any) -> types.Type:
+def _typeof_compiled(value: Compiled, _context: Any) -> types.Type:
     return types.Dispatcher(value.njit)
 
 

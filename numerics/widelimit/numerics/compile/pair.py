@@ -182,7 +182,7 @@ def conditioned(
         inner_errors[0] = max(inner_errors[0], float(errors.max()))
         return values[0]
 
-    def product(t: Array, rows: Array) -> Array:
+    def product(t: Array, _rows: Array) -> Array:
         flat = t.ravel()
         parts = [
             smoothed(function, width, shape, sign * math.sqrt(width) * common * flat)

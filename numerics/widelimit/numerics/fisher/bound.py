@@ -21,7 +21,7 @@ from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.fisher.depths import SECONDS, Propagation, propagation, require_possible
 from widelimit.numerics.fisher.spread import activities
-from widelimit.numerics.jacobian.slopes import slope_law
+from widelimit.numerics.jacobian.slope_laws import slope_law
 from widelimit.numerics.results import by_value
 from widelimit.theory import fisher as theory
 from widelimit.theory.calculus.activation import Activation

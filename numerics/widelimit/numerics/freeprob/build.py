@@ -41,7 +41,7 @@ def product_law(
         return SpectralLaw(name, None, [], atoms, moments)
     branch = Branch(system, log_mean + np.log(1e3 * spread), np.pi / 2)
     if len(system.factors) == 1:
-        intervals = _cut(_exact_intervals(system, atoms), system.factors[0])
+        intervals = _cut(_exact_intervals(system), system.factors[0])
     else:
         intervals = detect_intervals(
             branch, system.tail, log_mean, sum(a for x, a in atoms if x == -np.inf), _hard(factors)
@@ -146,9 +146,7 @@ def _hard(factors: Sequence[Factor]) -> bool:
     return order > 1.5
 
 
-def _exact_intervals(
-    system: ProductSystem, atoms: Sequence[tuple[float, float]]
-) -> list[tuple[float, float]]:
+def _exact_intervals(system: ProductSystem) -> list[tuple[float, float]]:
     """Complement of the images of {zeta > 0 real, off the slopes' support: log z real and increasing}."""
     ends = [x for component in system.factors[0].slopes.components for x in component]
     gaps = [(0.0, ends[0]), *zip(ends[1::2], [*ends[2::2], np.inf], strict=True)]

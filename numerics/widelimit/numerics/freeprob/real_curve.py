@@ -294,7 +294,7 @@ def _parameter(product, kind, q, one):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pieces(product, measure, ends, masses, bounds, unit):
+def _pieces(product, measure, ends, masses, unit):
     """Rows of pieces: every gap between consecutive `ends` (low, high), in every class that its values reach.
 
     `masses`: those of ends that are isolated atoms, else zero. `unit`: what the parameter is counted from.
@@ -386,10 +386,7 @@ def gaps(mode: int, one: Half, two: Half | None, unit: float, power: float = 0.0
     In the coordinate of the law: z for sums and powers, log z for products. `unit`: logarithm of the scale of sums.
     """
     other = one if two is None else two
-    tables = [
-        _pieces(mode == PRODUCT, half.measure, half.ends, half.masses, half.bounds, unit)
-        for half in (one, other)
-    ]
+    tables = [_pieces(mode == PRODUCT, half.measure, half.ends, half.masses, unit) for half in (one, other)]
     if two is None:
         tables[1] = tables[1][:1]
     found = _images(mode, one.measure, tables[0], one.bounds, other.measure, tables[1], other.bounds, power)

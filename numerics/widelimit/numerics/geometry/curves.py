@@ -1,7 +1,7 @@
 """Curves of inputs in wide networks: length, curvature, Gauss map, kinks crossed, layer by layer.
 
 `predict` follows a circle of any radius, `line` any straight line of inputs exactly, and counts the kinks of the
-activation that its image crosses (``line``).
+activation that its image crosses (`lines`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import numpy as np
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.geometry.line import Line, line
 from widelimit.numerics.results import by_value
 from widelimit.theory import geometry as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import DomainError, InfiniteMomentError, NoFixedPointError
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
-__all__ = ["Circle", "Line", "line", "predict", "published_growth"]
+__all__ = ["Circle", "predict", "published_growth"]
 
 SECONDS = 1e-3  # of a layer
 

@@ -1,7 +1,7 @@
 """Laws of the squared singular values of deep networks' Jacobians.
 
 spectra   `spectrum` of a network, classes at great depth, residual networks; `predict` for the command line
-slopes    the law of phi'^2 at random pre-activations, as a factor of free products
+slope_laws    the law of phi'^2 at random pre-activations, as a factor of free products
 pieces, contours    its Cauchy transform where phi' is piecewise simple, and by contour integrals elsewhere
 """
 

@@ -23,7 +23,7 @@ from widelimit.numerics.freeprob import SpectralLaw
 from widelimit.numerics.freeprob import law as law_of
 from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.products import Factor, Slopes
-from widelimit.numerics.jacobian.slopes import slope_law, slope_pieces
+from widelimit.numerics.jacobian.slope_laws import slope_law, slope_pieces
 from widelimit.numerics.meanfield.maps import maps
 from widelimit.numerics.results import by_value
 from widelimit.theory.calculus.activation import Activation

@@ -71,7 +71,7 @@ class Spectrum:
             raise ArgumentError(
                 "signal", "must be zero where an eigenvalue is zero", float(u[s == 0].max()), help
             )
-        return cls._grouped(s, p, u)
+        return cls.grouped(s, p, u)
 
     def in_units(self) -> tuple[Spectrum, float]:
         """The same spectrum in units of (nearly) its largest eigenvalue, a power of two, so that no digit changes."""
@@ -79,7 +79,8 @@ class Spectrum:
         return Spectrum(self.eigenvalues / unit, self.weights, self.signal, self.rank_fraction), unit
 
     @classmethod
-    def _grouped(cls, s: Array, p: Array, u: Array) -> Spectrum:
+    def grouped(cls, s: Array, p: Array, u: Array) -> Spectrum:
+        """Merge equal eigenvalues `s` with shares `p` and signals `u`, largest first."""
         values, group = np.unique(-s, return_inverse=True)
         weight, carried = np.bincount(group, weights=p), np.bincount(group, weights=u)
         kept = values < 0
@@ -109,7 +110,7 @@ class Spectrum:
         p = np.concatenate(
             [*(f * x.weights for f, x in zip(ranked, spectra, strict=True)), [1 - math.fsum(ranked)]]
         )
-        return cls._grouped(s, np.maximum(p, 0.0), np.concatenate([*(x.signal for x in spectra), [0.0]]))
+        return cls.grouped(s, np.maximum(p, 0.0), np.concatenate([*(x.signal for x in spectra), [0.0]]))
 
     @classmethod
     def from_quantile(
@@ -193,7 +194,7 @@ class Spectrum:
             centre, half = (panels[1:] + panels[:-1])[:, None] / 2, np.diff(panels)[:, None] / 2
             tail = np.exp(centre + half * x)
             k, count = np.concatenate([k, tail.ravel()]), np.concatenate([count, (half * w * tail).ravel()])
-        return cls._grouped(k**-a, count / count.sum(), scale * count * k**-b)
+        return cls.grouped(k**-a, count / count.sum(), scale * count * k**-b)
 
     @property
     def mean(self) -> float:
@@ -250,7 +251,7 @@ def _settle(
         if before is not None and (np.abs(now - before) <= _AGREE * np.abs(now).max(initial=1.0)).all():
             if abs(p.sum() - 1) > 1e-8:
                 raise ArgumentError("density", "must integrate to 1", but=f"integrates to {p.sum():.10g}")
-            return Spectrum._grouped(s, p / p.sum(), u)
+            return Spectrum.grouped(s, p / p.sum(), u)
         before = now
     raise ConvergenceError(
         "The quadrature over the spectrum did not settle with 1024 nodes. Give each smooth piece of the density on its "

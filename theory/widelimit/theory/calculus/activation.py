@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sympy import Expr, Poly, S, expand
+from sympy import Expr, Poly, S, Symbol, expand
 from sympy.core.function import FunctionClass
 from sympy.core.relational import Relational
 
@@ -85,7 +85,7 @@ class Activation:
         return _bounded(lambda: _parsed(text), text)
 
     @staticmethod
-    def of(activation: str | Activation | Expr | Callable) -> Activation:
+    def of(activation: str | Activation | Expr | Callable[..., Any]) -> Activation:
         """Return an activation from a catalogue name (with parameters), an expression as text, SymPy, or a callable.
 
         Callables are followed with a symbol in place of a number (`tracing`), torch modules included. Raises
@@ -159,7 +159,7 @@ class Activation:
         return tuple(found)
 
     @property
-    def parameters(self) -> frozenset:
+    def parameters(self) -> frozenset[Symbol]:
         """Free symbols other than `x`."""
         return frozenset(self.expr.free_symbols - {x})
 

@@ -41,7 +41,7 @@ def within(calls: int, function: Callable[[], Result]) -> Result:
         return function()
     left = calls
 
-    def count(frame: Any, event: str, argument: Any) -> None:
+    def count(frame: Any, event: str, _argument: Any) -> None:
         nonlocal left
         left -= 1
         # a generator that is being closed cannot pass it on: Python would print it and go on

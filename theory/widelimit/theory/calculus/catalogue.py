@@ -53,7 +53,9 @@ class Rule:
         """Return phi(argument) with parameters by position or by name."""
         return self.build(exact.plain("argument", argument), *self.filled(given, named))
 
-    def filled(self, given: tuple, named: Mapping[str, object] = MappingProxyType({})) -> tuple[Expr, ...]:
+    def filled(
+        self, given: tuple[object, ...], named: Mapping[str, object] = MappingProxyType({})
+    ) -> tuple[Expr, ...]:
         """Complete parameters by defaults and check them: numbers, or SymPy expressions in symbols."""
         if len(given) > len(self.parameters):
             raise ParseError(f"Activation '{self.name}' takes {len(self.parameters)} parameter(s).")

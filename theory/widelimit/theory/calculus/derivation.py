@@ -63,7 +63,7 @@ class Step(Equations):
     assumptions: tuple[str, ...] = ()
     domain: Mapping[Symbol, tuple[float, float]] = field(default_factory=dict)
     kind: str = "identity"
-    limit: tuple | None = None
+    limit: tuple[Any, ...] | None = None
     evaluate: Evaluator | None = field(default=None, compare=False)
     left: Side | None = field(default=None, compare=False)
     right: Side | None = field(default=None, compare=False)

@@ -229,7 +229,9 @@ def numbers(name: str, value: object, help: str = "", *, symbols: bool = False) 
     return [number(name, one, help, symbols=symbols) for one in value]
 
 
-def pairs(name: str, value: object, must: str, help: str = "", *, infinite: bool = False) -> list[tuple]:
+def pairs(
+    name: str, value: object, must: str, help: str = "", *, infinite: bool = False
+) -> list[tuple[Expr, Expr]]:
     """Return a list of pairs of exact numbers or expressions, such as atoms (location, mass) or ends of intervals."""
     if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
         raise ArgumentError(name, must, value, _with_text(value, help))
@@ -256,7 +258,9 @@ def too_large(value: Expr) -> bool:
         except OverflowError:
             return True
     if isinstance(value, Float):
-        return value != 0 and value._mpf_[2] + value._mpf_[3] > LARGEST  # exponent + bits of the mantissa
+        return (
+            bool(value != 0) and value._mpf_[2] + value._mpf_[3] > LARGEST
+        )  # exponent + bits of the mantissa
     return False
 
 

@@ -12,7 +12,7 @@ from sympy.printing.mathml import MathMLPresentationPrinter
 _KEPT = {"amp", "lt", "gt", "quot", "apos"}
 
 
-class _Printer(MathMLPresentationPrinter):
+class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]  # SymPy is untyped
     """SymPy's printer with `Piecewise` as cases, names of functions as they are, sums differentiated in brackets."""
 
     def _print_AppliedUndef(self, expr: Any) -> Any:
@@ -79,7 +79,7 @@ def _escape(node: Any) -> None:
             _escape(child)
 
 
-def _numbered(match: re.Match) -> str:
+def _numbered(match: re.Match[str]) -> str:
     name = match.group(1)
     if name in _KEPT or f"{name};" not in html5:
         return match.group(0)

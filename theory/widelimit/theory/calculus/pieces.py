@@ -8,7 +8,7 @@ of abs(x)**0.7 has a pole there. Values at a break are limits from one side; `ex
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -70,7 +70,7 @@ class Pieces:
         cases = [(e, self.variable < b) for e, b in zip(self.exprs, self.breaks, strict=False)]
         return Piecewise(*cases, (self.exprs[-1], True))
 
-    def map(self, function) -> Pieces:
+    def map(self, function: Callable[[Expr], Expr]) -> Pieces:
         """Apply a function to each smooth expression."""
         return merged(self.variable, self.breaks, tuple(function(e) for e in self.exprs))
 
@@ -229,7 +229,7 @@ def _split(expr: Expr, variable: Symbol) -> Pieces:
     if isinstance(expr, KINKED):  # new breaks where the sign of an argument, or of a difference, changes
         more = []
         for low, high in cells:
-            args = [at(part, low, high) for part in parts]
+            args = [before(part, high) for part in parts]
             differences = [args[0]] if len(args) == 1 or isinstance(expr, Heaviside) else _pairs(args)
             for difference in differences:
                 more += [r for r in real_roots(difference, variable) if inside(r, low, high)]
@@ -237,7 +237,7 @@ def _split(expr: Expr, variable: Symbol) -> Pieces:
         cells = cells_of(breaks)
     exprs = []
     for low, high in cells:
-        args = [at(part, low, high) for part in parts]
+        args = [before(part, high) for part in parts]
         exprs.append(_resolve(expr, args, variable, low, high))
     return merged(variable, breaks, exprs)
 
@@ -250,7 +250,7 @@ def _cut(pieces: Pieces) -> Pieces:
     if not more:
         return pieces
     breaks = sorted_breaks([*pieces.breaks, *more])
-    return merged(x, breaks, [at(pieces, low, high) for low, high in cells_of(breaks)])
+    return merged(x, breaks, [before(pieces, high) for _, high in cells_of(breaks)])
 
 
 def _powers(e: Expr, x: Symbol, fractional: bool = False) -> set[Expr]:
@@ -314,8 +314,8 @@ def exponent(e: Expr, x: Symbol, b: Expr, side: int) -> Expr:
     return _limit(simplify(t * near.diff(t) / near), t, S.Zero, 1)
 
 
-def at(pieces: Pieces, low: Expr, high: Expr) -> Expr:
-    """Return the smooth expression of `pieces` on a cell that none of its breaks cuts."""
+def before(pieces: Pieces, high: Expr) -> Expr:
+    """Return the smooth expression of `pieces` on a cell that ends at `high` and that none of its breaks cuts."""
     for b, e in zip(pieces.breaks, pieces.exprs, strict=False):
         if not less(b, high):
             return e
@@ -346,7 +346,7 @@ def _plain(end: Expr) -> Expr:
 def less(a: Expr, b: Expr) -> bool:
     """Compare two ends, symbols allowed where the answer does not depend on them."""
     if a is S.NegativeInfinity or b is S.Infinity:
-        return a != b
+        return bool(a != b)
     if a is S.Infinity or b is S.NegativeInfinity:
         return False
     return _sign(b - a) > 0
@@ -481,7 +481,7 @@ def _split_piecewise(expr: Piecewise, variable: Symbol) -> Pieces:
     exprs = []
     for low, high in cells_of(finest):
         index = next(i for i, (a, b) in enumerate(cells_of(breaks)) if not less(low, a) and not less(b, high))
-        exprs.append(at(inner[index], low, high))
+        exprs.append(before(inner[index], high))
     return merged(variable, finest, exprs)
 
 

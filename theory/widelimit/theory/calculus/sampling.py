@@ -21,13 +21,13 @@ FINE = 80  # digits for differences of high order
 _HUGE = 2**30  # bits before the point from which on a number counts as infinite
 _ANGLE = 2**12  # bits before the point up to which sines are computed
 
-_UNARY: Mapping[type, Callable] = {
+_UNARY: Mapping[type, Callable[..., Any]] = {
     sympy.log: mpmath.log, sympy.sinh: mpmath.sinh, sympy.cosh: mpmath.cosh, sympy.tanh: mpmath.tanh,
     sympy.atan: mpmath.atan, sympy.asinh: mpmath.asinh, sympy.erf: mpmath.erf, sympy.erfc: mpmath.erfc,
     sympy.Abs: abs, sympy.sign: mpmath.sign, sympy.asin: mpmath.asin, sympy.acos: mpmath.acos,
     sympy.acosh: mpmath.acosh, sympy.atanh: mpmath.atanh,
 }  # fmt: skip
-_PERIODIC: Mapping[type, Callable] = {sympy.sin: mpmath.sin, sympy.cos: mpmath.cos}
+_PERIODIC: Mapping[type, Callable[..., Any]] = {sympy.sin: mpmath.sin, sympy.cos: mpmath.cos}
 
 
 def value(expr: Expr, variable: Symbol | None = None, point: Any = 0, *, digits: int = DIGITS) -> Any:

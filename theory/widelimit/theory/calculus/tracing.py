@@ -29,7 +29,7 @@ BY_NAME = (
 _CERTAIN = "Write the activation as an expression in `x`, such as 'x*tanh(x)'."
 
 
-def from_callable(function: Callable) -> Expr:
+def from_callable(function: Callable[..., Any]) -> Expr:
     """Return what a callable does to `x`, as an expression.
 
     Raises `ParseError` where the callable cannot be followed: it branches on a value, is no function of one unit, is
@@ -52,7 +52,7 @@ def from_module(module: Any) -> Expr:
     return from_callable(module)
 
 
-def _run(function: Callable, what: str) -> Expr:
+def _run(function: Callable[..., Any], what: str) -> Expr:
     try:
         found = function(_Traced(x))
     except ParseError as error:

@@ -248,7 +248,7 @@ def apply(name: str, args: Sequence[Term], named: Mapping[str, Any] | None = Non
     raise ParseError(f"'{name}' is not a function that widelimit knows." + (suggest(name) or WRITE))
 
 
-def _called(name: str, key: str, args: list, keywords: dict[str, Any]) -> Term:
+def _called(name: str, key: str, args: list[Any], keywords: dict[str, Any]) -> Term:
     function, fewest, most = FUNCTIONS[key]
     if None in args and key not in ("clip", "clamp"):
         raise ParseError(f"Function '{name}' takes numbers and functions of x, not None.")

@@ -13,6 +13,7 @@
 m**3 + 3*m**2 - m*z + 3*m + 1
 """
 
+from widelimit.theory.freeprob.atoms import Atom
 from widelimit.theory.freeprob.derivations import derive
 from widelimit.theory.freeprob.known import (
     arcsine,
@@ -27,7 +28,7 @@ from widelimit.theory.freeprob.known import (
     semicircle,
     wishart_product,
 )
-from widelimit.theory.freeprob.law import Atom, Law, Made, g, m, z
+from widelimit.theory.freeprob.law import Law, Made, g, m, z
 from widelimit.theory.freeprob.series import noncrossing_partitions
 
 __all__ = [

@@ -48,7 +48,7 @@ g = conversion.g
 Made = tuple[Literal["sum", "product", "power", "corner"], "Law", "Law | Expr"]
 
 
-Recipe = tuple[str, tuple, tuple]  # an operation, its arguments, those with names
+Recipe = tuple[str, tuple[Any, ...], tuple[Any, ...]]  # an operation, its arguments, those with names
 
 
 def _recorded(method: Callable[..., Law]) -> Callable[..., Law]:
@@ -80,7 +80,8 @@ def _rebuilt(recipe: Recipe) -> Law:
     operation, args, named = recipe
     if operation not in OPERATIONS:
         raise ArgumentError("recipe", "must name an operation on laws", operation)
-    return getattr(Law, operation)(*args, **dict(named))
+    found: Law = getattr(Law, operation)(*args, **dict(named))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +196,7 @@ class Law:
     def __hash__(self) -> int:
         return id(self) if self.recipe is None else hash(self.recipe)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         if self.recipe is None:
             raise TypeError(
                 f"The law {self.name} was not made by an operation on laws, so it cannot be pickled."
@@ -205,7 +206,7 @@ class Law:
     def __copy__(self) -> Law:
         return self
 
-    def __deepcopy__(self, memo: dict) -> Law:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Law:
         return self
 
     @property

@@ -88,7 +88,7 @@ def derive(activation: Kind = "relu", weights: str = "orthogonal") -> Derivation
     if prob is not None:
         steps += _closed_steps(prob, weights)
     else:
-        steps += _parametric_steps(phi, weights)
+        steps += _parametric_steps(weights)
     ratio = variance_ratio(weights).subs({mu_1: first, mu_2: second})
     steps.append(
         Step(
@@ -224,7 +224,7 @@ def _closed_steps(prob: Expr, weights: str) -> list[Step]:
     return steps
 
 
-def _parametric_steps(phi: Activation, weights: str) -> list[Step]:
+def _parametric_steps(weights: str) -> list[Step]:
     w, zeta = Symbol("w"), Symbol("zeta")
     master = Function("M_D")(zeta)
     return [

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sympy import (
     Expr,
@@ -546,7 +546,7 @@ def _nodes(a: Activation) -> dict[str, Expectation]:
     return found
 
 
-class _Lazy(dict):
+class _Lazy(dict[Any, Any]):
     """Closed forms of `nodes`, found when asked for."""
 
     def __init__(self, a: Activation) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import mpmath
 from sympy import Derivative, Eq, Expr, Function, Rational, S, Symbol
 
-from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import Activation, x
 from widelimit.theory.calculus.derivation import Step
 from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.calculus.gaussian.quadrature import legendre
@@ -42,7 +42,14 @@ def steps(a: Activation) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def _value(name: str, symbol: Expr, node: Expr, closed: Expr, because: str, domain: Mapping) -> Step:
+def _value(
+    name: str,
+    symbol: Expr,
+    node: Expr,
+    closed: Expr,
+    because: str,
+    domain: Mapping[Symbol, tuple[float, float]],
+) -> Step:
     """An expectation: an identity with its closed form, or a definition if it has none."""
     if closed == node:
         return Step(name, equal(symbol, node), because, domain=domain, kind="definition")
@@ -345,7 +352,7 @@ class _Defect:
 def _rotated(a: Activation, q: Any, e: Any, dps: int) -> Any:
     from widelimit.theory.calculus.gaussian.expectation import branched
 
-    phi = branched(a.expr, m.x, dps).functions[0]
+    phi = branched(a.expr, x, dps).functions[0]
     reach = mpmath.sqrt(2 * mpmath.log(10) * (dps + 5))
     root, along, across = mpmath.sqrt(q), mpmath.sqrt(1 - e / 2), mpmath.sqrt(e / 2)
 

@@ -28,4 +28,5 @@ def derive(result: str = "test-error") -> Derivation:
     """
     result = exact.one_of("result", result, RESULTS)
     modules = (test_error, phases, penalty, power, features)
-    return next(one.DERIVATIONS[result]() for one in modules if result in one.DERIVATIONS)
+    found: Derivation = next(one.DERIVATIONS[result]() for one in modules if result in one.DERIVATIONS)
+    return found

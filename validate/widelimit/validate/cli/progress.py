@@ -18,7 +18,7 @@ _EVERY = 20.0  # seconds between two lines where there is no terminal
 def watching(quiet: bool) -> Iterator[Watch]:
     """Yield the callback that `run.validate` takes as `progress`."""
     if quiet or sys.stderr is None:
-        yield lambda done, total, label, elapsed: None
+        yield lambda _done, _total, _label, _elapsed: None
     elif sys.stderr.isatty():
         with _bar() as watch:
             yield watch
@@ -43,7 +43,7 @@ def _bar() -> Iterator[Watch]:
     )
     with shown:
         task = shown.add_task("", total=None)
-        yield lambda done, total, label, elapsed: shown.update(
+        yield lambda done, total, label, _elapsed: shown.update(
             task, completed=done, total=total, description=label
         )
 

@@ -38,7 +38,7 @@ def _stoppable() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _stop(number: int, frame: Any) -> NoReturn:
+def _stop(_number: int, _frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
@@ -139,7 +139,7 @@ def falsify(
             level=level,
             seed=seed,
             claims_from=claims_from or (),
-            progress=lambda done, total, inputs, verdict: watch(done, total, verdict, 0.0),
+            progress=lambda done, total, _inputs, verdict: watch(done, total, verdict, 0.0),
         )
     if json:
         print(tables.json_text(tables.attributes(found)))

@@ -67,7 +67,7 @@ class Counterfactual:
     name: str
     explanation: str
     predict: Callable[[Inputs], np.ndarray]
-    applies: Callable[[Inputs], bool] = lambda inputs: True
+    applies: Callable[[Inputs], bool] = lambda _inputs: True
 
     def __post_init__(self) -> None:
         checks.functions(self, "predict", "applies")
@@ -122,13 +122,13 @@ class Claim:
     predict: Callable[[Inputs], np.ndarray]
     simulate: Callable[[Inputs, int, Sequence[int], Backend], np.ndarray]
     counterfactuals: tuple[Counterfactual, ...]
-    rows: Callable[[Inputs], Sequence[Inputs]] = lambda inputs: ({},)
+    rows: Callable[[Inputs], Sequence[Inputs]] = lambda _inputs: ({},)
     derivation: Callable[[Inputs], Derivation] | None = None
     exponent: float = 1.0
     margin: float = 0.02
     scale: Callable[[np.ndarray], np.ndarray] | None = None
     location: Literal["mean", "median"] = "mean"
-    valid: Callable[[Inputs], bool] = lambda inputs: True
+    valid: Callable[[Inputs], bool] = lambda _inputs: True
     size_name: str = "width"
     quantity: str = ""
     observable: str = ""

@@ -57,7 +57,7 @@ def grid(one: Interval) -> tuple[Callable[[int], float], int, int]:
     if not one.low <= simplest <= one.high:
         raise ArgumentError("simplest", "must lie in its interval", simplest)
     if one.low == one.high:
-        return (lambda number: one.low), 0, 0
+        return (lambda _number: one.low), 0, 0
     if one.low > 0 and math.log10(one.high) - math.log10(one.low) > _DECADES:
         low, middle, high = (math.log(number) for number in (one.low, simplest, one.high))
         stride = (high - low) / STEPS

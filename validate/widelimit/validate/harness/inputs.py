@@ -100,7 +100,7 @@ def first_moments(data: str, sigma_w: float, sigma_b: float) -> tuple[float, flo
 
 
 @lru_cache(maxsize=8)
-def _cached_matrix(name: str, modified: int) -> np.ndarray:
+def _cached_matrix(name: str, _modified: int) -> np.ndarray:
     return load_matrix(name)
 
 

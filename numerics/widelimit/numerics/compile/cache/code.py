@@ -64,7 +64,7 @@ def seal(module: ModuleType) -> None:
         if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
             kept: Any = vars(value).get("_cache")
             if isinstance(kept, FunctionCache):  # it was declared with cache=True
-                impl = kept._impl
+                impl = kept._impl  # noqa: SLF001 - numba has no door to where it keeps machine code
                 vars(kept)["_cache_file"] = _Sealed(
                     _FOLDER, impl.filename_base, impl.locator.get_source_stamp()
                 )

@@ -7,7 +7,7 @@ growth    whether it exists
 special    special functions that SymPy lacks
 """
 
-from widelimit.theory.calculus.gaussian.closed import closed
+import widelimit.theory.calculus.gaussian.closed  # noqa: F401 - closed forms register themselves with `Expectation`
 from widelimit.theory.calculus.gaussian.expectation import Expectation
 
-__all__ = ["Expectation", "closed"]
+__all__ = ["Expectation"]

@@ -36,7 +36,7 @@ from widelimit.theory.calculus.pieces import KINKED, one_sided, split
 from widelimit.theory.errors import ArgumentError, DomainError, ParseError, shown
 
 
-class Expectation(Expr):
+class Expectation(Expr):  # type: ignore[misc]  # SymPy is untyped
     """Gaussian expectation of one or two variables.
 
     >>> from sympy import symbols, tanh
@@ -68,7 +68,8 @@ class Expectation(Expr):
                 raise ArgumentError("covariance", "must have variances of zero or more", tuple(moments))
         if len(moments) == 3 and moments[2].is_number and moments[2].is_comparable and abs(moments[2]) > 1:
             raise ArgumentError("covariance", "must have a correlation from -1 to 1", moments[2])
-        return Expr.__new__(cls, integrand, names, moments)
+        node: Expectation = Expr.__new__(cls, integrand, names, moments)
+        return node
 
     @property
     def integrand(self) -> Expr:
@@ -86,12 +87,14 @@ class Expectation(Expr):
         return tuple(self.args[2])
 
     @property
-    def free_symbols(self) -> set:
+    def free_symbols(self) -> set[Symbol]:
         """Symbols of the integrand other than the bound ones, and those of the covariance."""
-        return (self.args[0].free_symbols - set(self.variables)) | self.args[2].free_symbols
+        found: set[Symbol] = self.args[0].free_symbols - set(self.variables)
+        moments: set[Symbol] = self.args[2].free_symbols
+        return found | moments
 
     @property
-    def bound_symbols(self) -> list:
+    def bound_symbols(self) -> list[Symbol]:
         """The bound variables."""
         return list(self.variables)
 
@@ -126,10 +129,11 @@ class Expectation(Expr):
 
     def _renamed(self) -> Expectation:
         fresh = {v: Dummy(v.name, **v.assumptions0) for v in self.variables}
-        return self.func(self.args[0].xreplace(fresh), Tuple(*fresh.values()), self.args[2])
+        return Expectation(self.args[0].xreplace(fresh), tuple(fresh.values()), self.args[2])
 
     def _eval_is_real(self) -> bool | None:
-        return self.args[0].is_real
+        real: bool | None = self.args[0].is_real
+        return real
 
     def _eval_is_nonnegative(self) -> bool | None:
         return True if self.args[0].is_nonnegative else None
@@ -179,8 +183,8 @@ class Expectation(Expr):
                 element.appendChild(dom.createTextNode(child) if isinstance(child, str) else child)
             return element
 
-        def listing(items: Any, separator: str = ",") -> list:
-            parts: list = []
+        def listing(items: Any, separator: str = ",") -> list[Any]:
+            parts: list[Any] = []
             for item in items:
                 parts += [tag("mo", separator)] if parts else []
                 parts.append(printer._print(item))

@@ -7,11 +7,12 @@ or near c = 1 the tensor product of panels in (x, y). Two rules must agree, else
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from operator import mul
+from typing import Any
 
 import mpmath
 from mpmath import mpf
@@ -34,6 +35,9 @@ class Branched:
     def __call__(self, point: mpf) -> mpf:
         """Evaluate at a point."""
         return self.functions[sum(1 for b in self.breaks if b < point)](point)
+
+
+Products = Sequence[tuple[Branched, Branched]]  # f(x) g(y) as their two factors
 
 
 @lru_cache(maxsize=64)
@@ -72,7 +76,7 @@ def expectation_pair(
     qy: mpf,
     c: mpf,
     dps: int,
-    general: Callable | None = None,
+    general: Callable[..., Any] | None = None,
 ) -> mpf:
     """Return the sum of E f(x) g(y) over `products`, or E general(x, y), for Gaussians with correlation c.
 
@@ -92,7 +96,7 @@ def expectation_pair(
         )
 
 
-def _mehler(products, qx, qy, c, dps) -> Iterator[tuple[mpf, mpf]]:
+def _mehler(products: Products, qx: mpf, qy: mpf, c: mpf, dps: int) -> Iterator[tuple[mpf, mpf]]:
     """Sum Mehler's series E f g = sum_n c^n f_n g_n over Hermite coefficients.
 
     By Cauchy and Schwarz the terms from n on are at most |c|^n |f| |g|, so their number is known beforehand.
@@ -119,7 +123,9 @@ def _mehler(products, qx, qy, c, dps) -> Iterator[tuple[mpf, mpf]]:
         yield value, size or mpf(1)
 
 
-def _hermite(functions, q: mpf, panels, order: int, count: int) -> dict[Branched, tuple[list[mpf], mpf]]:
+def _hermite(
+    functions: Iterable[Branched], q: mpf, panels: Sequence[tuple[mpf, mpf]], order: int, count: int
+) -> dict[Branched, tuple[list[mpf], mpf]]:
     """Return E f(x) h_n(x/sqrt(q)) for n < count, h_n the orthonormal Hermite polynomials, and sqrt(E f^2).
 
     The recurrence runs on Hermite functions h_n exp(-z^2/4) in fixed point: they are bounded, and integers are fast.
@@ -167,7 +173,9 @@ def _hermite(functions, q: mpf, panels, order: int, count: int) -> dict[Branched
     return {f: (found[f], sizes[f]) for f in functions}
 
 
-def _tensors(products, qx, qy, c, dps, general) -> Iterator[tuple[mpf, mpf]]:
+def _tensors(
+    products: Products, qx: mpf, qy: mpf, c: mpf, dps: int, general: Callable[..., Any] | None
+) -> Iterator[tuple[mpf, mpf]]:
     """Integrate over the plane on panels as wide as the density is across its ridge."""
     widths = [mpf("4.5") * mpmath.sqrt(q * (1 - c * c)) for q in (qx, qy)]
     xs = _panels([f for f, _ in products], qx, widths[0], dps)
@@ -272,7 +280,16 @@ def _halved(panels: list[tuple[mpf, mpf]]) -> list[tuple[mpf, mpf]]:
     return [half for a, b in panels for half in ((a, (a + b) / 2), ((a + b) / 2, b))]
 
 
-def _tensor(products, xs, ys, qx, qy, c, order, general) -> tuple[mpf, mpf]:
+def _tensor(
+    products: Products,
+    xs: Any,
+    ys: Any,
+    qx: mpf,
+    qy: mpf,
+    c: mpf,
+    order: int,
+    general: Callable[..., Any] | None,
+) -> tuple[mpf, mpf]:
     """Sum over pairs of nodes; also return the sum of absolute values, the scale of rounding.
 
     The kernel exp(-(u^2 - 2 c u v + v^2)/(2(1 - c^2))) needs no exponential per pair: with v = centre + half*t its

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 from sympy import (
     Add,
@@ -188,7 +189,7 @@ class _State:
     left: tuple[int, ...]  # thresholds that are still step or sign functions
     weight: Expr
     exponent: Expr
-    memo: dict[tuple[int, ...], dict] = field(default_factory=dict)
+    memo: dict[tuple[int, ...], dict[Any, Any]] = field(default_factory=dict)
 
 
 class _Stein:

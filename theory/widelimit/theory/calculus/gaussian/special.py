@@ -5,6 +5,8 @@ Both are ordinary SymPy functions: they differentiate, evaluate at any precision
 
 from __future__ import annotations
 
+from typing import Any
+
 import mpmath
 from sympy import Expr, Function, Rational, S, asin, erf, erfc, exp, oo, pi, sqrt
 from sympy.core.function import ArgumentIndexError
@@ -26,7 +28,7 @@ def normal_density(x: Expr, variance: Expr = S.One) -> Expr:
     return exp(-(x**2) / (2 * variance)) / sqrt(2 * pi * variance)
 
 
-class erfcx(Function):
+class erfcx(Function):  # type: ignore[misc]  # SymPy is untyped
     """Scaled complementary error function `exp(z**2)*erfc(z)`, finite where its factors are not.
 
     >>> erfcx(S(0)), erfcx(S(30)).evalf(10)
@@ -65,12 +67,12 @@ class erfcx(Function):
                 value = mpmath.exp(point**2) * mpmath.erfc(point)
         return Expr._from_mpmath(value, prec)
 
-    def _latex(self, printer, exp=None) -> str:
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
         text = rf"\operatorname{{erfcx}}\left({printer._print(self.args[0])}\right)"
         return text if exp is None else f"{text}^{{{exp}}}"
 
 
-class BivariateNormalCDF(Function):
+class BivariateNormalCDF(Function):  # type: ignore[misc]
     """P(X <= h, Y <= k) for standard Gaussians X, Y with correlation rho.
 
     Plackett's identity, d/d rho = density, gives the values here:
@@ -139,11 +141,11 @@ class BivariateNormalCDF(Function):
             value = _bivariate(h, k, rho, prec)
         return Expr._from_mpmath(value, prec)
 
-    def _latex(self, printer, exp=None) -> str:
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
         text = rf"\Phi_2\left({', '.join(printer._print(arg) for arg in self.args)}\right)"
         return text if exp is None else f"{text}^{{{exp}}}"
 
-    def _mathml_presentation(self, printer):
+    def _mathml_presentation(self, printer: Any) -> Any:
         dom = printer.dom
         row, name, fence = (dom.createElement(tag) for tag in ("mrow", "msub", "mrow"))
         for tag, text in (("mi", "Φ"), ("mn", "2")):
@@ -163,7 +165,7 @@ class BivariateNormalCDF(Function):
         return row
 
 
-def _bivariate(h, k, rho, prec: int):
+def _bivariate(h: Any, k: Any, rho: Any, prec: int) -> Any:
     """Integrate the density over the correlation from 0 (rho > 0) or -1 (rho < 0): every term is positive.
 
     Starting at -1 keeps the relative accuracy of a tiny probability, which the difference from 0 would lose.
@@ -180,7 +182,7 @@ def _bivariate(h, k, rho, prec: int):
     side = mpmath.sign(rho)
     distance = abs(h - side * k)
 
-    def density(gap):  # over the angle of the correlation, measured from the nearer right angle
+    def density(gap: Any) -> Any:  # over the angle of the correlation, measured from the nearer right angle
         # (h^2 + k^2 - 2 h k sin(angle))/(2 cos(angle)^2), without its cancellation at small gaps
         half = mpmath.cos(gap / 2)
         return mpmath.exp(-(distance**2) / (2 * mpmath.sin(gap) ** 2) - side * h * k / (2 * half * half))

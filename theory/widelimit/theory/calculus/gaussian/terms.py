@@ -6,7 +6,7 @@ variables. Sines and cosines (also hyperbolic) become exponentials. What does no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sympy import (
@@ -33,6 +33,7 @@ from sympy import (
 from widelimit.theory.calculus.pieces import KINKED, Pieces, split
 
 Affine = tuple[tuple[Expr, ...], Expr]  # (coefficients of the variables, constant)
+Side = Callable[[Expr], tuple[Affine, ...]]  # the step that is 1 on one side of a break
 Key = tuple[Expr, tuple[Affine, ...], tuple[Affine, ...]]
 
 MAX_TERMS = 400
@@ -207,7 +208,7 @@ def _stepped(pieces: Pieces, variables: tuple[Symbol, ...]) -> list[_Draft]:
     ]
 
 
-def _outward(pieces: Pieces, above, below) -> Iterator[tuple[Expr, int, tuple[Affine, ...]]]:
+def _outward(pieces: Pieces, above: Side, below: Side) -> Iterator[tuple[Expr, int, tuple[Affine, ...]]]:
     breaks, exprs = pieces.breaks, pieces.exprs
     if len(breaks) == 1:
         yield exprs[0], 1, below(breaks[0])

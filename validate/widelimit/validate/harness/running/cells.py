@@ -131,7 +131,7 @@ def one_thread() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _pools(modules: int) -> ThreadpoolController:
+def _pools(_modules: int) -> ThreadpoolController:
     """The BLAS and OpenMP pools of this process; looked for again when modules were loaded, as it takes a while."""
     from threadpoolctl import ThreadpoolController
 

@@ -80,7 +80,7 @@ def _tolerate_growth() -> None:
     """Keep loky from replacing workers that grew by 300 MB: one that has imported torch and drawn a network has."""
     from loky import process_executor
 
-    process_executor._MAX_MEMORY_LEAK_SIZE = int(1e12)
+    process_executor._MAX_MEMORY_LEAK_SIZE = int(1e12)  # noqa: SLF001 - loky has no setting for it
 
 
 class Cluster(Executor):

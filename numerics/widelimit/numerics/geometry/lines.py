@@ -18,7 +18,7 @@ from sympy import Piecewise
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.jacobian.slopes import slope_law
+from widelimit.numerics.jacobian.slope_laws import slope_law
 from widelimit.numerics.kernel.maps import moments
 from widelimit.numerics.results import by_value
 from widelimit.theory import geometry as theory

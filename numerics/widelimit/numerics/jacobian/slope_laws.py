@@ -70,7 +70,7 @@ def slope_law(activation: Activation, q: float) -> Slopes:
             error = max(error, missed)
             ends = sorted(float(piece.curve(complex(v))[0].real) for v in (left, right))
             if abs(left) == cut or abs(right) == cut:
-                ends, grows = _far(piece, ends, left, right, cut)
+                ends, grows = _far(piece, ends, right, cut)
                 unbounded |= grows
             components.append((ends[0], ends[1]))
     for location, mass in atoms.items():
@@ -173,7 +173,7 @@ def _monotone(curve: Compiled, begin: float, end: float, scale: float) -> list[t
     return [(a, b) for a, b in itertools.pairwise(cuts) if b - a > 1e-12 * width]
 
 
-def _far(piece: Piece, ends: list[float], left: float, right: float, cut: float) -> tuple[list[float], bool]:
+def _far(piece: Piece, ends: list[float], right: float, cut: float) -> tuple[list[float], bool]:
     """Extend the component of a piece that was cut off to the limit of d at infinity, if d tends there steadily."""
     assert piece.curve is not None
     side = 1.0 if right == cut else -1.0
