@@ -115,7 +115,10 @@ def _added_up(term: Expr, values: Mapping[Symbol, Any], dps: int) -> mpmath.mpf:
 
 
 def _function(expression: Expr, values: Mapping[Symbol, Any]) -> Callable[[Any], Any]:
-    return lambdify(k, expression.subs({v: Rational(x) for v, x in values.items()}), "mpmath")
+    found: Callable[[Any], Any] = lambdify(
+        k, expression.subs({v: Rational(x) for v, x in values.items()}), "mpmath"
+    )
+    return found
 
 
 def _step(
