@@ -85,7 +85,7 @@ def slope_moments(activation: Activation, q: float, rho: float) -> SlopeMoments:
     own, shared = q * (1.0 - common), math.sqrt(q * common)
     z, weights = _rule(shape, shared, math.sqrt(own))
 
-    def powers(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def powers(points: np.ndarray, _rows: np.ndarray) -> np.ndarray:
         value = np.broadcast_to(function(points), points.shape)
         return np.stack([value**k for k in _POWERS])
 
