@@ -1,6 +1,7 @@
 """The engine of validation.
 
 claim, claim_checks, domains, finding, loading    what a claim is, where it holds, how it is found by name
+declare, replicates    claims in short, and the loop over seeds
 statistics, judging, verdicts, outcome, dataset    from replicates to verdicts
 running, workers    cells of work, their store and executors, how workers ended
 provenance    which code samples come from

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from widelimit.theory import architecture as arch
+from widelimit.validate.simulate.kernel import data
 
 if TYPE_CHECKING:
     from widelimit.validate.harness.backend import Backend
@@ -49,12 +50,27 @@ ARCHITECTURES: dict[str, Callable[[], arch.Architecture]] = {
 }
 
 
+_SHAPES = {"circular": (2, 5), "zeros": (2, 5), "pooled": (2, 5), "image": (2, 4, 3), "recurrent": (4, 5)}
+UPPER = np.triu_indices(2)  # the pairs of two inputs
+
+
+def points(name: str) -> np.ndarray:
+    """Return two fixed inputs of a network's shape."""
+    shape = _SHAPES.get(name, (6,))
+    return data(2, int(np.prod(shape)), seed=5).reshape(2, *shape)
+
+
+def both_kernels(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """Draw one module of the point's network; its NNGP kernel at the pairs of two inputs, then its tangent kernel."""
+    name = str(inputs["network"])
+    nngp, ntk = architecture_kernels(name, points(name), size, seed, backend)
+    return np.concatenate([nngp[UPPER], ntk[UPPER]])
+
+
 def architecture_kernels(
     name: str, x: np.ndarray, size: int, seed: int, backend: Backend
 ) -> tuple[np.ndarray, np.ndarray]:
-    """NNGP (over the outputs) and tangent kernel of one drawn module of ``claims.convolution``'s and
-    ``residual``'s networks.
-    """
+    """NNGP (over the outputs) and tangent kernel of one drawn module of a network of `ARCHITECTURES`."""
     import torch
 
     from widelimit.validate.network.modules import Weighted, build

@@ -12,12 +12,23 @@ if TYPE_CHECKING:
 from widelimit.validate.simulate.kernel import functions, normals
 
 
-def convolution_modes(inputs: Any, q: float, c: float, size: int, seed: int, backend: Backend) -> np.ndarray:
+def fixed_point(inputs: Any) -> dict[str, float]:
+    """Return the fixed point of the dense network with the same scales, around which modes are followed."""
+    from widelimit.numerics import meanfield
+
+    point = meanfield.solve(
+        str(inputs["activation"]), sigma_w=float(inputs["sigma_w"]), sigma_b=float(inputs["sigma_b"])
+    )
+    return {"q": float(point.q_star), "c": float(point.c_star)}
+
+
+def convolution_modes(
+    inputs: Any, size: int, seed: int, backend: Backend, *, q: float, c: float
+) -> np.ndarray:
     """Factor per layer of a small Fourier mode of the covariance of two signals around the fixed point (q, c).
 
     Both signals are Gaussian in the channels with variance q and covariance c q between any two positions and signals,
-    except that the covariance of the two at position a carries a small wave of amplitude 0.05 q cos(2 pi k a /
-    n). Returns
+    except that the covariance of the two at position a carries a small wave, 0.15 q (1 - c) cos(2 pi k a / n). Returns
     the wave's amplitude behind one layer over that before it, both measured in the same channels.
     """
     import torch

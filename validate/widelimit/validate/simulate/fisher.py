@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from widelimit.validate.harness.backend import Backend
 
 
+OUTPUTS = 2  # of the networks whose moments and outliers are measured
+
+
 def draw(
     inputs: Any, size: int, seed: int, backend: Backend, outputs: int
 ) -> tuple[StandardNet, torch.Tensor]:
@@ -54,6 +57,21 @@ def spectrum(inputs: Any, size: int, seed: int, backend: Backend, outputs: int) 
     top = float(values[-outputs:].mean())
     total, square = float(values.sum()) / parameters * size, float(values.square().sum()) / parameters
     return np.array([total, square, top / size, float(values[-1]) / largest])
+
+
+def moments(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """Mean eigenvalue times the width, and mean square, over all parameters."""
+    return spectrum(inputs, size, seed, backend, OUTPUTS)[:2]
+
+
+def largest(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """Mean of the outliers over the width."""
+    return spectrum(inputs, size, seed, backend, OUTPUTS)[2:3]
+
+
+def whole_over_block(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """Largest eigenvalue of the whole matrix over that of its largest block, of networks with one output."""
+    return spectrum(inputs, size, seed, backend, 1)[3:]
 
 
 def critical_rate(inputs: Any, size: int, seed: int, backend: Backend, bisections: int = 7) -> float:

@@ -14,9 +14,28 @@ if TYPE_CHECKING:
 _ANGLES = 8
 
 
+def radius(inputs: Any) -> dict[str, float]:
+    """Return the fixed point of the length map: the squared radius over N that a circle starts with and keeps."""
+    from widelimit.numerics import meanfield
+
+    point = meanfield.solve(
+        str(inputs["activation"]), sigma_w=float(inputs["sigma_w"]), sigma_b=float(inputs["sigma_b"])
+    )
+    return {"q": float(point.q_star)}
+
+
+def metric(inputs: Any, size: int, seed: int, backend: Backend, *, q: float) -> np.ndarray:
+    """|dh/dt|^2 / N of every layer behind the first, of a circle of squared radius N q."""
+    return circle(inputs, q, size, seed, backend)[0, 1:]
+
+
+def curvature(inputs: Any, size: int, seed: int, backend: Backend, *, q: float) -> np.ndarray:
+    """N times the squared extrinsic curvature of every layer behind the first, of a circle of squared radius N q."""
+    return circle(inputs, q, size, seed, backend)[1, 1:]
+
+
 def circle(inputs: Any, q: float, size: int, seed: int, backend: Backend) -> np.ndarray:
-    """Metric and curvature (N kappa^2) of a circle of squared radius N q, averaged over eight angles, per
-    layer: (2, depth + 1).
+    """Metric and curvature (N kappa^2) of a circle of squared radius N q, averaged over eight angles, a column a layer.
 
     The curve starts as a circle of pre-activations; the second derivative of phi is taken by automatic differentiation.
     """

@@ -43,8 +43,11 @@ def gated(
     return np.array([np.mean(memory), np.mean(variance), np.mean(growth)])
 
 
-def two_time(inputs: Any, size: int, seed: int, backend: Backend, *, tied: bool) -> np.ndarray:
-    """Covariance of a vanilla network's pre-activations at the last two times, and their variance at the last."""
+def two_time(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """Covariance of a vanilla network's pre-activations at the last two times, and their variance at the last.
+
+    Its `weights` are tied, or drawn afresh at each step.
+    """
     normal = normals(seed, backend)
     phi, _ = functions(str(inputs["activation"]))
     sigma_w, sigma_b, steps = float(inputs["sigma_w"]), float(inputs["sigma_b"]), int(inputs["steps"])
@@ -57,6 +60,6 @@ def two_time(inputs: Any, size: int, seed: int, backend: Backend, *, tied: bool)
     before = h
     for _ in range(steps):
         before, h = h, weight @ phi(h) + bias
-        if not tied:
+        if inputs["weights"] != "tied":
             weight, bias = draw()
     return np.array([float((before * h).mean()), float((h**2).mean())])

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from widelimit.validate.harness import declare
 from widelimit.validate.harness.claim import Inputs, Plan, Preset
+from widelimit.validate.harness.declare.points import Points
 
 QUICK = (250, 500, 1000)
 REFERENCE = (500, 1000, 2000)
@@ -36,12 +38,7 @@ def presets(
     sizes: tuple[tuple[int, ...], ...] = (QUICK, REFERENCE, DEEP),
 ) -> dict[Preset, Plan]:
     """Plans of the three presets: `reference` and `deep` visit the quick points and `more`; `most` replicates each."""
-    everything = quick + more
-    return {
-        "quick": Plan(quick, sizes[0], pilot=16, most=most[0], block=8),
-        "reference": Plan(everything, sizes[1], pilot=32, most=most[1], block=8),
-        "deep": Plan(everything, sizes[2], pilot=32, most=most[2], block=32),
-    }
+    return declare.presets(Points(quick, more), sizes, pilot=(16, 32, 32), most=most, block=(8, 8, 32))
 
 
 LENGTH_MAP = presets(

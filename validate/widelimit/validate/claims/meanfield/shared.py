@@ -1,9 +1,8 @@
-"""What the modules of mean-field claims share: the domain of networks, rows by layer, counterfactuals."""
+"""What the modules of mean-field claims share: the domain of networks, the derivation, counterfactuals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +12,6 @@ from widelimit.validate.harness.claim import Choice, Counterfactual, Inputs, Int
 
 if TYPE_CHECKING:
     from widelimit.theory.calculus.derivation import Derivation
-    from widelimit.validate.harness.backend import Backend
-    from widelimit.validate.harness.drawing.networks import Architecture
-    from widelimit.validate.simulate.meanfield import ForwardStatistics
 
 Prediction = Callable[[Inputs], np.ndarray]
 FLOAT32 = "1 - c below 1e-6 is rounding; lengths and gradients keep five digits"
@@ -33,41 +29,6 @@ def derivation(inputs: Inputs) -> Derivation:
     from widelimit.theory.meanfield import derive
 
     return derive(str(inputs["activation"]))
-
-
-def architecture(inputs: Inputs, **changes: float) -> Architecture:
-    """The networks of a point, some of its inputs replaced."""
-    from widelimit.validate.harness.drawing.networks import Architecture
-
-    return Architecture.of({**inputs, **changes})
-
-
-def statistics(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> ForwardStatistics:
-    """Forward moments of a point's networks, from its synthetic or real inputs."""
-    from widelimit.validate.simulate.meanfield import forward_statistics
-
-    if "data" in inputs:
-        return forward_statistics(architecture(inputs), size, seeds, backend, data=str(inputs["data"]))
-    q0, one_minus_c0 = float(inputs.get("q0", 1.0)), float(inputs.get("one_minus_c0", 1.0))
-    return forward_statistics(architecture(inputs), size, seeds, backend, q0=q0, one_minus_c0=one_minus_c0)
-
-
-def layers(inputs: Inputs) -> Sequence[Inputs]:
-    """One row a layer."""
-    return tuple({"layer": layer} for layer in range(1, int(inputs["depth"]) + 1))
-
-
-def where_defined(valid: Callable[[Inputs], bool]) -> Callable[[Inputs], bool]:
-    """A condition on points that is false where the theory has no fixed point to speak about."""
-
-    @wraps(valid)
-    def checked(inputs: Inputs) -> bool:
-        try:
-            return valid(inputs)
-        except DomainError:
-            return False
-
-    return checked
 
 
 def bounded(inputs: Inputs) -> bool:

@@ -6,7 +6,6 @@ A point names an activation, ``sigma_w``, ``sigma_b``, often a ``depth``, and ei
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -36,6 +35,13 @@ FARTHER: Mapping[str, str] = {
     "hard_tanh": "tanh",
     "relu": "leaky_relu(0.4)",
 }
+
+READ = 4  # layers between rows of the decay at the edge of chaos
+STEP = 6  # layers between rows of gradients
+COVARIANCE_AT = (
+    2  # layers back where gradients of two inputs are compared: farther back they are lost in noise
+)
+DELTA = 0.06  # a change of c that is followed
 
 
 class History(NamedTuple):
@@ -98,6 +104,27 @@ def _history(items: tuple) -> History:
     return History(*(np.asarray(v)[layers] for v in ((found.q + found.q_2) / 2, found.c, found.one_minus_c)))
 
 
+def equal_inputs(inputs: Inputs) -> Inputs:
+    """The point for two equal inputs, which only masks of dropout tell apart."""
+    return altered(inputs, one_minus_c0=0.0)
+
+
+def critical(inputs: Inputs) -> Inputs:
+    """The point at its own edge of chaos: sigma_w from theory, networks started at q*."""
+    line = edge(str(inputs["activation"]), float(inputs["sigma_b"]))
+    return altered(inputs, sigma_w=float(line.sigma_w), q0=float(line.q_star))
+
+
+def critical_history(inputs: Inputs) -> History:
+    """As `history`, at the edge of chaos of the point's activation."""
+    return history(critical(inputs))
+
+
+def scaled(one_minus_c: np.ndarray) -> np.ndarray:
+    """l (1 - c^l) at every fourth layer; tends to beta for smooth activations at the edge of chaos."""
+    return (one_minus_c * np.arange(1, one_minus_c.shape[-1] + 1))[..., READ - 1 :: READ]
+
+
 class Mistake(NamedTuple):
     """How a wrong theory steps from one layer to the next; the defaults are the right one."""
 
@@ -142,7 +169,9 @@ def _expectations(activation: str) -> tuple[Callable[..., float], Callable[..., 
     q_a, q_b, c = Symbol("q_a", positive=True), Symbol("q_b", positive=True), Symbol("c", real=True)
     second = Expectation(phi.subs(x, u) ** 2, u, q_a).doit()
     product = Expectation(phi.subs(x, u) * phi.subs(x, v), (u, v), (q_a, q_b, c)).doit()
-    return _scalar(compile([second], [q_a])), _scalar(compile([product], [q_a, q_b, c]))
+    one, two = _scalar(compile([second], [q_a])), _scalar(compile([product], [q_a, q_b, c]))
+    # the density of a pair of equal inputs is no function: their product is a square
+    return one, lambda a, b, c: one(a) if c >= 1 and a == b else two(a, b, c)
 
 
 def _scalar(compiled: Callable) -> Callable[..., float]:
@@ -169,21 +198,15 @@ def chaotic(inputs: Inputs) -> bool:
     return float(solution(inputs).chi_1) > 1
 
 
-def fixed_points(inputs: Inputs) -> np.ndarray:
-    """q*, and c* where it is below 1."""
-    found = solution(inputs)
-    return np.array([found.q_star, found.c_star][: 2 if chaotic(inputs) else 1])
-
-
 def rates(inputs: Inputs) -> np.ndarray:
     """1/xi_c and 1/xi_q."""
     found = solution(inputs)
     return np.array([1 / float(found.xi_c), 1 / float(found.xi_q)])
 
 
-def log_chi(inputs: Inputs) -> float:
-    """log chi_1, the rate at which squared gradients grow a layer towards the input."""
-    return math.log(float(solution(inputs).chi_1))
+def distances(inputs: Inputs) -> tuple[int, ...]:
+    """Layers before the output at which gradients are read."""
+    return tuple(range(STEP, int(inputs["distance"]) + 1, STEP))
 
 
 @lru_cache(maxsize=256)
