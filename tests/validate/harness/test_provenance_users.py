@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from widelimit.numerics.compile.cache import files
-from widelimit.validate.harness import finding, provenance
+from widelimit.validate.harness import finding
+from widelimit.validate.harness.provenance import code as provenance
 from widelimit.validate.harness.provenance import fingerprint
 from widelimit.validate.run import validate
 

@@ -3,13 +3,13 @@
 declaration   `declare`; scales: `largest`, a number as a floor
 calls         functions called with the inputs that their signatures name; solvers of numerics by name
 rows          predictions as named attributes of a solver's result; `row`: arrays over an index, rows of some points
-wrong         `wrong` theories: `altered` inputs, `instead` other attributes, `another` solver, or a formula
+theories      `wrong` theories: `altered` inputs, `instead` other attributes, `another` solver, or a formula
 points        `table`: points as rows of values; `spend`: sizes and replicates from a target; `presets`: by hand
 """
 
 from widelimit.validate.harness.declare.declaration import declare, largest
 from widelimit.validate.harness.declare.points import presets, spend, table
 from widelimit.validate.harness.declare.rows import row
-from widelimit.validate.harness.declare.wrong import altered, another, instead, wrong
+from widelimit.validate.harness.declare.theories import altered, another, instead, wrong
 
 __all__ = ["altered", "another", "declare", "instead", "largest", "presets", "row", "spend", "table", "wrong"]

@@ -17,7 +17,7 @@ from widelimit.validate.harness.claim import Claim, Counterfactual, Inputs, Plan
 from widelimit.validate.harness.declare.calls import Solver, call, typed
 from widelimit.validate.harness.declare.points import Points, spend
 from widelimit.validate.harness.declare.rows import Index, Rows
-from widelimit.validate.harness.declare.wrong import Applies, Prediction, Wrong, WrongPrediction
+from widelimit.validate.harness.declare.theories import Applies, Prediction, Wrong, WrongPrediction
 from widelimit.validate.harness.replicates import Replicates
 
 if TYPE_CHECKING:
