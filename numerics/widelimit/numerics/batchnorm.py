@@ -21,7 +21,7 @@ class BatchNorm:
 
     `explosion`: the factor to the power of `depth`, inf beyond the range of floats. `length_growth`: growth per layer
     of a relative deviation in the length of one input; `stable`: whether it is at most 1, so that the batch stays at
-    the symmetric fixed point that the factor is for.
+    the symmetric fixed point that the factor is for. `variance`: Var phi, what the next normalisation divides by.
     """
 
     factor: float
@@ -29,17 +29,17 @@ class BatchNorm:
     explosion: float
     length_growth: float = 1.0
     stable: bool = True
+    variance: float = 1.0
 
 
 ROUNDING = 1e-12  # of the growth of lengths
 
 
 @functools.lru_cache(maxsize=64)
-def _moments(activation: Activation) -> Compiled:
-    growth = theory.length_growth(activation)
-    return compile(
-        (*theory.moments(activation), theory.gradient_factor(activation), growth), (), name="moments"
-    )
+def _growth(activation: Activation) -> Compiled:
+    t = theory
+    formulas = (t.variance(activation), t.gradient_factor(activation), t.length_growth(activation))
+    return compile(formulas, (), name="growth")
 
 
 def predict(activation: str = "relu", batch: int | None = None, depth: int = 1) -> BatchNorm:
@@ -60,6 +60,9 @@ def predict(activation: str = "relu", batch: int | None = None, depth: int = 1) 
 
     >>> round(predict("relu").factor, 10), predict("linear", batch=8).factor
     (1.4669422069, 1.2)
+    >>> p = predict("x**2", depth=10)
+    >>> round(p.variance, 12), round(p.length_growth, 12), p.stable, round(p.explosion, 6)
+    (2.0, 2.0, False, 1024.0)
     """
     phi = Activation.of(activation)
     depth = arguments.count("depth", depth)
@@ -73,10 +76,10 @@ def predict(activation: str = "relu", batch: int | None = None, depth: int = 1) 
             )
         factor = float(theory.linear_factor(arguments.count("batch", batch, least=4)))
         return BatchNorm(factor, batch, _power(factor, depth))  # linear networks keep relative lengths
-    first, second, _, factor, growth = _moments(phi)()
-    if not second - first**2 > 0:
+    variance, factor, growth = _growth(phi)()
+    if not variance > 0:
         raise DomainError(f"{phi.name} is constant: nothing is left to normalise.")
-    return BatchNorm(factor, None, _power(factor, depth), growth, growth <= 1 + ROUNDING)
+    return BatchNorm(factor, None, _power(factor, depth), growth, growth <= 1 + ROUNDING, variance)
 
 
 def _power(factor: float, depth: int) -> float:
