@@ -1,5 +1,7 @@
 """Jacobian spectra against worked values, exact moments, polynomials solved by mpmath, and direct quadrature."""
 
+import math
+
 import mpmath
 import numpy as np
 import pytest
@@ -401,3 +403,49 @@ def test_slopes_close_to_zero_keep_their_digits(activation, q):
 def test_strengths_that_no_law_resolves_are_refused(law, strength):
     with pytest.raises(ArgumentError, match=r"s0_squared|strength"):
         law(strength)
+
+
+@pytest.mark.parametrize("weights", ["orthogonal", "gaussian"])
+@pytest.mark.parametrize("name", ["erf_s", "hard_tanh"])
+def test_closed_forms_are_those_of_the_law(name, weights):
+    """Moments, variance and curve of the closed forms, against the law that products of factors give."""
+    q, depth, sigma_w = 0.7, 5, 1.1
+    law = jacobian.spectrum(name, sigma_w=sigma_w, depth=depth, weights=weights, q0=q, sigma_b=0.0)
+    one = jacobian.spectrum(name, sigma_w=sigma_w, depth=1, weights=weights, q0=q, sigma_b=0.0)
+    first, second, third = jacobian.moments(name, sigma_w=sigma_w, q=q, depth=1, weights=weights)
+    assert [first, second, third] == pytest.approx([one.moment(k) for k in (1, 2, 3)], rel=1e-9)
+    ratio = jacobian.variance_ratio(name, q=q, depth=1, weights=weights)
+    assert ratio == pytest.approx(second / first**2 - 1, rel=1e-12)
+    assert jacobian.variance_ratio(name, q=q, depth=depth, weights=weights) == pytest.approx(
+        depth * ratio, rel=1e-12
+    )
+    assert law.moment(2) / law.moment(1) ** 2 - 1 > ratio  # lengths differ by layer, more of them spread more
+    z, m = jacobian.parametric(4.0, name, sigma_w=sigma_w, q=q, depth=1, weights=weights)
+    series = sum(one.moment(k) / z**k for k in range(1, 40))
+    assert series == pytest.approx(m, rel=1e-6)  # M(z) = sum of m_k z^-k, off its support
+
+
+def test_closed_moments_and_edges_at_criticality():
+    """hard-tanh at q = 0.3 has p = erf(1/sqrt(0.6)): critical at sigma_w^2 = 1/p."""
+    q, depth = 0.3, 8
+    p = math.erf(1 / math.sqrt(2 * q))
+    for weights in ("orthogonal", "gaussian"):
+        found = jacobian.critical_moment("hard_tanh", 2, q=q, depth=depth, weights=weights)
+        assert found == pytest.approx(1 + depth * (1 / p - 1 + (weights == "gaussian")), rel=1e-12)
+    assert jacobian.critical_largest("hard_tanh", q=q, depth=depth) == pytest.approx(
+        p**-depth, rel=1e-12
+    )  # an atom
+    top = jacobian.critical_largest("hard_tanh", q=q, depth=depth, weights="gaussian")
+    assert top == pytest.approx(24.586433079788, rel=1e-11)
+    with pytest.raises(ArgumentError, match="slopes 0 and 1"):
+        jacobian.critical_largest("tanh", q=q, depth=depth)
+
+
+def test_density_of_linear_networks_has_its_moments():
+    """Squared singular values of n Gaussian matrices have Fuss-Catalan moments: 1, n + 1."""
+    value, density = jacobian.linear_density(3, points=20000)
+    mass = float(np.trapezoid(density, value))
+    second = float(np.trapezoid(density * value**2, value))
+    fourth = float(np.trapezoid(density * value**4, value))
+    assert mass == pytest.approx(1.0, abs=0.02)  # it diverges at 0
+    assert second == pytest.approx(1.0, rel=1e-5) and fourth == pytest.approx(4.0, rel=1e-5)

@@ -1,10 +1,22 @@
 """Laws of the squared singular values of deep networks' Jacobians.
 
 spectra   `spectrum` of a network, classes at great depth, residual networks; `predict` for the command line
+closed    moments, edges and curves in closed form
 slope_laws    the law of phi'^2 at random pre-activations, as a factor of free products
 pieces, contours    its Cauchy transform where phi' is piecewise simple, and by contour integrals elsewhere
 """
 
+from widelimit.numerics.jacobian.closed import (
+    class_cauchy,
+    class_moment,
+    critical_largest,
+    critical_moment,
+    inverse,
+    linear_density,
+    moments,
+    parametric,
+    variance_ratio,
+)
 from widelimit.numerics.jacobian.spectra import (
     Spectrum,
     bernoulli_class,
@@ -18,9 +30,18 @@ from widelimit.numerics.jacobian.spectra import (
 __all__ = [
     "Spectrum",
     "bernoulli_class",
+    "class_cauchy",
+    "class_moment",
+    "critical_largest",
+    "critical_moment",
+    "inverse",
+    "linear_density",
+    "moments",
+    "parametric",
     "predict",
     "residual",
     "slopes",
     "smooth_class",
     "spectrum",
+    "variance_ratio",
 ]

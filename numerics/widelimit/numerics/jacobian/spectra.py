@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
-from sympy import Expr, Rational, Symbol, exp, nsimplify
+from sympy import Expr, Rational, Symbol, nsimplify
 
 from widelimit.numerics import arguments, meanfield
 from widelimit.numerics.freeprob import SpectralLaw
@@ -26,8 +26,10 @@ from widelimit.numerics.freeprob.products import Factor, Slopes
 from widelimit.numerics.jacobian.slope_laws import slope_law, slope_pieces
 from widelimit.numerics.meanfield.maps import maps
 from widelimit.numerics.results import by_value
+from widelimit.theory import jacobian as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointError
+from widelimit.theory.freeprob import Law
 
 __all__ = ["Spectrum", "bernoulli_class", "predict", "residual", "slopes", "smooth_class", "spectrum"]
 
@@ -117,15 +119,25 @@ def slopes(activation: str | Activation | Expr, q: float) -> Slopes:
 
 
 def smooth_class(s0_squared: float) -> SpectralLaw:
-    """Limit law of smooth activations under double scaling, S = exp(-s0^2 m) (1802.09979, section 4)."""
+    """Limit law of smooth activations under double scaling, S = exp(-s0^2 m) (1802.09979, section 4).
+
+    >>> [round(smooth_class(0.25).moment(k), 10) for k in (1, 2, 3)]
+    [1.0, 1.25, 1.84375]
+    """
     value = _strength("s0_squared", s0_squared)
-    return law_of(S=exp(-value * _m), name=f"smooth class, s0^2 = {value}")
+    return law_of(S=_at(theory.smooth_class(), theory.s_0**2, value), name=f"smooth class, s0^2 = {value}")
 
 
 def bernoulli_class(s0_squared: float) -> SpectralLaw:
-    """Limit law of piecewise linear activations under double scaling, S = exp(-s0^2 m/(1 + m)) (1802.09979)."""
+    """Limit law of piecewise linear activations under double scaling, S = exp(-s0^2 m/(1 + m)) (1802.09979).
+
+    >>> [round(bernoulli_class(0.25).moment(k), 10) for k in (1, 2, 3)]
+    [1.0, 1.25, 1.59375]
+    """
     value = _strength("s0_squared", s0_squared)
-    return law_of(S=exp(-value * _m / (1 + _m)), name=f"Bernoulli class, s0^2 = {value}")
+    return law_of(
+        S=_at(theory.bernoulli_class(), theory.s_0**2, value), name=f"Bernoulli class, s0^2 = {value}"
+    )
 
 
 def residual(strength: float) -> SpectralLaw:
@@ -133,11 +145,19 @@ def residual(strength: float) -> SpectralLaw:
     (1809.08848).
 
     >>> law = residual(0.5)
+    >>> round(law.moment(1), 10)  # exp(c)
+    1.6487212707
     >>> round(law.moment(2) / law.moment(1) ** 2, 10)
     2.0
     """
     value = _strength("strength", strength)
-    return law_of(S=exp(-value * (1 + 2 * _m)), name=f"residual, c = {value}")
+    return law_of(S=_at(theory.residual(), theory.strength, value), name=f"residual, c = {value}")
+
+
+def _at(law: Law, strength: Expr, value: Expr) -> Expr:
+    """The S-transform that theory states, at one strength, in this floor's symbol."""
+    assert law.S is not None
+    return law.S.subs(strength, value).subs(theory.m, _m)
 
 
 @by_value

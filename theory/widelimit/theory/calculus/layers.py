@@ -58,3 +58,23 @@ def mean_square(expr: Expr, variance: Any, dps: int, weight: Any = 1, bias: Any 
         return over_signs(lambda w: (w[0] * value + w[1] * value + w[2] * bias) ** 2, 3)
 
     return over_unit(square, variance, breaks)
+
+
+def marchenko_pastur(scale: Any, aspect: Any, m: Any) -> Any:
+    """Return where the M-transform of Marchenko and Pastur's law is m > 0: `scale` times W W', `aspect` rows a column.
+
+    The mean of x/(z - x), integrated over the angle of the law's semicircle; m below aspect^(-1/2), aspect at most 1.
+
+    >>> print(mpmath.nstr(marchenko_pastur(1, mpmath.mpf("0.5"), mpmath.mpf("0.5")), 10))  # (1 + m)(1 + m/2)/m
+    3.75
+    """
+    edge = scale * (1 + mpmath.sqrt(aspect)) ** 2
+
+    def excess(z: Any) -> Any:
+        def density(angle: Any) -> Any:
+            x = 1 + aspect + 2 * mpmath.sqrt(aspect) * mpmath.cos(angle)
+            return scale * mpmath.sin(angle) ** 2 / (z - scale * x)
+
+        return 2 / mpmath.pi * mpmath.quad(density, [0, mpmath.pi]) - m
+
+    return mpmath.findroot(excess, (edge * 1.02, edge + scale / m), solver="anderson")

@@ -20,7 +20,7 @@ from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.ensembles import over_signs, signs
 from widelimit.theory.calculus.gaussian.expectation import Expectation
-from widelimit.theory.calculus.layers import mean_square
+from widelimit.theory.calculus.layers import marchenko_pastur, mean_square
 from widelimit.theory.calculus.precision import evaluate
 from widelimit.theory.kernel import Q1, Q2, RHO
 
@@ -201,20 +201,10 @@ def of_network(shown: Expr, values: Values, dps: int) -> Any:
 def gaussian_layer(values: Values, dps: int) -> Any:
     """Where the M-transform of W D^2 W' is m: C outputs, M Gaussian units of which a share p has slope 1, the others 0.
 
-    The law of Marchenko and Pastur, integrated over the angle of its semicircle.
+    The law of Marchenko and Pastur.
     """
     v = named(values)
-    scale, aspect = v["sigma_w"] ** 2 * v["p"], v["gamma"] / v["p"]
-    edge = scale * (1 + mpmath.sqrt(aspect)) ** 2
-
-    def excess(z: Any) -> Any:
-        def density(angle: Any) -> Any:
-            x = 1 + aspect + 2 * mpmath.sqrt(aspect) * mpmath.cos(angle)
-            return scale * mpmath.sin(angle) ** 2 / (z - scale * x)
-
-        return 2 / mpmath.pi * mpmath.quad(density, [0, mpmath.pi]) - v["m"]
-
-    return mpmath.findroot(excess, (edge * 1.02, edge + scale / v["m"]), solver="anderson")
+    return marchenko_pastur(v["sigma_w"] ** 2 * v["p"], v["gamma"] / v["p"], v["m"])
 
 
 def orthogonal_layer(values: Values, dps: int) -> Any:

@@ -1,7 +1,8 @@
 """Singular values of deep networks' input-output Jacobians: laws, moments and classes, in the limit of large width.
 
 laws         S-transforms, moments and curves of the law of squared singular values
-derivations  `derive` for an activation and an ensemble of weights, `derive_class` for the limits of great depth
+derivations  `derive` for an activation and an ensemble of weights, `derive_class` for the limits of great depth,
+             `derive_moments` for what has a closed form; `checks`: what names stand for
 """
 
 from widelimit.theory.freeprob import (
@@ -9,8 +10,10 @@ from widelimit.theory.freeprob import (
     z,
 )
 from widelimit.theory.jacobian.derivations import (
+    CLASSES,
     derive,
     derive_class,
+    derive_moments,
 )
 from widelimit.theory.jacobian.laws import (
     ASSUMPTIONS,
@@ -46,6 +49,7 @@ from widelimit.theory.jacobian.laws import (
 
 __all__ = [
     "ASSUMPTIONS",
+    "CLASSES",
     "ENSEMBLES",
     "Kind",
     "bernoulli_class",
@@ -56,6 +60,7 @@ __all__ = [
     "depth",
     "derive",
     "derive_class",
+    "derive_moments",
     "fuss_catalan_density",
     "largest",
     "m",
