@@ -380,7 +380,7 @@ def _of_layer(function: Expr, bias: bool, values: Mapping[Symbol, Any], dps: int
     return mean_square(function, q, dps, weight, beside if bias else 0)
 
 
-def _moved(functions: tuple, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _moved(functions: tuple[Any, ...], values: Mapping[Symbol, Any], dps: int) -> Any:
     """E f(h) hdot^a g(h) hdot^b after the weights, and the variance of the biases where no derivative is taken."""
     one, other, *powers = functions
     q, s, weight, bias = (mpmath.mpmathify(values[symbol]) for symbol in (Q, CROSS, SIGMA_W, SIGMA_B))
@@ -389,7 +389,7 @@ def _moved(functions: tuple, values: Mapping[Symbol, Any], dps: int) -> Any:
     return weight**2 * mean + (bias**2 if sum(powers) == 0 else 0)
 
 
-def _moved_across(functions: tuple, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _moved_across(functions: tuple[Any, ...], values: Mapping[Symbol, Any], dps: int) -> Any:
     length, cross, moment = (_moved(one, values, dps) for one in functions)
     return moment - cross**2 / length
 

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from sympy import Integer, Rational, Symbol
+from sympy import Expr, Integer, Rational, Symbol
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
@@ -147,9 +147,8 @@ def inverse(
     if isinstance(q, Sequence):
         names = [Symbol(f"q_{k}", positive=True) for k in range(len(q))]
         lengths = arguments.positive("q", arguments.vector("q", q))
-        transform = theory.varying(
-            list(activation) if not isinstance(activation, str) else [activation], names, kind
-        )
+        each = [activation] * len(q) if isinstance(activation, str | Activation) else list(activation)
+        transform = theory.varying(each, names, kind)
         values |= dict(zip(names, lengths.tolist(), strict=True))
     else:
         phi = Activation.of(activation)
@@ -162,7 +161,7 @@ def inverse(
     return (1 + place) / (place * _number(transform, values))
 
 
-def _rectangular(phi: Activation, kind: str, widths: Sequence[float], values: dict) -> float:
+def _rectangular(phi: Activation, kind: str, widths: Sequence[float], values: dict[Symbol, float]) -> float:
     if kind != "gaussian":
         raise ArgumentError("weights", "must be 'gaussian' with `widths`", kind)
     sizes = arguments.positive("widths", arguments.vector("widths", widths))
@@ -171,7 +170,7 @@ def _rectangular(phi: Activation, kind: str, widths: Sequence[float], values: di
     return _number(theory.rectangular(ratios, phi), values)
 
 
-def _number(formula, values: dict) -> float:
+def _number(formula: Expr, values: dict[Symbol, float]) -> float:
     return float(compile(formula, tuple(values), name="inverse")(*values.values()))
 
 
