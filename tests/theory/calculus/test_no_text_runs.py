@@ -20,17 +20,16 @@ SAFE = {
     "torch.load": ("weights_only", True),
 }
 ALLOWED = {
-    ("numerics/special.py", "exec"): "names of one table of the file, letters and numbers",
-    ("numerics/jacobian.py", "nsimplify"): "a float64 that `arguments` has checked",
+    ("numerics/compile/special.py", "exec"): "names of one table of the file, letters and numbers",
+    ("numerics/jacobian/spectra.py", "nsimplify"): "a float64 that `arguments` has checked",
     ("numerics/freeprob/curves.py", "nsimplify"): "a node of an expression that `exact` has let in",
+    ("numerics/freeprob/poles.py", "nsimplify"): "the same",
     (
-        "theory/expectation.py",
+        "theory/calculus/gaussian/expectation.py",
         "lambdify",
     ): "SymPy expressions of one or two symbols, undefined functions refused",
-    ("theory/jacobian.py", "lambdify"): "our own formulas",
-    ("theory/ridge_steps.py", "lambdify"): "our own formulas",
-    ("theory/ridge_power.py", "lambdify"): "our own formulas",
-    ("theory/ridge_penalty.py", "lambdify"): "our own formulas",
+    ("theory/ridge/steps.py", "lambdify"): "our own formulas",
+    ("theory/ridge/power.py", "lambdify"): "our own formulas",
 }
 
 
