@@ -19,11 +19,12 @@ from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 @by_value
 @dataclass(frozen=True)
 class Residual:
-    """`second_moment` p_l = E x^2 for l = 0 .. depth; `gradient` = mean square gradient at layer l over that
-    at the top.
+    """Moments and gradients of a residual network, layer by layer.
 
-    `log_gradient_ratio` = log of the gradient at the bottom over that at the top; `exponent`: the A of its asymptote
-    A sqrt(depth) for tanh; `base`: the factor B per block for ReLU (None for other activations).
+    `second_moment` is p_l = E x^2 for l = 0 .. depth; `gradient` the mean square gradient at layer l over that at the
+    top; `log_gradient_ratio` the log of the gradient at the bottom over that at the top. For tanh, `linear_rate` is the
+    limit of p_l / l and `exponent` the A of the asymptote A sqrt(depth) of `log_gradient_ratio`; for ReLU, `base` is
+    the factor B per block. They are None for other activations.
     """
 
     second_moment: list[float]
@@ -31,6 +32,7 @@ class Residual:
     log_gradient_ratio: float
     exponent: float | None
     base: float | None
+    linear_rate: float | None = None
 
 
 @functools.lru_cache(maxsize=64)
@@ -44,7 +46,9 @@ def _block(activation: Activation) -> Compiled:
 @functools.cache
 def _rates() -> Compiled:
     return compile(
-        (theory.tanh_exponent(), theory.relu_base()), (SIGMA_W, theory.SIGMA_V, theory.SIGMA_A), name="rates"
+        (theory.tanh_exponent(), theory.relu_base(), theory.tanh_linear_rate()),
+        (SIGMA_W, theory.SIGMA_V, theory.SIGMA_A),
+        name="rates",
     )
 
 
@@ -74,6 +78,9 @@ def predict(
     >>> out = predict("relu", sigma_w=2**0.5, depth=3)
     >>> [round(p, 9) for p in out.second_moment], out.base
     ([1.0, 2.0, 4.0, 8.0], 2.0)
+    >>> out = predict("tanh", sigma_v=2.0, sigma_a=1.0, depth=1)
+    >>> out.linear_rate, round(out.exponent, 12)  # 16/3 sqrt(2/(5 pi))
+    (5.0, 1.903065723896)
     """
     phi = Activation.of(activation)
     sw, sv = (
@@ -105,11 +112,13 @@ def predict(
     for value in reversed(logs):
         above += value
         gradient.append(math.exp(above) if above < 709 else math.inf)
-    exponent, base = _rates()(sw, sv, sa)
+    exponent, base, rate = _rates()(sw, sv, sa)
+    saturates = phi == Activation.of("tanh")
     return Residual(
         moments,
         gradient[::-1],
         total,
-        exponent if phi == Activation.of("tanh") else None,
+        exponent if saturates else None,
         base if phi == Activation.of("relu") else None,
+        rate if saturates else None,
     )

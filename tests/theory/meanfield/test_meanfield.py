@@ -7,7 +7,7 @@ import mpmath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Integral, Rational, S, oo, pi
+from sympy import Integral, Rational, S, erf, exp, oo, pi, sqrt
 
 from widelimit.theory import Activation, meanfield
 from widelimit.theory import meanfield as m
@@ -116,7 +116,7 @@ def test_worked_decay_and_dropout():
         at = {"rho": rho, "q": q_bar, "sw2": "1.7609546396067", "sb2": ".05"}
         assert abs(number(m.dropout_length_map("tanh"), **at) - S(q_bar)) < 2e-12
         assert abs(number(m.dropout_correlation_at_one("tanh"), **at) - S(at_one)) < 3e-12
-        assert abs(number(m.dropout_correlation_map("tanh"), c=c_star, **at) - S(c_star)) < 1e-11
+        assert abs(number(m.correlation_map("tanh"), c=c_star, **at) - S(c_star)) < 1e-11
         assert abs(number(m.depth_scale(m.correlation_slope("tanh")), c=c_star, **at) - S(xi)) < 1e-6
     assert m.dropout_chi_1("relu") == m.sigma_w**2 / (2 * m.keep)
 
@@ -227,7 +227,9 @@ def test_decay_laws_by_iteration():
 def test_defect_forms():
     form = m.defect_map("relu")
     assert isinstance(form.atoms(Expectation).pop(), Expectation)
-    assert isinstance(m.defect_integral("relu"), Integral)
+    slope = m.correlation_slope("relu").subs({m.sigma_w: sqrt(2), m.c: 1 - m.epsilon})
+    integral = Integral(slope, (m.epsilon, 0, Rational(3, 10))).evalf(15)
+    assert abs(number(form, q=1, sw2=2, eps="0.3") - integral) < 1e-12
     direct = 1 - (number(m.product_moment("relu"), q=1, c="0.7") + Rational(1, 2) * 0) * 2
     assert abs(number(form, q=1, sw2=2, eps="0.3") - direct) < 1e-12
 
@@ -293,3 +295,51 @@ def test_every_derivation_prints(name):
     assert d.latex().startswith(r"\begin{align*}")
     entries = BIBLIOGRAPHY.read_text()
     assert all(f"{{{key}," in entries for key in d.sources)
+
+
+@pytest.mark.parametrize("formula", ["length_map", "chi_1", "depth_scale", "critical_line", "decay_law"])
+def test_a_formula_of_any_activation_is_that_of_each(formula):
+    """Formulas of `ANY`, with an activation's moments put in, are those of the activation."""
+    if formula == "depth_scale":
+        assert m.depth_scale(m.chi_1(m.ANY)).subs(m.ANY.P, S.Half) == m.depth_scale(m.chi_1("relu"))
+        return
+    if formula == "decay_law":
+        law = m.decay_law("hard_tanh")  # 4/s^2, s = 2/3 sqrt(q/pi) 2 p_q(1)/P, at q = 1/2
+        s = Rational(4, 3) * sqrt(1 / (2 * pi)) * exp(-1) / sqrt(pi) / erf(1)
+        assert abs(number(law.coefficient, q=Rational(1, 2)) * s.evalf(20) ** 2 - 4) < 1e-15
+        return
+    general, own = getattr(m, formula)(m.ANY), getattr(m, formula)("relu")
+    moments = {m.ANY.V: m.second_moment("relu"), m.ANY.P: m.slope_moment("relu")}
+    if formula == "critical_line":
+        assert own == m.CriticalLine(
+            general.sigma_w_squared.subs(moments), general.sigma_b_squared.subs(moments)
+        )
+    else:
+        assert general.subs(moments) == own
+
+
+def test_two_lengths_meet_without_cancellation():
+    """erf: E phi phi is an arc sine; epsilon' of two lengths against 1 - c' in 40 digits, dropout included."""
+    with mpmath.workdps(40):
+        q1, q2, c, w2, b2, rho = (mpmath.mpf(v) for v in ("1.1", "1.3", "0.9", "2.25", "0.01", "0.8"))
+
+        def product(a, b, r):
+            return 2 / mpmath.pi * mpmath.asin(2 * r * mpmath.sqrt(a * b / ((1 + 2 * a) * (1 + 2 * b))))
+
+        new = [w2 / rho * product(a, a, 1) + b2 for a in (q1, q2)]
+        after = 1 - (w2 * product(q1, q2, c) + b2) / mpmath.sqrt(new[0] * new[1])
+    point = {
+        m.q_1: S("1.1"),
+        m.q_2: S("1.3"),
+        m.c: S("0.9"),
+        m.sigma_w: S("1.5"),
+        m.sigma_b: S("0.1"),
+        m.keep: S("0.8"),
+    }
+    assert abs(m.unequal_defect_map("erf").subs(point).evalf(15) - S(str(after))) < 1e-13
+
+
+def test_growth_keeps_its_digits_at_small_q():
+    """tanh: sigma_b^2 = 4 q^3/3 - 8 q^4 + ..., so that d sigma_b^2/d log q = 4 q^3 - 32 q^4 + ..."""
+    q = Rational(1, 10**6)
+    assert abs(m.critical_growth("tanh").subs(m.q, q).evalf(15) / (4 * q**3 - 32 * q**4) - 1) < 1e-10

@@ -15,7 +15,6 @@ import numpy as np
 
 from widelimit.numerics import threads
 from widelimit.numerics.meanfield.maps import Maps
-from widelimit.numerics.meanfield.pairs import Closed
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ConvergenceError
 
@@ -72,7 +71,7 @@ def _newton(pairs: Any, weight: Array, noise: Array, top: Array) -> tuple[Array,
     final = np.empty_like(eps)
     slope = np.empty_like(eps)
     active = np.arange(eps.size)
-    q = pairs.q if not isinstance(pairs, Closed) and hasattr(pairs, "q") else np.sqrt(pairs.q1 * pairs.q2)
+    q = pairs.q
     for _ in range(100):
         if active.size == 0:
             break

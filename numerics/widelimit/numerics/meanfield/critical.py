@@ -17,6 +17,7 @@ import numpy as np
 from sympy import Expr
 
 from widelimit.numerics import arguments
+from widelimit.numerics.meanfield.layers import layer
 from widelimit.numerics.meanfield.lengths import GRID
 from widelimit.numerics.meanfield.maps import Maps, maps
 from widelimit.numerics.results import by_value
@@ -36,7 +37,8 @@ class CriticalLine:
     `stable` says whether the length map is stable there (length_slope < 1); where it is not, the recursion leaves
     q_star and the edge is never seen (swish, GELU). Near the edge inputs drift together as
     eps = 1 - c ~ decay_coefficient / l**decay_power: power 1 for smooth phi (beta), 2 with kinks. Points that do not
-    exist (arrays only) have exists=False and inf in their fields.
+    exist (arrays only) have exists=False and inf in their fields. `growth` = d sigma_b^2/d log q_star along the edge,
+    at least sigma_b^2/2 (`theory.meanfield.critical_growth`).
 
     At sigma_b = 0 the edge ends at q_star = 0, and every field is the limit there: length_slope is 1, `stable` is that
     of the edge nearby (as wherever length_slope is 1 to rounding): the recursion falls towards 0, or it runs away.
@@ -52,6 +54,7 @@ class CriticalLine:
     decay_power: Any
     decay_coefficient: Any
     exists: Any
+    growth: Any
     solutions: tuple[float, ...] = ()
     solutions_sigma_w: tuple[float, ...] = ()
     solutions_stable: tuple[bool, ...] = ()
@@ -71,6 +74,12 @@ def critical_line(
     >>> line = critical_line("tanh", sigma_b=0.05**0.5)
     >>> round(line.q_star, 12), round(line.sigma_w**2, 12), line.stable
     (0.570047881641, 1.760954639607, True)
+    >>> round(line.decay_coefficient, 8), round(line.growth, 8), critical_line("tanh", sigma_b=0).sigma_w
+    (6.17112614, 0.10310813, 1.0)
+    >>> f"{critical_line('tanh', sigma_b=1e-20).q_star:.6g}"  # sigma_b^2 = 4 q^3/3
+    '4.21716e-14'
+    >>> round(critical_line("hard_tanh", q_star=0.5).decay_coefficient, 8)
+    233.04942091
     """
     if (q_star is None) == (sigma_b is None):
         raise ArgumentError(
@@ -121,11 +130,12 @@ def _line(functions: Maps, q: Array) -> dict[str, Any]:
     ends = there & (q == 0)
     at = np.where(there & ~ends, q, 1.0)
     (v, p, slope), _ = functions.moments(at)
+    w2, b2, length = layer().edge(at, p, functions.excess.evaluate(at, missing=True)[0][0], slope)
     with np.errstate(all="ignore"):
-        w2, b2 = 1 / p, functions.excess.evaluate(at, missing=True)[0][0] / p
-        b2 = np.where((b2 < 0) & (b2 >= -ROUNDING * (at + v / p)), 0.0, b2)
-        length = np.where(np.abs(slope / p - 1) <= ROUNDING, 1.0, slope / p)
+        b2 = np.where((b2 < 0) & (b2 >= -ROUNDING * (at + v * w2)), 0.0, b2)
+        length = np.where(np.abs(length - 1) <= ROUNDING, 1.0, length)
     coefficient = functions.decay.evaluate(at, missing=True)[0][0]
+    growth = functions.growth.evaluate(at, missing=True)[0][0]
     stable = length < 1
     if (level := there & (length == 1)).any():  # rounding: as on the edge nearby
         stable = np.where(level, _falls(functions), stable)
@@ -142,6 +152,7 @@ def _line(functions: Maps, q: Array) -> dict[str, Any]:
         "length_slope": length,
         "decay_power": np.full(q.shape, functions.formulas.decay_power),
         "decay_coefficient": coefficient,
+        "growth": np.where(ends, 0.0, growth),
     }
     columns = {name: np.where(there, value, np.inf) for name, value in columns.items()}
     return {**columns, "stable": there & stable, "exists": there}
@@ -151,10 +162,10 @@ def _line(functions: Maps, q: Array) -> dict[str, Any]:
 def _grid(functions: Maps) -> tuple[Array, bool]:
     """Return sigma_b^2 on `GRID` (NaN where it is not known), and whether the edge attracts as q -> 0."""
     (_, p, slope), errors = functions.rough_moments(GRID)
+    (excess,), (uncertain,) = functions.excess.evaluate(GRID, missing=True)
     with np.errstate(all="ignore"):
-        (bias,), (uncertain,) = functions.excess.evaluate(GRID, missing=True)
-        bias = np.where(np.isfinite(uncertain + errors[1]), bias / p, np.nan)
-        drift = slope / p - 1
+        _, bias, drift = layer().edge(GRID, p, excess, slope)
+        bias, drift = np.where(np.isfinite(uncertain + errors[1]), bias, np.nan), drift - 1
     known = np.isfinite(drift) & (np.abs(drift) > ROUNDING)
     return np.where(np.isfinite(bias), bias, np.nan), bool(known.any() and drift[known.argmax()] < 0)
 
@@ -176,8 +187,9 @@ def _solutions(functions: Maps, biases: Array) -> list[list[float]]:
         if target == 0 and centred:  # q - V/P > 0 at every q
             found[row] = [0.0] if functions.formulas.end else []
             continue
-        if centred and grid[0] > target:
-            found[row].append(_below(grid, target))
+        if centred and grid[np.isfinite(grid).argmax()] > target:
+            root = _below(functions, grid, target)
+            found[row] += [] if root is None else [root]
         sign = np.sign(grid - target)
         cells = np.flatnonzero(sign[1:] * sign[:-1] < 0)
         found[row] += GRID[np.flatnonzero(sign == 0)].tolist()
@@ -192,8 +204,18 @@ def _solutions(functions: Maps, biases: Array) -> list[list[float]]:
     return [sorted(one) for one in found]
 
 
-def _below(grid: Array, target: float) -> float:
-    """Return the root below `GRID`, where sigma_b^2 has become a power of q."""
+def _below(functions: Maps, grid: Array, target: float) -> float | None:
+    """Return the root below the known part of `GRID`: of the small-q series, else of the power that the grid shows."""
+    first = int(np.isfinite(grid).argmax())
+    if functions.small is not None:
+        terms = functions.small
+        least = int(np.flatnonzero(terms)[0])
+        q = (target / terms[least]) ** (1 / least)
+        for _ in range(8):  # the next terms, as a factor
+            q = (target / np.polyval(terms[least:][::-1], q)) ** (1 / least)
+        return float(q) if q ** (terms.size - least) < ROUNDING else None
+    if first:
+        return None
     power = float(np.log(grid[DECADE] / grid[0]) / np.log(GRID[DECADE] / GRID[0]))
     nearest = round(4 * power) / 4
     return float(GRID[0] * (target / grid[0]) ** (1 / (nearest if abs(power - nearest) < 1e-3 else power)))
@@ -203,8 +225,9 @@ def _crossings(functions: Maps, target: Array, low: Array, high: Array) -> Array
     """Return the roots of sigma_b^2(q) - target between low and high, many together (Ridders' method)."""
 
     def excess(q: Array, rows: Any) -> Array:
-        (_, p, _), _ = functions.moments(q)
-        return functions.excess.evaluate(np.ascontiguousarray(q), missing=True)[0][0] / p - target[rows]
+        (_, p, slope), _ = functions.moments(q)
+        above = functions.excess.evaluate(np.ascontiguousarray(q), missing=True)[0][0]
+        return layer().edge(q, p, above, slope)[1] - target[rows]
 
     low, high, everywhere = low.copy(), high.copy(), np.arange(target.size)
     f_low, f_high = excess(low, everywhere), excess(high, everywhere)

@@ -7,6 +7,7 @@ compilation serves all activations.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import types
 
 from widelimit.numerics.compile.cache import njit
@@ -16,7 +17,7 @@ from widelimit.numerics.meanfield.pairs import SMALL_GAP
 _F, _I = types.float64, types.int64
 _C1, _C2 = types.Array(_F, 1, "C"), types.Array(_F, 2, "C")
 _MOMENTS = types.FunctionType(types.UniTuple(_F, 3)(_F))
-_PAIR = types.FunctionType(types.UniTuple(_F, 2)(_F, _F, _F))
+_PAIR = types.FunctionType(types.UniTuple(_F, 2)(_F, _F))
 SETTLED = 2e-16  # relative change of q below which the length has reached its fixed point
 
 
@@ -39,8 +40,16 @@ def lengths(moments, q, v, p, layer, s, bias, low, high):
     return layer
 
 
-@njit(_I(_PAIR, _C1, _C1, _C1, _C1, _C1, _C1, _C1, _I, _I, _F), nogil=True, error_model="numpy", cache=True)
-def closed(pair, eps, q, at_one, new_q, noise, nodes, weights, layer, last, w2):
+@njit(_F(_F, _F, _F, _F), nogil=True, error_model="numpy", inline="always")
+def _onward(weight, gap, noise, eps):
+    """Return eps one layer on; it stays where the length is 0, where no correlation is."""
+    if np.isnan(weight):
+        return eps
+    return min(max(weight * gap + noise, 0.0), 2.0)
+
+
+@njit(_I(_PAIR, _C1, _C1, _C1, _C1, _C1, _C1, _C1, _I, _I), nogil=True, error_model="numpy", cache=True)
+def closed(pair, eps, q, at_one, weight, noise, nodes, weights, layer, last):
     """Follow eps over layers `layer` .. `last` - 1 with closed pair expectations at equal lengths."""
     while layer < last:
         row = min(layer, q.size - 1)
@@ -50,22 +59,19 @@ def closed(pair, eps, q, at_one, new_q, noise, nodes, weights, layer, last, w2):
             return last
         gap = 0.0
         if e > 0.0 and q[row] > 0.0:
-            gap = at_one[row] - pair(q[row], q[row], e)[0]
+            gap = at_one[row] - pair(q[row], e)[0]
             if not (gap >= SMALL_GAP * abs(at_one[row])):
                 gap = 0.0
                 for k in range(nodes.size):  # t = e s^2 smooths the square root that a kink leaves at t = 0
-                    gap += pair(q[row], q[row], e * nodes[k] ** 2)[1] * 2.0 * nodes[k] * weights[k]
+                    gap += pair(q[row], e * nodes[k] ** 2)[1] * 2.0 * nodes[k] * weights[k]
                 gap *= q[row] * e
-        new = e
-        if new_q[row] > 0.0:
-            new = (w2 * gap + noise[row]) / new_q[row]
-        eps[layer + 1] = min(max(new, 0.0), 2.0)
+        eps[layer + 1] = _onward(weight[row], gap, noise[row], e)
         layer += 1
     return layer
 
 
-@njit(_I(_C2, _C1, _C1, _C1, _C1, _C1, _C1, _C1, _I, _I, _I, _F), nogil=True, error_model="numpy", cache=True)
-def series(products, tail, moment, spread, eps, q, new_q, noise, first, layer, last, w2):
+@njit(_I(_C2, _C1, _C1, _C1, _C1, _C1, _C1, _C1, _I, _I, _I), nogil=True, error_model="numpy", cache=True)
+def series(products, tail, moment, spread, eps, q, weight, noise, first, layer, last):
     """Follow eps by Hermite coefficients (rows from layer `first` on) while what they leave out is rounding."""
     terms = products.shape[1]
     while layer < last:
@@ -91,9 +97,6 @@ def series(products, tail, moment, spread, eps, q, new_q, noise, first, layer, l
             share = 1.0 if gap < 2.0 * SMALL_GAP * abs(spread[row]) else abs(c) ** terms
             if not (tail[row] * share <= 4.0 * ROUNDING * moment[row]):
                 return layer
-        new = e
-        if new_q[row] > 0.0:
-            new = (w2 * gap + noise[row]) / new_q[row]
-        eps[layer + 1] = min(max(new, 0.0), 2.0)
+        eps[layer + 1] = _onward(weight[row], gap, noise[row], e)
         layer += 1
     return layer

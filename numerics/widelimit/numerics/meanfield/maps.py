@@ -7,6 +7,7 @@ cache derives nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import math
@@ -51,7 +52,9 @@ class Formulas:
     decay_power: float
     excess: Expr  # sigma_b^2 P on the edge of chaos
     end: tuple[float, ...]  # (sigma_w^2, decay coefficient) where the edge meets sigma_b = 0, if it does
-    pair: tuple[Expr, ...]  # E phi phi, E phi' phi'
+    growth: Expr  # d sigma_b^2/d log q there
+    equal: tuple[Expr, ...]  # E phi phi, E phi' phi' at Q for both
+    pair: tuple[Expr, ...]  # the same at Q1, Q2
     value: Expr  # phi
     slope: Expr  # phi'
     shape: Features
@@ -127,12 +130,16 @@ class Maps:
     @cached_property
     def closed(self) -> bool:
         """Whether the pair expectations have closed forms."""
-        return not any(e.has(Expectation) for e in self.formulas.pair)
+        return not any(e.has(Expectation) for e in (*self.formulas.equal, *self.formulas.pair))
 
     def closed_at(self, q: Array) -> bool:
         """Whether they have, and keep their digits at every one of these variances."""
         low, high = self.formulas.trusted
         return bool(self.closed and (q >= low).all() and (q <= high).all())
+
+    @cached_property
+    def _equal(self) -> Compiled:
+        return compile(self.formulas.equal, [Q, EPS], name="equal")
 
     @cached_property
     def _pair(self) -> Compiled:
@@ -155,7 +162,9 @@ class Maps:
         else:
             at_one = np.array([self.joint(*pair)[0] for pair in zip(q1, q2, strict=True)])
         if terms == 0:
-            return Closed(self._pair, q1, q2, at_one)
+            if q1 is q2:
+                return Closed(self._equal, (q1,), at_one)
+            return Closed(self._pair, (q1, q2), at_one)
         means = self.mean.evaluate(q1)[0][0]
         spread = at_one - means * (means if q1 is q2 else self.mean.evaluate(q2)[0][0])
         return Series.of(self.integrands[1], self.formulas.shape, q1, q2, spread, terms)
@@ -182,6 +191,23 @@ class Maps:
     def decay(self) -> Compiled:
         """The coefficient of eps_l ~ coefficient * l**-power on the edge of chaos, of q (inf where it is linear)."""
         return compile(self.formulas.decay, [Q], name="decay")
+
+    @cached_property
+    def growth(self) -> Compiled:
+        """d sigma_b^2/d log q along the edge of chaos, of q."""
+        return compile(self.formulas.growth, [Q], name="growth")
+
+    @cached_property
+    def small(self) -> Array | None:
+        """Coefficients of sigma_b^2 on the edge of chaos by powers of q; None where phi has no such series at 0."""
+        for order in (4, 8) if self.formulas.end else ():
+            try:
+                bias = sympy.Poly(theory.critical_series(self.activation, order).sigma_b_squared, Q)
+            except DomainError:
+                return None
+            if not bias.is_zero and bias.monoms()[-1][0] < order:
+                return np.array(bias.all_coeffs()[::-1], float)
+        return None
 
     def conditioned(self, q1: Array, q2: Array) -> Conditioned:
         """Return the pair map that is right for every correlation, and slow."""
@@ -223,11 +249,17 @@ def _derive(phi: Activation) -> Formulas:
     except DomainError:  # linear: correlations stay
         law = theory.DecayLaw(1, sympy.oo)
     end = theory.critical_limit(phi)
-    moments = (theory.second_moment(phi), slope_moment, slope_moment + theory.curvature_overlap(phi))
+    moments = (theory.second_moment(phi), slope_moment, theory.second_moment_slope(phi))
     nodes = theory.nodes(phi)
     overlap = nodes["K"]
     overlap = without_deltas(overlap) if overlap.has(sympy.DiracDelta) else overlap
-    integrals = (nodes["V"], nodes["P"], nodes["P"] + overlap)
+    plain = dataclasses.replace(theory.ANY, P=nodes["P"], K=overlap, slope=None)
+    integrals = (
+        nodes["V"],
+        nodes["P"],
+        theory.second_moment_slope(plain),
+    )
+    equal = (theory.product_moment(phi), theory.slope_product(phi))
     pair = (theory.unequal_product_moment(phi), theory.unequal_slope_product(phi))
     return Formulas(
         moments=moments,
@@ -238,6 +270,8 @@ def _derive(phi: Activation) -> Formulas:
         decay_power=float(law.power),
         excess=theory.critical_excess(phi),
         end=() if end is None else (float(end.sigma_w_squared), float(end.decay.coefficient)),
+        growth=theory.critical_growth(phi),
+        equal=tuple(e.subs(correlation) for e in equal),
         pair=tuple(e.subs(correlation) for e in pair),
         value=value,
         slope=slope,

@@ -34,30 +34,34 @@ SMALL_GAP = 1e-4  # a gap below this share of cov(0) is integrated, not subtract
 @by_value
 @dataclass(frozen=True)
 class Closed:
-    """Rows of (q_1, q_2); `functions` is compiled (cov, chi) of (q_1, q_2, eps)."""
+    """Rows of lengths, (q,) of both or (q_1, q_2); `functions` is compiled (cov, chi) of them and eps."""
 
     functions: Compiled
-    q1: Array
-    q2: Array
+    lengths: tuple[Array, ...]
     at_one: Array  # cov(0), where the closed form may be 0/0
+
+    @property
+    def q(self) -> Array:
+        """The geometric mean of the two lengths."""
+        return self.lengths[0] if len(self.lengths) == 1 else np.sqrt(self.lengths[0] * self.lengths[1])
 
     def take(self, rows: Array) -> Closed:
         """Return some of the rows."""
-        return Closed(self.functions, self.q1[rows], self.q2[rows], self.at_one[rows])
+        return Closed(self.functions, tuple(q[rows] for q in self.lengths), self.at_one[rows])
 
     def chi(self, eps: Array) -> Array:
         """E phi' phi' per row."""
-        return self.functions.evaluate(self.q1, self.q2, eps)[0][1]
+        return self.functions.evaluate(*self.lengths, eps)[0][1]
 
     def gap(self, eps: Array) -> Array:
         """cov(0) - cov(eps) per row, with small relative error."""
-        gap = self.at_one - self.functions.evaluate(self.q1, self.q2, eps)[0][0]
+        gap = self.at_one - self.functions.evaluate(*self.lengths, eps)[0][0]
         small = np.flatnonzero(~(gap >= SMALL_GAP * np.abs(self.at_one)))
         if small.size:  # t = eps s^2 smooths the square root that a kink leaves at t = 0
             t = eps[small, None] * NODES**2
-            q1, q2 = (np.repeat(q[small], NODES.size) for q in (self.q1, self.q2))
-            chi = self.functions.evaluate(q1, q2, t.ravel())[0][1].reshape(t.shape)
-            gap[small] = np.sqrt(self.q1[small] * self.q2[small]) * eps[small] * (chi @ (2 * NODES * WEIGHTS))
+            lengths = (np.repeat(q[small], NODES.size) for q in self.lengths)
+            chi = self.functions.evaluate(*lengths, t.ravel())[0][1].reshape(t.shape)
+            gap[small] = self.q[small] * eps[small] * (chi @ (2 * NODES * WEIGHTS))
         return gap
 
     def accurate(self, eps: Array) -> Array:
@@ -130,6 +134,11 @@ class Conditioned:
     q1: Array
     q2: Array
 
+    @property
+    def q(self) -> Array:
+        """The geometric mean of the two lengths."""
+        return np.sqrt(self.q1 * self.q2)
+
     def take(self, rows: Array) -> Conditioned:
         """Return some of the rows."""
         return Conditioned(self.value, self.slope, self.shape, self.q1[rows], self.q2[rows])
@@ -146,7 +155,7 @@ class Conditioned:
             out[row] = at_one - self._one(self.value, row, e)
             if out[row] < SMALL_GAP * abs(at_one):
                 chi = np.array([self._one(self.slope, row, t) for t in e * NODES**2])
-                out[row] = np.sqrt(self.q1[row] * self.q2[row]) * e * (chi @ (2 * NODES * WEIGHTS))
+                out[row] = self.q[row] * e * (chi @ (2 * NODES * WEIGHTS))
         return out
 
     def accurate(self, eps: Array) -> Array:

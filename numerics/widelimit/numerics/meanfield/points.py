@@ -21,6 +21,7 @@ from sympy import Expr
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.meanfield.correlations import fixed_points as correlation_fixed_points
 from widelimit.numerics.meanfield.critical import CriticalLine, critical_line
+from widelimit.numerics.meanfield.layers import layer
 from widelimit.numerics.meanfield.lengths import Roots, reached
 from widelimit.numerics.meanfield.lengths import fixed_points as length_fixed_points
 from widelimit.numerics.meanfield.maps import Maps, maps
@@ -54,7 +55,8 @@ class MeanField:
     where gradients vanish with depth and negative where they explode; inf where there is no exponential law.
     `fixed_points` and `fixed_point_slopes` list every fixed point of the length map (arrays: last axis, padded by NaN);
     those with a slope between -1 and 1 are stable, and `several` says that there are two or more: which of them a
-    network reaches depends on where it starts (`q0`).
+    network reaches depends on where it starts (`q0`). `gradient_overlap` is the factor a layer, of equal widths, of the
+    covariance of two inputs' gradients at c_star: E (dE/dh_1)(dE/dh_2), as chi_1 is that of the mean square.
     """
 
     q_star: Any
@@ -72,6 +74,7 @@ class MeanField:
     fixed_point_slopes: Any
     error: Any
     several: Any = False
+    gradient_overlap: Any = 0.0
 
 
 def solve(
@@ -96,6 +99,10 @@ def solve(
     >>> p = solve("tanh", sigma_w=1.3**0.5, sigma_b=0.05**0.5)
     >>> round(p.q_star, 10), round(p.chi_1, 10), round(p.xi_q, 10), p.c_star, round(p.xi_c, 9), p.phase
     (0.3153164775, 0.8801635099, 1.7852366315, 1.0, 7.834069268, 'ordered')
+    >>> import math
+    >>> p = solve("tanh", sigma_w=2.5**0.5, sigma_b=0.05**0.5)
+    >>> round(p.c_star, 12), round(-1 / p.xi_c, 10) == round(math.log(p.gradient_overlap), 10)
+    (0.446804232344, True)
     """
     about = "Pass the standard deviation: weights have variance sigma_w**2 / fan_in."
     given = arguments.broadcast(
@@ -119,9 +126,12 @@ def solve(
 
 
 def _solve(functions: Maps, w: Array, b: Array, rho: Array, start: Array) -> dict[str, Array]:
-    s, bias = w**2 / rho, b**2
+    compiled = layer()
+    s, bias = compiled.length(w, b, rho)
     roots = length_fixed_points(functions.moments, functions.table, s, bias)
-    index, stable = _choose(functions, roots, s, bias, start)
+    with np.errstate(all="ignore"):
+        steepness = compiled.slopes(w[:, None], rho[:, None], 0.0, roots.moments[2])[1]
+    index, stable = _choose(functions, roots, steepness, s, bias, start)
     rows = np.arange(w.size)
     found = index >= 0
     q, v, p, slope, bound = (
@@ -138,25 +148,22 @@ def _solve(functions: Maps, w: Array, b: Array, rho: Array, start: Array) -> dic
     if lost.any():  # the limit of the slopes at the largest q that has moments
         last = functions.rough_moments(np.array([1e14]))[0][:, 0]
         v[lost], p[lost], slope[lost] = last
-    with np.errstate(invalid="ignore"):
-        chi, slope = s * p, s * slope
-        chi, slope = np.where(s == 0, 0.0, chi), np.where(s == 0, 0.0, slope)
+    chi, slope, one_mask, _ = (np.where(s == 0, 0.0, one) for one in compiled.slopes(w, rho, p, slope))
     slope[anywhere] = 1.0
     critical = found & (np.abs(chi - 1) <= CRITICAL)
     phase = np.select([lost, critical, chi < 1], ["unbounded", "critical", "ordered"], "chaotic")
 
-    eps, pull = np.zeros(w.size), chi.copy()
+    eps, pull, overlap = np.zeros(w.size), chi.copy(), chi.copy()
     noisy = rho < 1
-    noise = np.zeros(w.size)
-    drop = np.flatnonzero(found & noisy & (q > 0))
-    noise[drop] = (1 - rho[drop]) * s[drop] * v[drop] / q[drop]
+    weight, noise = compiled.defect(w, rho, q, v)
+    noise = np.where(found & noisy & (q > 0), noise, 0.0)
     solvable = found & (q > 0) & (w > 0) & ((noise > 0) | ((chi > 1) & ~critical))
     if (todo := np.flatnonzero(solvable)).size:
-        weight = w[todo] ** 2 / q[todo]
-        got = correlation_fixed_points(functions, q[todo], weight, noise[todo], np.ones(todo.size))
-        eps[todo], pull[todo] = got.eps, w[todo] ** 2 * got.chi
+        got = correlation_fixed_points(functions, q[todo], weight[todo], noise[todo], np.ones(todo.size))
+        eps[todo] = got.eps
+        pull[todo], overlap[todo] = compiled.correlation_slope(w[todo], got.chi)
     same = found & ~solvable
-    pull[same] = (chi * rho)[same]
+    pull[same] = overlap[same] = one_mask[same]
     result = {
         "q_star": q,
         "c_star": np.where(lost, np.inf, 1 - eps),
@@ -169,8 +176,9 @@ def _solve(functions: Maps, w: Array, b: Array, rho: Array, start: Array) -> dic
         "xi_grad": np.where(critical, np.inf, _depth(chi)),
         "phase": phase,
         "stable": stable & found,
+        "gradient_overlap": np.where(lost, np.inf, overlap),
         "fixed_points": roots.q,
-        "fixed_point_slopes": s[:, None] * roots.moments[2],
+        "fixed_point_slopes": steepness,
     }
     with np.errstate(invalid="ignore"):
         result["several"] = (np.abs(result["fixed_point_slopes"]) < 1).sum(axis=1) > 1
@@ -180,10 +188,12 @@ def _solve(functions: Maps, w: Array, b: Array, rho: Array, start: Array) -> dic
     return result
 
 
-def _choose(functions: Maps, roots: Roots, s: Array, bias: Array, start: Array) -> tuple[Array, Array]:
+def _choose(
+    functions: Maps, roots: Roots, steepness: Array, s: Array, bias: Array, start: Array
+) -> tuple[Array, Array]:
     """Return the index of each row's fixed point (-1: none) and whether it is stable."""
     with np.errstate(invalid="ignore"):
-        steady = np.abs(s[:, None] * roots.moments[2]) < 1
+        steady = np.abs(steepness) < 1
     begin = np.where(np.isnan(start), 1.0, start)
     index = reached(roots, functions.moments, functions.table, s, bias, begin)
     if roots.q.shape[1] == 0:
@@ -191,11 +201,7 @@ def _choose(functions: Maps, roots: Roots, s: Array, bias: Array, start: Array) 
     rows = np.arange(s.size)
     free = np.isnan(start)
     with np.errstate(invalid="ignore"):  # q = 0 with slope 1: the critical limit of tanh
-        marginal = (
-            (roots.q[:, 0] == 0)
-            & (np.abs(s * roots.moments[2, :, 0] - 1) <= CRITICAL)
-            & ~_has_positive(roots)
-        )
+        marginal = (roots.q[:, 0] == 0) & (np.abs(steepness[:, 0] - 1) <= CRITICAL) & ~_has_positive(roots)
     bad = free & ((index < 0) | ~steady[rows, index])
     positive = roots.q > 0  # an unstable fixed point at 0 is no state of a network
     first = np.where(positive.any(axis=1), positive.argmax(axis=1), -1)
@@ -212,12 +218,11 @@ def _has_positive(roots: Roots) -> Array:
 
 
 def _depth(slope: Array) -> Array:
-    """Return -1/log|slope|: 0 for slope 0, inf for slope 1."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        depth = -1 / np.log(np.abs(slope))
-    return np.where(
-        slope == 0, 0.0, np.where(np.abs(slope) == 1, np.inf, np.where(np.isinf(slope), 0.0, depth))
-    )
+    """Return the depth scale of deviations multiplied by `slope` a layer: 0 for slope 0, inf for slope 1."""
+    size = np.abs(slope)
+    plain = (size > 0) & (size != 1) & ~np.isinf(size)
+    depth = layer().depth(np.where(plain, size, 0.5))
+    return np.where(plain, depth, np.where(size == 1, np.inf, np.where(np.isnan(size), np.nan, 0.0)))
 
 
 def _refuse_unbounded(functions: Maps, result: dict[str, Array], w: float, b: float) -> None:

@@ -1,10 +1,7 @@
 """Two inputs through the layers: lengths q_1, q_2 and eps = 1 - c, which keeps its digits next to c = 1.
 
-With q' = (sigma_w^2/rho) V(q) + sigma_b^2 for both inputs and D = E (phi(sqrt(q_1) z) - phi(sqrt(q_2) z))^2,
-
-    sqrt(q_1' q_2') eps' = sigma_w^2 (gap(eps) + D/2 + (1/rho - 1)(V_1 + V_2)/2) - (sqrt(q_1') - sqrt(q_2'))^2/2,
-
-every term of which is exact to rounding where the two inputs meet.
+`theory.meanfield.dropout_length_map` for each input, `unequal_defect_map` for both, every term of which is exact to
+rounding where the two inputs meet.
 """
 
 from __future__ import annotations
@@ -19,6 +16,7 @@ from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile.quadrature import TINY
 from widelimit.numerics.meanfield import loops
 from widelimit.numerics.meanfield.correlations import TERMS
+from widelimit.numerics.meanfield.layers import layer
 from widelimit.numerics.meanfield.maps import Maps, maps
 from widelimit.numerics.meanfield.pairs import NODES, WEIGHTS, Closed
 from widelimit.numerics.results import by_value
@@ -69,6 +67,9 @@ def propagate(
     >>> p = propagate("relu", sigma_w=2**0.5, q0=1.0, c0=0.0, depth=2)
     >>> p.q.round(12).tolist(), float(p.c[1].round(12))
     ([1.0, 1.0, 1.0], 0.318309886184)
+    >>> apart = propagate("erf", sigma_w=1.5, sigma_b=0.1, q0=(1.0, 2.0), c0=0.3, depth=1)
+    >>> float(apart.c[1].round(12)), float(apart.gradient[1].round(12))
+    (0.274654209647, 1.281172578151)
     """
     w = float(_one("sigma_w", arguments.non_negative("sigma_w", sigma_w)))
     b = float(_one("sigma_b", arguments.non_negative("sigma_b", sigma_b)))
@@ -91,7 +92,7 @@ def propagate(
     path.follow_lengths(first, second)
     eps_path = path.follow_correlation(eps)
     with np.errstate(over="ignore", under="ignore"):
-        gradient = np.concatenate([[1.0], np.cumprod(path.chi[:-1])])
+        gradient = np.concatenate([[1.0], np.cumprod(path.factor[:-1])])
     return Propagation(path.q1, path.q2, 1 - eps_path, eps_path, path.chi, gradient)
 
 
@@ -106,14 +107,15 @@ class _Path:
 
     def __init__(self, functions: Maps, w: float, b: float, rho: float, depth: int) -> None:
         self.functions, self.depth = functions, depth
-        self.w2, self.s, self.bias, self.rho = w * w, w * w / rho, b * b, rho
+        self.compiled, self.w, self.rho = layer(), w, rho
+        self.s, self.bias = self.compiled.length(w, b, rho)
         self.where = f"sigma_w = {w:g}, sigma_b = {b:g}"
 
     def follow_lengths(self, first: float, second: float) -> None:
         """Find q, V and P of both inputs in every layer; `settled` is the layer from which nothing changes."""
         self.q1, self.v1, p1, last = self._lengths(first)
         self.q2, self.v2, _, also = (self.q1, self.v1, p1, last) if first == second else self._lengths(second)
-        self.chi = self.s * p1
+        self.chi, _, _, self.factor = self.compiled.slopes(self.w, self.rho, p1, 0.0)
         self.settled = max(last, also)
 
     def _lengths(self, start: float) -> tuple[Array, Array, Array, int]:
@@ -171,28 +173,25 @@ class _Path:
             layer = self._equal(eps, layer)
         return eps
 
-    def _noise(self, rows: slice) -> Array:
-        return self.w2 * (1 / self.rho - 1) * (self.v1[rows] + self.v2[rows]) / 2
-
     def _equal(self, eps: Array, layer: int) -> int:
         """Follow eps from a layer on in which both lengths are equal; return the layer reached."""
         stop = self.depth if layer >= self.settled else min(self.depth, self.settled, layer + BLOCK)
         count = 1 if layer >= self.settled else stop - layer
         rows = slice(layer, layer + count)
-        q, new_q = (
-            self.q1[rows].copy(),
-            np.append(self.q1, self.q1[-1])[rows.start + 1 : rows.stop + 1].copy(),
+        q = self.q1[rows].copy()
+        new_q = np.append(self.q1, self.q1[-1])[rows.start + 1 : rows.stop + 1]
+        weight, noise = self.compiled.equal(
+            self.w, self.rho, self.v1[rows], np.where(new_q > 0, new_q, np.nan)
         )
-        noise = self._noise(rows)
         at = np.maximum(q, TINY)
         for terms in (0,) if self.functions.closed_at(at) else TERMS:
             pairs = self.functions.pairs(at, at, terms)
             if isinstance(pairs, Closed):
-                return layer + _closed(pairs, eps[layer : stop + 1], q, new_q, noise, self.w2)
+                return layer + _closed(pairs, eps[layer : stop + 1], q, weight, noise)
             got = int(
                 loops.series(
-                    pairs.products, pairs.tail, pairs.moment, pairs.spread, eps, q, new_q, noise,
-                    layer, layer, stop, self.w2,
+                    pairs.products, pairs.tail, pairs.moment, pairs.spread, eps, q, weight, noise,
+                    layer, layer, stop,
                 )
             )  # fmt: skip
             if got > layer:
@@ -206,17 +205,12 @@ class _Path:
         """Return eps one layer on, by the cheapest method that is right for any lengths."""
         q1, q2 = float(self.q1[layer]), float(self.q2[layer])
         new1, new2 = float(self.q1[layer + 1]), float(self.q2[layer + 1])
-        scale = np.sqrt(new1) * np.sqrt(new2)
-        if scale == 0:
+        if new1 == 0 or new2 == 0:
             return eps
-        noise = float(self._noise(slice(layer, layer + 1))[0])
-        if q1 == 0 or q2 == 0:
-            return float(min(max(noise / scale, 0.0), 2.0))
-        distance = 0.0
-        if q1 != q2:
-            _, apart = self.functions.joint(q1, q2)
-            distance = self.w2 * apart / 2 - ((new1 - new2) / (np.sqrt(new1) + np.sqrt(new2))) ** 2 / 2
-        return float(min(max((self.w2 * self._gap(q1, q2, eps) + distance + noise) / scale, 0.0), 2.0))
+        distance = self.functions.joint(q1, q2)[1] if q1 != q2 else 0.0
+        seconds = (float(self.v1[layer]), float(self.v2[layer]))
+        new = self.compiled.step(self.w, self.rho, self._gap(q1, q2, eps), distance, *seconds, new1, new2)
+        return float(min(max(new, 0.0), 2.0))
 
     def _gap(self, one: float, two: float, eps: float) -> float:
         """cov(0) - cov(eps) by the cheapest method that is right."""
@@ -231,9 +225,9 @@ class _Path:
         return float(self.functions.conditioned(q1, q2).gap(at)[0])
 
 
-def _closed(pairs: Closed, eps: Array, q: Array, new_q: Array, noise: Array, w2: float) -> int:
+def _closed(pairs: Closed, eps: Array, q: Array, weight: Array, noise: Array) -> int:
     return int(
         loops.closed(
-            pairs.functions.njit, eps, q, pairs.at_one, new_q, noise, NODES, WEIGHTS, 0, eps.size - 1, w2
+            pairs.functions.njit, eps, q, pairs.at_one, weight, noise, NODES, WEIGHTS, 0, eps.size - 1
         )
     )

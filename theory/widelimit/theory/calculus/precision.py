@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import mpmath
@@ -60,7 +61,7 @@ def _numeric(expr: Expr, values: Mapping[Symbol, Expr], dps: int) -> Expr:
 
 def _value(node: Expr, values: Mapping[Symbol, Expr], dps: int) -> Expr:
     if isinstance(node, Expectation):
-        return node.subs(dict(values)).evalf(dps - SPARE)  # quadrature carries its own guard digits
+        return _expected(node.subs(dict(values)), dps - SPARE)  # quadrature carries its own guard digits
     if isinstance(node, Subs):
         return _numeric(node.expr.subs(zip(node.variables, node.point, strict=True)), values, dps)
     (t, low, high) = node.limits[0]
@@ -74,6 +75,12 @@ def _value(node: Expr, values: Mapping[Symbol, Expr], dps: int) -> Expr:
         ends = [_numeric(end, values, dps)._to_mpmath(mpmath.mp.prec) for end in (low, high)]
         # Not finer than the nodes inside are evaluated: their rounding would be taken for structure.
         return Float(integral(function, ends, max(dps - SPARE - 3, 3)), dps)
+
+
+@lru_cache(maxsize=512)
+def _expected(node: Expr, dps: int) -> Expr:
+    """Return an expectation's value; both sides of an equation often hold the same ones."""
+    return node.evalf(dps)
 
 
 def _outermost(expr: Expr) -> list[Expr]:

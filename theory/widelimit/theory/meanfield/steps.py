@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import mpmath
-from sympy import Derivative, Eq, Expr, Function, Rational, S, Symbol
+from sympy import Abs, Derivative, Eq, Expr, Function, Rational, S, Symbol, expand, simplify, sqrt
 
 from widelimit.theory.calculus.activation import Activation, x
 from widelimit.theory.calculus.derivation import Step
-from widelimit.theory.calculus.gaussian.expectation import Expectation
+from widelimit.theory.calculus.gaussian.expectation import Expectation, branched
 from widelimit.theory.calculus.gaussian.quadrature import legendre
-from widelimit.theory.calculus.precision import by_score, evaluate
+from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.errors import DomainError
+from widelimit.theory.meanfield import edges, evidence
 from widelimit.theory.meanfield import formulas as m
+from widelimit.theory.meanfield import moments as g
 
 POOLE, SCHOENHOLZ = "poole2016exponential", "schoenholz2017deep"
 HAYOU, SELECTION = "hayou2019impact", "hayou2018selection"
 FIXED = "both inputs have the fixed point q of the length map as second moment"
 
-_Q = {m.q: (0.2, 2.5)}
+_Q = {g.q: (0.2, 2.5)}
 _W = {m.sigma_w: (0.5, 2.5)}
 _B = {m.sigma_b: (0.0, 1.0)}
-_C = {m.c: (-0.6, 0.85)}
-_EPSILON = {m.epsilon: (0.2, 1.2)}
+_C = {g.c: (-0.6, 0.85)}
+_EPSILON = {g.epsilon: (0.2, 1.2)}
+_APART = {g.q_1: (0.2, 2.5), g.q_2: (0.2, 2.5)} | _C
+SERIES = 3  # order in q of the small-q series that is shown
 
 
-RATIO_DIGITS = 20  # enough to see the ratio of a limit approach one
+RATIO_DIGITS = 14  # enough to see the ratio of a limit approach one
 
 
 def equal(left: Any, right: Any) -> Eq:
@@ -42,55 +49,64 @@ def steps(a: Activation) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def _value(
-    name: str,
-    symbol: Expr,
-    node: Expr,
-    closed: Expr,
-    because: str,
-    domain: Mapping[Symbol, tuple[float, float]],
-) -> Step:
-    """An expectation: an identity with its closed form, or a definition if it has none."""
-    if closed == node:
-        return Step(name, equal(symbol, node), because, domain=domain, kind="definition")
-    reason = because + " Closed form by truncated Gaussian moments, completed squares and Stein's identity."
-    return Step(name, equal(node, closed), reason, domain=domain)
-
-
 def _forward(a: Activation) -> list[Step]:
-    nodes = m.nodes(a)
-    v, product = m.second_moment(a), m.product_moment(a)
-    length, correlation = Symbol("q_{l+1}"), Symbol("c_{l+1}")
-    return [
-        _value("second-moment", Function("V")(m.q), nodes["V"], v, "V is the second moment of phi(u).", _Q),
+    nodes = g.nodes(a)
+    v, product = g.second_moment(a), g.product_moment(a)
+    length, dropped = Symbol("q_{l+1}"), {m.keep: (0.2, 1)}
+    closed = "Closed form by truncated Gaussian moments, completed squares and Stein's identity."
+    found = [
+        Step(
+            "second-moment",
+            equal(Function("V")(g.q), v),
+            "V is the second moment of phi(u)." + (f" {closed}" if v != nodes["V"] else ""),
+            domain=_Q,
+            left=partial(evidence.moment, a, 0),
+        ),
         Step(
             "length-map",
             equal(length, m.length_map(a)),
-            "A wide layer is Gaussian; its variance is sigma_w^2 times the mean square of its input.",
+            "A wide layer is Gaussian; its variance is sigma_w^2 times the mean square of its input. The check sums "
+            "over all signs of weight and bias.",
             f"{POOLE}, length map; {SCHOENHOLZ}, background",
             domain=_Q | _W | _B,
-            kind="definition",
+            left=partial(evidence.length, a),
         ),
-        _value(
+        Step(
+            "covariance-map",
+            equal(Symbol("q_{12,l+1}"), m.covariance_map(a)),
+            "The covariance of two inputs' pre-activations, whose lengths may differ: the same sum over signs.",
+            f"{POOLE}, correlation map; {SCHOENHOLZ}, background",
+            domain=_APART | _W | _B,
+            left=partial(evidence.covariance, a),
+        ),
+        Step(
             "product-moment",
-            Function("C")(m.q, m.c),
-            nodes["C"],
-            product,
-            "C is the product moment of phi over two correlated pre-activations.",
-            _Q | _C,
+            equal(nodes["C"], product),
+            f"C is the product moment of phi at equal lengths. {closed}",
+            domain=_Q | _C,
+        )
+        if product != nodes["C"]
+        else Step(
+            "product-moment",
+            equal(Function("C")(g.q, g.c), product),
+            "C is the product moment of phi, of which the covariance at equal lengths is made.",
+            domain=_Q | _C,
+            kind="derived",
+            by=_product_of_covariance,
         ),
         Step(
             "correlation-map",
-            equal(correlation, m.correlation_map(a)),
+            equal(Symbol("c_{l+1}"), m.correlation_map(a)),
             "Covariance of two inputs one layer on, over their common variance.",
             f"{POOLE}, correlation map; {SCHOENHOLZ}, background",
             (FIXED,),
             _Q | _W | _B | _C,
-            kind="definition",
+            kind="derived",
+            by=_correlation_of_covariance,
         ),
         Step(
             "equal-inputs",
-            equal(nodes["C"].subs(m.c, 1), v),
+            equal(nodes["C"].subs(g.c, 1), v),
             "At c = 1 the product moment is V, so c = 1 is a fixed point of the correlation map.",
             f"{POOLE}, correlation map",
             domain=_Q,
@@ -100,13 +116,13 @@ def _forward(a: Activation) -> list[Step]:
             equal(length, m.dropout_length_map(a)),
             "Inverted dropout keeps a unit with probability rho and divides by it: the mean square grows by 1/rho.",
             f"{SCHOENHOLZ}, on dropout",
-            domain=_Q | _W | _B | {m.keep: (0.2, 1)},
-            kind="definition",
+            domain=_Q | _W | _B | dropped,
+            left=partial(evidence.length, a),
         ),
         Step(
             "dropout-correlation-at-one",
             equal(
-                (m.sigma_w**2 * nodes["C"].subs(m.c, 1) + (m.q - m.sigma_w**2 * v / m.keep)) / m.q,
+                (m.sigma_w**2 * nodes["C"].subs(g.c, 1) + (g.q - m.sigma_w**2 * nodes["V"] / m.keep)) / g.q,
                 m.dropout_correlation_at_one(a),
             ),
             "Off the diagonal independent masks average to one; with sigma_b^2 from the fixed point of the length "
@@ -115,43 +131,104 @@ def _forward(a: Activation) -> list[Step]:
             ("masks of the two inputs are independent", "q is the fixed point of the dropout length map"),
             _Q | _W | {m.keep: (0.2, 0.95)},
         ),
+        Step(
+            "defect-map",
+            equal(
+                m.sigma_w**2 * (nodes["C"].subs(g.c, 1) - nodes["C"].subs(g.c, 1 - g.epsilon)) / g.q,
+                m.defect_map(a),
+            ),
+            "epsilon = 1 - c without cancellation: half the mean square difference.",
+            f"{SCHOENHOLZ}, on depth scales",
+            (FIXED,),
+            _Q | _W | _EPSILON,
+        ),
+        Step(
+            "defect-map-unequal",
+            equal(_defect(a), m.unequal_defect_map(a)),
+            "The same for two lengths: what both lengths gain in a layer, less what the covariance gains.",
+            f"{SCHOENHOLZ}, on depth scales",
+            ("masks of the two inputs are independent",),
+            _APART | _W | _B | dropped,
+        ),
     ]
+    return found
+
+
+def _defect(a: Activation) -> Expr:
+    """1 - c' as it stands: the covariance one layer on over the root of both lengths."""
+    after = m.dropout_length_map(a)
+    return 1 - m.covariance_map(a) / sqrt(after.subs(g.q, g.q_1) * after.subs(g.q, g.q_2))
+
+
+def _at_equal_lengths(covariance: Eq) -> Expr:
+    return covariance.rhs.subs({g.q_1: g.q, g.q_2: g.q})
+
+
+def _product_of_covariance(earlier: Mapping[str, Eq]) -> Eq:
+    product = (_at_equal_lengths(earlier["covariance-map"]) - m.sigma_b**2) / m.sigma_w**2
+    return equal(Function("C")(g.q, g.c), product)
+
+
+def _correlation_of_covariance(earlier: Mapping[str, Eq]) -> Eq:
+    return equal(Symbol("c_{l+1}"), _at_equal_lengths(earlier["covariance-map"]) / g.q)
 
 
 def _slopes(a: Activation) -> list[Step]:
-    nodes = m.nodes(a)
-    p = m.slope_moment(a)
+    nodes = g.nodes(a)
+    p = g.slope_moment(a)
     length = m.sigma_w**2 * nodes["V"] + m.sigma_b**2
-    correlation = (m.sigma_w**2 * nodes["C"] + m.sigma_b**2) / m.q
+    correlation = (m.sigma_w**2 * nodes["C"] + m.sigma_b**2) / g.q
     delta = " The delta functions of phi'' at the kinks are kept." if a.derivative(2).deltas else ""
     found = [
-        _value("slope-moment", Function("P")(m.q), nodes["P"], p, "P is the second moment of phi'(u).", _Q),
+        Step(
+            "slope-moment",
+            equal(Function("P")(g.q), p),
+            "P is the second moment of phi'(u).",
+            domain=_Q,
+            left=partial(evidence.moment, a, 1),
+        ),
+        Step(
+            "covariance-slope",
+            equal(
+                Derivative(m.covariance_map(a), g.c),
+                m.sigma_w**2 * sqrt(g.q_1 * g.q_2) * g.unequal_slope_product(a),
+            ),
+            "Price: d/dc E f(u_1) g(u_2) = sqrt(q_1 q_2) E f'(u_1) g'(u_2).",
+            f"{SCHOENHOLZ}, on depth scales; price1958useful",
+            domain=_APART | _W,
+        ),
         Step(
             "correlation-slope",
-            equal(Derivative(correlation, m.c), m.correlation_slope(a)),
-            "Price: d/dc E f(u_1) g(u_2) = q E f'(u_1) g'(u_2).",
+            equal(Derivative(correlation, g.c), m.correlation_slope(a)),
+            "The same at equal lengths, over q.",
             f"{SCHOENHOLZ}, on depth scales; price1958useful",
             (FIXED,),
-            _Q | _W | _B | _C,
+            _Q | _W | _C,
         ),
         Step(
             "chi-1",
-            equal((m.sigma_w**2 * nodes["S"]).subs(m.c, 1), m.chi_1(a)),
+            equal((m.sigma_w**2 * nodes["S"]).subs(g.c, 1), m.chi_1(a)),
             "chi_1 is the slope of the correlation map at c = 1: ordered below 1, chaotic above.",
             f"{SCHOENHOLZ}, background",
             domain=_Q | _W,
         ),
         Step(
             "length-slope",
-            equal(Derivative(length, m.q), m.length_slope(a)),
+            equal(Derivative(length, g.q), m.length_slope(a)),
             f"Price with Stein: d/dq E f = E f''/2, so dV/dq = E phi'^2 + E phi phi''.{delta}",
             f"{SCHOENHOLZ}, on depth scales; price1958useful; stein1981estimation",
             domain=_Q | _W | _B,
         ),
     ]
     scales = (
-        ("depth-scale-length", "xi_q", m.length_slope(a), "depth scales", _Q | _W),
-        ("depth-scale-correlation", "xi_c", m.correlation_slope(a), "depth scales", _Q | _W | _C),
+        ("depth-scale-length", "xi_q", Abs(m.length_slope(a)), "depth scales", _Q | _W),
+        (
+            "depth-scale-correlation",
+            "xi_c",
+            m.correlation_slope(a),
+            "depth scales",
+            _Q | _W | {g.c: (0.1, 0.85)},
+        ),
         ("depth-scale-gradient", "xi_grad", m.chi_1(a), "gradients", _Q | _W),
     )
     for name, symbol, slope, where, domain in scales:
@@ -159,11 +236,12 @@ def _slopes(a: Activation) -> list[Step]:
             Step(
                 name,
                 equal(Symbol(symbol), m.depth_scale(slope)),
-                "A deviation shrinks by the slope at the fixed point each layer: exp(-l/xi).",
+                "A deviation shrinks by the slope at the fixed point each layer: exp(-l/xi). The check looks for the "
+                "depth at which slope^l has come to 1/e.",
                 f"{SCHOENHOLZ}, on {where}",
                 ("the slope is taken at the fixed point", "the slope is not 1"),
                 domain,
-                kind="definition",
+                left=partial(evidence.depth_of_decay, slope),
             )
         )
     return found
@@ -171,16 +249,16 @@ def _slopes(a: Activation) -> list[Step]:
 
 def _backward(a: Activation) -> list[Step]:
     backward = "forward and backward weights may be taken as independent"
-    domain = _Q | _W | {m.gradient: (0.1, 2), m.width_ratio: (0.5, 2)}
     return [
         Step(
             "gradient-map",
             equal(Symbol("g_l"), m.gradient_map(a)),
-            "Back-propagation multiplies the mean square by sigma_w^2 E phi'^2 and the ratio of widths.",
+            "Back-propagation multiplies the mean square by sigma_w^2 E phi'^2 and the ratio of widths. The check sums "
+            "over all signs of the weights of two units above.",
             f"{SCHOENHOLZ}, on gradients",
             (backward,),
-            domain,
-            kind="definition",
+            _Q | _W | {m.gradient: (0.1, 2), m.width_ratio: (0.5, 2)},
+            left=partial(evidence.gradient, a),
         ),
         Step(
             "gradient-covariance",
@@ -189,7 +267,7 @@ def _backward(a: Activation) -> list[Step]:
             f"{SCHOENHOLZ}, on gradients",
             (backward, FIXED),
             _Q | _W | _C | {m.gradient_overlap: (0.1, 2), m.width_ratio: (0.5, 2)},
-            kind="definition",
+            left=partial(evidence.gradient_overlap, a),
         ),
         Step(
             "dropout-chi-1",
@@ -197,48 +275,39 @@ def _backward(a: Activation) -> list[Step]:
             "Dropout raises the mean square of a gradient by 1/rho, as it does the signal's.",
             f"{SCHOENHOLZ}, on dropout",
             domain=_Q | _W | {m.keep: (0.2, 1)},
-            kind="definition",
-        ),
-        Step(
-            "defect-map",
-            equal(m.defect_map(a), m.defect_integral(a)),
-            "epsilon = 1 - c without cancellation: half the mean square difference, or the integrated slope. "
-            "Both vanish at 0; the check compares their derivatives.",
-            f"{SCHOENHOLZ}, on depth scales",
-            (FIXED,),
-            _Q | _W | _EPSILON,
-            evaluate=_Derivatives(m.defect_map(a), m.defect_slope(a)),
+            left=partial(evidence.gradient, a),
         ),
     ]
 
 
 def _edge(a: Activation) -> list[Step]:
-    line = m.critical_line(a)
-    nodes = m.nodes(a)
+    line, nodes = edges.critical_line(a), g.nodes(a)
+    slope, biases = edges.critical_length_slope(a), nodes["V"] / nodes["P"]
     found = [
         Step(
             "critical-line-weights",
             equal(m.sigma_w**2, line.sigma_w_squared),
             "chi_1 = 1 solved for the weight variance.",
             f"{SCHOENHOLZ}, phase diagram; {SELECTION}, edge of chaos",
-            domain=_Q,
-            kind="definition",
+            domain=_Q | _W,
+            kind="derived",
+            by=_weights_of_chi,
         ),
         Step(
             "critical-line-biases",
             equal(m.sigma_b**2, line.sigma_b_squared),
-            "q = sigma_w^2 V + sigma_b^2 with that weight variance: q is a fixed point of the length map. The check "
-            "puts both variances into the map.",
+            "q = sigma_w^2 V + sigma_b^2 with that weight variance: q is a fixed point of the length map, solved for "
+            "the bias variance.",
             f"{SELECTION}, edge of chaos",
             ("sigma_b^2 is not negative",),
             _Q,
-            evaluate=_Returned(line, nodes["V"]),
+            kind="derived",
+            by=_biases_of_length,
         ),
         Step(
             "stability",
             equal(
-                (Derivative(nodes["V"], m.q) * m.sigma_w**2).subs(m.sigma_w**2, line.sigma_w_squared),
-                m.critical_length_slope(a),
+                (Derivative(nodes["V"], g.q) * m.sigma_w**2).subs(m.sigma_w**2, line.sigma_w_squared), slope
             ),
             "On the edge of chaos the fixed point attracts where this slope of the length map is below 1.",
             f"{SELECTION}, edge of chaos",
@@ -246,35 +315,91 @@ def _edge(a: Activation) -> list[Step]:
         ),
     ]
     if (
-        excess := m.critical_excess(a)
+        growth := edges.critical_growth(a)
     ) != 0:  # 0: both sides vanish, which line.sigma_b_squared shows already
-        found.append(
+        found += [
             Step(
                 "critical-line-digits",
-                equal(m.q * nodes["P"] - nodes["V"], excess),
-                "sigma_b^2 P in a form that does not cancel at small q: E (f' - f/x)^2 = P - V/q for f = phi - phi(0), "
-                "by integrating f f'/x by parts.",
+                equal(g.q - biases, edges.critical_bias(a)),
+                "A form that does not cancel at small q: E (f' - f/x)^2 = P - V/q for f = phi - phi(0), by integrating "
+                "f f'/x by parts.",
                 f"{SELECTION}, edge of chaos",
                 domain=_Q,
-            )
-        )
-    if not a.derivative(2).deltas and m.curvature_moment(a) == 0:
-        return found  # linear: correlations stay
-    return [*found, *_decay(a, line.sigma_w_squared)]
+            ),
+            Step(
+                "critical-growth",
+                equal(g.q * Derivative(g.q - biases, g.q), growth),
+                "From d V/d log q = E x phi phi' and d P/d log q = E (x^2/q - 1) phi'^2/2: sigma_b grows with q.",
+                f"{SELECTION}, edge of chaos",
+                domain=_Q,
+            ),
+        ]
+    return [*found, *_ends(a), *_decay(a)]
 
 
-def _decay(a: Activation, weights: Expr) -> list[Step]:
-    law = m.decay_law(a)
-    e = m.epsilon
-    kinked = law.power == 2
-    critical = m.defect_map(a).subs(m.sigma_w**2, weights)
-    if kinked:
-        lost, order = m.kink_coefficient(a) * e ** Rational(3, 2), Rational(1, 2)
+def _weights_of_chi(earlier: Mapping[str, Eq]) -> Eq:
+    return equal(m.sigma_w**2, m.sigma_w**2 / earlier["chi-1"].rhs)
+
+
+def _biases_of_length(earlier: Mapping[str, Eq]) -> Eq:
+    signal = expand(earlier["length-map"].rhs - m.sigma_b**2)
+    return equal(m.sigma_b**2, g.q - signal.subs(m.sigma_w**2, earlier["critical-line-weights"].rhs))
+
+
+def _ends(a: Activation) -> list[Step]:
+    """Where the edge meets sigma_b = 0, and how it gets there."""
+    found = []
+    if end := edges.critical_limit(a):
+        pairs = [("critical-limit", edges.critical_line(a).sigma_w_squared, end.sigma_w_squared)]
+        if end.decay.coefficient.is_finite:
+            pairs.append(("critical-limit-decay", edges.decay_law(a).coefficient, end.decay.coefficient))
+        because = "As q -> 0 only the slopes of phi on both sides of 0 count: a leaky ReLU."
+        found += [_limit(name, left, right, because, Rational(1, 4)) for name, left, right in pairs]
+    try:
+        line = edges.critical_series(a, SERIES)
+    except DomainError:
+        return found
+    because = "The Gaussian moments of the Taylor series of phi, order by order in q."
+    whole = (edges.critical_line(a).sigma_w_squared, edges.critical_bias(a))
+    sides = zip(whole, (line.sigma_w_squared, line.sigma_b_squared), strict=True)
+    names = ("critical-series-weights", "critical-series-biases")
+    found += [
+        _limit(name, left, right, because, S.One)
+        for name, (left, right) in zip(names, sides, strict=True)
+        if right != 0 and left != right
+    ]
+    return found
+
+
+def _limit(name: str, left: Expr, right: Expr, because: str, order: Expr) -> Step:
+    return Step(
+        name,
+        equal(left, right),
+        because,
+        f"{SELECTION}, edge of chaos",
+        kind="limit",
+        limit=(g.q, S.Zero, order),
+    )
+
+
+def _decay(a: Activation) -> list[Step]:
+    """How correlations approach 1 on the edge: a power of depth, none for linear phi."""
+    if not a.derivative(2).deltas and edges.curvature_moment(a) == 0:
+        return []
+    law, e = edges.decay_law(a), g.epsilon
+    if law.power > 1:
+        lost, order = edges.kink_coefficient(a) * e ** (1 + 1 / S(law.power)), Rational(1, 2)
         reason = "Where u_1 and u_2 fall on two sides of a kink, phi' differs by its jump: a 3/2 power."
+    elif law.coefficient == 0:
+        return []  # a logarithm
     else:
-        lost, order = e**2 / law.coefficient, Rational(1, 2) if a.kinks else S.One  # phi'' may jump
+        lost = e**2 * g.q * edges.curvature_moment(a) / (2 * g.slope_moment(a))
+        order = Rational(1, 2) if a.kinks else S.One  # phi'' may jump
         reason = "For smooth phi the map has the second derivative sigma_w^2 q P_2 at c = 1."
-    evaluate_defect = _Defect(a, critical, lost)
+    critical = m.defect_map(a).subs(m.sigma_w**2, edges.critical_line(a).sigma_w_squared)
+    difference = _Difference(a)
+    if not difference.possible:
+        return []
     step = Step(
         "edge-expansion",
         equal(e - critical, lost),
@@ -284,96 +409,79 @@ def _decay(a: Activation, weights: Expr) -> list[Step]:
         _Q,
         kind="limit",
         limit=(e, S.Zero, order),
-        evaluate=evaluate_defect,
+        left=difference,
     )
-    equation = "-s epsilon^(3/2)" if kinked else "-epsilon^2/beta"
     return [
-        *([step] if evaluate_defect.possible else []),
+        step,
         Step(
             "decay-law",
             equal(Symbol("epsilon_l"), law.coefficient * m.layer ** (-law.power)),
-            f"Solving d epsilon/dl = {equation}: a power of depth, not an exponential.",
+            "Solving d epsilon/dl = -(what is lost in a layer): a power of depth, not an exponential.",
             f"{HAYOU}, on the edge of chaos",
             ("sigma_w^2 = 1/P(q)", "l is large"),
             _Q | {m.layer: (10, 1000)},
-            kind="definition",
+            kind="derived",
+            by=_law_of_loss,
         ),
     ]
 
 
-class _Returned:
-    """Evaluate what the length map makes of q on the edge of chaos, and q; in an equation SymPy would cancel it."""
-
-    def __init__(self, line: m.CriticalLine, v: Expr) -> None:
-        self.parts = (line.sigma_w_squared, v, line.sigma_b_squared)
-
-    def __call__(self, values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
-        weights, v, biases, q = (evaluate(part, values, dps + 5) for part in (*self.parts, m.q))
-        with mpmath.workdps(dps + 5):
-            return weights * v + biases, q
+def _law_of_loss(earlier: Mapping[str, Eq]) -> Eq:
+    """Solve d epsilon/dl = -s epsilon^(1 + h) for large l: epsilon = (h s l)^(-1/h)."""
+    lost, e = earlier["edge-expansion"].rhs, g.epsilon
+    h = simplify(e * lost.diff(e) / lost) - 1
+    return equal(Symbol("epsilon_l"), (h * lost / e ** (1 + h) * m.layer) ** (-1 / h))
 
 
-class _Derivatives:
-    """Evaluate the derivative of a node through its density, and the claimed derivative."""
-
-    def __init__(self, node: Expr, slope: Expr) -> None:
-        self.node, self.slope = node, slope
-
-    def __call__(self, values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
-        return evaluate(by_score(self.node, m.epsilon), values, dps), evaluate(self.slope, values, dps)
-
-
-class _Defect:
+class _Difference:
     """Evaluate epsilon - epsilon' at small epsilon, where the plane is resolved along its diagonal.
 
-    With closed forms the subtraction is done in high precision. Smooth phi: u_1, u_2 = sqrt(q) (a s -+ b d) with
+    With closed forms the subtraction is done in high precision. Else u_1, u_2 = sqrt(q) (a s -+ b d) with
     a^2 = 1 - epsilon/2, b^2 = epsilon/2, and the integrand varies slowly in d.
     """
 
-    def __init__(self, a: Activation, critical: Expr, lost: Expr) -> None:
-        v, product = m.second_moment(a), m.product_moment(a)
-        self.lost = lost
-        self.closed = None if product.has(Expectation) else (v - product.subs(m.c, 1 - m.epsilon)) / m.q
+    def __init__(self, a: Activation) -> None:
+        v, product = g.second_moment(a), g.product_moment(a)
+        self.closed = None if product.has(Expectation) else (v - product.subs(g.c, 1 - g.epsilon)) / g.q
         self.activation = a
-        self.possible = self.closed is not None or not a.pieces.breaks
+        slope = a.pieces.diff()
+        self.possible = self.closed is not None or not (slope.poles() or slope.diff().poles())
 
-    def __call__(self, values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
-        weights = evaluate(1 / m.slope_moment(self.activation), values, dps)
-        e, q = (evaluate(symbol, values, dps) for symbol in (m.epsilon, m.q))
-        right = evaluate(self.lost, values, dps)
+    def __call__(self, values: Mapping[Symbol, Any], dps: int) -> Any:
+        """Return the left side of the edge's expansion at these values."""
+        weights = evaluate(1 / g.nodes(self.activation)["P"], values, dps)
+        e, q = (evaluate(symbol, values, dps) for symbol in (g.epsilon, g.q))
         with mpmath.workdps(dps + 15):
             if self.closed is not None:
                 defect = evaluate(self.closed, values, dps)
             else:
                 defect = _rotated(self.activation, q, e, min(dps, RATIO_DIGITS)) / (2 * q)
-            return e - weights * defect, right
+            return e - weights * defect
 
 
 def _rotated(a: Activation, q: Any, e: Any, dps: int) -> Any:
-    from widelimit.theory.calculus.gaussian.expectation import branched
-
-    phi = branched(a.expr, x, dps).functions[0]
+    """E (phi(u_1) - phi(u_2))^2: over d > 0, and for each d over s between the kinks of either phi."""
+    phi = branched(a.expr, x, dps)
     reach = mpmath.sqrt(2 * mpmath.log(10) * (dps + 5))
     root, along, across = mpmath.sqrt(q), mpmath.sqrt(1 - e / 2), mpmath.sqrt(e / 2)
-
-    def rule(panels: int) -> list[tuple[Any, Any]]:
-        half = reach / panels
-        return [
-            (
-                (2 * k + 1 - panels) * half + half * t,
-                w * half * mpmath.npdf((2 * k + 1 - panels) * half + half * t),
-            )
-            for k in range(panels)
-            for t, w in legendre(dps, mpmath.mp.prec)
-        ]
-
     total = mpmath.mpf(0)
-    for d, weight in rule(4):
-        if d < 0:
-            continue  # the integrand is even in d
-        inner = mpmath.fsum(
-            w * (phi(root * (along * s + across * d)) - phi(root * (along * s - across * d))) ** 2
-            for s, w in rule(6 + int(4 * root))
+    for d, weight in _rule([mpmath.mpf(0), reach], reach / 2, dps):
+        shift = root * across * d
+        kinks = sorted((b + side * shift) / (root * along) for b in phi.breaks for side in (-1, 1))
+        ends = [-reach, *(k for k in kinks if abs(k) < reach), reach]
+        total += weight * mpmath.fsum(
+            w * (phi(root * along * s + shift) - phi(root * along * s - shift)) ** 2
+            for s, w in _rule(ends, reach / (3 + int(2 * root)), dps)
         )
-        total += 2 * weight * inner
-    return total
+    return 2 * total
+
+
+def _rule(ends: Sequence[Any], longest: Any, dps: int) -> Iterator[tuple[Any, Any]]:
+    """Yield nodes and weights for N(0, 1) between the ends, Gauss-Legendre on panels."""
+    for low, high in pairwise(ends):
+        panels = int(mpmath.ceil((high - low) / longest)) or 1
+        half = (high - low) / (2 * panels)
+        for k in range(panels):
+            for t, w in legendre(dps, mpmath.mp.prec):
+                z = low + half * (2 * k + 1 + t)
+                yield z, w * half * mpmath.npdf(z)
