@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.validate.cli import main
 from widelimit.validate.harness import finding
 from widelimit.validate.harness.backend import Backend
 from widelimit.validate.harness.claim import Claim, Integers, Interval
@@ -363,6 +364,61 @@ def test_what_does_not_fit_together_is_refused():
     refused(lambda: claim(noise=float("nan")), "`noise`")
     refused(lambda: claim(within=0.0), "`within`")
     refused(lambda: claim(sizes=(10, 20)), "`sizes`")
+
+
+MINE = """
+import numpy as np
+from widelimit.validate.claim import Choice, declare, instead, table, wrong
+
+def solve(scale):
+    return {{"m": 2 * scale}}
+
+def simulate(inputs, size, seed, backend):
+    return 2 * inputs["scale"] + np.random.default_rng(seed).standard_normal() / size
+
+CLAIMS = (
+    declare(
+        "mine.claim", title="t", statement="s", paper="p", domain={{"scale": Choice((1.0, 0.5))}},
+        solver={solver}, rows={rows}, simulate=simulate, points=table("scale", [1.0]), sizes=(20, 40, 80),
+        within=0.1, noise=0.2, wrong=wrong("three", "3 for 2", {theory}),
+    ),
+)
+"""
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    def run(solver="solve", rows='"m"', theory="lambda scale: 3 * scale"):
+        path = tmp_path / "mine.py"
+        path.write_text(MINE.format(solver=solver, rows=rows, theory=theory))
+        argv = ["validate", "mine.*", "--claims-from", str(path), "--out", str(tmp_path / "out"), "--quiet"]
+        status = main([*argv, "--jobs", "1", "--device", "cpu"])
+        return status, " ".join(capsys.readouterr()), str(path)
+
+    return run
+
+
+def test_a_user_s_file_of_declared_claims_runs(run):
+    status, text, _ = run()
+    assert status == 0 and "agrees" in text and "1/1" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"rows": '"n"'}, "must name attributes of `dict`, but is 'n'. It has m"),
+        ({"solver": "lambda width: width"}, "asks for `width`"),
+        ({"rows": "lambda found: 1 / 0"}, "ZeroDivisionError"),
+        ({"theory": "lambda scale: 1 / 0"}, "ZeroDivisionError"),
+        ({"theory": "instead(q='m')"}, "must name rows"),
+        ({"solver": '"residual.predict"'}, "must name attributes of `Residual`"),
+    ],
+)
+def test_what_a_user_declared_wrongly_is_the_user_s_to_mend(run, change, said):
+    status, text, path = run(**change)
+    assert status == 2 and said in text and "mine.claim" in text
+    if change != {"solver": '"residual.predict"'}:
+        assert path in text, text  # the line that fails
 
 
 # --- provenance ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 
 from widelimit.validate.report import gallery as galleries
 from widelimit.validate.report.figures import drawn
+from widelimit.validate.report.gallery import _of as figures_of
 from widelimit.validate.report.look import BLUE, PALETTE, blank, style
 from widelimit.validate.report.strips import WIDTH, place
 from widelimit.validate.report.svg import fragment, standalone
@@ -138,3 +139,8 @@ def test_gallery_computes_once_and_survives_failures(tmp_path, monkeypatch, capl
     assert counter.calls == 2, "arrays are kept in the folder"
     (tmp_path / "gallery" / "toy.line.quick.npz").write_bytes(b"cut")
     assert len(galleries.gallery(["toy"], "quick", tmp_path)) == 1 and counter.calls == 3
+
+
+def test_the_gallery_of_a_topic_is_found_where_its_claims_are():
+    assert figures_of("meanfield") and figures_of("ridge") and figures_of("jacobian")
+    assert figures_of("batchnorm") == () == figures_of("no-such-topic")

@@ -64,7 +64,7 @@ def _panel(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Pane
 
 
 def _of(topic: str) -> tuple[GalleryFigure, ...]:
-    name = f"widelimit.validate.harness.finding.{topic}"
+    name = f"widelimit.validate.claims.{topic}"
     if not topic.isidentifier() or find_spec(name) is None:
         return ()
     return tuple(getattr(import_module(name), "GALLERY", ()))

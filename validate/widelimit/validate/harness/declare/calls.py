@@ -8,7 +8,7 @@ default and is no input keeps the default.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -134,6 +134,22 @@ def _hashable(value: Any) -> bool:
     except TypeError:
         return False
     return True
+
+
+class Told:
+    """What a declaration is made of, told by the module and the function that it comes from.
+
+    A failure then counts as the module's that declares, and names its line (`harness.faults`).
+    """
+
+    def told(self, home: str, functions: Iterable[Any]) -> None:
+        """Take the name of the module that declares, and the first of what may be functions of its own."""
+        if home:
+            object.__setattr__(self, "__module__", home)
+        for function in functions:
+            if callable(function):
+                object.__setattr__(self, "__wrapped__", function)
+                return
 
 
 def _numerics(name: str) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ import numpy as np
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.topics import TOPICS
 from widelimit.validate.harness.claim import Claim, Counterfactual, Inputs, Plan, Preset
-from widelimit.validate.harness.declare.calls import Solver, call, typed
+from widelimit.validate.harness.declare.calls import Solver, Told, call, typed
 from widelimit.validate.harness.declare.points import Points, spend
 from widelimit.validate.harness.declare.rows import Index, Rows
 from widelimit.validate.harness.declare.theories import Applies, Prediction, Wrong, WrongPrediction
@@ -91,7 +92,10 @@ def declare(
         if not isinstance(one, Wrong):
             raise ArgumentError("wrong", "must hold wrong(...) theories", one)
     asked = Solver(solver, given or {}) if solver is not None else None
-    prediction = Prediction(asked, Rows.of(rows, over, named), domain)
+    frame = inspect.currentframe()
+    caller = frame.f_back if frame is not None else None
+    home = "" if caller is None else str(caller.f_globals.get("__name__", ""))
+    prediction = Prediction(asked, Rows.of(rows, over, named), domain, home)
     measure = Floor(float(scale)) if isinstance(scale, int | float) else scale
     if points is not None and plans is None:
         plans = spend(points, sizes, within=within, noise=noise, exponent=exponent)
@@ -105,12 +109,12 @@ def declare(
         predict=prediction,
         simulate=Replicates(simulate, start),
         counterfactuals=tuple(_counterfactual(one, prediction, within, measure) for one in listed),
-        rows=partial(_labels, prediction),
+        rows=Labels(prediction),
         derivation=_derivation(id) if isinstance(derivation, str) else derivation,
         exponent=exponent,
         margin=within,
         scale=measure,
-        valid=Valid(valid, domain),
+        valid=Valid(valid, domain, home),
         **more,
     )
 
@@ -136,11 +140,15 @@ def largest(predicted: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Valid:
+class Valid(Told):
     """Whether a theory speaks about a point; it does not where it has no answer."""
 
     condition: Callable[..., bool] | None
     domain: Mapping[str, Any]
+    home: str = ""
+
+    def __post_init__(self) -> None:
+        self.told(self.home, [self.condition])
 
     def __call__(self, inputs: Inputs) -> bool:
         """Ask the condition."""
@@ -150,8 +158,18 @@ class Valid:
             return False
 
 
-def _labels(prediction: Prediction, inputs: Inputs) -> tuple[Inputs, ...]:
-    return prediction.rows.labels(typed(inputs, prediction.domain))
+@dataclass(frozen=True)
+class Labels(Told):
+    """What names the numbers of a point."""
+
+    prediction: Prediction
+
+    def __post_init__(self) -> None:
+        self.told(self.prediction.home, ())
+
+    def __call__(self, inputs: Inputs) -> tuple[Inputs, ...]:
+        """Name the numbers of a point."""
+        return self.prediction.rows.labels(typed(inputs, self.prediction.domain))
 
 
 def _counterfactual(one: Wrong, right: Prediction, margin: float, scale: Any) -> Counterfactual:

@@ -13,7 +13,7 @@ import numpy as np
 
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.validate.harness.claim import Inputs
-from widelimit.validate.harness.declare.calls import Solver, call, typed
+from widelimit.validate.harness.declare.calls import Solver, Told, call, typed
 from widelimit.validate.harness.declare.rows import Reader, Rows
 
 Scale = Callable[[np.ndarray], np.ndarray]
@@ -22,12 +22,17 @@ _FLOOR = 1e-9
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a claim predicts: rows read off a solver's result, if it has a solver."""
+class Prediction(Told):
+    """What a claim predicts: rows read off a solver's result, if it has a solver; `home` is the module that says so."""
 
     solver: Solver | None
     rows: Rows
     domain: Mapping[str, Any] = field(default_factory=dict)
+    home: str = ""
+
+    def __post_init__(self) -> None:
+        solver = [] if self.solver is None else [self.solver.of]
+        self.told(self.home, [*solver, *(one.read for one in self.rows.rows.values())])
 
     def __call__(self, inputs: Inputs) -> np.ndarray:
         """Predict at a point."""
@@ -177,11 +182,15 @@ def wrong(
 
 
 @dataclass(frozen=True)
-class WrongPrediction:
+class WrongPrediction(Told):
     """What a wrong theory predicts at a point."""
 
     theory: Theory
     right: Prediction
+
+    def __post_init__(self) -> None:
+        formula = self.theory.function if isinstance(self.theory, Formula) else None
+        self.told(self.right.home, [formula, getattr(self.right, "__wrapped__", None)])
 
     def __call__(self, inputs: Inputs) -> np.ndarray:
         """Predict at a point."""
@@ -189,7 +198,7 @@ class WrongPrediction:
 
 
 @dataclass(frozen=True)
-class Applies:
+class Applies(Told):
     """Whether a wrong theory is another one at a point: `beyond` margins away from the truth in some row."""
 
     wrong: WrongPrediction
@@ -197,6 +206,9 @@ class Applies:
     scale: Scale | None
     only: Callable[..., bool] | None
     beyond: float
+
+    def __post_init__(self) -> None:
+        self.told(self.wrong.right.home, [getattr(self.wrong, "__wrapped__", None), self.only])
 
     def __call__(self, inputs: Inputs) -> bool:
         """Compare at a point; where the wrong theory has nothing to say, it does not apply."""
