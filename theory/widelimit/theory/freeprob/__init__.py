@@ -7,6 +7,7 @@
     series       moments, free cumulants, non-crossing partitions: exact conversions of power series
     atoms        atoms and intervals, and what becomes of them under free operations
     derivations  `derive`: the transforms of a known law
+    meaning      moments of the matrices that laws are named after
 
 >>> from widelimit.theory import freeprob
 >>> (freeprob.marchenko_pastur() ** 2).polynomial
@@ -14,7 +15,7 @@ m**3 + 3*m**2 - m*z + 3*m + 1
 """
 
 from widelimit.theory.freeprob.atoms import Atom
-from widelimit.theory.freeprob.derivations import derive
+from widelimit.theory.freeprob.derivations import LAWS, derive
 from widelimit.theory.freeprob.known import (
     arcsine,
     bernoulli,
@@ -32,6 +33,7 @@ from widelimit.theory.freeprob.law import Law, Made, g, m, z
 from widelimit.theory.freeprob.series import noncrossing_partitions
 
 __all__ = [
+    "LAWS",
     "Atom",
     "Law",
     "Made",

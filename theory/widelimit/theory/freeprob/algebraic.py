@@ -24,11 +24,13 @@ from sympy import (
     together,
 )
 
+from widelimit.theory.calculus.equations import Rewritten
+
 m = Symbol("m")
 z = Symbol("z")
 
 
-def of_equation(expression: Expr, moments: Sequence[Expr]) -> Expr | None:
+def of_equation(expression: Expr, moments: Sequence[Expr]) -> Rewritten | None:
     """Clear denominators and radicals of ``expression = 0`` in (m, z); keep the factor that holds the moments.
 
     >>> of_equation(m - (z / 2 - 1 - z / 2 * (1 - 4 / z) ** Rational(1, 2)), [1, 2, 5, 14])
@@ -60,7 +62,7 @@ def of_equation(expression: Expr, moments: Sequence[Expr]) -> Expr | None:
     return choose_factor(result, moments)
 
 
-def choose_factor(polynomial: Expr, moments: Sequence[Expr]) -> Expr | None:
+def choose_factor(polynomial: Expr, moments: Sequence[Expr]) -> Rewritten | None:
     """The irreducible factor on which ``m = sum m_k z**-k`` lies, tested order by order in 1/z."""
     t = Dummy("t")
     curve = sum((moment * t ** (k + 1) for k, moment in enumerate(moments)), Integer(0))
@@ -76,7 +78,7 @@ def choose_factor(polynomial: Expr, moments: Sequence[Expr]) -> Expr | None:
     return None if best is None or best[0] < len(moments) else _sign(best[1])
 
 
-def product(first: Expr, second: Expr, moments: Sequence[Expr]) -> Expr | None:
+def product(first: Expr, second: Expr, moments: Sequence[Expr]) -> Rewritten | None:
     r"""Free multiplicative convolution: :math:`z = z_1 z_2\,m/(1+m)` at equal m, with z_2 eliminated.
 
     >>> product(z * m - (1 + m) ** 2, z * m - (1 + m) ** 2, [1, 3, 12, 55])
@@ -87,7 +89,7 @@ def product(first: Expr, second: Expr, moments: Sequence[Expr]) -> Expr | None:
     return choose_factor(resultant(expand(left), expand(second.subs(z, other)), other), moments)
 
 
-def total(first: Expr, second: Expr, moments: Sequence[Expr]) -> Expr | None:
+def total(first: Expr, second: Expr, moments: Sequence[Expr]) -> Rewritten | None:
     r"""Free additive convolution: :math:`z = z_1 + z_2 - 1/G` at equal G, with z_2 eliminated."""
     other, cauchy = Dummy("y"), Dummy("g")
     left = fraction(together(_in_cauchy(first, z + 1 / cauchy - other, cauchy)))[0]
@@ -106,7 +108,7 @@ def _sign(polynomial: Expr) -> Expr:
     return expand(-polynomial) if lead.is_number and lead < 0 else expand(polynomial)
 
 
-def edges(inverse: Expr, parameter: Symbol = m) -> list[tuple[Expr, Expr]]:
+def edges(inverse: Expr, parameter: Symbol = m) -> list[tuple[Rewritten, Rewritten]]:
     """Critical points (m, z) of a rational z(m): candidates for the edges of the support, in increasing z.
 
     >>> edges((1 + m) ** 2 / m)
@@ -127,7 +129,7 @@ def edges(inverse: Expr, parameter: Symbol = m) -> list[tuple[Expr, Expr]]:
 __all__ = ["Rational", "choose_factor", "edges", "of_equation", "product", "total"]
 
 
-def substituted(polynomial: Expr | None, argument: Expr, value: Expr = m) -> Expr | None:
+def substituted(polynomial: Expr | None, argument: Expr, value: Expr = m) -> Rewritten | None:
     """The polynomial of the law whose m and z are `value` and `argument` of this one's."""
     if polynomial is None:
         return None

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sympy import Expr, Integer, Max, fraction, limit, oo, simplify, solve, together
 
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.freeprob.algebraic import m
 
 
@@ -36,7 +37,7 @@ def atoms_of_inverse(inverse: Expr) -> tuple[Atom, ...]:
     return tuple(found)
 
 
-def positive(mass: Expr) -> Expr:
+def positive(mass: Expr) -> Rewritten:
     """What is left of a mass after an operation that may use it up."""
     return Max(0, mass)
 
@@ -66,7 +67,9 @@ def _size(mass: Expr) -> float:
     return float(mass) if mass.is_number else 1.0
 
 
-def stretched(intervals: Sequence[tuple[Expr, Expr]], factor: Expr) -> tuple[tuple[Expr, Expr], ...]:
+def stretched(
+    intervals: Sequence[tuple[Expr, Expr]], factor: Expr
+) -> tuple[tuple[Rewritten, Rewritten], ...]:
     """The intervals times a number, in increasing order."""
     scaled = [(factor * low, factor * high) for low, high in intervals]
     return tuple((high, low) for low, high in reversed(scaled)) if factor.is_negative else tuple(scaled)

@@ -29,6 +29,7 @@ from sympy import (
     together,
 )
 
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.errors import DomainError
 from widelimit.theory.freeprob import algebraic, series
 
@@ -39,7 +40,7 @@ g = Symbol("g")
 
 def close(
     S: Expr | None, R: Expr | None, M: Expr | None, sequence: Callable[[int], Sequence[Expr]]
-) -> tuple[Expr | None, Expr | None, Expr | None]:
+) -> tuple[Rewritten | None, Rewritten | None, Rewritten | None]:
     """Fill in the transforms that follow in closed form: C(g) = g R(g) and m S(m) invert each other."""
     mean_is_zero = bool(sequence(1)[0].is_zero) if S is None else False
     if S is None and R is not None and not mean_is_zero:
@@ -132,7 +133,7 @@ def rational(expression: Expr, variable: Symbol) -> bool:
     return bool(expression.is_rational_function(variable))
 
 
-def tidy(expression: Expr) -> Expr:
+def tidy(expression: Expr) -> Rewritten:
     """Factor what is rational of low degree; leave a high power as it stands."""
     expression = powsimp(expression)
     if not expression.is_rational_function():
@@ -149,7 +150,7 @@ def _taylor(expression: Expr, variable: Symbol, order: int) -> list[Expr]:
     return [expand(expansion).coeff(variable, k) for k in range(order)]
 
 
-def sequence_from_s(S: Expr) -> Callable[[int], Sequence[Expr]]:
+def sequence_from_s(S: Expr) -> Callable[[int], Sequence[Rewritten]]:
     """Return n -> the first n moments. Raises DomainError where S(0) = 1/m_1 is not positive and finite."""
     at_zero = limit(S, m, 0) if S.subs(m, 0).has(oo) or not S.subs(m, 0).is_finite else S.subs(m, 0)
     if at_zero.is_number and not (at_zero.is_finite and at_zero.is_positive):
@@ -160,12 +161,12 @@ def sequence_from_s(S: Expr) -> Callable[[int], Sequence[Expr]]:
     return lambda n: series.moments_from_s(_taylor(S, m, n), n)
 
 
-def sequence_from_r(R: Expr) -> Callable[[int], Sequence[Expr]]:
+def sequence_from_r(R: Expr) -> Callable[[int], Sequence[Rewritten]]:
     """Return n -> the first n moments, from the free cumulants that are the Taylor coefficients of R."""
     return lambda n: series.moments_from_cumulants(_taylor(R, g, n), n)
 
 
-def sequence_from_m(M: Expr) -> Callable[[int], Sequence[Expr]]:
+def sequence_from_m(M: Expr) -> Callable[[int], Sequence[Rewritten]]:
     """Return n -> the first n moments, the coefficients of M in 1/z."""
     t = Symbol("t", positive=True)
     return lambda n: _taylor(simplify(M.subs(z, 1 / t)), t, n + 1)[1:]
