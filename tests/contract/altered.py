@@ -1,13 +1,16 @@
 """One formula of `theory` wrong by one per cent, in a process of its own: what notices?
 
-    python altered.py TOPIC FORMULA...
+    python altered.py PATH/TO/widelimit/theory TOPIC[,USER...] SCRATCH [FORMULA...]
 
-The formula's function is altered where it is defined, by a decorator that the import adds to the source's syntax tree,
-so that everything that is built from it at import is altered too. The machine code of solvers may come from a cache
-(its keys are the expressions); what was derived may not (its keys are the sources), so that the folder of
-``WIDELIMIT_CACHE`` must hold no derivations.
+Alters each formula of TOPIC (or those named), where it is defined: a function by a decorator that the import adds to
+the source's syntax tree, an entry of a table (``TERMS[fitted]``) in the tree itself, so that everything that is built
+from it at import is altered too. USERs are topics that stand on TOPIC; their predictions are asked where TOPIC's own do
+not move. Caches of compiled code are kept where their keys are expressions; what was derived, and machine code of the
+rooms in question, whose keys are source files, is made anew by every process.
 
-Prints one JSON object: for each of the formulas what moved (predictions) and what went red (derivations).
+Prints a JSON object a line. First the baseline: what each prediction costs, and what is red before anything is altered.
+Then one for each formula: "red", the first derivation that fails; "moved", the first prediction that differs; "error"
+where the process died or took longer than its limit (of CPU time).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import inspect
 import json
 import os
 import pkgutil
+import re
 import shutil
 import signal
 import sys
@@ -44,14 +48,43 @@ def formulas(package: Path) -> Iterator[tuple[Path, str]]:
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.FunctionDef) and is_formula(node):
                 yield file, node.name
+            for name, key, _ in entries(node):
+                yield file, f"{name}[{key}]"
+
+
+def entries(node: ast.stmt) -> Iterator[tuple[str, str, tuple[ast.Dict, int]]]:
+    """Entries of a table of formulas: a public constant that maps text to arithmetic; where each stands in the tree."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target, value = node.targets[0], node.value
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        target, value = node.target, node.value
+    else:
+        return
+    if isinstance(value, ast.Call) and len(value.args) == 1:  # MappingProxyType({...})
+        value = value.args[0]
+    if not isinstance(target, ast.Name) or target.id.startswith("_") or not isinstance(value, ast.Dict):
+        return
+    for place, (key, one) in enumerate(zip(value.keys, value.values, strict=True)):
+        if isinstance(key, ast.Constant) and isinstance(key.value, str) and isinstance(one, ast.BinOp):
+            yield target.id, key.value, (value, place)
 
 
 def is_formula(node: ast.FunctionDef) -> bool:
     """Whether a function's annotation says that it returns an expression, an equation, a law."""
     if node.name.startswith("_") or node.returns is None:
         return False
-    words = {one.id for one in ast.walk(node.returns) if isinstance(one, ast.Name)}
+    words = set(_names(node.returns))
     return bool(words & set(FORMULA)) and not words & set(PLAIN)
+
+
+def _names(annotation: ast.AST) -> Iterator[str]:
+    """Names in an annotation, but those inside ``Callable[...]``: a function is no formula."""
+    if isinstance(annotation, ast.Subscript) and getattr(annotation.value, "id", "") == "Callable":
+        return
+    if isinstance(annotation, ast.Name):
+        yield annotation.id
+    for one in ast.iter_child_nodes(annotation):
+        yield from _names(one)
 
 
 def scaled(value: Any) -> Any:
@@ -121,6 +154,10 @@ class _Loader(importlib.machinery.SourceFileLoader):
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name == self.name:
                 node.decorator_list.insert(0, ast.parse("__import__('altered').altered", mode="eval").body)
+            for name, key, (table, place) in entries(node):
+                if f"{name}[{key}]" == self.name:
+                    scale = ast.parse("__import__('altered').scaled", mode="eval").body
+                    table.values[place] = ast.Call(scale, [table.values[place]], [])
         return compile(ast.fix_missing_locations(tree), self.path, "exec")
 
 
@@ -150,27 +187,36 @@ def choices(room: Any, function: Callable[..., Any]) -> list[dict[str, Any]]:
         options = {
             "result": getattr(room, "RESULTS", ()),
             "kind": getattr(room, "CLASSES", ()),
+            "law": getattr(room, "LAWS", ()),
             "activation": ("relu", "tanh"),
         }.get(parameter.name, ())
         found = [{**one, parameter.name: option} for one in found for option in options] or found
     return found
 
 
-def red(topic: str) -> str:
-    """The first derivation that fails its check or cannot be made, "" for none."""
+def red(topic: str, texts: dict[str, str]) -> str:
+    """The first derivation that fails its check or cannot be made, "" for none.
+
+    `texts` is what each showed before: those that show something else are asked first. Those it does not know of are
+    added to it.
+    """
     from widelimit.theory.errors import InfiniteMomentError
 
+    made = {}
     for name, make in derivations(topic):
         try:
-            derivation = make()
+            made[name] = make()
         except InfiniteMomentError:  # no such theory of this activation, altered or not
             continue
         except Exception as error:
             return f"{name}: {type(error).__name__}"
+    shown = {name: str([step.equation for step in derivation]) for name, derivation in made.items()}
+    for name in sorted(made, key=lambda name: shown[name] == texts.get(name)):
         try:
-            derivation.check(dps=15, points=2)
+            made[name].check(dps=15, points=2)
         except Exception as error:
             return f"{name}: {str(error)[:100]}"
+    texts.update({name: text for name, text in shown.items() if name not in texts})
     return ""
 
 
@@ -235,102 +281,156 @@ def differs(one: Any, other: Any) -> bool:
 # --- one process a formula
 
 
+ENGINE = (  # what takes long to import and stands below all topics
+    "numba", "scipy.special", "scipy.optimize", "scipy.stats", "sympy", "torch", "sklearn.base", "xarray",
+    "widelimit.theory.calculus.derivation", "widelimit.theory.calculus.ensembles", "widelimit.numerics.compile",
+    "widelimit.validate.harness.claim",
+)  # fmt: skip
+
+
 def prepared() -> None:
-    """Import what takes long and is not widelimit's, before any process is forked."""
-    for name in ("numba", "scipy.special", "scipy.optimize", "sympy", "torch", "sklearn.base"):
+    """Import what takes long before any process is forked; nothing of a topic may be among it."""
+    for name in ENGINE:
         importlib.import_module(name)
+    from widelimit.theory.topics import EXTENDS, TOPICS
+
+    rooms = tuple(f"widelimit.theory.{topic}" for topic in (*TOPICS, *EXTENDS))
+    early = [name for name in sys.modules if name.startswith(rooms)]
+    assert not early, f"imported before anything was altered: {early}"
 
 
-def baseline(topics: Sequence[str]) -> dict[str, tuple[Any, float]]:
-    """What right theory predicts, each with its seconds."""
-    found = {"red": (red(topics[0]), 0.0)}
-    for topic in topics:
-        for name, compute in (*doctests(topic), *predictions(topic)):
-            start = time.process_time()
-            value = outcome(compute)
+def baseline(topics: Sequence[str]) -> dict[str, Any]:
+    """What right theory predicts, each with its seconds; of the first topic also what is red, and what it shows."""
+    texts: dict[str, str] = {}
+    found: dict[str, Any] = {"red": red(topics[0], texts), "texts": texts}
+    return found | {name: one for topic in topics for name, one in predicted(topic).items()}
+
+
+def predicted(topic: str) -> dict[str, tuple[Any, float]]:
+    """What the examples and claims of a topic say, each with its seconds; nothing of those that fail."""
+    found: dict[str, tuple[Any, float]] = {}
+    for name, compute in (*predictions(topic), *doctests(topic)):
+        start = time.process_time()
+        value = outcome(compute)
+        if not isinstance(value, str):
             found[f"{topic} {name}"] = (value, time.process_time() - start)
     return found
 
 
-def noticed(topics: Sequence[str], right: Mapping[str, tuple[Any, float]], limit: float) -> dict[str, Any]:
-    """What an altered theory moves, cheapest predictions first, and what goes red."""
-    own = topics[0]
-    said = {"red": red(own), "moved": "", "tried": 0}
+def noticed(
+    topics: Sequence[str], right: Mapping[str, tuple[Any, float]], texts: dict[str, str] | None
+) -> dict[str, Any]:
+    """What an altered theory moves, cheapest predictions first, and what goes red (not asked without `texts`)."""
+    said: dict[str, Any] = {"red": "" if texts is None else red(topics[0], texts), "moved": "", "tried": 0}
     every = {
         f"{topic} {name}": compute
         for topic in topics
-        for name, compute in (*doctests(topic), *predictions(topic))
+        for name, compute in (*predictions(topic), *doctests(topic))
     }
-    start = time.process_time()
-    order = sorted(every, key=lambda name: (not name.startswith(own), right.get(name, (0, 1e9))[1]))
-    for name in order:
-        if name in right:
-            said["tried"] += 1
-            if differs(right[name][0], outcome(every[name])):
-                said["moved"] = name
-                break
-        if time.process_time() - start > limit:
-            said["moved_unknown"] = True
+    for name in sorted(set(every) & set(right), key=lambda name: right[name][1]):
+        said["tried"] += 1
+        if differs(right[name][0], outcome(every[name])):
+            said["moved"] = name
             break
     return said
 
 
-def child(
-    file: Path | None, name: str, work: Callable[[], Any], cache: Path, base: Path | None, limit: float
-) -> Any:
-    """Do `work` in a forked process in which a formula is altered (None: none); its JSON, or None if it dies."""
-    if base is not None:
-        shutil.copytree(base, cache, copy_function=os.link, ignore=shutil.ignore_patterns("*.json"))
+def child(alteration: tuple[Path, str] | None, work: Callable[[], Any], cache: Path, limit: float) -> Any:
+    """Do `work` in a forked process with a formula altered; what it returns, or {"error": ...} if it dies."""
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(reading)
         try:
-            signal.alarm(int(4 * limit))
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_PROF, limit)
             os.environ["WIDELIMIT_CACHE"] = str(cache)
-            if file is not None:
-                sys.meta_path.insert(0, Altering(file, name))
+            if alteration is not None:
+                sys.meta_path.insert(0, Altering(*alteration))
             with os.fdopen(writing, "w") as out:
                 json.dump(work(), out)
         except BaseException as error:
-            sys.stderr.write(f"{name}: {error!r}\n")
+            sys.stderr.write(f"{alteration}: {error!r}\n")
             os._exit(1)
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as stream:
         text = stream.read()
-    os.waitpid(pid, 0)
-    if base is not None:
+    _, status = os.waitpid(pid, 0)
+    if status or not text:
+        late = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
+        return {"error": f"more than {limit:g} s of CPU time" if late else f"died with status {status}"}
+    return json.loads(text)
+
+
+def seeded(base: Path, cache: Path, topics: Sequence[str]) -> None:
+    """Link what `base` keeps by expression: no derivations, no loops that compiled formulas are part of."""
+    stale = ["*.json", "numerics-*", *(f"{topic}-*" for topic in topics if holds_formulas(topic))]
+    shutil.rmtree(cache, ignore_errors=True)
+    shutil.copytree(base, cache, copy_function=os.link, ignore=shutil.ignore_patterns(*stale))
+
+
+def holds_formulas(topic: str) -> bool:
+    """Whether machine code of a room's own functions calls compiled formulas, by their ``.njit``."""
+    spec = importlib.machinery.PathFinder.find_spec("widelimit.numerics", _parents())
+    places = spec.submodule_search_locations if spec is not None else None
+    files = [file for place in places or () for file in Path(place, topic).rglob("*.py")]
+    return any(re.search(r"(?<!numba)(?<!cache)\.njit\b", file.read_text()) for file in files)
+
+
+def _parents() -> list[str]:
+    import widelimit
+
+    return list(widelimit.__path__)
+
+
+def judged(
+    where: tuple[Path, str], topics: Sequence[str], right: Mapping[str, tuple[Any, float]], place: Path,
+    texts: dict[str, str] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What notices that one formula is altered."""
+    cache = place / "altered"
+    seeded(place / "base", cache, topics)
+    try:
+        return child(where, functools.partial(noticed, topics, right, texts), cache, LIMIT)
+    finally:
         shutil.rmtree(cache, ignore_errors=True)
-    return json.loads(text) if text else None
+
+
+LIMIT, BASELINE_LIMIT = 240.0, 900.0  # seconds of CPU time
 
 
 def main(theory: str, topics: str, scratch: str, *names: str) -> None:
-    """Alter each of the formulas `names` (file:name; none: all) of the first of `topics`, one after the other."""
-    rooms = topics.split(",")
-    place = Path(scratch)
+    """Alter each of the formulas `names` (none: all) of the first of `topics`, one after the other."""
+    (own, *users), place = topics.split(","), Path(scratch)
     prepared()
     base = place / "base"
     base.mkdir(parents=True, exist_ok=True)
     base.chmod(0o700)
-    right = child(None, "", functools.partial(baseline, rooms), base, None, 1000)
-    wrong, _ = right.pop("red")
+    right = child(None, functools.partial(baseline, [own]), base, BASELINE_LIMIT)
+    if "error" in right:
+        print(json.dumps({"baseline": {}, "red": f"the baseline {right['error']}"}), flush=True)
+        return
+    wrong, texts = right.pop("red"), right.pop("texts")
     print(json.dumps({"baseline": {k: v[1] for k, v in right.items()}, "red": wrong}), flush=True)
-    for file, name in formulas(Path(theory) / rooms[0]):
-        if names and name not in names:
+    theirs: dict[str, Any] | None = None
+    for where in formulas(Path(theory) / own):
+        label = f"{where[0].stem}.{where[1]}"
+        if names and not {where[1], label} & set(names):
             continue
         start = time.time()
-        said = child(file, name, functools.partial(noticed, rooms, right, 60), place / name, base, 60)
-        print(
-            json.dumps(
-                {
-                    "formula": f"{file.stem}.{name}",
-                    "seconds": round(time.time() - start, 1),
-                    **(said or {"died": True}),
-                }
-            ),
-            flush=True,
-        )
+        said = judged(where, [own], right, place, texts)
+        if users and not said.get("moved") and "error" not in said:
+            if theirs is None:
+                theirs = child(None, functools.partial(predicted_of, users), base, BASELINE_LIMIT)
+            more = judged(where, [own, *users], theirs, place, None)
+            said |= {"moved": more.get("moved", ""), "tried": said["tried"] + more.get("tried", 0)}
+        print(json.dumps({"formula": label, "seconds": round(time.time() - start, 1), **said}), flush=True)
+
+
+def predicted_of(topics: Sequence[str]) -> dict[str, tuple[Any, float]]:
+    """What several topics predict."""
+    return {name: one for topic in topics for name, one in predicted(topic).items()}
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Symbolic laws against combinatorics, published closed forms and one another."""
 
+from dataclasses import replace
 from math import comb
 
 import pytest
-from sympy import Rational, Symbol, binomial, cancel, exp, expand, simplify, sqrt, symbols, together
+from sympy import Eq, Rational, Symbol, binomial, cancel, exp, expand, simplify, sqrt, symbols, together
 
 from widelimit.theory import freeprob
-from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.theory.calculus.derivation import Derivation
+from widelimit.theory.errors import ArgumentError, DerivationError, DomainError
 from widelimit.theory.freeprob import Law, algebraic, derivations, g, m, noncrossing_partitions, z
 from widelimit.theory.freeprob.series import cumulants_from_moments, moments_from_cumulants
 
@@ -205,3 +207,27 @@ def test_powers_of_a_law_without_an_s_transform():
     assert raised.moments(1)[0] == mean**power
     relative = simplify(raised.moments(2)[1] / raised.moments(1)[0] ** 2 - 1)
     assert relative == simplify(power * (second / mean**2 - 1))
+
+
+@pytest.mark.parametrize("name", freeprob.LAWS)
+def test_steps_of_named_laws_evaluate_what_they_show(name):
+    derivation = freeprob.derive(name)
+    derivation.check(dps=20, points=1)
+    for step in derivation:
+        if step.equation.rhs == 0:  # odd moments of even laws
+            continue
+        wrong = replace(
+            step, equation=Eq(step.equation.lhs, Rational(101, 100) * step.equation.rhs, evaluate=False)
+        )
+        with pytest.raises(DerivationError, match="fails its check"):
+            Derivation("wrong", (wrong,)).check(dps=15, points=1)
+
+
+def test_moments_of_the_matrices_behind_laws():
+    # published: Fuss-Catalan 1, 3, 12, 55; Biane 1997: 1, 1 + t, 1 + 3t + 3t^2/2; Narayana at ratio 2: 1, 3, 11, 45
+    from widelimit.theory.freeprob import meaning
+
+    assert [meaning.wishart(k, (1, 1)) for k in (1, 2, 3, 4)] == [1, 3, 12, 55]
+    assert [meaning.brownian(k, 2) for k in (1, 2, 3)] == [1, 3, 13]
+    assert [meaning.wishart(k, (2,)) for k in (1, 2, 3, 4)] == [1, 3, 11, 45]
+    assert [float(meaning.wigner(k)) for k in (2, 3, 4)] == pytest.approx([1, 0, 2])

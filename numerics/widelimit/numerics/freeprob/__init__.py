@@ -48,6 +48,13 @@ def law(
     >>> from widelimit.theory import freeprob as symbolic
     >>> law(symbolic.semicircle()).support
     ((-2.0, 2.0),)
+    >>> named = [symbolic.arcsine(), symbolic.fuss_catalan(2), symbolic.multiplicative_brownian(1)]
+    >>> named += [symbolic.wishart_product([0.5, 2]), symbolic.free_poisson(2, 3), symbolic.marchenko_pastur(2)]
+    >>> [round(law(one).moment(2), 9) for one in named]
+    [2.0, 3.0, 2.0, 3.5, 54.0, 3.0]
+    >>> atoms = symbolic.bernoulli(0.5), symbolic.point_mass(3), symbolic.mixture([(1, 0.5), (3, 0.5)])
+    >>> [round(law(one).mean, 9) for one in (*atoms, symbolic.haar_orthogonal(2))]
+    [0.5, 3.0, 2.0, 4.0]
     """
     if sum(x is not None for x in (given, S, R)) != 1:
         raise ArgumentError(
