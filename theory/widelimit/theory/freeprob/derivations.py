@@ -62,7 +62,8 @@ def derive(law: str | Law = "marchenko_pastur") -> Derivation:
     if isinstance(law, str):
         if law not in LAWS:
             raise ArgumentError("law", f"must be one of {', '.join(LAWS)}", law)
-        law, told = LAWS[law](), _MEANINGS[law]
+        told = _MEANINGS[law]
+        law = LAWS[law]()
     if not isinstance(law, Law):
         raise ArgumentError("law", f"must be a Law or one of {', '.join(LAWS)}", law)
     moments = partial(_told, told) if told else partial(_computed, law)
