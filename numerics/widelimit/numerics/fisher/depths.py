@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.kernel.maps import moments
 from widelimit.numerics.results import by_value
 from widelimit.theory import fisher as theory
@@ -79,26 +81,27 @@ def propagation(
     forward, forward_pair, slopes, slopes_pair = [moment], [overlap], [], []
     lengths: list[float] = []
     correlations: list[float] = []
-    for phi, w, b in zip(phis, sw2[:-1].tolist(), sb2[:-1].tolist(), strict=True):
-        q = w * forward[-1] + b
+    following, below = _recursions()
+    for phi, w, b in zip(phis, np.sqrt(sw2[:-1]).tolist(), np.sqrt(sb2[:-1]).tolist(), strict=True):
+        q = following.njit(w, b, forward[-1])
         if not 0.0 < q < math.inf:
             raise DomainError(
                 f"The pre-activations of hidden layer {len(lengths) + 1} have the variance {q:.3g}: there is no "
                 "Fisher matrix to predict. Change `sigma_w`, `sigma_b` or the activation."
             )
         lengths.append(q)
-        correlations.append(max(-1.0, min(1.0, (w * forward_pair[-1] + b) / q)))
+        correlations.append(max(-1.0, min(1.0, following.njit(w, b, forward_pair[-1]) / q)))
         layer = moments(phi, q, correlations[-1])
         forward.append(layer.v)
         forward_pair.append(layer.t)
         slopes.append(layer.p)
         slopes_pair.append(layer.tdot)
-    with np.errstate(over="ignore", under="ignore"):
-        backward, backward_pair = (
-            np.append(np.cumprod((sw2[1:] * rates)[::-1])[::-1], 1.0) for rates in (slopes, slopes_pair)
-        )
+    backward, backward_pair = [1.0], [1.0]
+    for w, rate, rate_pair in zip(np.sqrt(sw2[:0:-1]).tolist(), slopes[::-1], slopes_pair[::-1], strict=True):
+        backward.insert(0, below.njit(w, backward[0], rate))
+        backward_pair.insert(0, below.njit(w, backward_pair[0], rate_pair))
     run = Propagation(
-        phis, widths, np.array(forward), np.array(forward_pair), backward, backward_pair, sw2,
+        phis, widths, np.array(forward), np.array(forward_pair), np.array(backward), np.array(backward_pair), sw2,
         np.array(lengths), np.array(correlations), np.array(slopes_pair),
     )  # fmt: skip
     if not (np.isfinite(run.backward).all() and np.isfinite(run.forward).all()):
@@ -107,6 +110,16 @@ def propagation(
             "the depth."
         )
     return run
+
+
+@functools.cache
+def _recursions() -> tuple[Compiled, Compiled]:
+    """Up a layer and down a layer, for one input and for two."""
+    t = theory
+    return (
+        compile(t.pre_activation(), (t.SIGMA_W, t.SIGMA_B, t.FORWARD), name="pre_activation"),
+        compile(t.gradient_below(), (t.SIGMA_W, t.BACKWARD, t.SLOPES), name="gradient_below"),
+    )
 
 
 def require_possible(run: Propagation, samples: int) -> None:

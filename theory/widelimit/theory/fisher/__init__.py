@@ -18,6 +18,7 @@ from widelimit.theory.fisher.formulas import (
     KAPPA_2,
     MOMENT,
     OUTPUTS,
+    SLOPES,
     W_ZETA,
     WIDTH,
     WIDTH_RATIO,
@@ -25,6 +26,7 @@ from widelimit.theory.fisher.formulas import (
     bias_share,
     bulk,
     condition_number,
+    gradient_below,
     largest,
     largest_learning_rate,
     layer_gain,
@@ -33,6 +35,7 @@ from widelimit.theory.fisher.formulas import (
     mean,
     outlier,
     parameters,
+    pre_activation,
     second_moment,
     smallest_overlap,
 )
@@ -40,6 +43,7 @@ from widelimit.theory.fisher.spread import (
     SAMPLES,
 )
 from widelimit.theory.kernel import (
+    SIGMA_B,
     SIGMA_W,
 )
 
@@ -54,7 +58,9 @@ __all__ = [
     "MOMENT",
     "OUTPUTS",
     "SAMPLES",
+    "SIGMA_B",
     "SIGMA_W",
+    "SLOPES",
     "WIDTH",
     "WIDTH_RATIO",
     "W_ZETA",
@@ -63,6 +69,7 @@ __all__ = [
     "bulk",
     "condition_number",
     "derive",
+    "gradient_below",
     "largest",
     "largest_learning_rate",
     "layer_gain",
@@ -71,6 +78,7 @@ __all__ = [
     "mean",
     "outlier",
     "parameters",
+    "pre_activation",
     "second_moment",
     "smallest_overlap",
 ]

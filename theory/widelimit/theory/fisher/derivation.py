@@ -56,7 +56,7 @@ def _layers(phi: Activation) -> tuple[Step, ...]:
     return (
         Step(
             "forward",
-            Eq(q_next, SIGMA_W**2 * Expectation(phi.expr**2, X, q) + SIGMA_B**2, evaluate=False),
+            Eq(q_next, f.pre_activation().subs(f.FORWARD, Expectation(phi.expr**2, X, q)), evaluate=False),
             "pre-activations are sums of many independent terms",
             source=f"{SOURCE}, eq. (6)",
             domain=one,
@@ -74,7 +74,7 @@ def _layers(phi: Activation) -> tuple[Step, ...]:
             "backward",
             Eq(
                 Symbol("qtilde^l", positive=True),
-                SIGMA_W**2 * above * Expectation(prime**2, X, q),
+                f.gradient_below().subs({f.BACKWARD: above, f.SLOPES: Expectation(prime**2, X, q)}),
                 evaluate=False,
             ),
             "weights of the forward and backward pass are taken as independent",
@@ -86,7 +86,7 @@ def _layers(phi: Activation) -> tuple[Step, ...]:
             "backward-pair",
             Eq(
                 Symbol("qtilde_st^l", real=True),
-                SIGMA_W**2 * above_pair * expectation(prime),
+                f.gradient_below().subs({f.BACKWARD: above_pair, f.SLOPES: expectation(prime)}),
                 evaluate=False,
             ),
             "the same for the product of the gradients of two inputs",

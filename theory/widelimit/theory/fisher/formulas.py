@@ -14,7 +14,7 @@ from sympy import Expr, Max, Symbol
 
 from widelimit.theory.calculus import exact
 from widelimit.theory.fisher.spread import SAMPLES
-from widelimit.theory.kernel import SIGMA_W
+from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
 KAPPA_1 = Symbol("kappa_1", positive=True)
 KAPPA_2 = Symbol("kappa_2", real=True)  # negative where the samples' mean is taken out
@@ -25,6 +25,7 @@ W, W_ZETA = Symbol("w", positive=True), Symbol("w_zeta", positive=True)
 MOMENT = Symbol("v", positive=True)  # mean square of an input's components
 WIDTH_RATIO, BELOW_RATIO = Symbol("alpha_l", positive=True), Symbol("alpha_(l-1)", positive=True)
 BACKWARD, FORWARD = Symbol("qtilde^l", real=True), Symbol("qhat^(l-1)", real=True)
+SLOPES = Symbol("P", nonnegative=True)  # E phi'^2, or E phi'(u) phi'(v) of two inputs
 BACKWARD_SUM = Symbol("qtilde", positive=True)  # over the layers
 
 
@@ -83,6 +84,16 @@ def layer_gain(weights: str = "gaussian") -> Expr:
     exact.one_of("weights", weights, ("gaussian", "orthogonal"))
     gain = SIGMA_W**2 * W_ZETA
     return gain / (1 + W) if weights == "orthogonal" else gain
+
+
+def pre_activation() -> Expr:
+    """sigma_w^2 qhat^(l-1) + sigma_b^2: the variance of the next pre-activations, or the covariance of two inputs'."""
+    return SIGMA_W**2 * FORWARD + SIGMA_B**2
+
+
+def gradient_below() -> Expr:
+    """sigma_w^2 qtilde^l P: the squared gradient one layer below, or the product of two inputs' (P over the pair)."""
+    return SIGMA_W**2 * BACKWARD * SLOPES
 
 
 def layer_weights() -> Expr:
