@@ -10,6 +10,7 @@ import numpy as np
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.kernel.maps import moments
+from widelimit.numerics.kernel.recursion import pulled
 from widelimit.numerics.results import by_value
 from widelimit.theory import convolution as theory
 from widelimit.theory.calculus.activation import Activation
@@ -36,6 +37,31 @@ def _multiplier(size: int, kind: str) -> Compiled:
     return compile(
         theory.mode_multiplier(theory.filter_weight(size, kind)), (theory.K, theory.N), name="mode"
     )
+
+
+@functools.cache
+def _uniform() -> Compiled:
+    return compile(theory.uniform_multiplier(), (theory.K, theory.N, theory.HALF), name="uniform")
+
+
+@functools.cache
+def _factor() -> Compiled:
+    return compile(theory.mode_factor(), (theory.CHI, theory.LAMBDA), name="factor")
+
+
+@functools.cache
+def _depth_scale() -> Compiled:
+    return compile(theory.depth_scale(), (theory.FACTOR,), name="depth_scale")
+
+
+def _multipliers(size: int, kind: str, waves: np.ndarray, positions: int) -> np.ndarray:
+    """Return lambda_k: a uniform filter's in its summed form, which is 0/0 at k = 0, others by their points."""
+    summed = 1 if kind == "uniform" else waves.size  # how many of the first modes are computed point by point
+    found = np.ones(waves.size)
+    found[:summed] = _multiplier(size, kind)(waves[:summed], float(positions))
+    if summed < waves.size:
+        found[summed:] = _uniform()(waves[summed:], float(positions), size // 2)
+    return np.where(np.abs(found) < 1e-15, 0.0, found)
 
 
 def predict(
@@ -67,6 +93,8 @@ def predict(
     >>> modes = predict("relu", sigma_w=2**0.5, sigma_b=0.0, positions=4, filter_size=3, q=1.0, c=1.0)
     >>> [round(value, 9) for value in modes.factor]
     [1.0, 0.333333333, -0.333333333]
+    >>> round(modes.depth_scale[1], 9)  # 1 / log 3
+    0.910239227
     """
     phi = Activation.of(activation)
     positions = costs.affordable(
@@ -87,12 +115,11 @@ def predict(
         arguments.single("q", arguments.positive("q", q)),
         arguments.single("c", arguments.correlation("c", c)),
     )
-    slope = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2 * layer.tdot
+    slope = float(
+        pulled(layer.tdot, arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2)
+    )
     waves = np.arange(positions // 2 + 1)
-    multiplier = np.broadcast_to(_multiplier(filter_size, kind)(waves, float(positions)), waves.shape)
-    multiplier = np.where(np.abs(multiplier) < 1e-15, 0.0, multiplier)
-    factor = slope * multiplier
-    with np.errstate(divide="ignore"):
-        scale = -1.0 / np.log(np.abs(factor))
-    scale = np.where(np.abs(factor) == 1.0, np.inf, scale)
+    multiplier = _multipliers(filter_size, kind, waves, positions)
+    factor = _factor()(slope, multiplier)
+    scale = np.where(np.abs(factor) == 1.0, np.inf, _depth_scale()(factor))
     return Modes(waves.tolist(), slope, multiplier.tolist(), factor.tolist(), scale.tolist())

@@ -13,11 +13,12 @@ from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.compile.quadrature import TINY
 from widelimit.numerics.kernel.maps import moments
+from widelimit.numerics.kernel.recursion import pulled
 from widelimit.numerics.results import by_value
 from widelimit.theory import recurrence as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import DomainError, NoFixedPointError
-from widelimit.theory.kernel import SIGMA_W
+from widelimit.theory.kernel import SIGMA_B, SIGMA_V, SIGMA_W, T
 
 SCAN = 512  # points of each scan for fixed points
 MOST_STEPS = 5000
@@ -61,7 +62,7 @@ def _gate() -> Compiled:
     )  # fmt: skip
     return compile(
         (*theory.gate_moments(), memory, *(e.subs(theory.MEMORY, memory) for e in there)),
-        (theory.MU_B, theory.Q, SIGMA_W, theory.SIGMA_V, theory.R),
+        (theory.MU_B, theory.Q, SIGMA_W, SIGMA_V, theory.R),
         name="gate",
     )
 
@@ -71,7 +72,7 @@ def _step() -> Compiled:
     """E h_t^2 of E h_(t-1)^2."""
     return compile(
         theory.next_memory().subs(theory.Q, theory.gate_variance()),
-        (theory.MEMORY, theory.MU_B, SIGMA_W, theory.SIGMA_V, theory.R),
+        (theory.MEMORY, theory.MU_B, SIGMA_W, SIGMA_V, theory.R),
         name="step",
     )
 
@@ -207,6 +208,16 @@ class TwoTime:
     covariance: np.ndarray
 
 
+@functools.cache
+def _vanilla() -> tuple[Compiled, Compiled]:
+    """The next variance, and the next covariance of two times, of E phi phi, the scales and R or r."""
+    scales = (T, SIGMA_W, SIGMA_V, SIGMA_B)
+    return (
+        compile(theory.vanilla_variance(), (*scales, theory.R), name="vanilla"),
+        compile(theory.two_time(), (*scales, theory.INPUT_OVERLAP), name="two_time"),
+    )
+
+
 def two_time(
     activation: str | Activation = "tanh", *, sigma_w: float, sigma_v: float = 0.0, sigma_b: float = 0.0,
     input_moment: float = 0.0, input_overlap: float = 0.0, start: float = 0.0, steps: int = 20, tied: bool = True,
@@ -222,10 +233,11 @@ def two_time(
     [[1.0, 1.0], [1.0, 1.25]]
     """
     phi, tied = Activation.of(activation), arguments.flag("tied", tied)
-    sw2, sv2, sb2 = (
-        arguments.single(n, arguments.non_negative(n, v)) ** 2
+    scales = tuple(
+        arguments.single(n, arguments.non_negative(n, v))
         for n, v in (("sigma_w", sigma_w), ("sigma_v", sigma_v), ("sigma_b", sigma_b))
     )
+    step, memory = _vanilla()
     r = arguments.single("input_moment", arguments.non_negative("input_moment", input_moment))
     overlap = arguments.single("input_overlap", arguments.within("input_overlap", input_overlap, -r, r))
     steps = costs.affordable(
@@ -240,7 +252,7 @@ def two_time(
                 continue  # h_0 is independent of everything later, and so are different times of untied weights
             q_t, q_s, c = before[t - 1, t - 1], before[s - 1, s - 1], before[t - 1, s - 1]
             mean = _overlap(phi, q_t, q_s, c)
-            before[t, s] = before[s, t] = sw2 * mean + sv2 * (r if same else overlap) + sb2
+            before[t, s] = before[s, t] = step(mean, *scales, r) if same else memory(mean, *scales, overlap)
     return TwoTime(np.diagonal(before)[1:].copy(), before[1:, 1:])
 
 
@@ -255,17 +267,30 @@ def _overlap(phi: Activation, q1: float, q2: float, c: float) -> float:
 
 
 def vanilla_slope(activation: str | Activation, *, sigma_w: float, q: float, c: float = 1.0) -> float:
-    """Growth sigma_w^2 E phi'(u) phi'(v) per step of gradients (c = 1) or of a difference at correlation c."""
+    """Return the growth sigma_w^2 E phi'(u) phi'(v) per step of gradients (c = 1) or of a difference at correlation c.
+
+    `q`: variance of the pre-activations u and v. Raises `ArgumentError` for scales, variances or correlations that are
+    none, `InfiniteMomentError` for an activation that jumps.
+
+    >>> vanilla_slope("relu", sigma_w=2**0.5, q=1.0)
+    1.0
+    """
     layer = moments(
         Activation.of(activation),
         arguments.single("q", arguments.positive("q", q)),
         arguments.single("c", arguments.correlation("c", c)),
     )
-    return arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2 * layer.tdot
+    sw2 = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2
+    return float(pulled(layer.tdot, sw2))
+
+
+@functools.cache
+def _time_scale() -> Compiled:
+    return compile(theory.time_scale(), (theory.LOSS,), name="time_scale")
 
 
 def _scale(loss: float) -> float:
     """-1/log chi_1 for chi_1 = 1 - loss."""
     if loss == 0.0:
         return math.inf
-    return -1.0 / math.log1p(-loss) if loss < 1 else 0.0
+    return float(_time_scale()(loss)) if loss < 1 else 0.0

@@ -24,7 +24,23 @@ from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.equations import Equations
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.theory.kernel import expectation, slope
+from widelimit.theory.kernel import (
+    INPUT,
+    SIGMA_B,
+    SIGMA_V,
+    SIGMA_W,
+    TDOT,
+    THETA,
+    TRAINED_B,
+    TRAINED_W,
+    T,
+    expectation,
+    next_kernel,
+    next_recurrent,
+    next_recurrent_tangent,
+    next_tangent,
+    slope,
+)  # fmt: skip
 
 Padding = Literal["circular", "zeros"]
 _LEAST, _LARGEST = 1e-100, 1e100  # scales whose squares, and products of a few, are floats
@@ -310,18 +326,15 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
     k, theta, new = _kernel("K", before), _kernel("Theta", before), _kernel("K", after)
     q, q2 = Function(f"q_{before}")(A), Function(f"q'_{before}")(B)
     if isinstance(layer, Dense):
-        sw2, sb2 = _number(layer.sigma_w) ** 2, _number(layer.sigma_b) ** 2
-        return sw2 * k + sb2, _trained(layer, new, sw2 * k, sb2) + sw2 * theta
+        return _weighted(layer, k, theta, new)
     if isinstance(layer, Convolution):
-        sw2, sb2 = _number(layer.sigma_w) ** 2, _number(layer.sigma_b) ** 2
         half = layer.size // 2
         weight = Rational(1, layer.size**layer.dimensions)
 
         def average(name: str) -> Expr:
             return weight * Sum(_kernel(name, before, A + _SHIFT, B + _SHIFT), (_SHIFT, -half, half))
 
-        smoothed = sw2 * average("K")
-        return smoothed + sb2, _trained(layer, new, smoothed, sb2) + sw2 * average("Theta")
+        return _weighted(layer, average("K"), average("Theta"), new)
     if isinstance(layer, Act):
         rho = k / sqrt(q * q2)
         t, tdot = (
@@ -358,11 +371,15 @@ def _rule(layer: Layer, before: int, after: int) -> tuple[Expr, Expr]:
     raise ArgumentError("layer", "must be a layer of widelimit.theory.architecture", layer)
 
 
-def _trained(layer: Dense | Convolution, new: Expr, weights: Expr, biases: Expr) -> Expr:
-    """What a layer's own parameters add to the tangent kernel: K behind it, or that part of it which is trained."""
-    if layer.trained_w and layer.trained_b:
-        return new
-    return weights * int(layer.trained_w) + biases * int(layer.trained_b)
+def _weighted(layer: Dense | Convolution, k: Expr, theta: Expr, new: Expr) -> tuple[Expr, Expr]:
+    """Both kernels behind weights that read units of the kernels k and theta; `new` is the name of the first."""
+    scales = {SIGMA_W: _number(layer.sigma_w), SIGMA_B: _number(layer.sigma_b), T: k, TDOT: 1, THETA: theta}
+    if layer.trained_w and layer.trained_b:  # its own parameters add all of K
+        return next_kernel().subs(scales), new + next_tangent().subs({TRAINED_W: 0, TRAINED_B: 0}).subs(
+            scales
+        )
+    trained = {TRAINED_W: int(layer.trained_w), TRAINED_B: int(layer.trained_b)}
+    return next_kernel().subs(scales), next_tangent().subs(trained).subs(scales)
 
 
 def _over_positions(name: str) -> Expr:
@@ -379,12 +396,15 @@ def _step(layer: Recurrent) -> tuple[Expr, Expr, Expr, Expr]:
 
 def _in_time(layer: Recurrent) -> tuple[Eq, ...]:
     t, tdot, h, g = _step(layer)
-    sw2, sv2, sb2 = (_number(value) ** 2 for value in (layer.sigma_w, layer.sigma_v, layer.sigma_b))
     after_h, after_g = h.subs(_TIME, _TIME + 1), g.subs(_TIME, _TIME + 1)
-    first = sv2 * Function("S")(_TIME + 1) + sb2
+    here = {
+        SIGMA_W: _number(layer.sigma_w), SIGMA_V: _number(layer.sigma_v), SIGMA_B: _number(layer.sigma_b),
+        T: t, TDOT: tdot, THETA: g, INPUT: Function("S")(_TIME + 1),
+    }  # fmt: skip
+    below = next_recurrent_tangent().subs({TRAINED_W: 0, TRAINED_B: 0}).subs(here)
     return (
-        Eq(after_h, sw2 * t + first, evaluate=False),
-        Eq(after_g, after_h * int(layer.trained) + sw2 * tdot * g, evaluate=False),
+        Eq(after_h, next_recurrent().subs(here), evaluate=False),
+        Eq(after_g, after_h * int(layer.trained) + below, evaluate=False),
     )
 
 

@@ -9,18 +9,24 @@ number k decays by chi lambda_k per layer. A delta filter (delta-orthogonal init
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import mpmath
 from sympy import Eq, Expr, Rational, Sum, Symbol, cos, log, pi, sin
 
 from widelimit.theory.calculus import exact
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.precision import evaluate
 from widelimit.theory.errors import ArgumentError
 
 K = Symbol("k", integer=True)
 N = Symbol("n", integer=True, positive=True)
 HALF = Symbol("w", integer=True, nonnegative=True)
-CHI = Symbol("chi", positive=True)
-LAMBDA = Symbol("lambda_k", positive=True)
+CHI = Symbol("chi", positive=True)  # slope of the dense network's correlation map
+LAMBDA = Symbol("lambda_k", real=True)
+FACTOR = Symbol("f_k", real=True)  # of mode k in one layer
 
 _ASSUMPTIONS = (
     "the number of channels goes to infinity",
@@ -57,9 +63,14 @@ def uniform_multiplier() -> Expr:
     return sin((2 * HALF + 1) * pi * K / N) / ((2 * HALF + 1) * sin(pi * K / N))
 
 
+def mode_factor() -> Expr:
+    """f_k = chi lambda_k, by which a layer multiplies mode k of the covariance (xiao2018dynamical, eq. (2.11))."""
+    return CHI * LAMBDA
+
+
 def depth_scale() -> Expr:
-    """xi_k = -1 / log(chi lambda_k), the layers over which mode k decays (or grows, where it is negative)."""
-    return -1 / log(CHI * LAMBDA)
+    """xi_k = -1 / log |f_k|, the layers over which mode k decays (or grows, where it is negative)."""
+    return -1 / log(abs(FACTOR))
 
 
 def derive(activation: str | Activation = "tanh") -> Derivation:
@@ -69,29 +80,107 @@ def derive(activation: str | Activation = "tanh") -> Derivation:
         activation: a catalogue name or an expression in x.
 
     >>> derive().result.rhs
-    -1/log(chi*lambda_k)
+    -1/log(Abs(f_k))
     """
     phi = Activation.of(activation)
     beta = Symbol("beta", integer=True)
-    point = {K: (1, 4), N: (9, 15), HALF: (1, 3), CHI: (0.3, 0.9), LAMBDA: (0.3, 0.9)}
+    point = {K: (1, 4), N: (9, 15), HALF: (1, 3)}
     cosines = Sum(cos(2 * pi * K * beta / N), (beta, -HALF, HALF)) / (2 * HALF + 1)
     source = "xiao2018dynamical"
+    filters = (("uniform", filter_weight(_POINTS)), ("delta", filter_weight(_POINTS, "delta")))
     steps = (
+        *(
+            Step(
+                f"{kind}-multiplier",
+                Eq(LAMBDA, mode_multiplier(weights), evaluate=False),
+                f"shifting a Fourier mode multiplies it by a phase; here a {kind} filter of {_POINTS} points",
+                source=f"{source}, eq. (2.10)",
+                domain={K: (1, 4), N: (9, 15)},
+                left={"uniform": _of_mean, "delta": _of_nothing}[kind],
+            )
+            for kind, weights in filters
+        ),
         Step(
             "uniform-filter",
             Eq(cosines, uniform_multiplier(), evaluate=False),
-            "shifting a Fourier mode multiplies it by a phase; the Dirichlet kernel sums the phases of a "
-            "uniform filter",
+            "the Dirichlet kernel sums the phases of a uniform filter",
             source=f"{source}, section 2.3",
             domain=point,
         ),
         Step(
+            "mode-factor",
+            Eq(FACTOR, mode_factor(), evaluate=False),
+            "a deviation from the fixed point grows by the slope of the pointwise map, and is averaged by the filter",
+            source=f"{source}, eq. (2.11)",
+            domain={CHI: (0.3, 0.9), LAMBDA: (-0.9, 0.9)},
+            left=_of_layer,
+        ),
+        Step(
             "depth-scale",
             Eq(Symbol("xi_k", real=True), depth_scale(), evaluate=False),
-            "each layer multiplies mode k by chi lambda_k",
+            "the layers in which mode k falls to 1/e of itself",
             source=f"{source}, eq. (2.11)",
-            domain=point,
-            kind="definition",
+            domain={FACTOR: (-0.9, -0.3)},
+            left=_of_decay,
         ),
     )
     return Derivation(f"Fourier modes in convolutional {phi.name} networks", steps, _ASSUMPTIONS)
+
+
+# --- evidence: waves on a ring of positions, filtered point by point
+
+_POINTS = 3  # of the filters shown
+
+
+def _wave(values: Mapping[Symbol, Any]) -> list[Any]:
+    k, n = int(values[K]), int(values[N])
+    return [mpmath.cospi(mpmath.mpf(2 * k * position) / n) for position in range(n)]
+
+
+def _amplitude(wave: list[Any], values: Mapping[Symbol, Any]) -> Any:
+    """The share of mode k in a wave: its projection on the mode."""
+    mode = _wave(values)
+    return mpmath.fdot(wave, mode) / mpmath.fdot(mode, mode)
+
+
+def _of_mean(values: Mapping[Symbol, Any], dps: int) -> Any:
+    """What is left of a wave where each position becomes the mean of itself and its two neighbours."""
+    wave = _wave(values)
+    n = len(wave)
+    return _amplitude([(wave[a - 1] + wave[a] + wave[(a + 1) % n]) / 3 for a in range(n)], values)
+
+
+def _of_nothing(values: Mapping[Symbol, Any], dps: int) -> Any:
+    """What is left of a wave that a delta filter leaves alone."""
+    return _amplitude(_wave(values), values)
+
+
+def _of_layer(values: Mapping[Symbol, Any], dps: int) -> Any:
+    """The factor of a wave of 1e-40 or less on a ring, by a map of the slope chi and a filter with this multiplier.
+
+    The filter has the points 1, 0 and -1 of a ring of four positions, with the middle one's weight lambda: mode 1 has
+    cos(pi / 2) = 0 at its neighbours.
+    """
+    chi, share = (evaluate(values[symbol], {}, dps) for symbol in (CHI, LAMBDA))
+    with mpmath.workdps(3 * dps + 20):
+        small = mpmath.mpf(10) ** (-dps - 5)
+        wave = [small * e for e in (1, 0, -1, 0)]
+        point = mpmath.mpf(1) / 2
+
+        def pointwise(c: Any) -> Any:
+            return point + chi * (c - point) + (c - point) ** 2
+
+        mapped = [pointwise(point + e) - point for e in wave]
+        side = (1 - share) / 2
+        after = [side * mapped[a - 1] + share * mapped[a] + side * mapped[(a + 1) % 4] for a in range(4)]
+        return (after[0] - after[2]) / (2 * small)
+
+
+def _of_decay(values: Mapping[Symbol, Any], dps: int) -> Any:
+    """The depth at which |f|^depth has fallen to 1/e, by bisection."""
+    factor = abs(evaluate(values[FACTOR], {}, dps))
+    low, high = mpmath.mpf(0), mpmath.mpf(1000)
+    for _ in range(4 * (dps + 8)):
+        middle = (low + high) / 2
+        low, high = (middle, high) if factor**middle > mpmath.exp(-1) else (low, middle)
+    return (low + high) / 2

@@ -16,6 +16,7 @@ import numpy as np
 from widelimit.numerics import meanfield
 from widelimit.numerics.architecture.state import numeric
 from widelimit.numerics.kernel.maps import moments
+from widelimit.numerics.kernel.recursion import next_kernel
 from widelimit.numerics.results import by_value
 from widelimit.theory import architecture as theory
 from widelimit.theory.calculus.activation import Activation
@@ -126,7 +127,7 @@ def _around(hidden: list[_Hidden]) -> np.ndarray:
         """From E phi^2 that the first layer reads to what the last one gives."""
         q = []
         for layer in hidden:
-            q.append(layer.sw2 * v + layer.sb2)
+            q.append(float(next_kernel(v, layer.sw2, layer.sb2)))
             v = moments(layer.activation, min(q[-1], _LARGEST)).v / layer.keep
         return v, np.array(q)
 

@@ -13,6 +13,7 @@ import numpy as np
 from widelimit.numerics.architecture.state import State
 from widelimit.numerics.compile import compile
 from widelimit.numerics.kernel.maps import pair_map
+from widelimit.numerics.kernel.recursion import next_kernel, next_recurrent, next_recurrent_tangent, weighted
 from widelimit.theory import architecture as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -53,12 +54,9 @@ def _dense(layer: theory.Dense, s: State, name: str, path: tuple[int, ...]) -> S
 
 def _affine(s: State, layer: theory.Dense | theory.Convolution) -> State:
     sw2, sb2 = layer.sigma_w**2, layer.sigma_b**2
-    k = sw2 * s.k + sb2
-    own = (
-        sw2 * layer.trained_w * s.k + sb2 * layer.trained_b
-    )  # what its own parameters add: k if all are trained
+    k, theta = weighted(s.k, s.theta, sw2, sb2, trained=(layer.trained_w, layer.trained_b))
     return replace(
-        s, k=k, theta=own + sw2 * s.theta, q1=sw2 * s.q1 + sb2, q2=sw2 * s.q2 + sb2, m1=np.zeros_like(s.m1),
+        s, k=k, theta=theta, q1=next_kernel(s.q1, sw2, sb2), q2=next_kernel(s.q2, sw2, sb2), m1=np.zeros_like(s.m1),
         m2=np.zeros_like(s.m2), gaussian=True,
     )  # fmt: skip
 
@@ -280,12 +278,14 @@ def _recurrent(layer: theory.Recurrent, s: State, name: str, path: tuple[int, ..
     current = State(zero, zero, np.zeros((n1, 1)), np.zeros((n2, 1)), np.zeros((n1, 1)), np.zeros((n2, 1)), (), False,
                     s.symmetric, True)  # fmt: skip
     for t in range(s.k.shape[0]):
-        k = sw2 * current.k + sv2 * s.k[t] + sb2
+        trained = (float(layer.trained),) * 2
         current = replace(
-            current, k=k, theta=k * layer.trained + sw2 * current.theta,
-            q1=sw2 * current.q1 + sv2 * s.q1[:, t : t + 1] + sb2,
-            q2=sw2 * current.q2 + sv2 * s.q2[:, t : t + 1] + sb2,
-        )  # fmt: skip
+            current,
+            k=next_recurrent(current.k, sw2, sv2, s.k[t], sb2),
+            theta=next_recurrent_tangent(current.k, 1.0, current.theta, sw2, sv2, s.k[t], sb2, *trained),
+            q1=next_recurrent(current.q1, sw2, sv2, s.q1[:, t : t + 1], sb2),
+            q2=next_recurrent(current.q2, sw2, sv2, s.q2[:, t : t + 1], sb2),
+        )
         current = _pointwise(layer.activation, current)
     return current
 

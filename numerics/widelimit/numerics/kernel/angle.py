@@ -22,6 +22,7 @@ from sympy import Max
 from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel.angle_table import Table
 from widelimit.numerics.kernel.layers import PairMap, Prepare, closed_map, correlation, floored
+from widelimit.numerics.kernel.recursion import next_both
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.errors import ConvergenceError
@@ -191,6 +192,7 @@ def _chebyshev(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 _R1 = types.Array(types.float64, 1, "A")
 _C2 = types.Array(types.float64, 2, "C")
 _F = types.float64
+_both = next_both.njit
 
 
 @njit(
@@ -206,6 +208,8 @@ def _advance(c, theta, t, tdot, known, known_dot, q1, q2, sw2, sb2, train):
         for k in range(t.shape[0] - 1, 0, -1):
             value, value_before = 2.0 * x * value - value_before + t[k, j], value
             slope, slope_before = 2.0 * x * slope - slope_before + tdot[k, j], slope
-        new = sw2 * (known[j] + x * value - value_before + t[0, j]) + sb2
-        c[j] = new
-        theta[j] = train * new + sw2 * (known_dot[j] + x * slope - slope_before + tdot[0, j]) * theta[j]
+        c[j], theta[j] = _both(
+            known[j] + x * value - value_before + t[0, j],
+            known_dot[j] + x * slope - slope_before + tdot[0, j],
+            theta[j], sw2, sb2, train, train,
+        )  # fmt: skip

@@ -21,6 +21,7 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import compile
 from widelimit.numerics.kernel.maps import pair_map
+from widelimit.numerics.kernel.recursion import next_both, next_kernel
 from widelimit.numerics.results import by_value
 from widelimit.theory import kernel as theory
 from widelimit.theory.calculus.activation import Activation
@@ -122,7 +123,7 @@ def ntk_band(
         backward.insert(0, slope * backward[0])
     theta = [forward[0]]
     for k, slope in zip(forward[1:], slopes, strict=True):
-        theta.append(k + slope * theta[-1])
+        theta.append(next_both(k, slope, theta[-1], 1.0, 0.0, 1.0, 0.0)[1])  # k and slope hold the weights
     variance = np.zeros(3)
     for entry, (a, b) in enumerate(_INDEX):
         adjoint = np.eye(3)[entry]
@@ -215,7 +216,7 @@ def _checked(
     sb2 = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b)) ** 2
     widths = arguments.positive("widths", arguments.vector("widths", widths))
     gram = np.array([first @ first, second @ second, first @ second])
-    return Activation.of(activation), sw2 * gram / first.size + sb2, sw2, sb2, widths
+    return Activation.of(activation), next_kernel(gram / first.size, sw2, sb2), sw2, sb2, widths
 
 
 def _maps(phi: Activation, sw2: float, sb2: float, k: np.ndarray) -> np.ndarray:
@@ -313,10 +314,17 @@ def single_layer_fluctuation(
     phi = Activation.of(activation)
     sw2 = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2
     sb2 = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b)) ** 2
-    q = sw2 * arguments.single("input_moment", arguments.positive("input_moment", input_moment)) + sb2
-    v, p, v2, p2, vp = _single_moments(phi)(q)
-    second = v2 + 2 * q * vp + readout_fourth_moment * q**2 * p2
-    return sw2**2 * (second - (v + q * p) ** 2) / (sw2 * (v + q * p) + sb2) ** 2
+    moment = arguments.single("input_moment", arguments.positive("input_moment", input_moment))
+    q = next_kernel(moment, sw2, sb2)
+    moments = _single_moments(phi)(q)
+    return float(_fluctuation()(*moments, q, math.sqrt(sw2), math.sqrt(sb2), readout_fourth_moment))
+
+
+@functools.cache
+def _fluctuation() -> Callable[..., Any]:
+    named = (theory.V, theory.P, theory.V2, theory.P2, theory.VP, theory.Q1)
+    scales = (theory.SIGMA_W, theory.SIGMA_B, theory.READOUT)
+    return compile(theory.tangent_fluctuation(), (*named, *scales), name="fluctuation")
 
 
 @functools.lru_cache(maxsize=64)

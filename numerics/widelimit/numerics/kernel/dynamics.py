@@ -19,10 +19,19 @@ from typing import Any, Literal
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.compile import compile
 from widelimit.numerics.results import by_value
+from widelimit.theory import kernel as theory
 from widelimit.theory.errors import ArgumentError, DomainError
 
 _LOG = logging.getLogger(__name__)
+
+_flow_progress = compile(1 - theory.remaining(), (theory.RATE, theory.TIME), name="flow_progress")
+_steps_progress = compile(
+    1 - theory.remaining_after_steps(), (theory.RATE, theory.STEP_SIZE, theory.STEPS), name="steps_progress"
+)
+_descent_rate = compile(theory.descent_rate(), (theory.RATE, theory.STEP_SIZE), name="descent_rate")
+_largest_step = compile(theory.largest_step(), (theory.RATE,), name="largest_step")
 
 
 @by_value
@@ -66,12 +75,12 @@ class Dynamics:
     @property
     def largest_learning_rate(self) -> float:
         """Gradient descent on this kernel diverges above it: 2 / largest rate."""
-        return 2.0 / float(self.rates.max())
+        return float(_largest_step(self.rates.max()))
 
     def flow(self, time: Any) -> Prediction:
         """Gradient flow at `time` (a number or an array, infinity allowed)."""
         time = arguments.non_negative("time", time, infinite=True)
-        return self._predict(-np.expm1(-np.multiply.outer(time, self.rates)))
+        return self._predict(_flow_progress(self.rates, time[..., None]))
 
     def steps(self, learning_rate: float, steps: Any) -> Prediction:
         """Gradient descent after `steps` steps (a number or an array, infinity allowed)."""
@@ -87,8 +96,12 @@ class Dynamics:
         if (finite != np.round(finite)).any():
             raise ArgumentError("steps", "must be whole numbers", steps)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            monotone = -np.expm1(np.multiply.outer(steps, np.log1p(-np.minimum(1.0, 1.0 - factor))))
-            progress = np.where(factor > 0, monotone, 1.0 - np.power(factor, steps[..., None]))
+            # where no mode changes its sign, steps are gradient flow at another rate, which keeps small digits
+            slow = _descent_rate(np.where(factor > 0, self.rates, 0.0), learning_rate)
+            monotone = _flow_progress(slow, steps[..., None])
+            progress = np.where(
+                factor > 0, monotone, _steps_progress(self.rates, learning_rate, steps[..., None])
+            )
         if not np.isfinite(progress).all():
             raise DomainError(
                 f"Training diverges: argument `learning_rate` must be below {self.largest_learning_rate:.6g} for that "

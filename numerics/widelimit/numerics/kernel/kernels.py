@@ -21,6 +21,7 @@ from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel.dynamics import Dynamics, Prediction, diagonalise
 from widelimit.numerics.kernel.layers import Layer
 from widelimit.numerics.kernel.maps import pair_map
+from widelimit.numerics.kernel.recursion import close_kernel, next_kernel
 from widelimit.numerics.results import by_value
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
@@ -99,15 +100,15 @@ def nngp_ntk(
 
     with np.errstate(over="ignore"):  # an overflow is told below
         s1 = np.einsum("ij,ij->i", x1, x1) / x1.shape[1]
-    q1 = sw2 * s1 + sb2
-    q2 = q1 if symmetric else sw2 * np.einsum("ij,ij->i", x2, x2) / x2.shape[1] + sb2
+        s2 = s1 if symmetric else np.einsum("ij,ij->i", x2, x2) / x2.shape[1]
+    q1, q2 = next_kernel(s1, sw2, sb2), next_kernel(s2, sw2, sb2)
     layers: list[Layer] = []
     v1, v2 = q1, q2
     for _ in range(depth):
         layer = pairs.at(v1, None if symmetric else v2)
         layers.append(layer)
         with np.errstate(over="ignore"):
-            v1, v2 = sw2 * layer.v1 + sb2, sw2 * layer.v2 + sb2
+            v1, v2 = next_kernel(layer.v1, sw2, sb2), next_kernel(layer.v2, sw2, sb2)
         if not (np.isfinite(v1).all() and np.isfinite(v2).all()):
             raise DomainError(
                 f"The variances overflow in layer {len(layers)}: this activation amplifies without bound at sigma_w = "
@@ -165,6 +166,7 @@ def inputs(name: str, value: Any) -> np.ndarray:
 _A2 = types.Array(types.float64, 2, "A")
 _C2 = types.Array(types.float64, 2, "C")
 _C1 = types.Array(types.float64, 1, "C")
+_next, _close = next_kernel.njit, close_kernel.njit
 
 
 @njit(types.void(_A2, _C2, _C2, _C1, _C1, types.float64, types.float64), nogil=True, cache=True)
@@ -173,18 +175,18 @@ def _first_layer(c, x1, x2, q1, q2, sw2, sb2):
     n0 = x1.shape[1]
     for i in range(c.shape[0]):
         for j in range(c.shape[1]):
-            value = sw2 * c[i, j] / n0 + sb2
+            value = _next(c[i, j] / n0, sw2, sb2)
             mean = 0.5 * (q1[i] + q2[j])
             if mean - value < _NEAR * mean:
                 distance = 0.0
                 for k in range(n0):
                     distance += (x1[i, k] - x2[j, k]) ** 2
-                value = mean - 0.5 * sw2 * distance / n0
+                value = _close(mean, sw2, distance / n0)
             elif sb2 == 0.0 and mean + value < _NEAR * mean:
                 distance = 0.0
                 for k in range(n0):
                     distance += (x1[i, k] + x2[j, k]) ** 2
-                value = 0.5 * sw2 * distance / n0 - mean
+                value = -_close(mean, sw2, distance / n0)
             c[i, j] = value
 
 

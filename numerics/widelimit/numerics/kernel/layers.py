@@ -18,6 +18,7 @@ from sympy import oo
 
 from widelimit.numerics.compile import compile
 from widelimit.numerics.compile.cache import njit
+from widelimit.numerics.kernel.recursion import next_both, next_kernel
 from widelimit.theory import kernel as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -30,6 +31,7 @@ _A2 = types.Array(types.float64, 2, "A")
 _C1 = types.Array(types.float64, 1, "C")
 _F = types.float64
 _TWO = types.UniTuple(_F, 2)
+_both = next_both.njit
 
 SMALLEST = 1e-100  # a variance below is one of zero: its correlations are 0/0, taken at this variance instead
 ROUNDING = 2.0**-51  # correlations this close to 1 are 1: inputs on one ray, seen through rounding
@@ -55,7 +57,11 @@ class Layer(Protocol):
         sb2: float,
         train: float,
     ) -> None:
-        """Replace c by sw2 T + sb2 and theta by train * (new c) + sw2 Tdot theta, in place."""
+        """Replace both kernels by those behind the activation and a layer of weights, in place.
+
+        `sw2`, `sb2`: variances of the weights (times the fan-in) and biases; `train`: 1 if they train, else 0. See
+        ``theory.kernel.next_kernel`` and ``next_tangent``.
+        """
 
 
 Prepare = Callable[[np.ndarray, np.ndarray | None], Layer]  # from q1 and q2 (None: q1 again)
@@ -141,8 +147,9 @@ class ZeroLayer:
         """See `Layer.advance`."""
         self._layer.advance(c, theta, rows, columns, sw2, sb2, train)
         zero = self._zero1[rows, None] | self._zero2[columns]
-        theta[zero] += train * (sb2 - c[zero])
-        c[zero] = sb2
+        alone = next_kernel(0.0, sw2, sb2)
+        theta[zero] += train * (alone - c[zero])
+        c[zero] = alone
 
 
 @njit(_F(_F, _F, _F), inline="always", error_model="numpy", cache=True)
@@ -174,9 +181,7 @@ def _advance(pair, equal, c, theta, q1, q2, sw2, sb2, train):
     for i in range(c.shape[0]):
         for j in range(c.shape[1]):
             t, tdot = _pair(pair, equal, q1[i], q2[j], correlation(c[i, j], q1[i], q2[j]))
-            new = sw2 * t + sb2
-            c[i, j] = new
-            theta[i, j] = train * new + sw2 * tdot * theta[i, j]
+            c[i, j], theta[i, j] = _both(t, tdot, theta[i, j], sw2, sb2, train, train)
 
 
 @njit(types.void(_PAIR, _EQUAL, _C1, _C1), nogil=True, error_model="numpy", cache=True)

@@ -20,6 +20,7 @@ from widelimit.numerics.compile import compile
 from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel import angle
 from widelimit.numerics.kernel.layers import Layer, Prepare, correlation, floored
+from widelimit.numerics.kernel.recursion import next_both
 from widelimit.theory import kernel as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -192,6 +193,7 @@ _A2 = types.Array(types.float64, 2, "A")
 _C2 = types.Array(types.float64, 2, "C")
 _C1 = types.Array(types.float64, 1, "C")
 _F = types.float64
+_both = next_both.njit
 
 
 @njit(_C1(_C2), nogil=True, cache=True)
@@ -232,6 +234,6 @@ def _advance(c, theta, a1, a2, b1, b2, q1, q2, parity, sw2, sb2, train):
             for j in range(columns):
                 tdot[j] = tdot[j] * x[j] + left * right[j]
         for j in range(columns):
-            new = sw2 * (t[j] * rho[j] if parity == 1 else t[j]) + sb2
-            c[i, j] = new
-            theta[i, j] = train * new + sw2 * (tdot[j] * rho[j] if parity == 2 else tdot[j]) * theta[i, j]
+            value = t[j] * rho[j] if parity == 1 else t[j]
+            slope = tdot[j] * rho[j] if parity == 2 else tdot[j]
+            c[i, j], theta[i, j] = _both(value, slope, theta[i, j], sw2, sb2, train, train)

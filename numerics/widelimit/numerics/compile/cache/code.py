@@ -9,6 +9,7 @@ all files of widelimit that this file imports, directly or not.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import logging
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from widelimit.numerics.compile.cache import files, private
 _log = logging.getLogger(__name__)
 _LENGTH = 32  # bytes of a seal, at the end of a file, where unpickling never gets to
 _FOLDER = "machine"
+GENERATED = "widelimit_generated_"  # how names of generated modules begin; a hash follows
 
 
 def njit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -85,7 +87,9 @@ class _Locator(_CacheLocator):
         """It is made when it is written to (`private.below`)."""
 
     def get_source_stamp(self) -> bytes:
-        return _stamp(self._py_file)
+        """Return a hash of the files that the function rests on, and of the generated modules that it calls."""
+        called = "\0".join(sorted(generated(self._function)))
+        return _stamp(self._py_file) + hashlib.sha256(called.encode()).digest()
 
     def get_disambiguator(self) -> str:
         return str(self._function.__code__.co_firstlineno)
@@ -114,6 +118,28 @@ class _Kept(FunctionCache):
         return _Sealed(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
 
     _cache_file: Any = cached_property(_opened)
+
+
+def generated(function: Any) -> frozenset[str]:
+    """Return the names of the generated modules whose functions a function calls, through others of ours or directly.
+
+    Their names are hashes of what they compute: a theory that changes reaches machine code that was inlined.
+    """
+    found: set[str] = set()
+    seen: set[Any] = set()
+    open_ends = [function]
+    while open_ends:
+        one = open_ends.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        if one.__module__.startswith(GENERATED):
+            found.add(one.__module__)
+        names = one.__code__.co_names + one.__code__.co_freevars
+        values = inspect.getclosurevars(one)
+        called = (values.globals.get(name, values.nonlocals.get(name)) for name in names)
+        open_ends += [value.py_func for value in called if isinstance(value, Dispatcher)]
+    return frozenset(found)
 
 
 @cache

@@ -79,7 +79,7 @@ def module(key: str, write: Callable[[], str]) -> ModuleType:
 
     The module's ``SOURCE`` is that text.
     """
-    name = f"widelimit_generated_{key}"
+    name = f"{code.GENERATED}{key}"
     with _lock:
         if name in sys.modules:
             return sys.modules[name]
