@@ -272,8 +272,8 @@ def vanilla_slope(activation: str | Activation, *, sigma_w: float, q: float, c: 
     `q`: variance of the pre-activations u and v. Raises `ArgumentError` for scales, variances or correlations that are
     none, `InfiniteMomentError` for an activation that jumps.
 
-    >>> vanilla_slope("relu", sigma_w=2**0.5, q=1.0)
-    1.0
+    >>> vanilla_slope("relu", sigma_w=2.0, q=1.0)
+    2.0
     """
     layer = moments(
         Activation.of(activation),

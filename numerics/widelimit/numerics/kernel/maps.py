@@ -52,7 +52,7 @@ def moments(activation: Activation, q: float, c: float = 1.0) -> Moments:
     Raises `InfiniteMomentError` for an activation that jumps, or where E phi^2 is infinite.
 
     >>> round(moments(Activation.of("hard_tanh"), 1.0).v, 9)  # E min(u^2, 1)
-    0.516059551
+    0.516058551
     """
     variance = np.array([q, q])
     layer = pair_map(activation).at(variance, None)
