@@ -102,7 +102,7 @@ def spend(
     how many it takes (Stein's rule). No clock is read: a run that was interrupted goes on with the same numbers.
 
     >>> spend(table("a", [1.0]), (64, 128, 256), within=0.05, noise=0.5)["quick"]
-    Plan(points=({'a': 1.0},), sizes=(64, 128, 256), pilot=8, most=16, block=8)
+    Plan(points=({'a': 1.0},), sizes=(64, 128, 256), pilot=8, most=24, block=8)
     """
     for name, value in (("within", within), ("noise", noise), ("exponent", exponent)):
         positive(name, value)
@@ -114,7 +114,9 @@ def spend(
         count = expected(larger, within=within, noise=noise, exponent=exponent, missed=_MISSED[preset])
         block = min(_BLOCK[1], max(_BLOCK[0], 2 ** int(math.log2(max(1.0, count / 8)))))
         pilot = _upwards(min(_PILOT[1], max(_PILOT[0], count / 4)), _PILOT[0])
-        most = _upwards(max(2 * pilot, _SPARE[preset] * count), block)
+        most = _upwards(
+            max(3 * pilot, _SPARE[preset] * count), block
+        )  # the second stage is twice the pilot or more
         plans[preset] = Plan(points.of(preset), larger, pilot=pilot, most=most, block=block)
     return plans
 
