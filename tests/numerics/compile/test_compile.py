@@ -111,8 +111,7 @@ def test_refusals_name_the_culprit():
 PROGRAM = """
 import time
 from sympy import *
-from widelimit.numerics import cache
-from widelimit.numerics.compile import compile
+from widelimit.numerics.compile import cache, compile
 q = Symbol("q", positive=True)
 f = compile([erf(q)/pi, q**3], [q])
 f(1.0)

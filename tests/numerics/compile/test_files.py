@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from widelimit.numerics import files, ridge
+from widelimit.numerics.files import reading
 from widelimit.numerics.files.table import Table, Unreadable
 from widelimit.numerics.ridge import tables
 from widelimit.theory.errors import ArgumentError, DataWarning
@@ -103,7 +104,7 @@ def test_compressed_text(tmp_path):
 
 
 def test_unpacking_stops_at_what_memory_holds(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "free_memory", lambda: 4e6)
+    monkeypatch.setattr(reading, "free_memory", lambda: 4e6)
     with pytest.raises(Unreadable, match="unpacks to more than"):
         read(tmp_path, gzip.compress(b"1,2\n" * 10**6), "t.csv.gz")
     with pytest.raises(Unreadable, match="too many for the memory"):

@@ -35,7 +35,8 @@ REACH = (
     38.0,
 )  # |z| up to which the weight is followed, as far as f makes it necessary
 CROWD = 512  # so many panels of one integral unfinished at once: more than kinks or spots account for
-UNRESOLVED = 1e-6  # an error above this share of E|f| is no result
+UNRESOLVED = 1e-6  # an error above this share of E|f| is no result, where f can have turned so often:
+PERIODS = 100.0  # where the Gaussian is so many times wider than the finest scale of f. Elsewhere it is rounding of f
 GRADED = (26, 120)  # panels towards a fractional power, each a quarter of the last: away from 0, and at 0
 NODES = 4096  # more trapezoid nodes than this: use panels
 ELEMENTS = 1 << 16  # function values held at once: stays in the cache of a core
@@ -276,6 +277,7 @@ def _panels(
         parent = np.tile(rough[:, ~fine], 2)
         middle = 0.5 * (low + high)
         owner, low, high = np.tile(owner, 2), np.concatenate([low, middle]), np.concatenate([middle, high])
-    error[error > UNRESOLVED * size] = math.inf
+    turning = np.sqrt(q) > PERIODS * features.scale
+    error[(error > UNRESOLVED * size) & turning] = math.inf
     total[:, cut] = error[:, cut] = math.inf
     return total, error + ROUNDING * size + 100 * tail, cut
