@@ -23,11 +23,8 @@ ALLOWED = {
     ("numerics/compile/special.py", "exec"): "names of one table of the file, letters and numbers",
     ("numerics/jacobian/spectra.py", "nsimplify"): "a float64 that `arguments` has checked",
     ("numerics/freeprob/curves.py", "nsimplify"): "a node of an expression that `exact` has let in",
-    ("numerics/freeprob/poles.py", "nsimplify"): "the same",
-    (
-        "theory/calculus/gaussian/expectation.py",
-        "lambdify",
-    ): "SymPy expressions of one or two symbols, undefined functions refused",
+    ("numerics/freeprob/poles.py", "nsimplify"): "a root of an expression that `exact` has let in",
+    ("theory/calculus/gaussian/expectation.py", "lambdify"): "SymPy expressions, undefined functions refused",
     ("theory/ridge/steps.py", "lambdify"): "our own formulas",
     ("theory/ridge/power.py", "lambdify"): "our own formulas",
 }
