@@ -243,7 +243,7 @@ def test_full_disk_costs_time_only(place, monkeypatch, caplog):
 
 TOGETHER = """
 import os, sys, time
-from widelimit.numerics import cache
+from widelimit.numerics.compile import cache
 FAST = sys.argv[1]
 start = time.time() + 0.3
 children = []

@@ -388,7 +388,7 @@ def _decay(a: Activation) -> list[Step]:
         return []
     law, e = edges.decay_law(a), g.epsilon
     if law.power > 1:
-        lost, order = edges.kink_coefficient(a) * e ** (1 + 1 / S(law.power)), Rational(1, 2)
+        lost, order = edges.kink_coefficient(a) * e ** (1 + S.One / law.power), Rational(1, 2)
         reason = "Where u_1 and u_2 fall on two sides of a kink, phi' differs by its jump: a 3/2 power."
     elif law.coefficient == 0:
         return []  # a logarithm
