@@ -21,6 +21,8 @@ from widelimit.theory.errors import ConvergenceError
 Array = np.ndarray
 TERMS = (96, 512, 2048)  # Hermite coefficients tried in turn before conditioning
 BLOCK = 256
+_STEP = 1e-4  # of a difference quotient, relative
+_ROOT = 1e-8  # how well the equation must hold at what is taken for its root
 
 
 @by_value
@@ -55,13 +57,29 @@ def fixed_points(maps: Maps, q: Array, weight: Array, noise: Array, top: Array) 
     if len(parts) > 1:
         work(np.arange(1))  # compile before the threads start
     threads.each(lambda part: work(np.arange(part.start, part.stop)), parts)
-    if not (np.isfinite(eps) & np.isfinite(chi)).all():  # a slope that is 0/0 in floats next to a kink
-        bad = q[~(np.isfinite(eps) & np.isfinite(chi))][0]
+    rough = np.flatnonzero(~(np.isfinite(eps) & np.isfinite(chi)))
+    if rough.size:
+        chi[rough] = _slope_by_difference(maps, q[rough], weight[rough], noise[rough], eps[rough])
+    return Correlations(eps, chi)
+
+
+def _slope_by_difference(maps: Maps, q: Array, weight: Array, noise: Array, eps: Array) -> Array:
+    """d gap/d eps over q where phi' is infinite at a kink, as that of abs(x)^0.7: its quadrature has no finite value.
+
+    Raises `ConvergenceError` where the gap has no digits either, so that eps is no root.
+    """
+    pairs = maps.conditioned(q, q)
+    with np.errstate(all="ignore"):
+        lost = np.abs((noise + weight * pairs.gap(eps)) / eps - 1)
+        low, high = eps * (1 - _STEP), np.minimum(eps * (1 + _STEP), 2.0)
+        slope = (pairs.gap(high) - pairs.gap(low)) / (high - low) / q
+    bad = ~(lost <= _ROOT) | ~np.isfinite(slope)
+    if bad.any():
         raise ConvergenceError(
-            f"The correlation map at q = {bad:g} is not resolved: phi' has no digits in floats next to a kink. "
+            f"The correlation map at q = {q[bad][0]:g} is not resolved: phi has no digits in floats next to a kink. "
             "Write the activation in another form."
         )
-    return Correlations(eps, chi)
+    return slope
 
 
 def _newton(pairs: Any, weight: Array, noise: Array, top: Array) -> tuple[Array, Array]:
@@ -82,7 +100,7 @@ def _newton(pairs: Any, weight: Array, noise: Array, top: Array) -> tuple[Array,
         h = total / here - 1
         with np.errstate(all="ignore"):
             pull = (weight[active] * q[active] * chi - total / here) / here
-            new = here - h / pull
+            new = np.where(np.isfinite(pull), here - h / pull, np.nan)  # no slope: bisect
         low[active] = np.where(h > 0, here, low[active])
         high[active] = np.where(h > 0, high[active], here)
         floor = np.maximum(low[active], 1e-4 * np.minimum(high[active], here))
