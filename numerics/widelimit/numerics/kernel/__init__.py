@@ -2,6 +2,7 @@
 
 kernels   `nngp_ntk` of data, `predict` of a trained network
 maps      E phi phi and E phi' phi' of two correlated pre-activations, for any activation: which of the forms below
+recursion    both kernels one layer on, compiled from `theory.kernel`
 layers    what acts on a block of entries; closed forms
 angle, angle_table    functions of the angle alone (homogeneous activations), tabulated ones
 series    series in the correlation

@@ -8,7 +8,7 @@
     from_data                 population and learning curve behind inputs X and targets y          (data)
     Spectrum                  densities, mixtures, power laws                                   (spectrum)
     AsymptoticRidge           a scikit-learn estimator that picks its penalty from the theory     (estimator)
-    kernel, loops, terms      inner loops over a spectrum, from the summands that theory states
+    kernel, loops, terms, status      inner loops over a spectrum, from the summands that theory states
     tables, rows, serial      data as given: files and frames, copies of rows, rows in a series
     sample, posterior         what a sample tells of spectrum, signal and noise
 

@@ -151,7 +151,8 @@ def of_one(phi: Activation, f: Expr, sign: int, values: Values, dps: int) -> Any
 
 @lru_cache(maxsize=64)
 def _function(f: Expr) -> Callable[[Any], Any]:
-    return lambdify(X, f, "mpmath")
+    found: Callable[[Any], Any] = lambdify(X, f, "mpmath")
+    return found
 
 
 def flowed(values: Values, dps: int) -> Any:
