@@ -28,6 +28,7 @@ VALID = {  # an argument that is right, so that the next one is reached
     "s1": 1, "p1": sympy.Rational(1, 2), "s2": sympy.Rational(1, 9), "p2": sympy.Rational(1, 2), "X": [[1.0], [2.0]],
     "first": semicircle(), "second": semicircle(), "law": semicircle(), "kept": 0.5, "exponent": 2, "samples": 2,
     "ntk": [[1.0]], "nngp": [[1.0]], "targets": [1.0], "input_overlap": 0.5, "outputs": 1, "value": [[1.0]],
+    "signal_exponent": 2.5, "z": 50.0, "m": 0.5, "zeta": 2.0,
 }  # fmt: skip
 WORDS = {
     "name",

@@ -2,7 +2,8 @@
 
 (u, v) is Gaussian with variances q1, q2 and correlation rho. Three ways, the first that applies is taken:
 
-closed form   theory knows T and Tdot; the compiled pair of expressions is called entry by entry (`layers`)
+closed form   theory knows T and Tdot; the compiled pair of expressions is called entry by entry (`layers`). Pieces such
+              as exp(x) for x < 0 give terms of size exp(q/2) that cancel: above some variance the angle is taken
 series        smooth phi: Hermite coefficients of each input instead of a quadrature for each pair
 angle         kinked phi without a closed form: a Chebyshev interpolant in the angle arccos(rho)
 """
@@ -11,15 +12,19 @@ from __future__ import annotations
 
 import functools
 import logging
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
+from sympy import exp
 
 from widelimit.numerics.kernel import angle, series
-from widelimit.numerics.kernel.layers import PairMap, closed_map, guarded
+from widelimit.numerics.kernel.layers import Layer, PairMap, Prepare, closed_map, guarded
 from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import x as X
 
 _LOG = logging.getLogger(__name__)
+LOST = 1e4  # what closed forms may lose to cancellation
 
 
 @functools.lru_cache(maxsize=64)
@@ -30,8 +35,31 @@ def pair_map(activation: Activation) -> PairMap:
         found = guarded(activation, "series", series.prepare(activation))
     elif found is None:
         found = guarded(activation, "angle", angle.prepare(activation))
+    elif (bound := _cancels_from(activation)) < math.inf:
+        found = replace(found, at=functools.partial(_closed_or_angle, activation, bound, found.at))
     _LOG.debug("kernels of %s: %s", activation.name, found.method)
     return found
+
+
+def _cancels_from(activation: Activation) -> float:
+    """The variance from which closed forms of a kinked activation lose more than four digits.
+
+    A piece exp(k x) that is cut off at a kink gives exp(k^2 q/2) times a normal tail of about the inverse size.
+    """
+    if activation.is_smooth:
+        return math.inf
+    rates = [abs(one.args[0].diff(X)) for one in activation.expr.atoms(exp) if one.has(X)]
+    numbers = [float(rate) for rate in rates if rate.is_number]
+    return 2 * math.log(LOST) / max(numbers) ** 2 if numbers and max(numbers) > 0 else math.inf
+
+
+def _closed_or_angle(
+    activation: Activation, bound: float, closed: Prepare, q1: np.ndarray, q2: np.ndarray | None = None
+) -> Layer:
+    largest = max(float(q.max(initial=0.0)) for q in (q1, q2) if q is not None)
+    if largest < bound:
+        return closed(q1, q2)
+    return guarded(activation, "angle", angle.prepare(activation)).at(q1, q2)
 
 
 @dataclass(frozen=True)
