@@ -106,13 +106,17 @@ def class_moment(order: int, kind: str, s0_squared: float) -> float:
 def class_cauchy(z: float, s0_squared: float) -> float:
     """Return the Cauchy transform G(z) of the Bernoulli class, right of its support, by Lambert's W.
 
+    Raises `ArgumentError` inside the support.
+
     >>> round(class_cauchy(50.0, 0.25), 10)
     0.0204102617
     """
     s0 = arguments.single("s0_squared", arguments.positive("s0_squared", s0_squared)) ** 0.5
     place = arguments.single("z", arguments.positive("z", z))
-    oracle = theory.class_cauchy().subs({theory.s_0: s0, theory.z: place})
-    return float(oracle.evalf(20))
+    found = complex(theory.class_cauchy().subs({theory.s_0: s0, theory.z: place}).evalf(20))
+    if found.imag:
+        raise ArgumentError("z", "must lie right of the support", z, "Inside it the transform is complex.")
+    return found.real
 
 
 def inverse(
