@@ -6,13 +6,16 @@ STAMP := $(VENV)/.widelimit-installed
 OUT ?= reports/quick
 PRESET ?= quick
 
-.PHONY: report test sweeps fuzz lint types contracts bench wheel-check clean
+.PHONY: report test doctests sweeps fuzz lint types contracts bench wheel-check clean
 
 report: $(STAMP)
 	$(BIN)/widelimit validate --preset $(PRESET) --out $(OUT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto
+
+doctests: $(STAMP)
+	$(BIN)/python -m pytest -n auto -q --doctest-modules theory numerics validate
 
 sweeps: $(STAMP)
 	$(BIN)/python -m pytest -m sweep

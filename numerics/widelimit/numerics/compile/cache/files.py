@@ -55,7 +55,7 @@ def imported(text: bytes) -> tuple[str, ...]:
     Absolute imports of the usual forms are read, which a test holds all files to.
 
     >>> imported(b"from widelimit.theory import (\\n    errors,  # comment\\n    exact as e,\\n)\\nimport numpy")
-    ('widelimit.theory', 'widelimit.theory.errors', 'widelimit.theory.calculus.exact')
+    ('widelimit.theory', 'widelimit.theory.errors', 'widelimit.theory.exact')
     """
     names: list[str] = []
     for module, listed in _FROM.findall(text):
