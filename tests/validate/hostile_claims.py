@@ -38,7 +38,7 @@ def derive(inputs):
                 HOSTILE,
                 HOSTILE,
                 (HOSTILE,),
-                kind="definition",
+                kind="notation",
             ),
         ),
         (HOSTILE,),

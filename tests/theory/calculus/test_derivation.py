@@ -119,10 +119,10 @@ def test_ensembles():
         assert over_signs(lambda s: s[0] * s[1] + 3, 2) == 3
 
 
-def test_a_custom_evaluation_is_used():
-    assert check(step(q, t, evaluate=lambda values, dps: (1, 1)))[0].passed
-    with pytest.raises(DerivationError):
-        check(step(q, t, evaluate=lambda values, dps: (1, 2)))
+def test_a_derived_step_without_its_premises_is_told():
+    alone = step(sin(2 * t) ** 2, sin(t), kind="derived", by=_squared, domain={t: (0, 1)})
+    with pytest.raises(DerivationError, match="'first', which does not stand before it"):
+        check(alone)
 
 
 def test_precision_knows_integrals_and_derivatives():

@@ -28,10 +28,9 @@ from widelimit.theory.calculus.exact import plain
 from widelimit.theory.calculus.precision import SPARE, evaluate
 from widelimit.theory.errors import ArgumentError, DerivationError
 
-KINDS = ("identity", "limit", "derived", "notation", "definition")
+KINDS = ("identity", "limit", "derived", "notation")
 LOST_DIGITS = 5  # what an identity may lose to rounding, out of `dps`
 
-Evaluator = Callable[[Mapping[Symbol, Any], int], tuple[Any, Any]]
 Side = Callable[[Mapping[Symbol, Any], int], Any]
 
 
@@ -64,7 +63,6 @@ class Step(Equations):
     domain: Mapping[Symbol, tuple[float, float]] = field(default_factory=dict)
     kind: str = "identity"
     limit: tuple[Any, ...] | None = None
-    evaluate: Evaluator | None = field(default=None, compare=False)
     left: Side | None = field(default=None, compare=False)
     right: Side | None = field(default=None, compare=False)
     written: Callable[[Expr], Expr] | None = field(default=None, compare=False)
@@ -81,17 +79,15 @@ class Step(Equations):
             raise ArgumentError("by", "must be given for steps of kind 'derived' only", self.by)
         if self.kind == "notation" and not isinstance(self.equation.lhs, Symbol | AppliedUndef):
             raise ArgumentError("equation", "must have a name alone on the left of notation", self.equation)
-        own = self.evaluate or self.left or self.right
+        own = self.left or self.right
         if self.kind == "identity" and own is None and self.equation.lhs == self.equation.rhs:
             raise ArgumentError("equation", "must have two sides that could differ", self.equation)
 
     def sides(self, values: Mapping[Symbol, Any], dps: int) -> tuple[Any, Any]:
         """Evaluate left and right, each by itself (notation has no left side of its own: right twice)."""
-        if self.evaluate is not None:
-            return self.evaluate(values, dps)
         write = self.written or _as_shown
         right = _own(self.right, write(self.equation.rhs), values, dps)
-        if self.kind in ("definition", "notation"):
+        if self.kind == "notation":
             return right, right
         shown = self.equation.lhs if self.left is not None else write(self.equation.lhs)
         return _own(self.left, shown, values, dps), right
@@ -99,7 +95,12 @@ class Step(Equations):
     def derived(self, earlier: Mapping[str, Eq]) -> Step:
         """What `by` comes to, as an identity with the right side that is shown; the left sides have to be the same."""
         assert self.by is not None
-        found = self.by(earlier)
+        try:
+            found = self.by(earlier)
+        except KeyError as error:
+            raise DerivationError(
+                f"Step '{self.name}' is derived from step {error}, which does not stand before it."
+            ) from None
         if found.lhs != self.equation.lhs:
             raise DerivationError(
                 f"Step '{self.name}' shows {self.equation.lhs}, but {found.lhs} was derived."
