@@ -158,11 +158,17 @@ def test_derivations_with_numerics_of_their_own(result):
     assert (pickled(one) == one) is True and (copy.deepcopy(one) == one) is True
 
 
+def counted(values, dps):
+    """What five stands for."""
+    return len("fiver")
+
+
 def test_equations_survive_a_copy():
     from sympy import Eq, Integer, Symbol
 
     from widelimit.theory import Step
 
-    step = Step("five", Eq(Integer(5), Integer(5), evaluate=False), "it is", domain={Symbol("a"): (0, 1)})
+    five = Eq(Integer(5), Integer(5), evaluate=False)
+    step = Step("five", five, "it is", domain={Symbol("a"): (0, 1)}, left=counted)
     for other in (pickled(step), copy.deepcopy(step)):
         assert isinstance(other.equation, Eq) and other == step
