@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from widelimit.validate.claims import jacobian as claims
-from widelimit.validate.claims.jacobian import theory
+from widelimit.validate.claims.jacobian import shared, theory
 from widelimit.validate.harness.backend import Backend
 
 POINT = {"activation": "tanh", "sigma_w": 1.2, "sigma_b": 0.1, "depth": 3, "weights": "orthogonal"}
@@ -66,7 +66,7 @@ def test_replicates_do_not_depend_on_the_batch(simulate):
 
 def test_an_atom_is_there_exactly(simulate):
     """Hard-tanh with orthogonal weights: sigma_w^2L is a singular value wherever no layer saturates."""
-    inputs = {**claims.HARD, "depth": 4, "weights": "orthogonal"}
+    inputs = {**shared.HARD, "depth": 4, "weights": "orthogonal"}
     law = theory.law(inputs)
     measure = simulate.atom(law.atoms[-1][0])
     found = simulate.spectrum_statistics(
@@ -77,7 +77,7 @@ def test_an_atom_is_there_exactly(simulate):
 
 
 def test_rank_is_counted_as_rank(simulate):
-    inputs = {**claims.RELU, "depth": 3, "weights": "gaussian"}
+    inputs = {**shared.RELU, "depth": 3, "weights": "gaussian"}
     product, active = simulate.jacobians(inputs, 1.0, [40] * 4, [1, 2], Backend())
     assert [round(a * 40) for a in active.tolist()] == [
         np.linalg.matrix_rank(p, tol=1e-12) for p in product.numpy()
@@ -97,7 +97,7 @@ def test_every_claim_predicts_what_it_measures(claim):
 
 
 def test_the_misprinted_transform_is_no_distribution():
-    point = {**claims.LINEAR, "depth": 1, "weights": "gaussian"}
+    point = {**shared.LINEAR, "depth": 1, "weights": "gaussian"}
     wrong, right = theory.misprinted_distribution(point), theory.distribution(point)
     assert np.abs(right - theory.LEVELS).max() < 1e-10 and np.abs(wrong - right).max() > 0.1
 

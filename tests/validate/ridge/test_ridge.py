@@ -11,7 +11,7 @@ from widelimit.validate.claims.ridge.penalties import vertex
 from widelimit.validate.harness.backend import Backend
 from widelimit.validate.harness.finding import load
 from widelimit.validate.simulate import ridge as simulate
-from widelimit.validate.simulate.ridge import real
+from widelimit.validate.simulate.ridge import real, regressions
 from widelimit.validate.simulate.ridge.tridiagonal import solutions
 
 
@@ -102,7 +102,7 @@ def test_feature_errors_against_a_test_set():
     import torch
 
     generator = CPU.generator(3)
-    X, e = simulate._data(population, 20, generator, CPU)
+    X, e = regressions._data(population, 20, generator, CPU)
     W = torch.randn(25, 30, generator=generator, dtype=torch.float64).numpy() / 30**0.5
     scale = (30 / 25) ** 0.5
     F = scale * erf(X.numpy() @ W.T)

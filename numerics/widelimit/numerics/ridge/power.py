@@ -50,6 +50,8 @@ def power_law(exponent: float, signal_exponent: float, noise: float = 0.0, *, sa
     >>> law = power_law(2.0, 2.0, 0.01, samples=1000)
     >>> round(law.effective_ridge * 1e6, 6), law.error_exponent, law.penalty_exponent
     (2.467401, 1.0, 1.0)
+    >>> round(law.degrees_of_freedom, 6)  # at that ridge, as many as there are samples
+    1000.0
     >>> round(law.bias * 1e3, 6), law.plateau, round(law.crossover, 9)
     (1.233701, 0.01, 100.0)
     >>> round(power_law(1.2, 5.5, samples=1000).bias * 1e6, 6)  # zeta(b - 2 a) kappa^2
