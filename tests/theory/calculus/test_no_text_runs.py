@@ -25,7 +25,6 @@ ALLOWED = {
     ("numerics/freeprob/curves.py", "nsimplify"): "a node of an expression that `exact` has let in",
     ("numerics/freeprob/poles.py", "nsimplify"): "a root of an expression that `exact` has let in",
     ("theory/calculus/gaussian/expectation.py", "lambdify"): "SymPy expressions, undefined functions refused",
-    ("theory/kernel/evidence.py", "lambdify"): "our own formulas",
     ("theory/ridge/steps.py", "lambdify"): "our own formulas",
     ("theory/ridge/power.py", "lambdify"): "our own formulas",
 }

@@ -6,7 +6,6 @@ E phi'^2 / Var phi as B -> infinity, at least 1 by the Gaussian Poincare inequal
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.ensembles import over_signs
 from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.calculus.layers import by_number, over_unit
+from widelimit.theory.calculus.precision import Values
 from widelimit.theory.errors import DomainError
 from widelimit.theory.kernel import slope
 
@@ -141,13 +141,13 @@ def derive(activation: str | Activation = "relu") -> Derivation:
 # what names stand for, by numbers -------------------------------------------------------------------------------------
 
 
-def _variance(phi: Activation, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _variance(phi: Activation, values: Values, dps: int) -> Any:
     function, breaks = by_number(phi.expr, dps)
     mean = over_unit(function, 1, breaks)
     return over_unit(lambda u: (function(u) - mean) ** 2, 1, breaks)
 
 
-def _large_batch(phi: Activation, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _large_batch(phi: Activation, values: Values, dps: int) -> Any:
     """Mean square of the derivative of phi(u) over its root mean square about its mean: u are the samples of a batch.
 
     Weights of either sign add such derivatives; the mean over a large batch does not move with one sample.
@@ -164,7 +164,7 @@ def _large_batch(phi: Activation, values: Mapping[Symbol, Any], dps: int) -> Any
     return over_unit(square, 1, breaks)
 
 
-def _linear_batch(values: Mapping[Symbol, Any], dps: int) -> Any:
+def _linear_batch(values: Values, dps: int) -> Any:
     """Mean square of a gradient behind y = sqrt(B) (h - mean)/|h - mean| over that before, by the Jacobian of y.
 
     h of a linear network whose layer below is normalised: B/(B - 1) times a standard Gaussian in B - 1 directions.

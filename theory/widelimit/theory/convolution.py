@@ -9,7 +9,6 @@ number k decays by chi lambda_k per layer. A delta filter (delta-orthogonal init
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import mpmath
@@ -18,7 +17,8 @@ from sympy import Eq, Expr, Rational, Sum, Symbol, cos, log, pi, sin
 from widelimit.theory.calculus import exact
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.derivation import Derivation, Step
-from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.calculus.layers import depth_of_decay
+from widelimit.theory.calculus.precision import Values, evaluate
 from widelimit.theory.errors import ArgumentError
 
 K = Symbol("k", integer=True)
@@ -132,30 +132,30 @@ def derive(activation: str | Activation = "tanh") -> Derivation:
 _POINTS = 3  # of the filters shown
 
 
-def _wave(values: Mapping[Symbol, Any]) -> list[Any]:
+def _wave(values: Values) -> list[Any]:
     k, n = int(values[K]), int(values[N])
     return [mpmath.cospi(mpmath.mpf(2 * k * position) / n) for position in range(n)]
 
 
-def _amplitude(wave: list[Any], values: Mapping[Symbol, Any]) -> Any:
+def _amplitude(wave: list[Any], values: Values) -> Any:
     """The share of mode k in a wave: its projection on the mode."""
     mode = _wave(values)
     return mpmath.fdot(wave, mode) / mpmath.fdot(mode, mode)
 
 
-def _of_mean(values: Mapping[Symbol, Any], dps: int) -> Any:
+def _of_mean(values: Values, dps: int) -> Any:
     """What is left of a wave where each position becomes the mean of itself and its two neighbours."""
     wave = _wave(values)
     n = len(wave)
     return _amplitude([(wave[a - 1] + wave[a] + wave[(a + 1) % n]) / 3 for a in range(n)], values)
 
 
-def _of_nothing(values: Mapping[Symbol, Any], dps: int) -> Any:
+def _of_nothing(values: Values, dps: int) -> Any:
     """What is left of a wave that a delta filter leaves alone."""
     return _amplitude(_wave(values), values)
 
 
-def _of_layer(values: Mapping[Symbol, Any], dps: int) -> Any:
+def _of_layer(values: Values, dps: int) -> Any:
     """The factor of a wave of 1e-40 or less on a ring, by a map of the slope chi and a filter with this multiplier.
 
     The filter has the points 1, 0 and -1 of a ring of four positions, with the middle one's weight lambda: mode 1 has
@@ -176,11 +176,6 @@ def _of_layer(values: Mapping[Symbol, Any], dps: int) -> Any:
         return (after[0] - after[2]) / (2 * small)
 
 
-def _of_decay(values: Mapping[Symbol, Any], dps: int) -> Any:
+def _of_decay(values: Values, dps: int) -> Any:
     """The depth at which |f|^depth has fallen to 1/e, by bisection."""
-    factor = abs(evaluate(values[FACTOR], {}, dps))
-    low, high = mpmath.mpf(0), mpmath.mpf(1000)
-    for _ in range(4 * (dps + 8)):
-        middle = (low + high) / 2
-        low, high = (middle, high) if factor**middle > mpmath.exp(-1) else (low, middle)
-    return (low + high) / 2
+    return depth_of_decay(abs(evaluate(values[FACTOR], {}, dps)), dps)

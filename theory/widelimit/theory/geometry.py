@@ -7,7 +7,6 @@ stays one of constant speed at any length, q' = sigma_w^2 E phi^2 + sigma_b^2, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.calculus.layers import mean_square
+from widelimit.theory.calculus.precision import Values, named
 from widelimit.theory.errors import ArgumentError, InfiniteMomentError
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
 
@@ -369,18 +369,18 @@ def _crossings() -> tuple[Step, ...]:
 # what names stand for, by numbers -------------------------------------------------------------------------------------
 
 
-def _by(function: Any, names: str, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _by(function: Any, names: str, values: Values, dps: int) -> Any:
     """A function of the numbers that symbols of these names have."""
-    numbers = {symbol.name: mpmath.mpmathify(value) for symbol, value in values.items()}
-    return function(*(numbers[name] for name in names.split()))
+    known = named(values)
+    return function(*(known[name] for name in names.split()))
 
 
-def _of_layer(function: Expr, bias: bool, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _of_layer(function: Expr, bias: bool, values: Values, dps: int) -> Any:
     q, weight, beside = (mpmath.mpmathify(values[s]) for s in (Q, SIGMA_W, SIGMA_B))
     return mean_square(function, q, dps, weight, beside if bias else 0)
 
 
-def _moved(functions: tuple[Any, ...], values: Mapping[Symbol, Any], dps: int) -> Any:
+def _moved(functions: tuple[Any, ...], values: Values, dps: int) -> Any:
     """E f(h) hdot^a g(h) hdot^b after the weights, and the variance of the biases where no derivative is taken."""
     one, other, *powers = functions
     q, s, weight, bias = (mpmath.mpmathify(values[symbol]) for symbol in (Q, CROSS, SIGMA_W, SIGMA_B))
@@ -389,12 +389,12 @@ def _moved(functions: tuple[Any, ...], values: Mapping[Symbol, Any], dps: int) -
     return weight**2 * mean + (bias**2 if sum(powers) == 0 else 0)
 
 
-def _moved_across(functions: tuple[Any, ...], values: Mapping[Symbol, Any], dps: int) -> Any:
+def _moved_across(functions: tuple[Any, ...], values: Values, dps: int) -> Any:
     length, cross, moment = (_moved(one, values, dps) for one in functions)
     return moment - cross**2 / length
 
 
-def _published(activation: str, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _published(activation: str, values: Values, dps: int) -> Any:
     weight, bias = (mpmath.mpmathify(values[s]) for s in (SIGMA_W, SIGMA_B))
     units = int(values[WIDTH])
     if activation == "hard_tanh":

@@ -13,7 +13,6 @@ with untied weights they are independent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -25,7 +24,8 @@ from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.ensembles import over_signs
 from widelimit.theory.calculus.gaussian.expectation import Expectation
-from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.calculus.layers import over_unit
+from widelimit.theory.calculus.precision import Values, evaluate, numbers
 from widelimit.theory.kernel import (
     INPUT,
     Q1,
@@ -286,37 +286,29 @@ def _vanilla(phi: Activation) -> tuple[Step, ...]:
 
 # --- evidence: units whose weights, states and inputs run through signs, gates by quadrature of their own
 
-Values = Mapping[Symbol, Any]
-
-
-def _numbers(values: Values, dps: int, *symbols: Symbol) -> list[Any]:
-    return [evaluate(symbol, values, dps) for symbol in symbols]
-
 
 def _sigmoid(values: Values, dps: int) -> Any:
     """(1 + tanh(z / 2)) / 2."""
-    mean, x = _numbers(values, dps, MU_B, X)
+    mean, x = numbers(values, dps, MU_B, X)
     return (1 + mpmath.tanh((mean + x) / 2)) / 2
 
 
 def _gate_average(number: int, values: Values, dps: int) -> Any:
     """E u^2, E (1 - u)^2, E u'^2 or E (1 - u^2) by mpmath's quadrature, u = (1 + tanh(z / 2)) / 2."""
-    mean, q = _numbers(values, dps, MU_B, Q)
-    root = mpmath.sqrt(q)
+    mean, q = numbers(values, dps, MU_B, Q)
 
     def integrand(z: Any) -> Any:
-        turn = mpmath.tanh((mean + root * z) / 2)
+        turn = mpmath.tanh((mean + z) / 2)
         u = (1 + turn) / 2
-        return (u**2, (1 - u) ** 2, ((1 - turn**2) / 4) ** 2, 1 - u**2)[number] * mpmath.npdf(z)
+        return (u**2, (1 - u) ** 2, ((1 - turn**2) / 4) ** 2, 1 - u**2)[number]
 
     with mpmath.workdps(dps + 5):
-        reach = mpmath.sqrt(2 * (dps + 5) * mpmath.log(10))
-        return mpmath.quad(integrand, mpmath.linspace(-reach, reach, 7))
+        return over_unit(integrand, q)
 
 
 def _memory_of_signs(values: Values, dps: int) -> Any:
     """E (u h + (1 - u) x)^2 over h and x of independent signs, of the squares Q and R."""
-    memory, r = _numbers(values, dps, MEMORY, R)
+    memory, r = numbers(values, dps, MEMORY, R)
     kept, written = (_gate_average(k, values, dps) for k in (0, 1))
     crossed = (1 - kept - written) / 2  # E u (1 - u), of 1 = (u + (1 - u))^2
     h, x = mpmath.sqrt(memory), mpmath.sqrt(r)
@@ -327,7 +319,7 @@ def _memory_of_signs(values: Values, dps: int) -> Any:
 
 def _variance_of_signs(values: Values, dps: int) -> Any:
     """The variance of W h + V x over signs of two weights each, |h|^2 / 2 = Q and |x|^2 / 2 = R."""
-    memory, r, w, v = _numbers(values, dps, MEMORY, R, SIGMA_W, SIGMA_V)
+    memory, r, w, v = numbers(values, dps, MEMORY, R, SIGMA_W, SIGMA_V)
     h = (mpmath.sqrt(memory / 2), mpmath.sqrt(3 * memory / 2))
     x = (mpmath.sqrt(r), -mpmath.sqrt(r))
     unit = mpmath.sqrt(2)
@@ -341,7 +333,7 @@ def _gradient_of_signs(values: Values, dps: int) -> Any:
 
     The rows i = j and i != j differ by the gate's own u; what u and u' average to is by quadrature.
     """
-    memory, r, w = _numbers(values, dps, MEMORY, R, SIGMA_W)
+    memory, r, w = numbers(values, dps, MEMORY, R, SIGMA_W)
     kept, steep = (_gate_average(k, values, dps) for k in (0, 2))
     mixed = mpmath.sqrt(kept * steep) / 2  # E u u', made up: it averages out
     h, x = mpmath.sqrt(memory), mpmath.sqrt(r)
@@ -358,7 +350,7 @@ def _gradient_of_signs(values: Values, dps: int) -> Any:
 
 def _steps_to_fade(values: Values, dps: int) -> Any:
     """The time at which (1 - d)^time has fallen to 1/e, by bisection."""
-    (loss,) = _numbers(values, dps, LOSS)
+    (loss,) = numbers(values, dps, LOSS)
     low, high = mpmath.mpf(0), mpmath.mpf(1000)
     for _ in range(4 * (dps + 8)):
         middle = (low + high) / 2
@@ -368,7 +360,7 @@ def _steps_to_fade(values: Values, dps: int) -> Any:
 
 def _step_variance(phi: Activation, values: Values, dps: int) -> Any:
     """E h^2 after a step of a unit that reads phi(h) of one unit and two inputs, over signs of its weights."""
-    w, v, b, r = _numbers(values, dps, SIGMA_W, SIGMA_V, SIGMA_B, R)
+    w, v, b, r = numbers(values, dps, SIGMA_W, SIGMA_V, SIGMA_B, R)
     z = Symbol("z", real=True)
     size = evaluate(Expectation(phi.expr.subs(X, z) ** 2, z, Q), values, dps)
     x = (mpmath.sqrt(r / 2), mpmath.sqrt(3 * r / 2))
@@ -380,7 +372,7 @@ def _step_variance(phi: Activation, values: Values, dps: int) -> Any:
 
 def _tied_step(phi: Activation, values: Values, dps: int) -> Any:
     """E h_t h_s after a step with the same weights at both times, over their signs; inputs (1, 1) and (1, 2 r - 1)."""
-    w, v, b, overlap = _numbers(values, dps, SIGMA_W, SIGMA_V, SIGMA_B, INPUT_OVERLAP)
+    w, v, b, overlap = numbers(values, dps, SIGMA_W, SIGMA_V, SIGMA_B, INPUT_OVERLAP)
     one, two = Symbol("z_1", real=True), Symbol("z_2", real=True)
     pair = Expectation(phi.expr.subs(X, one) * phi.expr.subs(X, two), (one, two), (Q1, Q2, RHO))
     product = evaluate(pair, values, dps)

@@ -6,7 +6,7 @@ exp(A sqrt(l)), and exponentially for ReLU. With fresh V of variance sigma_v^2 /
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -17,9 +17,10 @@ from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.ensembles import over_signs
-from widelimit.theory.calculus.gaussian.expectation import Expectation, branched
+from widelimit.theory.calculus.gaussian.expectation import Expectation
+from widelimit.theory.calculus.layers import by_number, over_unit
+from widelimit.theory.calculus.precision import Values, numbers
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
-from widelimit.theory.meanfield.evidence import over_one
 
 SIGMA_V = Symbol("sigma_v", positive=True)
 SIGMA_A = Symbol("sigma_a", nonnegative=True)
@@ -188,34 +189,23 @@ def _exponent(earlier: Mapping[str, Eq]) -> Eq:
 # --- what the left sides mean: units whose weights run through all signs
 
 
-def _at(values: Mapping[Symbol, Any], *symbols: Symbol) -> tuple[Any, ...]:
-    return tuple(mpmath.mpmathify(values[symbol]) for symbol in symbols)
-
-
-def _inner(values: Mapping[Symbol, Any], dps: int) -> Any:
+def _inner(values: Values, dps: int) -> Any:
     """Mean square of W x + b for two units with the mean square p, weights of variance sigma_w^2/2."""
-    p, w, b = _at(values, P, SIGMA_W, SIGMA_B)
+    p, w, b = numbers(values, dps, P, SIGMA_W, SIGMA_B)
     x = (mpmath.sqrt(p / 2), mpmath.sqrt(3 * p / 2))
     return over_signs(lambda s: (w / mpmath.sqrt(2) * (s[0] * x[0] + s[1] * x[1]) + s[2] * b) ** 2, 3)
 
 
-def _next(phi: Activation, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _next(phi: Activation, values: Values, dps: int) -> Any:
     """Mean square of x + V phi(u) + a over the signs of V and a, for x^2 = p."""
-    p, v, a, q = _at(values, P, SIGMA_V, SIGMA_A, Q)
-    f, breaks = _function(phi.expr, phi)
+    p, v, a, q = numbers(values, dps, P, SIGMA_V, SIGMA_A, Q)
+    f, breaks = by_number(phi.expr, dps, phi.derivative(1).expr)
     root = mpmath.sqrt(p)
-    return over_one(lambda u: over_signs(lambda s: (root + s[0] * v * f(u) + s[1] * a) ** 2, 2), q, breaks)
+    return over_unit(lambda u: over_signs(lambda s: (root + s[0] * v * f(u) + s[1] * a) ** 2, 2), q, breaks)
 
 
-def _gradient(phi: Activation, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _gradient(phi: Activation, values: Values, dps: int) -> Any:
     """Mean square of (1 + W phi'(u) V) g over the signs of V and W, for g = 1."""
-    w, v, q = _at(values, SIGMA_W, SIGMA_V, Q)
-    f, breaks = _function(phi.derivative(1).expr, phi)
-    return over_one(lambda u: over_signs(lambda s: (1 + s[0] * w * f(u) * s[1] * v) ** 2, 2), q, breaks)
-
-
-def _function(expr: Expr, phi: Activation) -> tuple[Callable[[Any], Any], tuple[Any, ...]]:
-    compiled = branched(expr, X, mpmath.mp.dps)
-    return compiled, tuple(
-        sorted({*compiled.breaks, *branched(phi.derivative(1).expr, X, mpmath.mp.dps).breaks})
-    )
+    w, v, q = numbers(values, dps, SIGMA_W, SIGMA_V, Q)
+    f, breaks = by_number(phi.derivative(1).expr, dps)
+    return over_unit(lambda u: over_signs(lambda s: (1 + s[0] * w * f(u) * s[1] * v) ** 2, 2), q, breaks)

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from widelimit.numerics import arguments
-from widelimit.numerics.compile import compile
+from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
 from widelimit.theory.calculus.precision import evaluate
 from widelimit.theory.errors import ArgumentError
 from widelimit.theory.ridge import power as theory
 
-_DEGREES = compile([theory.degrees_of_freedom(), theory.ridgeless()], (theory.a, theory.ridge, theory.N))
-_GENTLE = compile([theory.gentle_bias()], (theory.a, theory.b, theory.ridge))
-_NOISY = compile([theory.crossover(), theory.plateau()], (theory.a, theory.mu, theory.ell, theory.noise))
-_BEST = compile([theory.best_exponent()], (theory.a, theory.mu))
+
+class _Compiled(NamedTuple):
+    """What theory states, as functions of numbers; the comments name arguments."""
+
+    degrees: Compiled  # a, kappa, N -> degrees of freedom, kappa without a penalty
+    gentle: Compiled  # a, b, kappa -> squared bias for b below 2 a + 1
+    noisy: Compiled  # a, mu, ell, sigma^2 -> crossover, plateau
+    best: Compiled  # a, mu -> exponent of the best penalty
+
+
+@functools.cache
+def _compiled() -> _Compiled:
+    t = theory
+    return _Compiled(
+        degrees=compile([t.degrees_of_freedom(), t.ridgeless()], (t.a, t.ridge, t.N)),
+        gentle=compile([t.gentle_bias()], (t.a, t.b, t.ridge)),
+        noisy=compile([t.crossover(), t.plateau()], (t.a, t.mu, t.ell, t.noise)),
+        best=compile([t.best_exponent()], (t.a, t.mu)),
+    )
 
 
 @by_value
@@ -69,17 +86,19 @@ def power_law(exponent: float, signal_exponent: float, noise: float = 0.0, *, sa
     if b == 2 * a + 1:
         help = "There the bias falls with a logarithm: pass an exponent on one side."
         raise ArgumentError("signal_exponent", f"must not be 2 exponent + 1 = {b:g}", b, help)
-    mu = min(b - 1, 2 * a)
-    kappa = float(_DEGREES(a, 1.0, size)[1])
+    found, mu = _compiled(), min(b - 1, 2 * a)
+    kappa = float(found.degrees(a, 1.0, size)[1])
     if b < 2 * a + 1:
-        missed = _GENTLE(a, b, kappa)[0]
+        missed = found.gentle(a, b, kappa)[0]
     else:  # zeta, which no compiled code knows
         missed = evaluate(theory.steep_bias(), {theory.a: a, theory.b: b, theory.ridge: kappa}, 15)
-    crossover, plateau = (float(value) for value in _NOISY(a, mu, a, sigma2)) if sigma2 else (math.inf, 0.0)
-    ell = float(_BEST(a, mu)[0])
+    crossover, plateau = (
+        (float(value) for value in found.noisy(a, mu, a, sigma2)) if sigma2 else (math.inf, 0.0)
+    )
+    ell = float(found.best(a, mu)[0])
     return PowerLaw(
         effective_ridge=kappa,
-        degrees_of_freedom=float(_DEGREES(a, kappa, size)[0]),
+        degrees_of_freedom=float(found.degrees(a, kappa, size)[0]),
         bias=float(missed),
         error_exponent=mu,
         plateau=plateau,

@@ -16,6 +16,7 @@ from widelimit.theory.calculus.gaussian.quadrature import integral
 from widelimit.theory.errors import DerivationError
 
 SPARE = 15  # digits beyond those asked for
+Values = Mapping[Symbol, Any]  # numbers that a step of a derivation is checked at
 
 
 def evaluate(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
@@ -36,6 +37,26 @@ def evaluate(expr: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
         raise DerivationError(f"{expr} has no value at {dict(values)}: {result} is left.")
     with mpmath.workdps(work):
         return mpmath.mpmathify(result._to_mpmath(mpmath.mp.prec))
+
+
+def numbers(values: Values, dps: int, *symbols: Symbol) -> tuple[Any, ...]:
+    """Return what symbols are at a point, as numbers of mpmath with about `dps` digits.
+
+    >>> from sympy.abc import a, b
+    >>> numbers({a: 2, b: 3}, 15, b, a)
+    (mpf('3.0'), mpf('2.0'))
+    """
+    return tuple(evaluate(symbol, values, dps) for symbol in symbols)
+
+
+def named(values: Values) -> dict[str, Any]:
+    """Return the same by the names of the symbols.
+
+    >>> from sympy.abc import a
+    >>> named({a: 2})
+    {'a': mpf('2.0')}
+    """
+    return {symbol.name: mpmath.mpmathify(value) for symbol, value in values.items()}
 
 
 def exact(value: Any, dps: int) -> Expr:
@@ -116,4 +137,4 @@ def by_score(expr: Expr, symbol: Symbol) -> Expr:
     return total.xreplace({name: node for node, name in names.items()})
 
 
-__all__ = ["by_score", "differentiated", "evaluate", "exact"]
+__all__ = ["by_score", "differentiated", "evaluate", "exact", "named", "numbers"]

@@ -6,7 +6,7 @@ whose weights run through all signs, deterministic equivalents from the matrices
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -14,24 +14,18 @@ from itertools import pairwise
 from typing import Any
 
 import mpmath
-from sympy import Expr, Indexed, Rational, Symbol, symbols
+from sympy import Expr, Indexed, Rational, symbols
 
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.ensembles import over_signs, signs
 from widelimit.theory.calculus.gaussian.expectation import Expectation
-from widelimit.theory.calculus.layers import marchenko_pastur, mean_square
-from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.calculus.layers import atom, marchenko_pastur, mean_square
+from widelimit.theory.calculus.precision import Values, evaluate, named
 from widelimit.theory.kernel import Q1, Q2, RHO
 
-Values = Mapping[Symbol, Any]
 WIDTHS = (3, 2, 2)  # of the network that is written out: inputs and two hidden layers, one output
 REFERENCE = 2  # M, of which widths are multiples
-
-
-def named(values: Values) -> dict[str, Any]:
-    """The values by the names of their symbols, as numbers of mpmath."""
-    return {symbol.name: mpmath.mpmathify(value) for symbol, value in values.items()}
 
 
 # eigenvalues ----------------------------------------------------------------------------------------------------------
@@ -210,5 +204,4 @@ def gaussian_layer(values: Values, dps: int) -> Any:
 def orthogonal_layer(values: Values, dps: int) -> Any:
     """The same for orthogonal weights and as many outputs as units: sigma_w^2 with the mass p, 0 with the rest."""
     v = named(values)
-    top = v["sigma_w"] ** 2
-    return mpmath.findroot(lambda z: v["p"] * top / (z - top) - v["m"], top * (1 + v["p"] / v["m"]) * 1.1)
+    return atom(v["sigma_w"] ** 2, v["p"], v["m"])

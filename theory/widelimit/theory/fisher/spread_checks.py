@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from itertools import product
 from typing import Any
 
 import mpmath
-from sympy import Symbol
 
 from widelimit.theory.calculus.ensembles import over_gaussian
-from widelimit.theory.fisher.checks import named
+from widelimit.theory.calculus.precision import Values, named
 
-Values = Mapping[Symbol, Any]
 _SERIES = 120  # moments of a law far outside of its support
 
 

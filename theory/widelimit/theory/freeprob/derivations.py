@@ -10,7 +10,7 @@ import mpmath
 from sympy import Eq, Expr, Integer, Rational, Symbol
 
 from widelimit.theory.calculus.derivation import Derivation, Step
-from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.calculus.precision import Values, evaluate
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.freeprob import known, meaning
 from widelimit.theory.freeprob.law import Law, g, m
@@ -157,15 +157,15 @@ def _computed(law: Law, dps: int) -> list[Any]:
     return [evaluate(moment, {}, dps) for moment in law.moments(_KNOWN)]
 
 
-def _moment(moment: Callable[[int], Any], order: int, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _moment(moment: Callable[[int], Any], order: int, values: Values, dps: int) -> Any:
     return moment(order)
 
 
-def _value_of(expression: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:
+def _value_of(expression: Expr, values: Values, dps: int) -> Any:
     return evaluate(expression, {}, dps)
 
 
-def _s_of_moments(moments: Callable[[int], list[Any]], values: Mapping[Symbol, Any], dps: int) -> Any:
+def _s_of_moments(moments: Callable[[int], list[Any]], values: Values, dps: int) -> Any:
     """S = (1 + m) w/m at the w = 1/z where ``sum m_k w^k = m``."""
     ((_, at),) = values.items()
     point = mpmath.mpf(at.p) / at.q
@@ -174,7 +174,7 @@ def _s_of_moments(moments: Callable[[int], list[Any]], values: Mapping[Symbol, A
     return (1 + point) * w / point
 
 
-def _r_of_moments(moments: Callable[[int], list[Any]], values: Mapping[Symbol, Any], dps: int) -> Any:
+def _r_of_moments(moments: Callable[[int], list[Any]], values: Values, dps: int) -> Any:
     """R = 1/w - 1/g at the w = 1/z where ``G = w (1 + sum m_k w^k)`` is g."""
     ((_, at),) = values.items()
     point = mpmath.mpf(at.p) / at.q

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import mpmath
-from sympy import Expr, Integer, Symbol
+from sympy import Expr, Integer
 
-from widelimit.theory.calculus.layers import marchenko_pastur, mean_square
-from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.calculus.layers import atom, marchenko_pastur, mean_square
+from widelimit.theory.calculus.precision import Values, evaluate, named
 from widelimit.theory.freeprob.series import moments_from_s, multiply, power, s_from_moments
 
-Values = Mapping[Symbol, Any]
 CATALAN = (1, 2, 5, 14)  # moments of W W' for square Gaussian W
-
-
-def named(values: Values) -> dict[str, Any]:
-    """The values by the names of their symbols, as numbers of mpmath."""
-    return {symbol.name: mpmath.mpmathify(value) for symbol, value in values.items()}
 
 
 def _drawn(values: Values, name: str) -> Any:
@@ -40,10 +34,7 @@ def weights(kind: str, values: Values, dps: int) -> Any:
     """S = (1 + m)/(m z) of W W' where its M-transform is m: an atom, or Marchenko and Pastur's law of ratio one."""
     v = named(values)
     square = v["sigma_w"] ** 2
-    if kind == "gaussian":
-        z = marchenko_pastur(square, 1, v["m"])
-    else:
-        z = mpmath.findroot(lambda z: square / (z - square) - v["m"], square * (1 + 1 / v["m"]) * 1.01)
+    z = (marchenko_pastur if kind == "gaussian" else atom)(square, 1, v["m"])
     return (1 + v["m"]) / (v["m"] * z)
 
 

@@ -5,18 +5,17 @@ A layer of two units is summed over all signs of its weights; training is follow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import mpmath
-from sympy import Expr, Symbol, lambdify, symbols
+from sympy import Expr, Symbol, symbols
 
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.ensembles import over_signs
 from widelimit.theory.calculus.gaussian.expectation import Expectation
-from widelimit.theory.calculus.precision import evaluate
+from widelimit.theory.calculus.layers import by_number, over_unit
+from widelimit.theory.calculus.precision import Values, evaluate, numbers
 from widelimit.theory.kernel.formulas import (
     DISTANCE,
     INPUT,
@@ -44,16 +43,10 @@ from widelimit.theory.kernel.formulas import (
     V,
 )  # fmt: skip
 
-Values = Mapping[Symbol, Any]
-
-
-def _number(values: Values, symbol: Symbol, dps: int) -> Any:
-    return evaluate(symbol, values, dps)
-
 
 def of_inputs(s: Symbol, values: Values, dps: int) -> Any:
     """E h h' of one unit that reads two inputs x = (1, 1), x' = (1, 2 s - 1), over signs of weights and bias."""
-    overlap, w, b = (_number(values, one, dps) for one in (s, SIGMA_W, SIGMA_B))
+    overlap, w, b = numbers(values, dps, s, SIGMA_W, SIGMA_B)
     x = ((1, 1), (1, 2 * overlap - 1))
     scale = w / mpmath.sqrt(2)
 
@@ -66,7 +59,7 @@ def of_inputs(s: Symbol, values: Values, dps: int) -> Any:
 
 def of_close_inputs(values: Values, dps: int) -> Any:
     """E h h' of a unit that reads two numbers with these means, over signs of weight and bias."""
-    mean, distance, w, b = (_number(values, one, dps) for one in (MEAN, DISTANCE, SIGMA_W, SIGMA_B))
+    mean, distance, w, b = numbers(values, dps, MEAN, DISTANCE, SIGMA_W, SIGMA_B)
     half = mpmath.sqrt(distance) / 2
     middle = mpmath.sqrt((mean - b**2) / w**2 - half**2)  # so that q and q' average to `mean`
     one, two = middle + half, middle - half
@@ -84,7 +77,7 @@ def _means(f: Expr, values: Values, dps: int) -> tuple[Any, Any]:
 def of_layer(phi: Activation, values: Values, dps: int) -> Any:
     """E h h' behind a layer of two units with independent pre-activations, over signs of weights and bias."""
     same, other = _means(phi.expr, values, dps)
-    w, b = _number(values, SIGMA_W, dps), _number(values, SIGMA_B, dps)
+    w, b = numbers(values, dps, SIGMA_W, SIGMA_B)
 
     def product(sign: tuple[int, ...]) -> Any:
         weights = [w * one / mpmath.sqrt(2) for one in sign[:2]]
@@ -103,8 +96,8 @@ def of_gradients(values: Values, dps: int) -> Any:
     to T. Those by parameters below reach both units, with a kernel Theta within a unit and, made up, Theta / 3 between
     the two; products of phi' average to Tdot within a unit and, made up, to Tdot / 7 between the two.
     """
-    w, b, t, tdot, theta, has_w, has_b = (
-        _number(values, one, dps) for one in (SIGMA_W, SIGMA_B, T, TDOT, THETA, TRAINED_W, TRAINED_B)
+    w, b, t, tdot, theta, has_w, has_b = numbers(
+        values, dps, SIGMA_W, SIGMA_B, T, TDOT, THETA, TRAINED_W, TRAINED_B
     )
     own = mpmath.fsum((w / mpmath.sqrt(2)) ** 2 * t for _ in range(2)) * has_w + b**2 * has_b
 
@@ -121,7 +114,7 @@ def of_gradients(values: Values, dps: int) -> Any:
 
 def of_recurrent(values: Values, dps: int) -> Any:
     """E h h' of a unit that reads one unit, whose products average to T, and two inputs (1, 1) and (1, 2 S - 1)."""
-    w, v, b, t, overlap = (_number(values, one, dps) for one in (SIGMA_W, SIGMA_V, SIGMA_B, T, INPUT))
+    w, v, b, t, overlap = numbers(values, dps, SIGMA_W, SIGMA_V, SIGMA_B, T, INPUT)
     second = 2 * overlap - 1
 
     def product(sign: tuple[int, ...]) -> Any:
@@ -133,32 +126,24 @@ def of_recurrent(values: Values, dps: int) -> Any:
 
 def of_recurrent_gradients(values: Values, dps: int) -> Any:
     """Products of derivatives of such a unit: by input weights x_i sigma_v / sqrt(2), the rest as in a layer."""
-    v, overlap, trained = (_number(values, one, dps) for one in (SIGMA_V, INPUT, TRAINED_W))
+    v, overlap, trained = numbers(values, dps, SIGMA_V, INPUT, TRAINED_W)
     by_inputs = mpmath.fsum((v / mpmath.sqrt(2)) ** 2 * x for x in (1, 2 * overlap - 1))
     return of_gradients(values, dps) + trained * by_inputs
 
 
 def of_one(phi: Activation, f: Expr, sign: int, values: Values, dps: int) -> Any:
-    """E f(s z) f(+-s z) over z ~ N(0, 1), integrated between the kinks of phi."""
-    size = mpmath.sqrt(_number(values, Q1, dps))
-    kinks = [mpmath.mpmathify(str(place)) / size for place, _ in phi.derivative(2).deltas]
-    reach = mpmath.sqrt(2 * (dps + 5) * mpmath.log(10)) + 2
-    ends = sorted({-reach, *kinks, *(-k for k in kinks), mpmath.mpf(0), reach})
-    function = _function(f)
+    """E f(u) f(+-u) over u ~ N(0, q_1), integrated between the kinks of phi."""
     with mpmath.workdps(dps + 5):
-        return mpmath.quad(lambda z: function(size * z) * function(sign * size * z) * mpmath.npdf(z), ends)
-
-
-@lru_cache(maxsize=64)
-def _function(f: Expr) -> Callable[[Any], Any]:
-    found: Callable[[Any], Any] = lambdify(X, f, "mpmath")
-    return found
+        function, breaks = by_number(f, dps, phi.derivative(1).expr)
+        (q,) = numbers(values, dps, Q1)
+        ends = {*breaks, *(-place for place in breaks)}
+        return over_unit(lambda u: function(u) * function(sign * u), q, ends)
 
 
 def flowed(values: Values, dps: int) -> Any:
     """e(t) of e' = -lambda e, e(0) = 1, by its Taylor series at 0."""
     total = term = mpmath.mpf(1)
-    step = _number(values, RATE, dps) * _number(values, TIME, dps)
+    step = mpmath.fprod(numbers(values, dps, RATE, TIME))
     for k in range(1, 40 + 4 * dps):
         term *= -step / k
         total += term
@@ -167,7 +152,7 @@ def flowed(values: Values, dps: int) -> Any:
 
 def descended(values: Values, dps: int) -> Any:
     """The error after k steps against the gradient of lambda e^2 / 2, from 1."""
-    rate, size = _number(values, RATE, dps), _number(values, STEP_SIZE, dps)
+    rate, size = numbers(values, dps, RATE, STEP_SIZE)
     error = mpmath.mpf(1)
     for _ in range(int(values[STEPS])):
         error -= size * (rate * error)
@@ -181,7 +166,7 @@ def rate_of_steps(values: Values, dps: int) -> Any:
 
 def widest_step(values: Values, dps: int) -> Any:
     """The step size at which one step turns an error into its negative, by bisection."""
-    rate = _number(values, RATE, dps)
+    (rate,) = numbers(values, dps, RATE)
     low, high = 1 / rate, 5 / rate
     for _ in range(4 * (dps + 5)):
         middle = (low + high) / 2
@@ -194,9 +179,7 @@ def over_units(values: Values, dps: int) -> Any:
 
     A unit's Theta_i = phi_i^2 + W_i^2 phi'_i^2 q enters by its first two moments alone.
     """
-    w, b, q, v, p, v2, p2, vp, fourth = (
-        _number(values, one, dps) for one in (SIGMA_W, SIGMA_B, Q1, V, P, V2, P2, VP, READOUT)
-    )
+    w, b, q, v, p, v2, p2, vp, fourth = numbers(values, dps, SIGMA_W, SIGMA_B, Q1, V, P, V2, P2, VP, READOUT)
 
     def moment(*powers: tuple[int, int]) -> Any:
         """E of a product of phi^(2 a) (W phi')^(2 b) q^b over powers (a, b)."""

@@ -8,37 +8,23 @@ exponentially in the inverse of the step, and sums between kinks for others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
 import mpmath
-from sympy import Expr, Symbol
+from sympy import Expr
 
-from widelimit.theory.calculus.activation import Activation, x
+from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.ensembles import over_signs
-from widelimit.theory.calculus.gaussian.expectation import branched
 from widelimit.theory.calculus.gaussian.quadrature import legendre
-from widelimit.theory.calculus.precision import evaluate
-from widelimit.theory.errors import DerivationError
+from widelimit.theory.calculus.layers import by_number, depth_of_decay, over_unit
+from widelimit.theory.calculus.precision import Values, evaluate
 from widelimit.theory.meanfield import formulas as m
 from widelimit.theory.meanfield.moments import c, nodes, q, q_1, q_2
 
-Values = Mapping[Symbol, Any]
 ABOVE = 2  # units that send a gradient back
-
-
-def over_one(f: Callable[[Any], Any], q: Any, breaks: Sequence[Any] = ()) -> Any:
-    """Return E f(u), u ~ N(0, q), at mpmath's precision.
-
-    >>> print(mpmath.nstr(over_one(lambda u: u**2, 3), 10))
-    3.0
-    """
-    reach = mpmath.sqrt(2 * mpmath.log(10) * (mpmath.mp.dps + 5) * q)
-    inner = sorted({mpmath.mpf(0), *(b for b in breaks if abs(b) < reach)})
-    root = mpmath.sqrt(q)
-    return mpmath.quad(lambda u: f(u) * mpmath.npdf(u, 0, root), [-reach, *inner, reach])
 
 
 def over_two(
@@ -99,11 +85,25 @@ def _rule(breaks: Sequence[Any], dps: int, steep: bool) -> Iterator[tuple[Any, A
     """Yield nodes and weights for N(0, 1) between breaks: double-exponential where phi rises like a root from them."""
     reach = mpmath.sqrt(2 * mpmath.log(10) * (dps + 1))
     ends = [-reach, *sorted(b for b in breaks if abs(b) < reach), reach]
+    if steep:
+        return over_panels(ends, 2 * reach, _double_exponential(dps))
+    return over_panels(ends, mpmath.mpf(3), legendre(max(dps - 2, 8), mpmath.mp.prec))
+
+
+def over_panels(
+    ends: Sequence[Any], longest: Any, rule: Sequence[tuple[Any, Any]]
+) -> Iterator[tuple[Any, Any]]:
+    """Yield nodes and weights for N(0, 1) between `ends`, by a rule on [-1, 1] on panels no longer than `longest`.
+
+    >>> nodes = list(over_panels([mpmath.mpf(0), mpmath.mpf(8)], 1, legendre(15, mpmath.mp.prec)))
+    >>> print(mpmath.nstr(mpmath.fsum(w for _, w in nodes), 10))
+    0.5
+    """
     for low, high in pairwise(ends):
-        panels = 1 if steep else int(mpmath.ceil((high - low) / 3))
+        panels = int(mpmath.ceil((high - low) / longest)) or 1
         half = (high - low) / (2 * panels)
         for k in range(panels):
-            for t, w in _double_exponential(dps) if steep else legendre(max(dps - 2, 8), mpmath.mp.prec):
+            for t, w in rule:
                 z = low + half * (2 * k + 1 + t)
                 yield z, w * half * mpmath.npdf(z)
 
@@ -127,22 +127,21 @@ def _double_exponential(dps: int) -> tuple[tuple[Any, Any], ...]:
 @lru_cache(maxsize=64)
 def _functions(a: Activation, order: int, dps: int) -> tuple[Callable[[Any], Any], tuple[Any, ...]]:
     """Return phi or phi' as a function of mpmath's numbers, and where either has a kink."""
-    f = a.derivative(order).expr if order else a.expr
-    compiled, bent = branched(f, x, dps), branched(a.derivative(1).expr, x, dps)
-    return compiled, tuple(sorted({*compiled.breaks, *bent.breaks}))
+    slope = a.derivative(1).expr
+    return by_number(slope if order else a.expr, dps, slope)
 
 
 def moment(a: Activation, order: int, values: Values, dps: int) -> Any:
     """Return E phi^2 (`order` 0) or E phi'^2 (1)."""
     f, breaks = _functions(a, order, mpmath.mp.dps)
-    return over_one(lambda u: f(u) ** 2, _at(values, q, dps), breaks)
+    return over_unit(lambda u: f(u) ** 2, evaluate(q, values, dps), breaks)
 
 
 def length(a: Activation, values: Values, dps: int) -> Any:
     """Return the mean square of a pre-activation over all signs of weight and bias and, under dropout, masks."""
     f, breaks = _functions(a, 0, mpmath.mp.dps)
     layer = _Layer(values, dps)
-    return over_one(lambda u: layer.mean(f(u), f(u)), _at(values, q, dps), breaks)
+    return over_unit(lambda u: layer.mean(f(u), f(u)), evaluate(q, values, dps), breaks)
 
 
 def covariance(a: Activation, values: Values, dps: int) -> Any:
@@ -155,7 +154,7 @@ def covariance(a: Activation, values: Values, dps: int) -> Any:
         layer.mean(0, 0),
         layer.mean(1, 1),
     )  # over signs it is linear in the product of the outputs
-    where = (_at(values, q_1, dps), _at(values, q_2, dps), _at(values, c, dps))
+    where = (evaluate(q_1, values, dps), evaluate(q_2, values, dps), evaluate(c, values, dps))
     return silent + (heard - silent) * over_two(lambda u, v: f(u) * f(v), where, breaks, dps, steep)
 
 
@@ -163,10 +162,10 @@ class _Layer:
     """Each unit above hears every one of N below by a weight of variance sigma_w^2/N: their mean is that of one."""
 
     def __init__(self, values: Values, dps: int) -> None:
-        self.scales = (_at(values, m.sigma_w, dps), _at(values, m.sigma_b, dps))
+        self.scales = (evaluate(m.sigma_w, values, dps), evaluate(m.sigma_b, values, dps))
         self.masks = [(mpmath.mpf(1), mpmath.mpf(1))]  # chance, factor
         if m.keep in values:
-            rho = _at(values, m.keep, dps)
+            rho = evaluate(m.keep, values, dps)
             self.masks = [(rho, 1 / rho), (1 - rho, mpmath.mpf(0))]
 
     def mean(self, one: Any, two: Any) -> Any:
@@ -199,22 +198,22 @@ def _product(j: int, k: int, signs: tuple[int, ...]) -> int:
 
 def gradient(a: Activation, values: Values, dps: int) -> Any:
     """Return the mean square of what the units above send back to one below, over all signs of the weights."""
-    keep = _at(values, m.keep, dps) if m.keep in values else mpmath.mpf(1)
-    above = _at(values, m.gradient, dps) if m.gradient in values else mpmath.mpf(1)
+    keep = evaluate(m.keep, values, dps) if m.keep in values else mpmath.mpf(1)
+    above = evaluate(m.gradient, values, dps) if m.gradient in values else mpmath.mpf(1)
     sent = _sent_back(values, dps, mpmath.sqrt(above) / keep, mpmath.sqrt(above) / keep)
     return keep * sent * moment(a, 1, values, dps)  # a unit is kept with probability rho and divided by it
 
 
 def gradient_overlap(a: Activation, values: Values, dps: int) -> Any:
     """Return the mean product of what is sent back for two inputs, whose gradients above have the product g_12."""
-    sent = _sent_back(values, dps, mpmath.mpf(1), _at(values, m.gradient_overlap, dps))
+    sent = _sent_back(values, dps, mpmath.mpf(1), evaluate(m.gradient_overlap, values, dps))
     return sent * evaluate(nodes(a)["S"], values, dps)
 
 
 def _sent_back(values: Values, dps: int, one: Any, two: Any) -> Any:
     """Return the mean of (sum_i W_i one)(sum_i W_i two) over signs of W_i, of variance sigma_w^2/N, N = ABOVE/alpha."""
-    ratio = _at(values, m.width_ratio, dps) if m.width_ratio in values else mpmath.mpf(1)
-    scale = _at(values, m.sigma_w, dps) * mpmath.sqrt(ratio / ABOVE)
+    ratio = evaluate(m.width_ratio, values, dps) if m.width_ratio in values else mpmath.mpf(1)
+    scale = evaluate(m.sigma_w, values, dps) * mpmath.sqrt(ratio / ABOVE)
     return over_signs(
         lambda signs: scale**2 * sum(s * one for s in signs) * sum(s * two for s in signs), ABOVE
     )
@@ -223,22 +222,6 @@ def _sent_back(values: Values, dps: int, one: Any, two: Any) -> Any:
 # --- depth
 
 
-def depth_of_decay(slope: Expr, values: Values, dps: int) -> Any:
-    """Return the depth l at which slope^l has fallen to 1/e, by bisection; negative where it grows."""
-    rate = evaluate(slope, values, dps)
-    if not rate > 0 or rate == 1:
-        raise DerivationError(f"A deviation is multiplied by {mpmath.nstr(rate, 5)} a layer: no depth scale.")
-    sign = 1 if rate < 1 else -1
-    low, high = mpmath.mpf(0), mpmath.mpf(1)
-    with mpmath.workdps(dps + 10):
-        target = mpmath.exp(-1)
-        while rate ** (sign * high) > target:
-            low, high = high, 2 * high
-        for _ in range(int(mpmath.mp.prec)):
-            middle = (low + high) / 2
-            low, high = (middle, high) if rate ** (sign * middle) > target else (low, middle)
-        return sign * high
-
-
-def _at(values: Values, symbol: Symbol, dps: int) -> Any:
-    return evaluate(symbol, values, dps)
+def depth(slope: Expr, values: Values, dps: int) -> Any:
+    """Return the depth at which a deviation has fallen by e, for its factor a layer."""
+    return depth_of_decay(evaluate(slope, values, dps), dps)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -241,7 +240,7 @@ def _slopes(a: Activation) -> list[Step]:
                 f"{SCHOENHOLZ}, on {where}",
                 ("the slope is taken at the fixed point", "the slope is not 1"),
                 domain,
-                left=partial(evidence.depth_of_decay, slope),
+                left=partial(evidence.depth, slope),
             )
         )
     return found
@@ -464,24 +463,13 @@ def _rotated(a: Activation, q: Any, e: Any, dps: int) -> Any:
     phi = branched(a.expr, x, dps)
     reach = mpmath.sqrt(2 * mpmath.log(10) * (dps + 5))
     root, along, across = mpmath.sqrt(q), mpmath.sqrt(1 - e / 2), mpmath.sqrt(e / 2)
-    total = mpmath.mpf(0)
-    for d, weight in _rule([mpmath.mpf(0), reach], reach / 2, dps):
+    total, rule = mpmath.mpf(0), legendre(dps, mpmath.mp.prec)
+    for d, weight in evidence.over_panels([mpmath.mpf(0), reach], reach / 2, rule):
         shift = root * across * d
         kinks = sorted((b + side * shift) / (root * along) for b in phi.breaks for side in (-1, 1))
         ends = [-reach, *(k for k in kinks if abs(k) < reach), reach]
         total += weight * mpmath.fsum(
             w * (phi(root * along * s + shift) - phi(root * along * s - shift)) ** 2
-            for s, w in _rule(ends, reach / (3 + int(2 * root)), dps)
+            for s, w in evidence.over_panels(ends, reach / (3 + int(2 * root)), rule)
         )
     return 2 * total
-
-
-def _rule(ends: Sequence[Any], longest: Any, dps: int) -> Iterator[tuple[Any, Any]]:
-    """Yield nodes and weights for N(0, 1) between the ends, Gauss-Legendre on panels."""
-    for low, high in pairwise(ends):
-        panels = int(mpmath.ceil((high - low) / longest)) or 1
-        half = (high - low) / (2 * panels)
-        for k in range(panels):
-            for t, w in legendre(dps, mpmath.mp.prec):
-                z = low + half * (2 * k + 1 + t)
-                yield z, w * half * mpmath.npdf(z)
