@@ -277,3 +277,14 @@ def test_predict_is_solve():
     assert meanfield.predict("tanh", sigma_w=2.0, sigma_b=0.1) == meanfield.solve(
         "tanh", sigma_w=2.0, sigma_b=0.1
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "q0", "product"),  # E phi phi at c = .6 by Gauss-Legendre, panels broken at the kink
+    [("elu", 17.0, 5.5583751128546), ("elu", 64.0, 20.9319293595876), ("elu", 1e4, 3372.38081483053),
+     ("selu", 64.0, 22.9277), ("selu", 200.0, 72.0711)],
+)  # fmt: skip
+def test_exponential_pieces_keep_their_digits_at_large_lengths(name, q0, product):
+    """The closed form loses exp(q/2): elu from q = 200 on came out as -100.5."""
+    after = meanfield.propagate(name, sigma_w=1.0, sigma_b=0.0, depth=1, q0=q0, c0=0.6)
+    assert after.q[1] * after.c[1] == pytest.approx(product, rel=1e-11 if name == "elu" else 2e-6)

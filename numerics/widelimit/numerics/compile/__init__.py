@@ -7,6 +7,7 @@ special     special functions for nopython code
 expected    expressions that contain Gaussian expectations: quadrature feeds the compiled rest
 scalar      the same inside nopython code
 quadrature, pair    adaptive Gaussian quadrature in one and two variables, with error bounds
+cancellation        up to which variance closed forms keep their digits
 features    where an integrand has kinks and scales
 cache       generated modules and what was derived for them, kept between processes
 """

@@ -16,15 +16,14 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sympy import exp
 
+from widelimit.numerics.compile.cancellation import cancels_from
 from widelimit.numerics.kernel import angle, series
 from widelimit.numerics.kernel.layers import Layer, PairMap, Prepare, closed_map, guarded
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 
 _LOG = logging.getLogger(__name__)
-LOST = 1e4  # what closed forms may lose to cancellation
 
 
 @functools.lru_cache(maxsize=64)
@@ -35,22 +34,10 @@ def pair_map(activation: Activation) -> PairMap:
         found = guarded(activation, "series", series.prepare(activation))
     elif found is None:
         found = guarded(activation, "angle", angle.prepare(activation))
-    elif (bound := _cancels_from(activation)) < math.inf:
+    elif (bound := cancels_from(activation.expr, X, not activation.is_smooth)) < math.inf:
         found = replace(found, at=functools.partial(_closed_or_angle, activation, bound, found.at))
     _LOG.debug("kernels of %s: %s", activation.name, found.method)
     return found
-
-
-def _cancels_from(activation: Activation) -> float:
-    """The variance from which closed forms of a kinked activation lose more than four digits.
-
-    A piece exp(k x) that is cut off at a kink gives exp(k^2 q/2) times a normal tail of about the inverse size.
-    """
-    if activation.is_smooth:
-        return math.inf
-    rates = [abs(one.args[0].diff(X)) for one in activation.expr.atoms(exp) if one.has(X)]
-    numbers = [float(rate) for rate in rates if rate.is_number]
-    return 2 * math.log(LOST) / max(numbers) ** 2 if numbers and max(numbers) > 0 else math.inf
 
 
 def _closed_or_angle(

@@ -21,6 +21,7 @@ import sympy
 from sympy import Expr
 
 from widelimit.numerics.compile import Compiled, cache, compile
+from widelimit.numerics.compile.cancellation import cancels_from
 from widelimit.numerics.compile.expected import Kernel, unresolved
 from widelimit.numerics.compile.features import Features, features
 from widelimit.numerics.compile.pair import projected
@@ -135,7 +136,12 @@ class Maps:
     def closed_at(self, q: Array) -> bool:
         """Whether they have, and keep their digits at every one of these variances."""
         low, high = self.formulas.trusted
+        high = min(high, self._cancels_from)
         return bool(self.closed and (q >= low).all() and (q <= high).all())
+
+    @cached_property
+    def _cancels_from(self) -> float:
+        return cancels_from(self.activation.expr, X, kinked=not self.activation.is_smooth)
 
     @cached_property
     def _equal(self) -> Compiled:
