@@ -6,7 +6,7 @@ STAMP := $(VENV)/.widelimit-installed
 OUT ?= reports/quick
 PRESET ?= quick
 
-.PHONY: report test doctests sweeps fuzz lint types contracts bench wheel-check clean
+.PHONY: report test doctests sweeps fuzz mutants lint types contracts bench wheel-check clean
 
 report: $(STAMP)
 	$(BIN)/widelimit validate --preset $(PRESET) --out $(OUT)
@@ -24,6 +24,12 @@ sweeps: $(STAMP)
 FUZZ ?= 1000
 fuzz: $(STAMP)
 	WIDELIMIT_FUZZ=$(FUZZ) WIDELIMIT_FUZZ_LOG=fuzz.log $(BIN)/python -m pytest tests/fuzz
+
+# Does any test see that one operator or number is wrong? So many of them, drawn from all floors by SEED.
+MUTANTS ?= 30
+SEED ?= 0
+mutants: $(STAMP)
+	$(BIN)/python tests/mutants/sample.py build/mutants --count $(MUTANTS) --seed $(SEED)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
