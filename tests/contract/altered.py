@@ -194,11 +194,11 @@ def choices(room: Any, function: Callable[..., Any]) -> list[dict[str, Any]]:
     return found
 
 
-def red(topic: str, texts: dict[str, str]) -> str:
+def red(topic: str, texts: dict[str, list[str]]) -> str:
     """The first derivation that fails its check or cannot be made, "" for none.
 
-    `texts` is what each showed before: those that show something else are asked first. Those it does not know of are
-    added to it.
+    `texts` is what the steps of each showed before: steps that show something else are asked first, as each that fails
+    fails its derivation. Derivations that `texts` does not know of are added to it.
     """
     from widelimit.theory.errors import InfiniteMomentError
 
@@ -210,13 +210,30 @@ def red(topic: str, texts: dict[str, str]) -> str:
             continue
         except Exception as error:
             return f"{name}: {type(error).__name__}"
-    shown = {name: str([step.equation for step in derivation]) for name, derivation in made.items()}
-    for name in sorted(made, key=lambda name: shown[name] == texts.get(name)):
-        try:
-            made[name].check(dps=15, points=2)
-        except Exception as error:
-            return f"{name}: {str(error)[:100]}"
-    texts.update({name: text for name, text in shown.items() if name not in texts})
+        changed = fresh(made[name], texts.get(name, []))
+        if found := failing(name, changed) if name in texts else "":
+            return found
+    for name, derivation in made.items():
+        if found := failing(name, derivation):
+            return found
+        texts.setdefault(name, [str(step.equation) for step in derivation])
+    return ""
+
+
+def fresh(derivation: Any, before: Sequence[str]) -> Any | None:
+    """The steps of a derivation that show something new, but derived ones, which need others; None for none."""
+    shown = {step.name: str(step.equation) for step in derivation}
+    new = [step for step in derivation if shown[step.name] not in before and step.kind != "derived"]
+    return dataclasses.replace(derivation, steps=tuple(new)) if new else None
+
+
+def failing(name: str, derivation: Any | None) -> str:
+    """What a check says against a derivation, "" where it passes or where there is none."""
+    try:
+        if derivation is not None:
+            derivation.check(dps=15, points=2)
+    except Exception as error:
+        return f"{name}: {str(error)[:100]}"
     return ""
 
 
@@ -301,7 +318,7 @@ def prepared() -> None:
 
 def baseline(topics: Sequence[str]) -> dict[str, Any]:
     """What right theory predicts, each with its seconds; of the first topic also what is red, and what it shows."""
-    texts: dict[str, str] = {}
+    texts: dict[str, list[str]] = {}
     found: dict[str, Any] = {"red": red(topics[0], texts), "texts": texts}
     return found | {name: one for topic in topics for name, one in predicted(topic).items()}
 
@@ -318,10 +335,11 @@ def predicted(topic: str) -> dict[str, tuple[Any, float]]:
 
 
 def noticed(
-    topics: Sequence[str], right: Mapping[str, tuple[Any, float]], texts: dict[str, str] | None
+    topics: Sequence[str], right: Mapping[str, tuple[Any, float]], texts: dict[str, list[str]] | None
 ) -> dict[str, Any]:
     """What an altered theory moves, cheapest predictions first, and what goes red (not asked without `texts`)."""
     said: dict[str, Any] = {"red": "" if texts is None else red(topics[0], texts), "moved": "", "tried": 0}
+    said["seconds_red"] = round(time.process_time(), 1)
     every = {
         f"{topic} {name}": compute
         for topic in topics
@@ -386,7 +404,7 @@ def _parents() -> list[str]:
 
 def judged(
     where: tuple[Path, str], topics: Sequence[str], right: Mapping[str, tuple[Any, float]], place: Path,
-    texts: dict[str, str] | None,
+    texts: dict[str, list[str]] | None,
 ) -> dict[str, Any]:  # fmt: skip
     """What notices that one formula is altered."""
     cache = place / "altered"

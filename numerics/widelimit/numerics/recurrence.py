@@ -35,8 +35,9 @@ class Gated:
     `chi_1_without_gate`: the same with E u^2 omitted, as in a published implementation, for comparison only.
 
     Several fixed points can exist: `roots` lists the q of all of them in increasing order, `root_slopes` the factor by
-    which a deviation of E h^2 changes per step there (stable: between -1 and 1). The record is about the one that a
-    network reaches from rest, h = 0; `stable` is about it, `several` says whether another one is stable too.
+    which a deviation of E h^2 changes per step there (stable: between -1 and 1), `root_returns` the share of it that is
+    gone after a step, 1 - slope in digits of its own. The record is about the one that a network reaches from rest,
+    h = 0; `stable` is about it, `several` says whether another one is stable too.
     """
 
     q_star: float
@@ -48,6 +49,7 @@ class Gated:
     chi_1_without_gate: float
     roots: tuple[float, ...] = ()
     root_slopes: tuple[float, ...] = ()
+    root_returns: tuple[float, ...] = ()
     stable: bool = True
     several: bool = False
 
@@ -93,14 +95,12 @@ def predict(
         bias_mean: mean of the gate's biases; large values keep the memory longer.
 
     >>> point = predict(sigma_w=6.88, sigma_v=1.39, input_moment=0.46)
-    >>> round(point.q_star, 8), round(point.chi_1, 8)
-    (15.93622266, 0.99877951)
+    >>> round(point.q_star, 8), round(point.chi_1, 8), round(point.time_scale, 3)
+    (15.93622266, 0.99877951, 818.84)
+    >>> round(point.root_slopes[0], 8), round(point.root_returns[0], 8)
+    (0.49742276, 0.50257724)
     """
-    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
-    sv = arguments.single("sigma_v", arguments.non_negative("sigma_v", sigma_v))
-    r = arguments.single("input_moment", arguments.positive("input_moment", input_moment))
-    mu = arguments.single("bias_mean", arguments.finite("bias_mean", bias_mean))
-    at = (sw, sv, r)
+    mu, at = _scales(sigma_w, sigma_v, input_moment, bias_mean)
     roots = _roots(mu, at)
     found = _evaluate(mu, np.array(roots), at).tolist()
     kept, _, slope, memory, _, chi, pull, loss, back = found
@@ -108,8 +108,43 @@ def predict(
     k = _from_rest(memory, steady, mu, at)
     return Gated(
         roots[k], memory[k], kept[k], slope[k], chi[k], _scale(loss[k]), chi[k] - kept[k],
-        roots=tuple(roots), root_slopes=tuple(pull), stable=steady[k], several=sum(steady) > 1,
+        roots=tuple(roots), root_slopes=tuple(pull), root_returns=tuple(back), stable=steady[k], several=sum(steady) > 1,
     )  # fmt: skip
+
+
+def memory_from_rest(
+    sigma_w: float = 1.0,
+    sigma_v: float = 1.0,
+    input_moment: float = 1.0,
+    bias_mean: float = 0.0,
+    *,
+    steps: int = 20,
+) -> np.ndarray:
+    """Follow the memory E h_t^2 of a minimalRNN from h_0 = 0 for `steps` steps: entry t - 1 is E h_t^2.
+
+    E h_t^2 = E u^2 E h_(t-1)^2 + R E(1 - u)^2 (chen2018dynamical, eq. (4)), averages at the variance that E h_(t-1)^2
+    gives the gate. It comes to `Gated.memory` at the fixed point of `predict`, whose arguments these are. Raises
+    `ArgumentError` for arguments out of range.
+
+    >>> memory_from_rest(sigma_w=6.88, sigma_v=1.39, input_moment=0.46, steps=3).round(8).tolist()
+    [0.13331053, 0.22266741, 0.2698852]
+    """
+    mu, at = _scales(sigma_w, sigma_v, input_moment, bias_mean)
+    steps = costs.affordable("steps", arguments.count("steps", steps), seconds=1e-5, each="step")
+    found, here = np.empty(steps), 0.0
+    for t in range(steps):
+        found[t] = here = float(_step()(here, mu, *at))
+    return found
+
+
+def _scales(
+    sigma_w: float, sigma_v: float, input_moment: float, bias_mean: float
+) -> tuple[float, tuple[float, float, float]]:
+    """Return mu_b, and sigma_w, sigma_v and R, as they were given."""
+    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
+    sv = arguments.single("sigma_v", arguments.non_negative("sigma_v", sigma_v))
+    r = arguments.single("input_moment", arguments.positive("input_moment", input_moment))
+    return arguments.single("bias_mean", arguments.finite("bias_mean", bias_mean)), (sw, sv, r)
 
 
 def _evaluate(mu: float, q: np.ndarray, at: tuple[float, float, float]) -> np.ndarray:
