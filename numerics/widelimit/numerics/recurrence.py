@@ -108,7 +108,8 @@ def predict(
     k = _from_rest(memory, steady, mu, at)
     return Gated(
         roots[k], memory[k], kept[k], slope[k], chi[k], _scale(loss[k]), chi[k] - kept[k],
-        roots=tuple(roots), root_slopes=tuple(pull), root_returns=tuple(back), stable=steady[k], several=sum(steady) > 1,
+        roots=tuple(roots), root_slopes=tuple(pull), root_returns=tuple(back), stable=steady[k],
+        several=sum(steady) > 1,
     )  # fmt: skip
 
 
