@@ -10,7 +10,7 @@ from scipy import special
 from widelimit.theory import kernel
 from widelimit.theory.calculus.precision import evaluate
 from widelimit.theory.errors import InfiniteMomentError
-from widelimit.theory.kernel import PAIR_SYMBOLS, RHO
+from widelimit.theory.kernel import PAIR_SYMBOLS
 
 POINT = (0.7, 1.9, 0.35)
 
@@ -62,8 +62,10 @@ def test_closed_forms_are_the_integrals(name):
 def test_relu_is_the_arc_cosine_kernel():
     values = dict(zip(PAIR_SYMBOLS, POINT, strict=True))
     t, tdot = (evaluate(e, values, 30) for e in kernel.pair("relu"))
-    k0, k1 = (evaluate(kernel.arc_cosine(n), {RHO: POINT[2]}, 30) for n in (0, 1))
     with mp.workdps(30):
+        rho = mp.mpf(POINT[2])
+        k0 = (mp.pi - mp.acos(rho)) / mp.pi  # cho2009kernel, eqs. (3) and (6)
+        k1 = (rho * (mp.pi - mp.acos(rho)) + mp.sqrt(1 - rho**2)) / mp.pi
         assert mp.almosteq(t, mp.sqrt(mp.mpf(POINT[0]) * mp.mpf(POINT[1])) * k1 / 2, 1e-13)
         assert mp.almosteq(tdot, k0 / 2, 1e-13)  # the point is rounded to doubles in one of the two
 

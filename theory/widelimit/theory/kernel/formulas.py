@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import functools
 
-from sympy import Expr, Symbol, acos, exp, log, pi, sqrt, symbols
+from sympy import Expr, Symbol, exp, log, symbols
 
 from widelimit.theory.calculus import exact
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.gaussian.expectation import Expectation
-from widelimit.theory.errors import ArgumentError, InfiniteMomentError
+from widelimit.theory.errors import InfiniteMomentError
 
 Q1 = Symbol("q_1", positive=True)
 Q2 = Symbol("q_2", positive=True)
@@ -192,17 +192,3 @@ def tangent_fluctuation() -> Expr:
     mean = V + Q1 * P
     second = V2 + 2 * Q1 * VP + READOUT * Q1**2 * P2
     return SIGMA_W**4 * (second - mean**2) / (SIGMA_W**2 * mean + SIGMA_B**2) ** 2
-
-
-@exact.takes(order=exact.order(0))
-def arc_cosine(order: int) -> Expr:
-    """The arc-cosine kernel k_0 or k_1 of the correlation rho (cho2009kernel): ReLU has T = sqrt(q1 q2) k_1 /
-    2, Tdot = k_0 / 2.
-    """
-
-    angle = acos(RHO)
-    if order == 0:
-        return (pi - angle) / pi
-    if order == 1:
-        return (RHO * (pi - angle) + sqrt(1 - RHO**2)) / pi
-    raise ArgumentError("order", "must be 0 or 1", order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from sympy import Derivative, Eq, Function, Integer, Symbol, sqrt
+from sympy import Derivative, Eq, Function, Integer, Symbol, acos, pi, sqrt
 
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.derivation import Derivation, Step
@@ -34,7 +34,6 @@ from widelimit.theory.kernel.formulas import (
     P,
     T,
     V,
-    arc_cosine,
     close_kernel,
     descent_rate,
     equal_pair,
@@ -259,12 +258,13 @@ def _closed_forms(phi: Activation) -> tuple[Step, ...]:
     )
     if phi != Activation.of("relu"):
         return steps
-    size = sqrt(Q1 * Q2)
+    angle, size = pi - acos(RHO), sqrt(Q1 * Q2)
+    arc_cosine = (angle / pi, (RHO * angle + sqrt(1 - RHO**2)) / pi)  # k_0 and k_1
     return steps + tuple(
         Step(
             f"arc-cosine-{order}",
-            Eq(expectation(f), scale * arc_cosine(order) / 2, evaluate=False),
-            "the angle between two inputs is arccos rho",
+            Eq(expectation(f), scale * arc_cosine[order] / 2, evaluate=False),
+            "the arc-cosine kernels k_0 and k_1: the angle between two inputs is arccos rho",
             source="cho2009kernel, eqs. (3) and (6)",
             domain=_PAIR,
         )

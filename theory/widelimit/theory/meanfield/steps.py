@@ -35,7 +35,7 @@ SERIES = 3  # order in q of the small-q series that is shown
 RATIO_DIGITS = 14  # enough to see the ratio of a limit approach one
 
 
-def equal(left: Any, right: Any) -> Eq:
+def _equal(left: Any, right: Any) -> Eq:
     """Return an equation that SymPy leaves alone."""
     return Eq(left, right, evaluate=False)
 
@@ -56,14 +56,14 @@ def _forward(a: Activation) -> list[Step]:
     found = [
         Step(
             "second-moment",
-            equal(Function("V")(g.q), v),
+            _equal(Function("V")(g.q), v),
             "V is the second moment of phi(u)." + (f" {closed}" if v != nodes["V"] else ""),
             domain=_Q,
             left=partial(evidence.moment, a, 0),
         ),
         Step(
             "length-map",
-            equal(length, m.length_map(a)),
+            _equal(length, m.length_map(a)),
             "A wide layer is Gaussian; its variance is sigma_w^2 times the mean square of its input. The check sums "
             "over all signs of weight and bias.",
             f"{POOLE}, length map; {SCHOENHOLZ}, background",
@@ -72,7 +72,7 @@ def _forward(a: Activation) -> list[Step]:
         ),
         Step(
             "covariance-map",
-            equal(Symbol("q_{12,l+1}"), m.covariance_map(a)),
+            _equal(Symbol("q_{12,l+1}"), m.covariance_map(a)),
             "The covariance of two inputs' pre-activations, whose lengths may differ: the same sum over signs.",
             f"{POOLE}, correlation map; {SCHOENHOLZ}, background",
             domain=_APART | _W | _B,
@@ -80,14 +80,14 @@ def _forward(a: Activation) -> list[Step]:
         ),
         Step(
             "product-moment",
-            equal(nodes["C"], product),
+            _equal(nodes["C"], product),
             f"C is the product moment of phi at equal lengths. {closed}",
             domain=_Q | _C,
         )
         if product != nodes["C"]
         else Step(
             "product-moment",
-            equal(Function("C")(g.q, g.c), product),
+            _equal(Function("C")(g.q, g.c), product),
             "C is the product moment of phi, of which the covariance at equal lengths is made.",
             domain=_Q | _C,
             kind="derived",
@@ -95,7 +95,7 @@ def _forward(a: Activation) -> list[Step]:
         ),
         Step(
             "correlation-map",
-            equal(Symbol("c_{l+1}"), m.correlation_map(a)),
+            _equal(Symbol("c_{l+1}"), m.correlation_map(a)),
             "Covariance of two inputs one layer on, over their common variance.",
             f"{POOLE}, correlation map; {SCHOENHOLZ}, background",
             (FIXED,),
@@ -105,14 +105,14 @@ def _forward(a: Activation) -> list[Step]:
         ),
         Step(
             "equal-inputs",
-            equal(nodes["C"].subs(g.c, 1), v),
+            _equal(nodes["C"].subs(g.c, 1), v),
             "At c = 1 the product moment is V, so c = 1 is a fixed point of the correlation map.",
             f"{POOLE}, correlation map",
             domain=_Q,
         ),
         Step(
             "dropout-length-map",
-            equal(length, m.dropout_length_map(a)),
+            _equal(length, m.dropout_length_map(a)),
             "Inverted dropout keeps a unit with probability rho and divides by it: the mean square grows by 1/rho.",
             f"{SCHOENHOLZ}, on dropout",
             domain=_Q | _W | _B | dropped,
@@ -120,7 +120,7 @@ def _forward(a: Activation) -> list[Step]:
         ),
         Step(
             "dropout-correlation-at-one",
-            equal(
+            _equal(
                 (m.sigma_w**2 * nodes["C"].subs(g.c, 1) + (g.q - m.sigma_w**2 * nodes["V"] / m.keep)) / g.q,
                 m.dropout_correlation_at_one(a),
             ),
@@ -132,7 +132,7 @@ def _forward(a: Activation) -> list[Step]:
         ),
         Step(
             "defect-map",
-            equal(
+            _equal(
                 m.sigma_w**2 * (nodes["C"].subs(g.c, 1) - nodes["C"].subs(g.c, 1 - g.epsilon)) / g.q,
                 m.defect_map(a),
             ),
@@ -143,7 +143,7 @@ def _forward(a: Activation) -> list[Step]:
         ),
         Step(
             "defect-map-unequal",
-            equal(_defect(a), m.unequal_defect_map(a)),
+            _equal(_defect(a), m.unequal_defect_map(a)),
             "The same for two lengths: what both lengths gain in a layer, less what the covariance gains.",
             f"{SCHOENHOLZ}, on depth scales",
             ("masks of the two inputs are independent",),
@@ -165,11 +165,11 @@ def _at_equal_lengths(covariance: Eq) -> Expr:
 
 def _product_of_covariance(earlier: Mapping[str, Eq]) -> Eq:
     product = (_at_equal_lengths(earlier["covariance-map"]) - m.sigma_b**2) / m.sigma_w**2
-    return equal(Function("C")(g.q, g.c), product)
+    return _equal(Function("C")(g.q, g.c), product)
 
 
 def _correlation_of_covariance(earlier: Mapping[str, Eq]) -> Eq:
-    return equal(Symbol("c_{l+1}"), _at_equal_lengths(earlier["covariance-map"]) / g.q)
+    return _equal(Symbol("c_{l+1}"), _at_equal_lengths(earlier["covariance-map"]) / g.q)
 
 
 def _slopes(a: Activation) -> list[Step]:
@@ -181,14 +181,14 @@ def _slopes(a: Activation) -> list[Step]:
     found = [
         Step(
             "slope-moment",
-            equal(Function("P")(g.q), p),
+            _equal(Function("P")(g.q), p),
             "P is the second moment of phi'(u).",
             domain=_Q,
             left=partial(evidence.moment, a, 1),
         ),
         Step(
             "covariance-slope",
-            equal(
+            _equal(
                 Derivative(m.covariance_map(a), g.c),
                 m.sigma_w**2 * sqrt(g.q_1 * g.q_2) * g.unequal_slope_product(a),
             ),
@@ -198,7 +198,7 @@ def _slopes(a: Activation) -> list[Step]:
         ),
         Step(
             "correlation-slope",
-            equal(Derivative(correlation, g.c), m.correlation_slope(a)),
+            _equal(Derivative(correlation, g.c), m.correlation_slope(a)),
             "The same at equal lengths, over q.",
             f"{SCHOENHOLZ}, on depth scales; price1958useful",
             (FIXED,),
@@ -206,14 +206,14 @@ def _slopes(a: Activation) -> list[Step]:
         ),
         Step(
             "chi-1",
-            equal((m.sigma_w**2 * nodes["S"]).subs(g.c, 1), m.chi_1(a)),
+            _equal((m.sigma_w**2 * nodes["S"]).subs(g.c, 1), m.chi_1(a)),
             "chi_1 is the slope of the correlation map at c = 1: ordered below 1, chaotic above.",
             f"{SCHOENHOLZ}, background",
             domain=_Q | _W,
         ),
         Step(
             "length-slope",
-            equal(Derivative(length, g.q), m.length_slope(a)),
+            _equal(Derivative(length, g.q), m.length_slope(a)),
             f"Price with Stein: d/dq E f = E f''/2, so dV/dq = E phi'^2 + E phi phi''.{delta}",
             f"{SCHOENHOLZ}, on depth scales; price1958useful; stein1981estimation",
             domain=_Q | _W | _B,
@@ -234,7 +234,7 @@ def _slopes(a: Activation) -> list[Step]:
         found.append(
             Step(
                 name,
-                equal(Symbol(symbol), m.depth_scale(slope)),
+                _equal(Symbol(symbol), m.depth_scale(slope)),
                 "A deviation shrinks by the slope at the fixed point each layer: exp(-l/xi). The check looks for the "
                 "depth at which slope^l has come to 1/e.",
                 f"{SCHOENHOLZ}, on {where}",
@@ -251,7 +251,7 @@ def _backward(a: Activation) -> list[Step]:
     return [
         Step(
             "gradient-map",
-            equal(Symbol("g_l"), m.gradient_map(a)),
+            _equal(Symbol("g_l"), m.gradient_map(a)),
             "Back-propagation multiplies the mean square by sigma_w^2 E phi'^2 and the ratio of widths. The check sums "
             "over all signs of the weights of two units above.",
             f"{SCHOENHOLZ}, on gradients",
@@ -261,7 +261,7 @@ def _backward(a: Activation) -> list[Step]:
         ),
         Step(
             "gradient-covariance",
-            equal(Symbol("g_{12,l}"), m.gradient_overlap_map(a)),
+            _equal(Symbol("g_{12,l}"), m.gradient_overlap_map(a)),
             "For two inputs the slope of the correlation map takes the place of chi_1.",
             f"{SCHOENHOLZ}, on gradients",
             (backward, FIXED),
@@ -270,7 +270,7 @@ def _backward(a: Activation) -> list[Step]:
         ),
         Step(
             "dropout-chi-1",
-            equal(Symbol("chi_1"), m.dropout_chi_1(a)),
+            _equal(Symbol("chi_1"), m.dropout_chi_1(a)),
             "Dropout raises the mean square of a gradient by 1/rho, as it does the signal's.",
             f"{SCHOENHOLZ}, on dropout",
             domain=_Q | _W | {m.keep: (0.2, 1)},
@@ -285,7 +285,7 @@ def _edge(a: Activation) -> list[Step]:
     found = [
         Step(
             "critical-line-weights",
-            equal(m.sigma_w**2, line.sigma_w_squared),
+            _equal(m.sigma_w**2, line.sigma_w_squared),
             "chi_1 = 1 solved for the weight variance.",
             f"{SCHOENHOLZ}, phase diagram; {SELECTION}, edge of chaos",
             domain=_Q | _W,
@@ -294,7 +294,7 @@ def _edge(a: Activation) -> list[Step]:
         ),
         Step(
             "critical-line-biases",
-            equal(m.sigma_b**2, line.sigma_b_squared),
+            _equal(m.sigma_b**2, line.sigma_b_squared),
             "q = sigma_w^2 V + sigma_b^2 with that weight variance: q is a fixed point of the length map, solved for "
             "the bias variance.",
             f"{SELECTION}, edge of chaos",
@@ -305,7 +305,7 @@ def _edge(a: Activation) -> list[Step]:
         ),
         Step(
             "stability",
-            equal(
+            _equal(
                 (Derivative(nodes["V"], g.q) * m.sigma_w**2).subs(m.sigma_w**2, line.sigma_w_squared), slope
             ),
             "On the edge of chaos the fixed point attracts where this slope of the length map is below 1.",
@@ -319,7 +319,7 @@ def _edge(a: Activation) -> list[Step]:
         found += [
             Step(
                 "critical-line-digits",
-                equal(g.q - biases, edges.critical_bias(a)),
+                _equal(g.q - biases, edges.critical_bias(a)),
                 "A form that does not cancel at small q: E (f' - f/x)^2 = P - V/q for f = phi - phi(0), by integrating "
                 "f f'/x by parts.",
                 f"{SELECTION}, edge of chaos",
@@ -327,7 +327,7 @@ def _edge(a: Activation) -> list[Step]:
             ),
             Step(
                 "critical-growth",
-                equal(g.q * Derivative(g.q - biases, g.q), growth),
+                _equal(g.q * Derivative(g.q - biases, g.q), growth),
                 "From d V/d log q = E x phi phi' and d P/d log q = E (x^2/q - 1) phi'^2/2: sigma_b grows with q.",
                 f"{SELECTION}, edge of chaos",
                 domain=_Q,
@@ -337,12 +337,12 @@ def _edge(a: Activation) -> list[Step]:
 
 
 def _weights_of_chi(earlier: Mapping[str, Eq]) -> Eq:
-    return equal(m.sigma_w**2, m.sigma_w**2 / earlier["chi-1"].rhs)
+    return _equal(m.sigma_w**2, m.sigma_w**2 / earlier["chi-1"].rhs)
 
 
 def _biases_of_length(earlier: Mapping[str, Eq]) -> Eq:
     signal = expand(earlier["length-map"].rhs - m.sigma_b**2)
-    return equal(m.sigma_b**2, g.q - signal.subs(m.sigma_w**2, earlier["critical-line-weights"].rhs))
+    return _equal(m.sigma_b**2, g.q - signal.subs(m.sigma_w**2, earlier["critical-line-weights"].rhs))
 
 
 def _ends(a: Activation) -> list[Step]:
@@ -373,7 +373,7 @@ def _ends(a: Activation) -> list[Step]:
 def _limit(name: str, left: Expr, right: Expr, because: str, order: Expr) -> Step:
     return Step(
         name,
-        equal(left, right),
+        _equal(left, right),
         because,
         f"{SELECTION}, edge of chaos",
         kind="limit",
@@ -401,7 +401,7 @@ def _decay(a: Activation) -> list[Step]:
         return []
     step = Step(
         "edge-expansion",
-        equal(e - critical, lost),
+        _equal(e - critical, lost),
         reason,
         f"{HAYOU}, on the edge of chaos",
         ("sigma_w^2 = 1/P(q)", FIXED),
@@ -414,7 +414,7 @@ def _decay(a: Activation) -> list[Step]:
         step,
         Step(
             "decay-law",
-            equal(Symbol("epsilon_l"), law.coefficient * m.layer ** (-law.power)),
+            _equal(Symbol("epsilon_l"), law.coefficient * m.layer ** (-law.power)),
             "Solving d epsilon/dl = -(what is lost in a layer): a power of depth, not an exponential.",
             f"{HAYOU}, on the edge of chaos",
             ("sigma_w^2 = 1/P(q)", "l is large"),
@@ -429,7 +429,7 @@ def _law_of_loss(earlier: Mapping[str, Eq]) -> Eq:
     """Solve d epsilon/dl = -s epsilon^(1 + h) for large l: epsilon = (h s l)^(-1/h)."""
     lost, e = earlier["edge-expansion"].rhs, g.epsilon
     h = simplify(e * lost.diff(e) / lost) - 1
-    return equal(Symbol("epsilon_l"), (h * lost / e ** (1 + h) * m.layer) ** (-1 / h))
+    return _equal(Symbol("epsilon_l"), (h * lost / e ** (1 + h) * m.layer) ** (-1 / h))
 
 
 class _Difference:
