@@ -92,7 +92,48 @@ def test_tests_at_one_row_against_statsmodels():
     assert ours.p_difference[0] == pytest.approx(theirs.ttest_mean(1.0)[1], rel=1e-9)
     assert ours.p_equivalence[0] == pytest.approx(theirs.ttost_mean(0.85, 1.15)[0], rel=1e-9)
     assert ours.verdict(0) == "agrees"
-    assert (ours.low[0], ours.high[0]) == pytest.approx(theirs.tconfint_mean(alpha=0.1), rel=1e-9)
+    assert (ours.low[0], ours.high[0]) == pytest.approx(theirs.tconfint_mean(alpha=0.05), rel=1e-9)
+    # within: the largest distance of Schuirmann's interval, of 90 % for two one-sided tests of 5 %
+    ends = np.array(theirs.tconfint_mean(alpha=0.1))
+    assert ours.within[0] == pytest.approx(np.abs(ends - 1).max(), rel=1e-9)
+
+
+@pytest.mark.parametrize(("side", "alternative"), [(1, "smaller"), (-1, "larger")])
+def test_one_sided_tests_at_one_row_against_statsmodels(side, alternative):
+    """At least (at most) 1, with a margin of 0.15: a one-sided t-test of 1, and one of non-inferiority."""
+    rng = np.random.default_rng(2)
+    data = rng.normal(1 - 0.1 * side, 0.2, 15)
+    theirs = DescrStatsW(data)
+    ours = judge(extrapolate([data[:, None]]), np.ones(1), np.array([0.15]), side=side)
+    assert ours.p_difference[0] == pytest.approx(theirs.ttest_mean(1.0, alternative)[1], rel=1e-9)
+    other = {"smaller": "larger", "larger": "smaller"}[alternative]
+    assert ours.p_equivalence[0] == pytest.approx(theirs.ttest_mean(1 - 0.15 * side, other)[1], rel=1e-9)
+    bound = theirs.tconfint_mean(alpha=0.05, alternative=alternative if ours.different[0] else other)
+    assert sorted([ours.low[0], ours.high[0]]) == pytest.approx(sorted(bound), rel=1e-9)
+    worst = theirs.tconfint_mean(alpha=0.05, alternative=other)[0 if side == 1 else 1]
+    assert ours.within[0] == pytest.approx(side * (1 - worst), rel=1e-9)
+
+
+def test_what_lies_beyond_on_the_right_side_is_no_deviation():
+    far = estimates([30.0, 12.0, 9.9, 5.0], 0.05)
+    ten, margin = np.full(4, 10.0), np.full(4, 1.0)
+    assert [judge(far, ten, margin, side=1).verdict(row) for row in range(4)] == [
+        "agrees",
+        "agrees",
+        "agrees",
+        "disagrees",
+    ]
+    at_least, at_most = judge(far, ten, margin, side=1), judge(far, ten, margin, side=-1)
+    assert (at_least.within[:2] == 0).all() and 0.1 < at_least.within[2] < 0.3 and at_least.within[3] > 5
+    assert [at_most.verdict(row) for row in range(4)] == ["disagrees", "disagrees", "agrees", "agrees"]
+    # one end: "at least this" for what holds, "at most this" where the bound is excluded
+    assert np.isinf(at_least.high[:3]).all() and np.isfinite(at_least.low[:3]).all()
+    assert np.isneginf(at_least.low[3]) and at_least.high[3] < 10
+    equal = judge(far, ten, margin)
+    assert [equal.verdict(row) for row in range(4)] == ["disagrees", "disagrees", "agrees", "disagrees"]
+    assert judge(estimates(9.5, 0.05), ten[:1], margin[:1], side=1).verdict(0) == "differs"
+    exact = judge(estimates([10.0, 8.0], 0.0), ten[:2], margin[:2], side=1)
+    assert [exact.verdict(row) for row in (0, 1)] == ["agrees", "disagrees"]
 
 
 def test_step_up_against_statsmodels():
@@ -103,24 +144,27 @@ def test_step_up_against_statsmodels():
     equivalence = multipletests(ours.p_equivalence, 0.05, method="fdr_bh")[0]
     difference = multipletests(ours.p_difference, 0.05, method="fdr_bh")[0]
     assert difference.any()
-    np.testing.assert_array_equal(ours.agrees, equivalence)
+    np.testing.assert_array_equal(ours.agrees, equivalence & ~difference)
+    np.testing.assert_array_equal(ours.differs, equivalence & difference)
     np.testing.assert_array_equal(ours.disagrees, difference & ~equivalence)
 
 
-def test_interval_shown_is_the_one_that_decided():
+@pytest.mark.parametrize("side", [0, 1, -1])
+def test_interval_and_within_are_the_verdict(side):
+    """The prediction lies outside the interval, and the margin below `within`, exactly where the verdict says so."""
     rng = np.random.default_rng(4)
     limit = rng.uniform(-3, 3, 400)
     margin = np.full(400, 1.5)
-    ours = judge(
-        estimates(limit, rng.uniform(0.05, 1.5, 400), rng.uniform(4, 40, 400)), np.zeros(400), margin
-    )
-    inside = (ours.low > -margin) & (ours.high < margin)
-    contains = (ours.low <= 0) & (ours.high >= 0)
-    undecided = ~ours.agrees & ~ours.disagrees
-    assert ours.agrees.any() and ours.disagrees.any() and undecided.any()
-    assert inside[ours.agrees].all()
-    assert not contains[ours.disagrees].any()
-    assert contains[undecided].all() and not inside[undecided].any()
+    errors = np.exp(rng.uniform(np.log(0.01), np.log(1.5), 400))
+    ours = judge(estimates(limit, errors, rng.uniform(4, 40, 400)), np.zeros(400), margin, side=side)
+    verdicts = np.array([ours.verdict(row) for row in range(400)])
+    assert set(verdicts) == {"agrees", "differs", "disagrees", "inconclusive"}
+    holds = {0: (ours.low <= 0) & (ours.high >= 0), 1: ours.high >= 0, -1: ours.low <= 0}[side]
+    passes = ours.within <= margin
+    np.testing.assert_array_equal(verdicts == "agrees", passes & holds)
+    np.testing.assert_array_equal(verdicts == "differs", passes & ~holds)
+    np.testing.assert_array_equal(verdicts == "disagrees", ~passes & ~holds)
+    np.testing.assert_array_equal(verdicts == "inconclusive", ~passes & holds)
 
 
 def test_interval_has_the_confidence_it_states():
@@ -133,10 +177,15 @@ def test_interval_has_the_confidence_it_states():
     assert [ours.verdict(row) for row in range(4)] == ["agrees", "inconclusive", "disagrees", "disagrees"]
     low, high = stats.t.interval(ours.confidence, freedom, limit, error)
     np.testing.assert_allclose([ours.low, ours.high], [low, high], rtol=1e-9)
-    # one of four agrees (one-sided tests at 0.05 / 4), two of four differ (two-sided test at 0.05 2 / 4)
+    # two of four differ: two-sided tests at 0.05 2 / 4
     np.testing.assert_allclose(1 - ours.confidence, [0.025, 0.025, 0.025, 0.025], rtol=1e-12)
     three = judge(estimates(limit[1:], error[1:], freedom[1:]), np.zeros(3), np.ones(3))
     np.testing.assert_allclose(1 - three.confidence, [0.1 / 3, 0.1 / 3, 0.1 / 3], rtol=1e-12)
+    one_sided = judge(estimates(limit, error, freedom), np.zeros(4), np.ones(4), side=1)
+    # three of four are not below 0 by 1: "at least", by non-inferiority at 0.05 3 / 4 (two numbers are large)
+    np.testing.assert_allclose(1 - one_sided.confidence, 0.0375, rtol=1e-12)
+    low = limit + stats.t.ppf(0.0375, freedom) * error
+    np.testing.assert_allclose(one_sided.low, low, rtol=1e-9)
 
 
 def test_replicates_that_would_decide_do():
@@ -144,7 +193,7 @@ def test_replicates_that_would_decide_do():
     before = estimates(limit, error, 15.0)
     zeros, margin = np.zeros(3), np.ones(3)
     ours = judge(before, zeros, margin)
-    assert not (ours.agrees | ours.disagrees).any()
+    assert not (ours.equivalent | ours.different).any()
     for row in range(3):
         for share, decided in ((1.0, True), (0.95, False)):
             factor = share * ours.needed[row] / 16
@@ -154,7 +203,7 @@ def test_replicates_that_would_decide_do():
                 [then.limit[0], 0.5, 0.5], [then.standard_error[0], 1, 1], [*then.degrees_of_freedom, 9, 9]
             )
             again = judge(three, zeros, margin)
-            assert (again.agrees[0] | again.disagrees[0]) == decided
+            assert (again.equivalent[0] | again.different[0]) == decided
 
 
 def test_planned_replicates_are_those_of_the_textbook():

@@ -79,10 +79,11 @@ def test_levels_and_resolution(margin, pilot, most):
     true = judge(estimate, predicted, margins, LEVEL)
     alarms = true.disagrees.any(-1).sum()
     assert at_most(alarms, LEVEL)
+    assert at_most(true.different.any(-1).sum(), LEVEL)  # and those of `differs` and `disagrees` together
     if margin < 1e-3 and most > 4:
         assert alarms > 0.02 * RUNS  # the test above is not passed by a test that never rejects
     if margin == 0.1:
-        assert true.agrees.all(-1).mean() > 0.9  # and the replicates were enough to say so
+        assert true.equivalent.all(-1).mean() > 0.9  # and the replicates were enough to say so
 
     for sign in (1, -1):  # wrong at a single row, by the resolution stated for that row
         wrong = predicted.copy()
@@ -127,4 +128,4 @@ def test_share_of_false_agreements():
     shape = (RUNS, 1)
     data = rng.standard_normal((16, *shape)) * 0.1 + 1.1
     found = judge(extrapolate([data]), np.ones(shape), np.full(shape, 0.1), LEVEL)
-    assert binomtest(int(found.agrees.sum()), RUNS, LEVEL).pvalue > 0.01
+    assert binomtest(int(found.equivalent.sum()), RUNS, LEVEL).pvalue > 0.01

@@ -5,22 +5,28 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from widelimit.theory.errors import ArgumentError, StoreError
 from widelimit.validate import report
+from widelimit.validate.cli import runs
 from widelimit.validate.harness.outcome import (
+    MEANINGS,
     ClaimOutcome,
     CounterfactualOutcome,
     CounterfactualRow,
+    Fit,
     RowOutcome,
     RunOutcome,
     SizeSummary,
 )
+from widelimit.validate.harness.statistics import LEVEL_MEANS
 from widelimit.validate.report import machine, model, numbers
 from widelimit.validate.report.references import bibliography, mentioned, spelled
 from widelimit.validate.report.words import words
+from widelimit.validate.run import validate
 
 HOSTILE = '<script>alert(1)</script> & "quotes" | pipe'
 
@@ -175,10 +181,21 @@ def test_json_has_the_promised_keys_and_no_nan(tmp_path):
         raise AssertionError(f"{constant} is not JSON")
 
     found = json.loads((tmp_path / "report.json").read_text(), parse_constant=refuse)
-    assert found["schema"] == 1 and found["run"]["preset"] == "quick"
+    assert found["schema"] == 2 and found["run"]["preset"] == "quick"
     (one,) = found["claims"]
-    assert {"id", "paper", "verdict", "resolution", "level", "points", "counterfactuals"} <= one.keys()
-    assert {"inputs", "predicted", "measured", "standard_error", "verdict"} <= one["points"][0].keys()
+    assert {
+        "id",
+        "paper",
+        "verdict",
+        "within",
+        "resolution",
+        "level",
+        "points",
+        "counterfactuals",
+    } <= one.keys()
+    assert {"inputs", "predicted", "measured", "standard_error", "verdict", "within"} <= one["points"][
+        0
+    ].keys()
     assert one["points"][0]["resolution"] == "inf" and one["points"][0]["slope"] is None
     assert one["counterfactuals"][0]["name"] == "no square" and one["counterfactuals"][0]["rejected"] is True
 
@@ -207,7 +224,7 @@ def test_damaged_json_is_one_sentence(tmp_path, damage):
     path.write_bytes(
         {
             "cut": text[: len(text) // 2].encode(),
-            "schema": text.replace('"schema": 1', '"schema": 99').encode(),
+            "schema": text.replace('"schema": 2', '"schema": 99').encode(),
             "binary": b"\xff\xfe\x00",
             "keys": text.replace('"predicted"', '"foretold"').encode(),
         }[damage]
@@ -299,3 +316,105 @@ def test_report_stays_small(page):
     size = page.stat().st_size + (page.parent / "report.json").stat().st_size
     assert size < 3 * 50_000
     assert not re.search(r"\d\.\d{4,}", "".join(re.findall(r' d="([^"]*)"', page.read_text())))
+
+
+OLD = Path(__file__).with_name("schema1.json")  # four claims of a reference report of schema 1
+
+
+@pytest.fixture
+def old(tmp_path):
+    (tmp_path / "report.json").write_text(OLD.read_text())
+    return tmp_path
+
+
+def test_reports_of_schema_1_open_with_todays_verdicts(old):
+    """The numbers are as they were; the verdicts follow from them by hand."""
+    written = {one["id"]: one for one in json.loads(OLD.read_text())["claims"]}
+    found = report.read(old)
+    claims = {one.id: one for one in found.claims}
+    assert list(claims) == list(written)
+    for id, one in claims.items():
+        for row, before in zip(one.rows, written[id]["points"], strict=True):
+            assert (row.predicted, row.measured, row.compare) == (
+                before["predicted"],
+                before["measured"],
+                "equal",
+            )
+            # between the margin and `within` the same verdict as between the interval and the margin in the old report
+            held = before["verdict"] == "agrees"
+            assert (row.verdict in ("agrees", "differs")) == held == (row.within <= one.margin)
+            assert (row.verdict in ("differs", "disagrees")) == (not row.low <= row.predicted <= row.high)
+        assert (one.residuals, one.law) == (None, None)  # correlations were not written
+    rule = claims["meanfield.trainability"]  # was "agrees", with a margin of a half, 27 standard errors off
+    assert rule.verdict == "differs" and rule.rows[1].residual > 26
+    assert 0.4 < rule.within <= 0.5
+    assert claims["jacobian.learning-speed"].verdict == "disagrees" and found.disagrees
+
+
+def test_reports_of_schema_1_are_printed_again_in_schema_2(old, monkeypatch):
+    monkeypatch.setattr(model, "gallery", lambda *arguments: [])  # minutes, under the preset of the report
+    report.write(report.read(old), old)
+    checked(old / "index.html")
+    assert json.loads((old / "report.json").read_text())["schema"] == 2
+    again = report.read(old)
+    assert again.manifest["warnings"].count(machine.JUDGED_AGAIN) == 1
+    assert machine.dump(again) == (old / "report.json").read_text()
+    assert machine.JUDGED_AGAIN in " ".join(checked(old / "index.html").text)
+
+
+def test_what_differs_is_shown_explained_and_no_failure(tmp_path):
+    rows = [row(0, 1), row(0, 2, verdict="differs", off=5.0), row(0, 3)]
+    outcome = run(claim(rows=rows, verdict="differs", within=0.0123))
+    assert not outcome.disagrees
+    path = report.write(outcome, tmp_path)
+    text, markdown = " ".join(checked(path).text), (tmp_path / "report.md").read_text()
+    for said in (text, markdown):
+        assert (
+            "1 number differs: inside the margin of 10 %, but off by more than the noise, up to 5 %" in said
+        )
+        assert "1.2 %" in said
+    assert 'class="badge differs"' in path.read_text() and "differs measurably" in text
+    assert "**differs**" in markdown
+
+
+def test_fits_that_are_off_are_told_with_figures(tmp_path):
+    off = Fit(chi2=19.75, numbers=12, degrees=4.21, p_value=3e-5, off=True)
+    law = Fit(chi2=0.031, numbers=8, degrees=8.0, p_value=2e-4, off=True)
+    path = report.write(run(claim(residuals=off, law=law)), tmp_path)
+    text = " ".join("".join(checked(path).text).split())
+    assert (
+        "Residuals are larger than their errors account for: χ² is 19.8 per degree of freedom over 12 numbers, worth "
+        "4.2 independent ones (p = 3 × 10⁻⁵, at a level of 5 %)." in text
+    )
+    assert "scatter less than their errors about a bias that falls as N" in text
+    assert report.read(tmp_path).claims[0].residuals == off
+    quiet = report.write(run(claim(residuals=replace(off, off=False))), tmp_path / "quiet")
+    assert "larger than their errors" not in quiet.read_text()
+
+
+def test_one_sided_numbers_have_one_end(tmp_path):
+    rows = [
+        row(0, 1, compare="at least", high=math.inf, label={}),
+        row(1, 1, compare="at least", low=-math.inf, label={}, verdict="disagrees"),
+        row(2, 1, label={}),
+    ]
+    outcome = run(claim(rows=rows))
+    views = model.page(outcome, tmp_path).claims[0].rows
+    assert views[0].interval.startswith("≥ ") and views[1].interval.startswith("≤ ")
+    assert "…" in views[2].interval
+    checked(report.write(outcome, tmp_path))
+    assert [one.compare for one in report.read(tmp_path).claims[0].rows] == ["at least", "at least", "equal"]
+
+
+def test_the_level_means_one_thing(page):
+    """The same sentence on the page, in the help of the command line, and in the README."""
+    assert LEVEL_MEANS in " ".join(" ".join(checked(page).text).split())
+    for function in (runs.validate, validate):
+        assert LEVEL_MEANS in " ".join(function.__doc__.split())
+
+
+def test_every_verdict_is_explained_and_has_its_look(page):
+    text = page.read_text()
+    for verdict, meaning in MEANINGS.items():
+        assert f'class="badge {verdict}"' in text and meaning in text
+        assert f".{verdict}.badge::before" in text

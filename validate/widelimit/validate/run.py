@@ -76,7 +76,8 @@ def validate(
     - `device`: auto, cpu or cuda.
     - `executor`, `jobs`, `scheduler`: any ``concurrent.futures.Executor``, which stays open; or a number of
       processes on this machine (default: one a core); or the address of a Dask scheduler.
-    - `level`: false-alarm probability of the whole page where every theory is true (`statistics`).
+    - `level`: at most this share of the findings on a page, over all its numbers, is expected to be false (Benjamini
+      and Hochberg); where every theory is true, it bounds the probability of any false alarm.
     - `seed`: another seed is another, independent run.
     - `precision`: float32 is used only for claims that allow it.
     - `inputs`: a ``.npy`` or ``.csv`` matrix, in place of the data that claims start from.

@@ -17,7 +17,7 @@ from widelimit.validate.cli.progress import watching
 from widelimit.validate.harness.claim import Preset
 from widelimit.validate.harness.text import clean
 
-_LEVEL = 0.05
+_LEVEL = 0.05  # what it means is said once: `statistics.LEVEL_MEANS`
 _ENDS = ("SIGTERM", "SIGHUP")  # end a run as Ctrl-C does
 
 
@@ -67,7 +67,9 @@ def validate(
         jobs: processes on this machine; one a core by default.
         scheduler: address of a Dask scheduler, tcp://host:port, instead of processes here.
         inputs: a .npy or .csv matrix, one input a row, in place of the data that claims start from.
-        level: probability of any false alarm on the whole page (all claims of the folder).
+        level: at most this share of the findings on a page, over all its numbers, is expected to be false (Benjamini
+            and Hochberg); where every theory is true, it bounds the probability of any false alarm. The page has all
+            claims of the folder.
         seed: another seed is another, independent run.
         precision: float64, or float32 where claims allow it.
         claims_from: modules or .py files with further claims.
@@ -121,7 +123,7 @@ def falsify(
         seconds: begin no further point after so many seconds.
         preset: whose sizes and replicates to use.
         device: auto, cpu or cuda.
-        level: probability that a true claim is said to disagree, over the whole search.
+        level: as of validate, with the whole search in place of a page.
         seed: another seed is another search.
         claims_from: modules or .py files with further claims.
         json: print one JSON object.

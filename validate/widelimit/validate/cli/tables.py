@@ -87,9 +87,9 @@ def cell(value: Any, exact: bool = False) -> str:
 
 def verdict_table(outcome: RunOutcome) -> str:
     """The verdicts of a run, a line a claim."""
-    head = ["claim", "verdict", "points", "resolution", "counterfactuals rejected", "time"]
+    head = ["claim", "verdict", "points", "within", "counterfactuals rejected", "time"]
     rows = [
-        [c.id, verdict(c), str(c.points), percent(c.resolution), rejected(c), duration(c.seconds)]
+        [c.id, verdict(c), str(c.points), percent(c.within), rejected(c), duration(c.seconds)]
         for c in outcome.claims
     ]
     return columns([head, *rows])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Scalar = float | int | str | bool
 Inputs = Mapping[str, Scalar]
 Preset = Literal["quick", "reference", "deep"]
+Compare = Literal["equal", "at least", "at most"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Claim:
     it must give the same numbers for the same seed however seeds are split into calls.
     `exponent`: bias ~ size^-exponent. `margin`: agreement means that the limit lies within margin * scale of the
     prediction, `scale(predicted)` being |predicted| by default (relative margin).
+    `compare`: "equal", or for one-sided statements "at least" or "at most" what is predicted; a function of the inputs
+    where rows differ. The test is then one-sided, and numbers beyond the prediction on the right side are no deviation.
     `location`: the statistic of the replicates that is compared, the mean, or the median where tails are heavy.
     `valid(inputs)`: which points of the domain the theory speaks about (Hypothesis draws are filtered by it).
     `measured_inputs`: further numbers that the prediction starts from and that the report should show.
@@ -128,6 +131,7 @@ class Claim:
     margin: float = 0.02
     scale: Callable[[np.ndarray], np.ndarray] | None = None
     location: Literal["mean", "median"] = "mean"
+    compare: Compare | Callable[[Inputs], Sequence[Compare]] = "equal"
     valid: Callable[[Inputs], bool] = lambda _inputs: True
     size_name: str = "width"
     quantity: str = ""
@@ -153,6 +157,8 @@ class Claim:
         checks.positive("margin", self.margin)
         if self.location not in ("mean", "median"):
             checks.refuse("location", "must be mean or median", self.location)
+        if not callable(self.compare):
+            checks.comparison(self.compare)
 
     @property
     def topic(self) -> str:

@@ -15,6 +15,7 @@ __all__ = ["LINE", "PARAGRAPH"]
 
 _ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _LONGEST_ID = 100
+COMPARISONS = ("equal", "at least", "at most")
 
 
 def refuse(name: str, must: str, value: Any, help: str = "") -> NoReturn:
@@ -134,6 +135,15 @@ def positive(name: str, value: Any) -> None:
     """See that a field is a positive, finite number."""
     if isinstance(value, bool) or not isinstance(value, Real) or not _fits(value) or not float(value) > 0:
         refuse(name, "must be a positive number", value)
+
+
+def comparison(value: Any) -> None:
+    """See that a field says how measured numbers are compared with predicted ones.
+
+    >>> comparison("at least")
+    """
+    if value not in COMPARISONS:
+        refuse("compare", f"must be {', '.join(COMPARISONS[:-1])} or {COMPARISONS[-1]}", value)
 
 
 def interval(low: Any, high: Any, simplest: Any) -> None:

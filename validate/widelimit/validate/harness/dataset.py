@@ -35,6 +35,7 @@ _NUMBERS = (
     "high",
     "margin",
     "slope",
+    "within",
     "resolution",
     "p_equivalence",
     "p_difference",
@@ -44,6 +45,7 @@ _NUMBERS = (
 _CONCLUDED = (
     "low",
     "high",
+    "within",
     "resolution",
     "p_equivalence",
     "p_difference",

@@ -17,31 +17,43 @@ from widelimit.validate.harness.outcome import (
     ClaimOutcome,
     CounterfactualOutcome,
     CounterfactualRow,
+    Fit,
     RowOutcome,
     Verdict,
 )
-from widelimit.validate.harness.statistics import Judgement, judge, rejects
+from widelimit.validate.harness.statistics import AT_LEAST, AT_MOST, EQUAL, Judgement, judge, rejects, stepup
+from widelimit.validate.harness.statistics.intervals import off, within
 from widelimit.validate.harness.statistics.limit import Estimate
+
+_WORST_FIRST: tuple[Verdict, ...] = ("disagrees", "inconclusive", "differs")
+_SIDES = {"equal": EQUAL, "at least": AT_LEAST, "at most": AT_MOST}
 
 
 def judged(claims: Sequence[ClaimOutcome], level: float) -> tuple[ClaimOutcome, ...]:
     """Return the claims with the verdicts of all their rows, and of their counterfactuals, at this level."""
     family = _Family.of([row for claim in claims for row in claim.rows], level)
     starts = np.cumsum([0, *(len(claim.rows) for claim in claims)])
-    return tuple(
-        _claim(claim, family, range(*starts[index : index + 2])) for index, claim in enumerate(claims)
-    )
+    found = [_claim(claim, family, range(*starts[index : index + 2])) for index, claim in enumerate(claims)]
+    residuals = _off([claim.residuals for claim in found], level)
+    laws = _off([claim.law for claim in found], level)
+    pairs = zip(found, residuals, laws, strict=True)
+    return tuple(replace(claim, residuals=one, law=other) for claim, one, other in pairs)
+
+
+def _off(fits: Sequence[Fit | None], level: float) -> list[Fit | None]:
+    """Which sums of squares the page's level rejects."""
+    known = [fit.p_value for fit in fits if fit is not None]
+    off = iter(stepup.rejected(np.array(known), level) if known else ())
+    return [None if fit is None else replace(fit, off=bool(next(off))) for fit in fits]
 
 
 def verdict_of(rows: Sequence[Verdict]) -> Verdict:
-    """A claim disagrees if any row does, and agrees if all do.
+    """A claim disagrees if any row does; else it is inconclusive if any row is, and differs if any row does.
 
-    >>> verdict_of(["agrees", "inconclusive"])
-    'inconclusive'
+    >>> verdict_of(["agrees", "differs", "inconclusive"]), verdict_of(["agrees", "differs"])
+    ('inconclusive', 'differs')
     """
-    if "disagrees" in rows:
-        return "disagrees"
-    return "agrees" if all(one == "agrees" for one in rows) else "inconclusive"
+    return next((one for one in _WORST_FIRST if one in rows), "agrees")
 
 
 def restored(claim: ClaimOutcome) -> ClaimOutcome:
@@ -75,6 +87,8 @@ class _Family:
     estimate: Estimate
     predicted: np.ndarray
     margin: np.ndarray
+    side: np.ndarray
+    scale: np.ndarray
     level: float
     judgement: Judgement
 
@@ -97,15 +111,29 @@ class _Family:
             means=none,
             errors=none,
         )
-        predicted, margin = column("predicted"), column("margin")
-        return _Family(estimate, predicted, margin, level, judge(estimate, predicted, margin, level))
+        predicted, margin, scale = column("predicted"), column("margin"), column("scale")
+        side = np.array([_SIDES[row.compare] for row in rows], dtype=int)
+        judgement = judge(estimate, predicted, margin, level, side)
+        return _Family(estimate, predicted, margin, side, scale, level, judgement)
+
+    def within(self, rows: range) -> float:
+        """The smallest margin, relative to their scales, at which these rows would all pass, the others as they are."""
+        mine, estimate = slice(rows.start, rows.stop), self.estimate
+        margins = within(
+            off(estimate.limit, self.predicted, self.side)[mine],
+            self.judgement.systematic[mine],
+            estimate.standard_error[mine],
+            estimate.degrees_of_freedom[mine],
+            stepup.allowed_together(self.judgement.p_equivalence, rows, self.level),
+        )
+        return float((margins / self.scale[mine]).max())
 
     def against(self, wrong: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
         """What the page says of a wrong theory with predictions of its own at some rows: (rejected there, p-values)."""
         predicted, replaced = self.predicted.copy(), np.zeros(len(self.predicted), dtype=bool)
         for index, value in wrong.items():
             predicted[index], replaced[index] = value, True
-        return rejects(self.estimate, self.predicted, self.margin, predicted, replaced, self.level)
+        return rejects(self.estimate, self.predicted, self.margin, predicted, replaced, self.level, self.side)
 
 
 def _claim(claim: ClaimOutcome, family: _Family, own: range) -> ClaimOutcome:
@@ -128,6 +156,7 @@ def _claim(claim: ClaimOutcome, family: _Family, own: range) -> ClaimOutcome:
         too_weak=not counterfactuals or not all(one.rejected for one in counterfactuals),
         resolution=max(row.resolution for row in rows),
         best_resolution=min(row.resolution for row in rows),
+        within=family.within(own),
         level=family.level,
         rows=rows,
         counterfactuals=counterfactuals,
@@ -143,6 +172,7 @@ def _row(row: RowOutcome, judgement: Judgement, index: int) -> RowOutcome:
         p_equivalence=float(judgement.p_equivalence[index]),
         p_difference=float(judgement.p_difference[index]),
         verdict=judgement.verdict(index),
+        within=float(judgement.within[index] / row.scale),
         resolution=float(judgement.resolution[index] / row.scale),
         needed_replicates=None if np.isnan(needed) else int(needed),
         confidence=float(judgement.confidence[index]),

@@ -12,9 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from widelimit.numerics.results import by_value
-from widelimit.validate.harness.claim import Inputs
+from widelimit.validate.harness.claim import Compare, Inputs
 
-Verdict = Literal["agrees", "disagrees", "inconclusive"]
+Verdict = Literal["agrees", "differs", "disagrees", "inconclusive"]
+MEANINGS: Mapping[Verdict, str] = {
+    "agrees": "within the margin, and the interval contains the prediction",
+    "differs": "within the margin, but the interval excludes the prediction: a small deviation that is really there, "
+    "of a finite size, an approximation or an empirical rule; no failure",
+    "disagrees": "the interval excludes the prediction, which is not shown to lie within the margin",
+    "inconclusive": "the interval contains the prediction, but is too wide for the margin; more replicates would "
+    "decide",
+}
 
 
 @by_value
@@ -46,8 +54,10 @@ class RowOutcome:
 
     `inputs` are the point's inputs merged with the row's label; `point` counts the points of the claim from
     0 and `label` is the row's own part. `measured` is the limit (mean or median where the claim has none),
-    `low` and `high` its confidence interval at the level `confidence`: the interval that decided the
-    verdict, at the level that multiplicity leaves. `margin` is absolute. `slope` is the fitted coefficient
+    `low` and `high` its confidence interval at the level `confidence`, which is what multiplicity leaves: the row
+    differs or disagrees where it excludes the prediction. `compare` says how: "equal", or one-sided ("at least",
+    "at most"; one end of the interval is then infinite). `margin` is absolute. `within` is the smallest margin,
+    relative to the claim's scale, that the row would pass. `slope` is the fitted coefficient
     of size^-exponent (0 without a limit). `resolution` is relative to the claim's scale. `lack_of_fit` is
     the p-value of the finite-size law (1 where there are fewer than three sizes); where the run rejects
     that law, `flagged` is set and the interval is widened by `systematic`, which is then `shift`: how far the next
@@ -81,6 +91,8 @@ class RowOutcome:
     label: Inputs = field(default_factory=dict)
     shift: float = 0.0
     scale: float = 0.0
+    within: float = float("inf")
+    compare: Compare = "equal"
 
     @property
     def residual(self) -> float:
@@ -105,12 +117,31 @@ class CounterfactualOutcome:
 
 @by_value
 @dataclass(frozen=True)
+class Fit:
+    """A sum of squares of `numbers` residuals over their errors, `chi2` per degree of freedom (1 is expected).
+
+    `degrees`: of how many independent numbers it is worth, as rows that share networks are correlated. `p_value`:
+    two-sided, and `off` where the page's level rejects it (Benjamini and Hochberg over its claims).
+    """
+
+    chi2: float
+    numbers: int
+    degrees: float
+    p_value: float
+    off: bool = False
+
+
+@by_value
+@dataclass(frozen=True)
 class ClaimOutcome:
-    """The verdict on one claim: `disagrees` if any row does, `agrees` if all rows do, else `inconclusive`.
+    """The verdict on one claim: `disagrees` if any row does, else `inconclusive` if any row is, else `differs` if any
+    row does, else `agrees`.
 
     `too_weak`: a counterfactual survived (or there is none), so that the verdict means nothing.
     `resolution`: the relative error that would have been rejected at whichever row it occurred (the worst
-    row); `best_resolution`: at the sharpest row. `level` is the run's level, `margin` the claim's own
+    row); `best_resolution`: at the sharpest row. `within`: the smallest margin, relative to the scale, at which all
+    rows would pass together. `residuals` and `law`: whether residuals, and deviations from the finite-size law, are
+    what their errors account for; None where that is not known. `level` is the run's level, `margin` the claim's own
     (relative to its scale), `replicates` all that were simulated.
     """
 
@@ -133,6 +164,9 @@ class ClaimOutcome:
     size_name: str = "width"
     location: str = "mean"
     observable: str = ""
+    within: float = float("inf")
+    residuals: Fit | None = None
+    law: Fit | None = None
 
     @property
     def points(self) -> int:

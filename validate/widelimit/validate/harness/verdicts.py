@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+import numpy as np
+
 from widelimit.validate.harness.judging import judged
 from widelimit.validate.harness.outcome import (
     ClaimOutcome,
     CounterfactualOutcome,
     CounterfactualRow,
+    Fit,
     RowOutcome,
     SizeSummary,
 )
 from widelimit.validate.harness.running.measure import Measured
+from widelimit.validate.harness.statistics import residuals
 
 
 def conclude(measured: Sequence[Measured], level: float) -> tuple[ClaimOutcome, ...]:
@@ -51,7 +55,35 @@ def _claim(own: Sequence[Measured], level: float) -> ClaimOutcome:
         size_name=claim.size_name,
         location=claim.location,
         observable=claim.observable,
+        residuals=_fit(own),
+        law=_law(own),
     )
+
+
+def _fit(own: Sequence[Measured]) -> Fit | None:
+    """Whether residuals are as large as their errors say: of rows compared as equal, which alone have residuals."""
+    deviates, overlaps = [], 0.0
+    for one in own:
+        estimate = one.estimate
+        equal = np.array([how == "equal" for how in one.point.compare], dtype=bool)
+        chosen = equal & (estimate.standard_error > 0)
+        if chosen.any():
+            residual = (estimate.limit - one.point.predicted)[chosen] / estimate.standard_error[chosen]
+            deviates.append(residuals.normal(residual, estimate.degrees_of_freedom[chosen]))
+            overlaps += one.overlap(chosen)
+    return residuals.sum_of_squares(np.concatenate(deviates), overlaps) if deviates else None
+
+
+def _law(own: Sequence[Measured]) -> Fit | None:
+    """Whether deviations from the finite-size law are: None where there are too few sizes to tell."""
+    deviates, overlaps = [], 0.0
+    for one in own:
+        estimate = one.estimate
+        chosen = estimate.standard_error > 0
+        if len(one.samples) > 2 and chosen.any():
+            deviates.append(residuals.of_p(estimate.lack_of_fit[chosen]))
+            overlaps += one.overlap(chosen, curve=True)
+    return residuals.sum_of_squares(np.concatenate(deviates), overlaps) if deviates else None
 
 
 def _rows(measured: Measured) -> Iterator[RowOutcome]:
@@ -94,4 +126,5 @@ def _rows(measured: Measured) -> Iterator[RowOutcome]:
             label=label,
             shift=float(estimate.shift[number]),
             scale=float(point.scale[number]),
+            compare=point.compare[number],
         )

@@ -175,12 +175,10 @@ def curve(
     for what, pairs in wrong.items():
         axes.plot(*zip(*pairs, strict=True), ls=(0, (4, 2)), lw=1.1, color=colours.get(what, SOFT))
     axes.plot(x, theory, color=BLUE, zorder=3)
-    below = [max(0.0, row.measured - row.low) for row in rows]
-    above = [max(0.0, row.high - row.measured) for row in rows]
     axes.errorbar(
         x,
         data,
-        yerr=[below, above],
+        yerr=_bars(rows),
         fmt="o",
         ms=3,
         color=INK,
@@ -188,7 +186,7 @@ def curve(
         capsize=0,
         zorder=4,
     )
-    shown = [*theory, *(row.low for row in rows), *(row.high for row in rows)]
+    shown = [*theory, *data, *(row.low for row in rows), *(row.high for row in rows)]
     _limits(axes, [v for v in shown if math.isfinite(v)], [v for pairs in wrong.values() for _, v in pairs])
     axes.set_xlabel(plain(labels.symbol(name)))
     if quantity:
@@ -203,7 +201,9 @@ def forest(axes: Axes, outcome: ClaimOutcome, rows: Sequence[RowOutcome]) -> Non
     axes.axvline(0, color=BLUE, lw=1.4)
     for place, row in enumerate(rows):
         unit = row.margin or 1.0
-        low, middle, high = ((v - row.predicted) / unit for v in (row.low, row.measured, row.high))
+        (below,), (above,) = _bars([row])
+        middle = (row.measured - row.predicted) / unit
+        low, high = middle - below / unit, middle + above / unit
         axes.plot([low, high], [place, place], color=INK, lw=1.1)
         axes.plot([middle], [place], "o", ms=4, color=INK)
         wrong = [(one.predicted - row.predicted) / unit for one in row.counterfactuals]
@@ -239,8 +239,7 @@ def against(axes: Axes, rows: Sequence[RowOutcome]) -> None:
     pad = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
     ends = [low * 0.8, high * 1.25] if axes.get_xscale() == "log" else [low - pad, high + pad]
     axes.plot(ends, ends, color=BLUE, label="theory")
-    spread = [[max(0.0, r.measured - r.low) for r in rows], [max(0.0, r.high - r.measured) for r in rows]]
-    axes.errorbar(x, y, yerr=spread, fmt="o", ms=3.5, color=INK, elinewidth=0.9, label="simulation")
+    axes.errorbar(x, y, yerr=_bars(rows), fmt="o", ms=3.5, color=INK, elinewidth=0.9, label="simulation")
     axes.set_xlim(*ends)
     axes.set_ylim(*ends)
     axes.set_xlabel("predicted")
@@ -254,13 +253,12 @@ def residuals(axes: Axes, outcome: ClaimOutcome) -> None:
     for row in outcome.rows:
         error = row.standard_error
         values.append(row.residual if error > 0 else 0.0)
-        reach.append((row.high - row.low) / 2 / error if error > 0 else 0.0)
+        reach.append(max(*_bars([row]))[0] / error if error > 0 else 0.0)
     x = list(range(1, len(values) + 1))
-    reach = [value if math.isfinite(value) else 0.0 for value in reach]
     axes.fill_between(x, [-r for r in reach], reach, step="mid", color=SOFT, alpha=0.16, lw=0)
     axes.axhline(0, color=BLUE, lw=1.2)
-    colours = {"agrees": INK, "disagrees": VERMILLION, "inconclusive": ORANGE}
-    marks = {"agrees": "o", "disagrees": "X", "inconclusive": "D"}
+    colours = {"agrees": INK, "differs": BLUE, "disagrees": VERMILLION, "inconclusive": ORANGE}
+    marks = {"agrees": "o", "differs": "s", "disagrees": "X", "inconclusive": "D"}
     for verdict, colour in colours.items():
         chosen = [i for i, row in enumerate(outcome.rows) if row.verdict == verdict]
         if chosen:
@@ -312,7 +310,7 @@ def convergence(axes: Axes, outcome: ClaimOutcome) -> None:
         axes.errorbar(
             [0.0],
             [off(row.measured)],
-            yerr=[[max(0, (row.measured - row.low) / unit)], [max(0, (row.high - row.measured) / unit)]],
+            yerr=[[side / unit for side in part] for part in _bars([row])],
             fmt="s",
             ms=4,
             color=colour,
@@ -329,6 +327,13 @@ def convergence(axes: Axes, outcome: ClaimOutcome) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
     axes.legend(loc="upper left", fontsize=8, handlelength=1, labelspacing=0.25, borderaxespad=0.1)
+
+
+def _bars(rows: Sequence[RowOutcome]) -> tuple[list[float], list[float]]:
+    """How far intervals reach below and above what was measured; not at all where a one-sided one has no end."""
+    below = [max(0.0, row.measured - row.low) for row in rows]
+    above = [max(0.0, row.high - row.measured) for row in rows]
+    return tuple([length if math.isfinite(length) else 0.0 for length in side] for side in (below, above))  # type: ignore[return-value]
 
 
 def _converging(outcome: ClaimOutcome) -> list[RowOutcome]:

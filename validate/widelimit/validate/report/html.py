@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from widelimit.validate.harness.outcome import MEANINGS
+from widelimit.validate.harness.statistics import LEVEL_MEANS
 from widelimit.validate.harness.text import clean
 from widelimit.validate.report.look import css_variables
 from widelimit.validate.report.model import Page, anchor
@@ -13,8 +15,8 @@ from widelimit.validate.report.words import words
 
 # Text in a verdict's colour needs more contrast than a line in a figure: 4.5 to 1 on its paper.
 _TEXT = (
-    "--agree:#00694d;--wrong:#a84300;--open:#7a5500",
-    "--agree:#35cfa4;--wrong:#ff9a63;--open:#f0b429",
+    "--agree:#00694d;--differ:#005a8c;--wrong:#a84300;--open:#7a5500",
+    "--agree:#35cfa4;--differ:#6cc1f0;--wrong:#ff9a63;--open:#f0b429",
 )
 
 
@@ -34,7 +36,12 @@ def render(page: Page) -> str:
     environment.filters["anchor"] = anchor
     sheet = environment.get_template("style.css").render()
     text = environment.get_template("index.html.j2").render(
-        page=page, css=_themes() + sheet, level=percent(page.outcome.level), spelled=spelled
+        page=page,
+        css=_themes() + sheet,
+        level=percent(page.outcome.level),
+        level_means=LEVEL_MEANS,
+        meanings=MEANINGS,
+        spelled=spelled,
     )
     return re.sub(r"\n\s*\n+", "\n", text)
 

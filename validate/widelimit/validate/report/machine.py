@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from widelimit.theory.errors import ArgumentError, StoreError
+from widelimit.validate.harness.claim import Compare
 from widelimit.validate.harness.outcome import (
     ClaimOutcome,
     CounterfactualOutcome,
     CounterfactualRow,
+    Fit,
     RowOutcome,
     RunOutcome,
     SizeSummary,
@@ -27,7 +29,12 @@ from widelimit.validate.harness.outcome import (
 from widelimit.validate.harness.text import clean
 
 NAME = "report.json"
-SCHEMA = 1
+SCHEMA = 2
+_EARLIER = 1  # of three verdicts; read by judging its rows again
+JUDGED_AGAIN = (
+    "The numbers of this report were written by an earlier version of widelimit; its verdicts are those of today's "
+    "rules, by which a number that is within the margin but measurably off differs."
+)
 # All digits of what is measured and of what it is judged by; of the others, six carry all that they know.
 _EXACT = (
     "predicted",
@@ -38,8 +45,10 @@ _EXACT = (
     "scale",
     "lack_of_fit",
     "shift",
+    "within",
 )
 _DIGITS = 6
+_FITS = ("residuals", "law")
 
 
 def dump(outcome: RunOutcome) -> str:
@@ -75,11 +84,28 @@ def read(folder: str | Path) -> RunOutcome:
 def parse(text: str) -> RunOutcome:
     """Undo `dump`; raises ValueError, KeyError, TypeError or AttributeError for anything else."""
     found = json.loads(text)
-    if found["schema"] != SCHEMA:
+    if found["schema"] not in (SCHEMA, _EARLIER):
         raise ValueError(f"the schema is {found['schema']}, not {SCHEMA}")
     run = dict(found["run"])
     claims = tuple(_read_claim(claim) for claim in found["claims"])
-    return _checked(RunOutcome(claims, run, run["preset"], _number(run["level"])))
+    outcome = _checked(RunOutcome(claims, run, run["preset"], _number(run["level"])))
+    return _judged_again(outcome) if found["schema"] == _EARLIER else outcome
+
+
+def _judged_again(outcome: RunOutcome) -> RunOutcome:
+    """A report of an earlier version with today's verdicts: its rows hold all that they are judged by."""
+    from widelimit.validate.harness.judging import judged, restored  # SciPy, which `--help` does without
+    from widelimit.validate.harness.statistics import check_level
+
+    level = check_level(outcome.level)
+    claims = judged([restored(claim) for claim in outcome.claims if claim.rows], level)
+    again = {claim.id: claim for claim in claims}
+    warnings = [*outcome.manifest.get("warnings", ()), JUDGED_AGAIN]
+    return replace(
+        outcome,
+        claims=tuple(again.get(claim.id, claim) for claim in outcome.claims),
+        manifest={**outcome.manifest, "warnings": list(dict.fromkeys(warnings))},
+    )
 
 
 def strict(value: Any) -> Any:
@@ -107,6 +133,7 @@ def _claim(claim: ClaimOutcome) -> str:
         for field in fields(claim)
         if field.name not in ("rows", "counterfactuals")
     }
+    content |= {name: content[name] and asdict(content[name]) for name in _FITS}
     head = _text(content)[:-1]
     points = ",\n".join(_text(_row(row)) for row in claim.rows)
     return f'{head}, "counterfactuals": {_text([asdict(c) for c in claim.counterfactuals])}, "points": [\n{points}\n]}}'
@@ -135,7 +162,12 @@ def _read_claim(found: Mapping[str, Any]) -> ClaimOutcome:
     content["counterfactuals"] = tuple(
         _checked(CounterfactualOutcome(**one)) for one in found["counterfactuals"]
     )
+    content |= {name: _read_fit(content.get(name)) for name in _FITS}
     return _checked(ClaimOutcome(**content))
+
+
+def _read_fit(found: Mapping[str, Any] | None) -> Fit | None:
+    return None if found is None else _checked(Fit(**{name: _number(one) for name, one in found.items()}))
 
 
 def _read_row(found: Mapping[str, Any]) -> RowOutcome:
@@ -152,7 +184,7 @@ def _read_row(found: Mapping[str, Any]) -> RowOutcome:
 
 
 _KINDS: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
-_VERDICTS = get_args(Verdict)
+_CHOICES = {"verdict": get_args(Verdict), "compare": get_args(Compare)}
 
 
 def _checked(record: Any) -> Any:
@@ -160,7 +192,7 @@ def _checked(record: Any) -> Any:
     for field in fields(record):
         value, kinds = getattr(record, field.name), _KINDS.get(str(field.type), ())
         wrong = kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds))
-        if wrong or (field.name == "verdict" and value not in _VERDICTS):
+        if wrong or (field.name in _CHOICES and value not in _CHOICES[field.name]):
             raise ValueError(f"`{field.name}` is {value!r:.40}")
         if field.name in ("inputs", "label", "manifest") and not isinstance(value, Mapping):
             raise ValueError(f"`{field.name}` is {value!r:.40}")

@@ -15,7 +15,7 @@ def render(page: Page) -> str:
     """Print the summary, the verdict table, and what a reviewer has to look at."""
     lines = [f"# widelimit: {escaped(page.outcome.preset)} report", "", *map(escaped, page.summary), ""]
     lines += [
-        "| claim | paper | points | resolution | verdict | wrong theories rejected |",
+        "| claim | paper | points | within | verdict | wrong theories rejected |",
         "|---|---|---:|---:|---|---:|",
     ]
     for claim in page.claims:
@@ -25,21 +25,22 @@ def render(page: Page) -> str:
             _code(one.id),
             escaped(one.paper),
             str(one.points),
-            escaped(claim.figures["worst"]),
+            escaped(claim.figures["within"]),
             verdict,
             f"{claim.rejected}/{len(one.counterfactuals)}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     for claim in page.claims:
-        worst = [row for row in claim.rows if row.verdict != "agrees"][:5]
+        worst = [row for row in claim.rows if row.verdict in ("disagrees", "inconclusive")][:5]
         survivors = [one.name for one in claim.outcome.counterfactuals if not one.rejected]
-        if worst or survivors or claim.failures:
+        if worst or survivors or claim.failures or claim.remarks:
             lines += ["", f"## {escaped(claim.outcome.title)}", ""]
             lines += [
                 "- " + escaped(f"{r.verdict}: {r.inputs}: predicted {r.predicted}, measured {r.measured}")
                 for r in worst
             ]
             lines += [f"- survives: {escaped(name)}" for name in survivors]
+            lines += [f"- {escaped(sentence)}" for sentence in claim.remarks]
             lines += [f"- {escaped(sentence)}" for sentence in claim.failures]
     if page.warnings:
         lines += ["", *(f"Note: {escaped(warning)}" for warning in page.warnings)]

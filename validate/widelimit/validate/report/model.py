@@ -5,18 +5,25 @@ outcome + claims -> Page; the templates only arrange it.
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from widelimit.theory.errors import WidelimitError
-from widelimit.validate.harness.outcome import ClaimOutcome, CounterfactualOutcome, RowOutcome, RunOutcome
+from widelimit.validate.harness.outcome import (
+    ClaimOutcome,
+    CounterfactualOutcome,
+    RowOutcome,
+    RunOutcome,
+    Verdict,
+)
 from widelimit.validate.harness.text import LINE, PARAGRAPH, clean
-from widelimit.validate.report import labels, numbers, references
+from widelimit.validate.report import labels, numbers, references, remarks
 from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, colours_of, evidence, panels
 from widelimit.validate.report.gallery import GalleryFigure, gallery
@@ -61,7 +68,7 @@ class RowView:
     measured: str
     residual: str
     interval: str
-    resolution: str
+    within: str
     verdict: str
 
 
@@ -94,6 +101,7 @@ class ClaimView:
     derivation: DerivationView | None = None
     more_derivations: int = 0
     flagged: int = 0
+    remarks: tuple[str, ...] = ()  # a sentence each on what deserves a look
     observable: str = ""
     legend: tuple[tuple[str, str], ...] = ()  # wrong theories drawn as curves: name and colour
     failures: tuple[str, ...] = ()  # what of the section could not be made
@@ -173,10 +181,11 @@ def summary(outcome: RunOutcome) -> tuple[str, ...]:
         f"{numbers.count(sum(c.replicates for c in claims), 'simulation')} of finite systems{reach}: "
         f"{numbers.count(values, 'predicted number')}{taken} on {where}."
     )
-    tally = {name: sum(c.verdict == name for c in claims) for name in ("agrees", "disagrees", "inconclusive")}
+    tally = {name: sum(c.verdict == name for c in claims) for name in get_args(Verdict)}
     weak = sum(claim.too_weak for claim in claims)
     parts = [
         _number_of(tally["agrees"], "agrees", "agree") + " with simulation within the margin",
+        _number_of(tally["differs"], "differs measurably, but within it", "differ measurably, but within it"),
         _number_of(tally["disagrees"], "disagrees", "disagree"),
         _number_of(tally["inconclusive"], "is inconclusive", "are inconclusive"),
     ]
@@ -189,7 +198,7 @@ def summary(outcome: RunOutcome) -> tuple[str, ...]:
     )
     note = f", so that {numbers.count(weak, 'claim')} is too weak to mean anything" if weak == 1 else ""
     note = f", so that {weak} claims are too weak to mean anything" if weak > 1 else note
-    second = f"Of the claims, {parts[0]}, {parts[1]}, {parts[2]}; {last}{note}."
+    second = f"Of the claims, {', '.join(parts)}; {last}{note}."
     return first, second
 
 
@@ -209,7 +218,7 @@ def _definition(claim_id: str) -> Claim | None:
 
 def _bare(one: ClaimOutcome) -> ClaimView:
     """A section without numbers, where they could not be set."""
-    names = ("margin", "replicates", "time", "sizes", "exponent", "worst", "best", "worst_residual")
+    names = ("margin", "replicates", "time", "sizes", "exponent", "within", "worst_residual")
     wrong = tuple(CounterfactualView(other) for other in one.counterfactuals)
     return ClaimView(one, anchor(one.id), "", (), (), (), wrong, "", dict.fromkeys(names, ""), ())
 
@@ -237,7 +246,6 @@ def _claim(
     nothing: tuple[DerivationView | None, int] = (None, 0)
     derivation, more = failures.attempt(f"The derivation of {one.id}", make, nothing)
     drawn, proof = panels(one, claim, prefix, failures), evidence(one, prefix, failures)
-    resolved = {"worst": numbers.percent(one.resolution), "best": numbers.percent(one.best_resolution)}
     return ClaimView(
         outcome=one,
         anchor=anchor(one.id),
@@ -247,8 +255,8 @@ def _claim(
         rows=tuple(_row(row) for row in shown),
         counterfactuals=tuple(_counterfactual(one, wrong) for wrong in one.counterfactuals),
         command="",
-        figures=resolved
-        | {
+        figures={
+            "within": numbers.percent(one.within),
             "margin": numbers.percent(one.margin),
             "replicates": f"{one.replicates:,}".replace(",", " "),
             "time": numbers.duration(one.seconds),
@@ -263,6 +271,7 @@ def _claim(
         derivation=derivation,
         more_derivations=more,
         flagged=sum(row.flagged for row in one.rows),
+        remarks=remarks.of(one),
         observable=one.observable or (claim.observable if claim else ""),
         legend=_legend(one, claim),
     )
@@ -350,10 +359,19 @@ def _row(row: RowOutcome) -> RowView:
         predicted=numbers.number(row.predicted, 6),
         measured=numbers.measured(row.measured, row.standard_error),
         residual="exact" if exact else f"{row.residual:+.1f}".replace("-", "−"),
-        interval=f"{numbers.number(row.low)} … {numbers.number(row.high)}",
-        resolution=numbers.percent(row.resolution),
+        interval=interval(row),
+        within=numbers.percent(row.within),
         verdict=row.verdict,
     )
+
+
+def interval(row: RowOutcome) -> str:
+    """The interval as text; of a one-sided number, its one end."""
+    if math.isinf(row.high) and not math.isinf(row.low):
+        return f"≥ {numbers.number(row.low)}"
+    if math.isinf(row.low) and not math.isinf(row.high):
+        return f"≤ {numbers.number(row.high)}"
+    return f"{numbers.number(row.low)} … {numbers.number(row.high)}"
 
 
 def _counterfactual(one: ClaimOutcome, wrong: CounterfactualOutcome) -> CounterfactualView:

@@ -12,7 +12,7 @@ from widelimit.validate.report.svg import fragment, standalone
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = {"agrees": INK, "disagrees": VERMILLION, "inconclusive": ORANGE}
+_COLOURS = {"agrees": INK, "differs": BLUE, "disagrees": VERMILLION, "inconclusive": ORANGE}
 _WIDTH, _ROW, _DENSE_ROW, _MANY = 760, 34, 20, 20  # pixels; rows are dense from so many claims on
 _REACH = 100.0  # margins; what lies beyond is drawn at the edge
 

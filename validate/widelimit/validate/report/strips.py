@@ -38,7 +38,7 @@ def strip(claim: ClaimOutcome) -> str:
     axis = f'<path d="M{WIDTH / 2} 2V{HEIGHT - 2}" class="axis"/>'
     wrong = "".join(f"M{x - 2.5:g} {HEIGHT / 2 - 2.5:g}l5 5m-5 0l5-5" for x in crosses)
     seen = "".join(f'<circle cx="{x}" cy="{HEIGHT / 2:g}" r="2.4" class="{verdict}"/>' for x, verdict in dots)
-    alt = f"{len(claim.rows)} numbers, {sum(r.verdict == 'agrees' for r in claim.rows)} within the margin"
+    alt = f"{len(claim.rows)} numbers, {sum(r.verdict in ('agrees', 'differs') for r in claim.rows)} within the margin"
     return (
         f'<svg class="strip" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img"><title>{alt}</title>'
         f'{band}{axis}<path d="{wrong}" class="wrong"/>{seen}</svg>'

@@ -11,6 +11,7 @@ from widelimit.numerics.results import by_value
 from widelimit.validate.harness import faults
 from widelimit.validate.harness.running.cells import Cell, Done
 from widelimit.validate.harness.running.points import Point
+from widelimit.validate.harness.statistics import residuals
 from widelimit.validate.harness.statistics.limit import Estimate, extrapolate
 from widelimit.validate.harness.statistics.stages import two_stage
 
@@ -29,9 +30,27 @@ class Measured:
     @property
     def estimate(self) -> Estimate:
         """The limit of each row."""
-        claim, plan = self.point.claim, self.point.plan
-        pilot = plan.pilot if two_stage(plan.pilot, plan.most) else None
-        return extrapolate(self.samples, plan.sizes, claim.exponent, pilot=pilot, location=claim.location)
+        claim, sizes = self.point.claim, self.point.plan.sizes
+        return extrapolate(self.samples, sizes, claim.exponent, pilot=self._pilot, location=claim.location)
+
+    def overlap(self, rows: np.ndarray, *, curve: bool = False) -> float:
+        """How correlated some rows are (`residuals.overlap`): of their limits, or of what tests the finite-size law."""
+        claim, sizes = self.point.claim, self.point.plan.sizes
+        return residuals.overlap(
+            [samples[:, rows] for samples in self.samples],
+            sizes,
+            claim.exponent,
+            pilot=self._pilot,
+            location=claim.location,
+            curve=curve,
+            freedom=self.estimate.degrees_of_freedom[rows],
+        )
+
+    @property
+    def _pilot(self) -> int | None:
+        """The replicates that fixed how many there are, if the plan has two stages."""
+        plan = self.point.plan
+        return plan.pilot if two_stage(plan.pilot, plan.most) else None
 
 
 def measure(

@@ -12,8 +12,8 @@ from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.validate.harness import faults
 from widelimit.validate.harness.backend import Backend
-from widelimit.validate.harness.claim import Claim, Counterfactual, Inputs, Plan
-from widelimit.validate.harness.claim_checks import scalars
+from widelimit.validate.harness.claim import Claim, Compare, Counterfactual, Inputs, Plan
+from widelimit.validate.harness.claim_checks import comparison, scalars
 from widelimit.validate.harness.finding import Source
 from widelimit.validate.harness.running.cells import Cell
 from widelimit.validate.harness.seeds import FILE
@@ -37,6 +37,7 @@ class Point:
     scale: np.ndarray
     labels: tuple[Inputs, ...]
     wrong: tuple[np.ndarray | None, ...]
+    compare: tuple[Compare, ...]
     backend: Backend
     found: Source | Claim
     run_seed: int = 0
@@ -114,6 +115,7 @@ def point(
         scale,
         labels,
         wrong,
+        _compare(claim, inputs, len(labels), at),
         backend,
         found if found is not None else claim,
         run_seed,
@@ -150,6 +152,23 @@ def _labels(claim: Claim, inputs: Inputs, at: str) -> tuple[Inputs, ...]:
     except (TypeError, ArgumentError) as error:
         what = f"returned {type(found).__name__}" if isinstance(error, TypeError) else f"is wrong: {error}"
         raise faults.fault(claim, "rows", claim.rows, what, at) from error
+
+
+def _compare(claim: Claim, inputs: Inputs, rows: int, at: str) -> tuple[Compare, ...]:
+    """How each number is compared with its prediction."""
+    if not callable(claim.compare):
+        return (claim.compare,) * rows
+    found = faults.called(claim, "compare", claim.compare, inputs, at=at)
+    try:
+        for one in (said := tuple(found)):
+            comparison(one)
+    except (TypeError, ArgumentError) as error:
+        what = f"returned {type(found).__name__}" if isinstance(error, TypeError) else f"is wrong: {error}"
+        raise faults.fault(claim, "compare", claim.compare, what, at) from error
+    if len(said) != rows:
+        what = f"returned {len(said)} comparisons, but `rows` names {rows}"
+        raise faults.fault(claim, "compare", claim.compare, what, at)
+    return said
 
 
 def _numbers(

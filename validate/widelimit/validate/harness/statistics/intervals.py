@@ -1,32 +1,47 @@
-"""Verdicts: does the measured limit agree with the prediction, over a whole run of many rows?
+"""Verdicts: does the measured limit agree with the prediction, over a whole page of many rows?
 
-Two hypotheses are tested at each row, with d = measured - predicted, its standard error se, and the margin m:
+Two hypotheses are tested at each row. With x measured, its standard error se, the prediction y and the margin m, the
+distance d is how far x is off: ``abs(x - y)`` of a row that is compared as equal, ``y - x`` of one that is to be at
+least y, ``x - y`` of one that is to be at most y (negative where the statement holds with room to spare).
 
-- *difference*, d = 0 rejected: two-sided t-test. Over the run the rows form one family, held at `level` by
-  Benjamini and Hochberg's step-up (J. R. Statist. Soc. B 57, 1995). Where every theory of the run is true,
-  the probability of even one rejection, the run's false-alarm rate, is at most `level` (default 0.05).
-- *equivalence*, abs(d) >= m rejected: two one-sided t-tests (Schuirmann 1987). A second family, held at
-`level` the same
-  way: of the rows said to agree, the share that does not is at most `level` on average.
+- *difference*, the prediction rejected: a t-test, two-sided for rows compared as equal, one-sided for the others. The
+  rows of a page form one family, held at `level` by Benjamini and Hochberg's step-up (`stepup`). Where every theory is
+  true, the probability of even one rejection, the page's false-alarm rate, is at most `level` (default 0.05).
+- *equivalence*, ``d >= m`` rejected: two one-sided t-tests (Schuirmann 1987), or one, of non-inferiority, for one-sided
+  rows. A second family, held at `level` the same way: of the rows said to lie within the margin, the share that does
+  not is at most `level` on average.
 
-A row **agrees** if equivalence holds, **disagrees** if it differs and does not agree, else it is
-**inconclusive**. (A row can differ significantly by less than the margin: it agrees.) Benjamini and
-Hochberg's k-th rejection of M at level k level / M is the same thing as a confidence interval at that level
-that excludes the prediction, or lies inside the margin (Benjamini and Yekutieli, J. Am. Statist. Assoc.
-100, 2005). The interval shown is the one that decided: for `agrees` that of the one-sided tests, for
-`disagrees` that of the two-sided test, for `inconclusive` the wider of them.
+Four verdicts:
+
+                              prediction not rejected   prediction rejected
+    within the margin         agrees                    differs
+    not shown to lie within   inconclusive              disagrees
+
+A row whose replicates are all the same has no standard error to measure a deviation by: only its margin counts, and it
+agrees or disagrees.
+
+*The interval* is that of the difference test, at the level that multiplicity leaves: a row differs or disagrees where
+it excludes the prediction, and nowhere else. (Benjamini and Hochberg's k-th rejection of M at level k level / M is the
+same thing as a confidence interval at that level that excludes the prediction: Benjamini and Yekutieli, J. Am. Statist.
+Assoc. 100, 2005.) Of a one-sided row it has one end: the bound that excludes the prediction where one does, else the
+bound that `equivalence` goes by.
+
+*Within* is the smallest margin at which a row would pass the test of equivalence, the rest of the page as it is:
+``d + t se``, at the level that the step-up leaves to this row (`stepup.allowed`). So a row agrees or differs where
+`within` is at most its margin, and nowhere else.
 
 The rows of a point come from the same networks and are correlated; the step-up holds its level under
 positive dependence (Benjamini and Yekutieli, Ann. Statist. 29, 2001), and the tests simulate correlated
 rows.
 
-*Resolution.* With half widths h_d of the difference interval and h_e of the equivalence interval, a row is
-rejected where ``abs(d) > max(h_d, m - h_e)``. A theory that is wrong by ``max(h_d, m - h_e) + t_0.95 se``
+*Resolution.* With half widths h_d of the difference interval and h_e of the equivalence interval, a row disagrees
+where ``d > max(h_d, m - h_e)``. A theory that is wrong by ``max(h_d, m - h_e) + t_0.95 se``
 is therefore rejected with probability 95 %: that is the row's resolution.
 
 *Counterfactuals.* The question is whether this run would have rejected the wrong theory, had it been the
 one under test. So the claim's rows are judged again with the wrong predictions, the rest of the run as it
-is: same data, same margins, same families, same levels.
+is: same data, same margins, same families, same levels. Rejected is what disagrees: a wrong theory that only differs,
+inside the margin, is not.
 
 *The finite-size law* forms a third family: rows whose lack of fit is significant at `level` over the run are
 flagged, and the distance to the limit of a fit with the next order is added to their intervals.
@@ -37,53 +52,81 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.harness.outcome import Verdict
+from widelimit.validate.harness.statistics import stepup
 from widelimit.validate.harness.statistics.limit import Estimate, quantile, tail, two_sided
 from widelimit.validate.harness.statistics.stages import replicates_to_decide
 
 LEVEL = 0.05
 POWER = 0.95
+# Quoted by the command line, the README and the page.
+LEVEL_MEANS = (
+    "at most this share of the findings on a page, over all its numbers, is expected to be false (Benjamini and "
+    "Hochberg); where every theory is true, it bounds the probability of any false alarm"
+)
+EQUAL, AT_LEAST, AT_MOST = 0, 1, -1  # sides
 
 
 @by_value
 @dataclass(frozen=True)
 class Judgement:
-    """Verdicts of rows, as arrays with the run's rows along the last axis.
+    """Verdicts of rows, as arrays with the page's rows along the last axis.
 
-    `agrees` and `disagrees` are never both set. `resolution` is absolute. `needed` is NaN except where more
-    replicates would decide an inconclusive row.
+    `equivalent`: within the margin. `different`: the prediction rejected. `within` and `resolution` are absolute.
+    `low` and `high` are the ends of the interval of the difference test, one of them infinite for one-sided rows.
+    `needed` is NaN except where more replicates would decide an inconclusive row.
     """
 
     p_equivalence: np.ndarray
     p_difference: np.ndarray
-    agrees: np.ndarray
-    disagrees: np.ndarray
+    equivalent: np.ndarray
+    different: np.ndarray
     low: np.ndarray
     high: np.ndarray
     confidence: np.ndarray
+    within: np.ndarray
     resolution: np.ndarray
     needed: np.ndarray
     flagged: np.ndarray
     systematic: np.ndarray
 
+    @property
+    def agrees(self) -> np.ndarray:
+        """Within the margin, and not measurably off."""
+        return self.equivalent & ~self.different
+
+    @property
+    def differs(self) -> np.ndarray:
+        """Within the margin, but measurably off."""
+        return self.equivalent & self.different
+
+    @property
+    def disagrees(self) -> np.ndarray:
+        """Measurably off, and not shown to lie within the margin."""
+        return self.different & ~self.equivalent
+
     def verdict(self, row: int) -> Verdict:
-        """The verdict on one row of a single run."""
-        return "agrees" if self.agrees[row] else "disagrees" if self.disagrees[row] else "inconclusive"
+        """The verdict on one row of a single page."""
+        if self.equivalent[row]:
+            return "differs" if self.different[row] else "agrees"
+        return "disagrees" if self.different[row] else "inconclusive"
 
 
 @by_value
 @dataclass(frozen=True)
-class _Decision:
+class _Tests:
+    """Both tests of all rows, and what multiplicity leaves to each of them."""
+
+    distance: np.ndarray
     p_equivalence: np.ndarray
     p_difference: np.ndarray
-    agrees: np.ndarray
-    disagrees: np.ndarray
-    level_equivalence: np.ndarray  # what multiplicity leaves of the level: of each one-sided test
-    level_difference: np.ndarray  # and of the two-sided test
+    equivalent: np.ndarray
+    different: np.ndarray
+    level_equivalence: np.ndarray  # of each one-sided test
+    level_difference: np.ndarray  # of the whole test, two-sided or one-sided
 
 
 def check_level(level: float) -> float:
@@ -93,47 +136,79 @@ def check_level(level: float) -> float:
     return float(level)
 
 
-def judge(estimate: Estimate, predicted: np.ndarray, margin: np.ndarray, level: float = LEVEL) -> Judgement:
-    """Judge all rows of a run together (last axis: rows; axes before it: independent runs).
+def judge(
+    estimate: Estimate,
+    predicted: np.ndarray,
+    margin: np.ndarray,
+    level: float = LEVEL,
+    side: np.ndarray | int = EQUAL,
+) -> Judgement:
+    """Judge all rows of a page together (last axis: rows; axes before it: independent runs).
+
+    `side` is 0 for rows that are compared as equal, 1 for those that are to be at least what is predicted, -1 for at
+    most.
 
     >>> one = np.ones(1)
     >>> estimate = Estimate(1.001 * one, 0.001 * one, 20 * one, one, one, one, 0 * one, 8 * one, one, one)
-    >>> judge(estimate, one, 0.02 * one).verdict(0), judge(estimate, 1.1 * one, 0.02 * one).verdict(0)
-    ('agrees', 'disagrees')
+    >>> [judge(estimate, y * one, 0.02 * one).verdict(0) for y in (1.0, 1.01, 1.1)]
+    ['agrees', 'differs', 'disagrees']
+    >>> [judge(estimate, y * one, 0.02 * one, side=1).verdict(0) for y in (0.5, 1.1)]
+    ['agrees', 'disagrees']
     """
     check_level(level)
     flagged, systematic = _misfits(estimate, level)
-    decision = _decide(estimate, systematic, predicted, margin, level)
+    tests = _tests(estimate, systematic, predicted, margin, level, side)
     error, freedom = estimate.standard_error, estimate.degrees_of_freedom
-    distance = np.abs(estimate.limit - predicted)
-    half_equivalence = quantile(decision.level_equivalence, freedom) * error + systematic
-    half_difference = quantile(decision.level_difference / 2, freedom) * error + systematic
-    wide = half_difference >= half_equivalence
-    shows_difference = np.where(decision.agrees, False, decision.disagrees | wide)
-    half = np.where(shows_difference, half_difference, half_equivalence)
-    missed = np.where(shows_difference, decision.level_difference, 2 * decision.level_equivalence)
+    tails = np.where(
+        np.equal(side, EQUAL), 0.5, 1.0
+    )  # of the difference test: the share of a level in one tail
+    half_equivalence = quantile(tests.level_equivalence, freedom) * error + systematic
+    half_difference = quantile(tests.level_difference * tails, freedom) * error + systematic
+    low, high, missed = _interval(estimate.limit, half_difference, half_equivalence, tests, side)
     needed = replicates_to_decide(
         estimate.replicates,
         error,
         freedom,
-        margin - distance - systematic,
-        decision.level_equivalence,
-        distance - systematic,
-        decision.level_difference,
+        margin - tests.distance - systematic,
+        tests.level_equivalence,
+        tests.distance - systematic,
+        tests.level_difference * tails,
     )
+    alone = stepup.allowed(tests.p_equivalence, level)
     return Judgement(
-        decision.p_equivalence,
-        decision.p_difference,
-        decision.agrees,
-        decision.disagrees,
-        estimate.limit - half,
-        estimate.limit + half,
+        tests.p_equivalence,
+        tests.p_difference,
+        tests.equivalent,
+        tests.different,
+        low,
+        high,
         1 - missed,
+        within(tests.distance, systematic, error, freedom, alone),
         np.maximum(half_difference, margin - half_equivalence) + quantile(1 - POWER, freedom) * error,
-        np.where(decision.agrees | decision.disagrees, np.nan, needed),
+        np.where(tests.equivalent | tests.different, np.nan, needed),
         flagged,
         systematic,
     )
+
+
+def within(
+    distance: np.ndarray,
+    systematic: np.ndarray,
+    error: np.ndarray,
+    freedom: np.ndarray,
+    allowed: np.ndarray | float,
+) -> np.ndarray:
+    """The margin at which the p-value of equivalence is what is `allowed`; 0 where no margin at all would do."""
+    return np.maximum(distance + systematic + quantile(allowed, freedom) * error, 0.0)
+
+
+def off(limit: np.ndarray, predicted: np.ndarray, side: np.ndarray | int) -> np.ndarray:
+    """How far a measured number is off, by the side on which it may lie.
+
+    >>> [float(off(np.array(9.0), np.array(10.0), side)) for side in (EQUAL, AT_LEAST, AT_MOST)]
+    [1.0, 1.0, -1.0]
+    """
+    return np.where(np.equal(side, EQUAL), np.abs(limit - predicted), side * (predicted - limit))
 
 
 def rejects(
@@ -143,39 +218,67 @@ def rejects(
     wrong: np.ndarray,
     replaced: np.ndarray,
     level: float = LEVEL,
+    side: np.ndarray | int = EQUAL,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Judge the run again with the predictions `wrong` at the rows `replaced`: (rejected there, p-values).
+    """Judge the page again with the predictions `wrong` at the rows `replaced`: (rejected there, p-values).
 
-    `replaced` is a mask over the rows; `rejected` is False outside it.
+    `replaced` is a mask over the rows; `rejected` is False outside it. A wrong theory says what the number is: its rows
+    are compared as equal, also those of a one-sided claim.
     """
     _, systematic = _misfits(estimate, level)
-    decision = _decide(estimate, systematic, np.where(replaced, wrong, predicted), margin, level)
-    return decision.disagrees & replaced, decision.p_difference
+    side = np.where(replaced, EQUAL, side)
+    tests = _tests(estimate, systematic, np.where(replaced, wrong, predicted), margin, level, side)
+    return tests.different & ~tests.equivalent & replaced, tests.p_difference
 
 
 def _misfits(estimate: Estimate, level: float) -> tuple[np.ndarray, np.ndarray]:
-    flagged = _rejected(estimate.lack_of_fit, level)
+    flagged = stepup.rejected(estimate.lack_of_fit, level)
     return flagged, np.where(flagged, estimate.shift, 0.0)
 
 
-def _decide(
-    estimate: Estimate, systematic: np.ndarray, predicted: np.ndarray, margin: np.ndarray, level: float
-) -> _Decision:
+def _tests(
+    estimate: Estimate,
+    systematic: np.ndarray,
+    predicted: np.ndarray,
+    margin: np.ndarray,
+    level: float,
+    side: np.ndarray | int,
+) -> _Tests:
     error, freedom = estimate.standard_error, estimate.degrees_of_freedom
-    distance = np.abs(estimate.limit - predicted)
+    distance = off(estimate.limit, predicted, side)
     p_equivalence = tail(margin - distance - systematic, error, freedom)
-    p_difference = two_sided(np.maximum(distance - systematic, 0.0), error, freedom)
-    agrees, differs = _rejected(p_equivalence, level), _rejected(p_difference, level)
-    return _Decision(
+    p_difference = np.where(
+        np.equal(side, EQUAL),
+        two_sided(np.maximum(distance - systematic, 0.0), error, freedom),
+        tail(distance - systematic, error, freedom),
+    )
+    # without noise there is nothing but the margin to tell a deviation from rounding
+    p_difference = np.where((error <= 0) & (p_equivalence == 0), 1.0, p_difference)
+    equivalent, different = stepup.rejected(p_equivalence, level), stepup.rejected(p_difference, level)
+    return _Tests(
+        distance,
         p_equivalence,
         p_difference,
-        agrees,
-        differs & ~agrees,
-        level * np.maximum(agrees.sum(-1, keepdims=True), 1) / agrees.shape[-1],
-        level * np.maximum(differs.sum(-1, keepdims=True), 1) / differs.shape[-1],
+        equivalent,
+        different,
+        stepup.spent(equivalent, level),
+        stepup.spent(different, level),
     )
 
 
-def _rejected(p: np.ndarray, level: float) -> np.ndarray:
-    """Benjamini and Hochberg's step-up along the last axis."""
-    return false_discovery_control(p, axis=-1, method="bh") <= level
+def _interval(
+    limit: np.ndarray,
+    half_difference: np.ndarray,
+    half_equivalence: np.ndarray,
+    tests: _Tests,
+    side: np.ndarray | int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both ends of the interval, and the probability with which it misses."""
+    equal = np.equal(side, EQUAL)
+    bounded = equal | tests.different  # by the difference test
+    # a number that is to be at least y: "at most this" speaks against the claim, "at least this" for it
+    above = equal | np.where(tests.different, np.equal(side, AT_LEAST), np.equal(side, AT_MOST))
+    below = equal | np.where(tests.different, np.equal(side, AT_MOST), np.equal(side, AT_LEAST))
+    half = np.where(bounded, half_difference, half_equivalence)
+    missed = np.where(bounded, tests.level_difference, tests.level_equivalence)
+    return np.where(below, limit - half, -np.inf), np.where(above, limit + half, np.inf), missed

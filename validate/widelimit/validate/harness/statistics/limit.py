@@ -87,7 +87,39 @@ def extrapolate(
         zero, one = np.zeros_like(means[0]), np.ones_like(means[0])
         return Estimate(means[0], errors[0], freedom[0], zero, zero, one, zero, replicates, means, errors)
 
-    column = (-1,) + (1,) * (means.ndim - 1)
+    fit = fitted(samples, sizes, exponent, pilot)
+    limit, error, limit_freedom = _combine(fit.for_limit, means, variances, freedom, fit.laws)
+    slope, slope_error, _ = _combine(fit.for_slope, means, variances, freedom, fit.laws)
+    lack, shift = np.ones_like(limit), np.zeros_like(limit)
+    if fit.for_curve is not None:
+        curve, curve_error, curve_freedom = _combine(fit.for_curve, means, variances, freedom, fit.laws)
+        curve = np.where(np.abs(curve * fit.beyond).max(0) <= ROUNDING * np.abs(means).max(0), 0.0, curve)
+        lack = two_sided(curve, curve_error, curve_freedom)
+        shift = np.abs(curve * fit.constant)
+    return Estimate(limit, error, limit_freedom, slope, slope_error, lack, shift, replicates, means, errors)
+
+
+@by_value
+@dataclass(frozen=True)
+class Fitted:
+    """The linear combinations of size means that are the limit, the slope and the coefficient of the next order.
+
+    All have the sizes in front. The next order is ``beyond``, the part of N^-2gamma that the law cannot follow, and
+    would move the limit by ``constant`` times its coefficient; None with fewer than three sizes. `laws`: how variances
+    of size means may fall.
+    """
+
+    for_limit: np.ndarray
+    for_slope: np.ndarray
+    for_curve: np.ndarray | None
+    beyond: np.ndarray
+    constant: np.ndarray
+    laws: Sequence[np.ndarray]
+
+
+def fitted(samples: Sequence[np.ndarray], sizes: Sequence[int], exponent: float, pilot: int | None) -> Fitted:
+    """Weighted least squares of ``limit + slope N^-exponent`` at two sizes or more."""
+    column = (-1,) + (1,) * (np.ndim(samples[0]) - 1)
     z = (np.asarray(sizes, dtype=float) ** -exponent).reshape(column)
     counts = np.array([len(one) for one in samples], dtype=float).reshape(column)
     laws = [law / counts for law in _variance_laws(samples, sizes, pilot)]
@@ -96,18 +128,10 @@ def extrapolate(
     center = (weights * z).sum(0)
     for_slope = weights * (z - center) / (weights * (z - center) ** 2).sum(0)
     for_limit = weights - center * for_slope
-    limit, error, limit_freedom = _combine(for_limit, means, variances, freedom, laws)
-    slope, slope_error, _ = _combine(for_slope, means, variances, freedom, laws)
-    lack, shift = np.ones_like(limit), np.zeros_like(limit)
-    if len(samples) > 2:
-        constant = (for_limit * z**2).sum(0)
-        beyond = z**2 - constant - (for_slope * z**2).sum(0) * z  # the part of z^2 that the law cannot follow
-        for_beyond = weights * beyond / (weights * beyond**2).sum(0)
-        curve, curve_error, curve_freedom = _combine(for_beyond, means, variances, freedom, laws)
-        curve = np.where(np.abs(curve * beyond).max(0) <= ROUNDING * np.abs(means).max(0), 0.0, curve)
-        lack = two_sided(curve, curve_error, curve_freedom)
-        shift = np.abs(curve * constant)
-    return Estimate(limit, error, limit_freedom, slope, slope_error, lack, shift, replicates, means, errors)
+    constant = (for_limit * z**2).sum(0)
+    beyond = z**2 - constant - (for_slope * z**2).sum(0) * z
+    for_curve = weights * beyond / (weights * beyond**2).sum(0) if len(samples) > 2 else None
+    return Fitted(for_limit, for_slope, for_curve, beyond, constant, laws)
 
 
 def tail(difference: np.ndarray, error: np.ndarray, freedom: np.ndarray) -> np.ndarray:

@@ -74,15 +74,16 @@ def replicates_to_decide(
     none would.
 
     Agreement needs an interval narrower than `gap_agree` (distance to the margin's edge), difference one
-    narrower than `gap_differ` (distance to the prediction); whichever comes first.
+    narrower than `gap_differ` (distance to the prediction); whichever comes first. Levels are those of one tail.
     """
 
     def solve(gap: np.ndarray, level: np.ndarray) -> np.ndarray:
-        safe = np.where(gap > 0, gap, 1.0)
+        wide = gap > 1e-6 * error  # below that it would take 10^12 times as many
+        safe = np.where(wide, gap, 1.0)
         factor = np.ones_like(error)
         for _ in range(30):
             factor = np.maximum(1.0, (quantile(level, freedom * factor) * error / safe) ** 2)
-        return np.where((gap > 0) & (error > 0), np.ceil(replicates * factor), np.inf)
+        return np.where(wide & (error > 0), np.ceil(replicates * factor), np.inf)
 
-    needed = np.minimum(solve(gap_agree, level_agree), solve(gap_differ, level_differ / 2))
+    needed = np.minimum(solve(gap_agree, level_agree), solve(gap_differ, level_differ))
     return np.where(np.isfinite(needed), needed, np.nan)
