@@ -1,7 +1,9 @@
 """Kernels and phases of networks made of layers (`theory.architecture`).
 
 propagation   `kernels`: NNGP and tangent kernel of an architecture on given inputs
-rules     what each kind of layer does with them
+rules     the registry: one rule a kind of layer; they stand in
+units, positions, normalising    layers of single units, sums over positions, normalisations
+compiled  the formulas of theory, which rules are made of
 state     what travels between layers
 phase     `stack_phase`: chi_1, depth scale and phase of the hidden stack
 """

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from widelimit.numerics import meanfield
+from widelimit.numerics.architecture.compiled import dropped
 from widelimit.numerics.architecture.state import numeric
 from widelimit.numerics.kernel.maps import moments
-from widelimit.numerics.kernel.recursion import next_kernel
+from widelimit.numerics.kernel.recursion import next_kernel, pulled
 from widelimit.numerics.results import by_value
 from widelimit.theory import architecture as theory
 from widelimit.theory.calculus.activation import Activation
@@ -77,7 +78,7 @@ def phase(architecture: theory.Architecture, tolerance: float = meanfield.CRITIC
         read = [(hidden[k - 1], float(np.clip(q[k - 1], _LEAST, _LARGEST))) for k in range(len(hidden))]
         chi = np.array(
             [
-                one.sw2 * moments(below.activation, v).p / below.keep
+                pulled(dropped(moments(below.activation, v).p, below.keep), one.sw2)
                 for one, (below, v) in zip(hidden, read, strict=True)
             ]
         )
@@ -128,7 +129,7 @@ def _around(hidden: list[_Hidden]) -> np.ndarray:
         q = []
         for layer in hidden:
             q.append(float(next_kernel(v, layer.sw2, layer.sb2)))
-            v = moments(layer.activation, min(q[-1], _LARGEST)).v / layer.keep
+            v = dropped(moments(layer.activation, min(q[-1], _LARGEST)).v, layer.keep)
         return v, np.array(q)
 
     v = 1.0

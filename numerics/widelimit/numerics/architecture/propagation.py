@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.architecture import normalising, positions, units
 from widelimit.numerics.architecture.rules import apply_all, settled
 from widelimit.numerics.architecture.state import State, numeric, start
 from widelimit.numerics.kernel import Kernels
@@ -22,6 +23,8 @@ from widelimit.theory import architecture as theory
 from widelimit.theory.errors import ArgumentError, DomainError
 
 __all__ = ["State", "kernels"]
+
+RULES_OF = (units, positions, normalising)  # each registers its kinds of layers
 
 
 def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kernels:
@@ -38,12 +41,22 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
     >>> nngp, ntk = kernels(mlp("relu", sigma_w=2**0.5, depth=1), [[1.0, 0.0], [0.0, 1.0]])
     >>> ntk.round(6).tolist()
     [[2.0, 0.31831], [0.31831, 2.0]]
+
+    What ``theory.architecture.recursion`` writes is what is computed: two layers of weights and a shortcut.
+
+    >>> from widelimit.theory.architecture import Architecture, Dense, Residual, recursion
+    >>> linear = Architecture((Dense(2.0), Residual((Dense(3.0),))))
+    >>> written = {}
+    >>> for rule in recursion(linear):
+    ...     written[rule.nngp.lhs] = rule.nngp.rhs.subs(written)
+    >>> print(rule.nngp.lhs, written[rule.nngp.lhs], kernels(linear, [[0.5]]).nngp)
+    K_3(a, b) 40*K_0(a, b) [[10.]]
     """
     architecture = numeric(architecture)
-    if x2 is not None and any(isinstance(layer, theory.GlobalAveragePool) for layer in architecture.walk()):
+    if x2 is not None and any(layer.averages_positions for layer in architecture.walk()):
         return _slice_of_all(architecture, x1, x2)  # variances behind pooling need each set's own kernel
     state = start(architecture, x1, x2)
-    state = settled(apply_all(architecture.layers, state, ()))
+    state = settled(apply_all(architecture.layers, state))
     if state.positions:
         raise DomainError(
             f"The network ends with positions {state.positions}: add Flatten or GlobalAveragePool and a dense layer."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ def numeric(architecture: theory.Architecture) -> theory.Architecture:
 def _numeric(layer: theory.Layer) -> theory.Layer:
     if isinstance(layer, theory.Residual):
         return theory.Residual(tuple(_numeric(inner) for inner in layer.branch))
-    names = [name for name in ("sigma_w", "sigma_v", "sigma_b", "keep") if hasattr(layer, name)]
+    names = [one.name for one in fields(layer) if one.type == "float"]  # as the source has it
     numbers: Any = {n: arguments.single(n, arguments.finite(n, getattr(layer, n))) for n in names}
     return replace(layer, **numbers) if numbers else layer
 
@@ -63,7 +63,7 @@ def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
     symmetric = x2 is None
     a = _moderate("x1", x1)
     b = a if symmetric else _moderate("x2", x2)
-    if isinstance(first, theory.Recurrent):
+    if first.reads_sequences:
         _dimensions("x1", a, 3, "(n, time, features)")
         _dimensions("x2", b, 3, "(n, time, features)")
         if a.shape[1] != b.shape[1]:
@@ -73,11 +73,8 @@ def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
         _same_width(a.shape[2], b.shape[2])
         a, b = a.transpose(0, 2, 1), b.transpose(0, 2, 1)  # time takes the place of positions
     else:
-        convolution = next(
-            (layer for layer in architecture.walk() if isinstance(layer, theory.Convolution)), None
-        )
-        spatial = 0 if convolution is None else convolution.dimensions
-        if isinstance(first, theory.Flatten) and convolution is None:
+        spatial = next((layer.dimensions for layer in architecture.walk() if layer.dimensions), 0)
+        if isinstance(first, theory.Flatten) and not spatial:
             a, b = (z.reshape(len(z), -1) if z.ndim > 2 and len(z) else z for z in (a, b))
         shape = ("(n, features)", "(n, channels, length)", "(n, channels, height, width)")[spatial]
         _dimensions("x1", a, 2 + spatial, shape)
@@ -87,7 +84,7 @@ def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
             raise ArgumentError(
                 "x2", f"must have the positions of `x1`, {a.shape[2:]}", but=f"has {b.shape[2:]}"
             )
-    positions = () if isinstance(first, theory.Recurrent) else a.shape[2:]
+    positions = () if first.reads_sequences else a.shape[2:]
     channels, count = a.shape[1], math.prod(a.shape[2:])
     a, b = a.reshape(len(a), channels, count), b.reshape(len(b), channels, count)
     full = bool(positions) and architecture.pools
