@@ -34,7 +34,7 @@ def _layer_norm(layer: theory.LayerNorm, s: State, place: Place) -> State:
     >>> net = theory.Architecture((theory.Convolution(1), act, norm))
     >>> behind = rules.apply_all(net.layers, state.start(net, [[[1.0, 2.0]]], None))
     >>> behind.m1.round(6).tolist()
-    [[-0.171573, 0.171573]]
+    [[-0.211213, 0.211213]]
     """
     one, two = (_statistics(q, m, place) for q, m in ((s.q1, s.m1), (s.q2, s.m2)))
     rows, columns = ([_laid_out(part, s) for part in side] for side in (one, two))

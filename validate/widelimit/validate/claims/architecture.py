@@ -13,6 +13,7 @@ from widelimit.validate.simulate import architecture as simulate
 
 if TYPE_CHECKING:
     from widelimit.numerics.kernel import Kernels
+    from widelimit.theory.calculus.derivation import Derivation
 
 
 def _kernels(network: str, architecture: arch.Architecture | None = None) -> Kernels:
@@ -44,6 +45,11 @@ def _plans(quick: list[str], further: list[str], sizes: tuple[int, ...]) -> dict
     return presets(points, larger, pilot=(16, 32, 32), most=(256, 384, 512), block=(32, 32, 32))
 
 
+def _rules(network: str) -> Derivation:
+    """Rules of the layers between weights and activations; the networks' activations are tanh, or ReLU in images."""
+    return arch.derive("relu" if network == "image" or "residual" in network else "tanh")
+
+
 _KERNELS: dict[str, Any] = {
     "solver": _kernels,
     "rows": {
@@ -54,7 +60,7 @@ _KERNELS: dict[str, Any] = {
     "over": {"pair": ("1-1", "1-2", "2-2")},
     "simulate": simulate.both_kernels,
     "scale": _largest_of_each,
-    "derivation": None,
+    "derivation": _rules,
     "observable": "last layer's covariance and product of gradients of torch modules",
 }
 CONV = declare(
