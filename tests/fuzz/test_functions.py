@@ -70,7 +70,7 @@ def note(finding):
 
 def search(name, function, values, judge):
     """Try a function; return all that is wrong, each with the first arguments at which it is."""
-    found = {}
+    found, calls = {}, 0
 
     @seed(random.randrange(2**63) if LONG else zlib.crc32(name.encode()))  # other values for each function
     @settings(
@@ -82,6 +82,8 @@ def search(name, function, values, judge):
     )
     @given(values.arguments(function))
     def tried(arguments):
+        nonlocal calls
+        calls += 1
         what = judge.wrong(function, arguments)
         if what is None or (HEED and any(name.startswith(one) and part in what for one, part, _ in KNOWN)):
             return
@@ -90,6 +92,8 @@ def search(name, function, values, judge):
             note(found[what])
 
     tried()
+    if LONG:
+        note(f"tried {name} {calls} times, found {len(found)}")
     return list(found.values())
 
 

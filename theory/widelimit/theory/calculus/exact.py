@@ -16,7 +16,7 @@ from numbers import Integral, Rational, Real
 from typing import Any, Literal, TypeVar
 
 import mpmath
-from sympy import Expr, Float, I, Integer, Symbol, nan, oo, zoo
+from sympy import Expr, Float, I, Integer, Piecewise, Symbol, nan, oo, zoo
 from sympy import Rational as Ratio
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
@@ -25,6 +25,7 @@ from widelimit.theory.calculus import sampling
 from widelimit.theory.errors import ArgumentError
 
 LARGEST = 1024  # bits: from 2**1024 on a number is infinity as a float
+SPAN = mpmath.mpf(10) ** 30
 F = TypeVar("F", bound=Callable[..., Any])
 _TEXT = "Text is not evaluated."
 
@@ -53,6 +54,7 @@ def number(
     if found is nan or found.has(nan):
         raise ArgumentError(name, "must be a number", but="is NaN", help=help)
     if found.free_symbols or found.has(AppliedUndef):
+        _complete(name, found)
         if not symbols or found.has(AppliedUndef):
             raise ArgumentError(name, must, value, help)
         if found.has(zoo):
@@ -81,6 +83,28 @@ def positive(name: str, value: object, help: str = "", *, symbols: bool = False)
     if found.is_positive is False if found.free_symbols else size(found) <= 0:
         raise ArgumentError(name, "must be positive", value, help)
     return found
+
+
+def scaled(name: str, value: object, *, symbols: bool = False) -> Expr:
+    """Return `positive` of a value within `SPAN` of 1: transforms hold its powers, which have to be numbers, too.
+
+    >>> scaled("radius", 1e-290)
+    Traceback (most recent call last):
+    ...
+    widelimit.theory.errors.ArgumentError: Argument `radius` must lie between 1e-30 and 1e30, but is 1e-290. Choose ...
+    """
+    found = positive(name, value, symbols=symbols)
+    if not found.free_symbols:
+        between(name, found, value)
+    return found
+
+
+def between(name: str, found: Expr, value: object) -> None:
+    """Refuse the size of a number that is not zero where it is not within `SPAN` of 1."""
+    if not 1 / SPAN <= abs(size(found)) <= SPAN:
+        raise ArgumentError(
+            name, "must lie between 1e-30 and 1e30", value, "Choose units in which it is near 1."
+        )
 
 
 def non_negative(name: str, value: object, help: str = "", *, symbols: bool = False) -> Expr:
@@ -129,6 +153,7 @@ def expression(name: str, value: object, variables: Iterable[Symbol] | None = No
         raise ArgumentError(name, "must be a SymPy expression", value, _with_text(value, help))
     if found.has(nan, zoo):
         raise ArgumentError(name, "must be finite", value, help)
+    _complete(name, found)
     if variables is not None and found.has(AppliedUndef):
         raise ArgumentError(name, "must be made of functions that SymPy defines", value, help)
     known = {symbol.name: symbol for symbol in variables or ()}
@@ -245,6 +270,17 @@ def pairs(
         left, right = (number(name, v, help, symbols=True, infinite=infinite) for v in pair)
         found.append((left, right))
     return found
+
+
+def _complete(name: str, found: Expr) -> None:
+    """Refuse cases that leave a gap, in which SymPy has NaN."""
+    if any(cases.args[-1][1] != True for cases in found.atoms(Piecewise)):  # noqa: E712 - SymPy's own truth
+        raise ArgumentError(
+            name,
+            "must be defined everywhere",
+            but="holds cases that leave a gap",
+            help="Add a case `(..., True)`.",
+        )
 
 
 def too_large(value: Expr) -> bool:

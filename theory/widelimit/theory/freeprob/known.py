@@ -15,6 +15,8 @@ from widelimit.theory.errors import ArgumentError
 from widelimit.theory.freeprob.atoms import stretched
 from widelimit.theory.freeprob.law import Law, g, m, z
 
+MOST = 100  # factors of a product
+
 
 def point_mass(location: Expr | float = 1) -> Law:
     """All mass at one point.
@@ -71,7 +73,7 @@ def semicircle(variance: Expr | float = 1) -> Law:
     >>> semicircle().moments(6)
     (0, 1, 0, 2, 0, 5)
     """
-    v = exact.positive("variance", variance, symbols=True)
+    v = exact.scaled("variance", variance, symbols=True)
     return Law.of(R=v * g, name=f"semicircle({v})", atoms=[], support=[(-2 * sqrt(v), 2 * sqrt(v))])
 
 
@@ -81,7 +83,7 @@ def marchenko_pastur(ratio: Expr | float = 1, scale: Expr | float = 1) -> Law:
     >>> marchenko_pastur(2).find_atoms()
     (Atom(location=0, mass=1/2),)
     """
-    c, v = exact.positive("ratio", ratio, symbols=True), exact.positive("scale", scale, symbols=True)
+    c, v = exact.scaled("ratio", ratio, symbols=True), exact.scaled("scale", scale, symbols=True)
     zero = Max(0, 1 - 1 / c)
     return Law.of(
         S=1 / (v * (1 + c * m)),
@@ -97,9 +99,11 @@ def free_poisson(rate: Expr | float, jump: Expr | float = 1) -> Law:
     >>> free_poisson(2, 3).cumulants(3)
     (6, 18, 54)
     """
-    r, j = exact.positive("rate", rate, symbols=True), exact.number("jump", jump, symbols=True)
+    r, j = exact.scaled("rate", rate, symbols=True), exact.number("jump", jump, symbols=True)
     if j.is_zero:
         raise ArgumentError("jump", "must not be zero", jump)
+    if not j.free_symbols:
+        exact.between("jump", j, jump)
     zero = Max(0, 1 - r)
     return Law.of(
         R=r * j / (1 - j * g),
@@ -115,13 +119,13 @@ def arcsine(radius: Expr | float = 2) -> Law:
     >>> arcsine().moments(6)
     (0, 2, 0, 6, 0, 20)
     """
-    r = exact.positive("radius", radius, symbols=True)
+    r = exact.scaled("radius", radius, symbols=True)
     return Law.of(G=1 / (sqrt(z - r) * sqrt(z + r)), name=f"arcsine({r})", atoms=[], support=[(-r, r)])
 
 
 def haar_orthogonal(sigma: Expr | float = 1) -> Law:
     """W W^T for W = sigma O, O Haar orthogonal: all mass at sigma^2."""
-    return point_mass(exact.positive("sigma", sigma, symbols=True) ** 2)
+    return point_mass(exact.scaled("sigma", sigma, symbols=True) ** 2)
 
 
 def fuss_catalan(factors: Expr | int) -> Law:
@@ -131,6 +135,8 @@ def fuss_catalan(factors: Expr | int) -> Law:
     (1, 3, 12, 55)
     """
     n = exact.at_least("factors", factors, 1, symbols=True)
+    if not n.free_symbols and n > MOST:
+        raise ArgumentError("factors", f"must be at most {MOST}", factors, "The law's degree grows with it.")
     top = (n + 1) ** (n + 1) / n**n
     return Law.of(S=(1 + m) ** (-n), name=f"fuss_catalan({n})", atoms=[], support=[(Integer(0), top)])
 
@@ -142,7 +148,7 @@ def wishart_product(ratios: Sequence[Expr | float]) -> Law:
     >>> wishart_product([1, 1]).moments(3)
     (1, 3, 12)
     """
-    lam = [exact.positive("ratios", r, symbols=True) for r in exact.numbers("ratios", ratios, symbols=True)]
+    lam = [exact.scaled("ratios", r, symbols=True) for r in exact.numbers("ratios", ratios, symbols=True)]
     if not lam:
         raise ArgumentError("ratios", "must be positive and at least one", ratios)
     zero = Max(0, *(1 - 1 / r for r in lam))
@@ -160,9 +166,9 @@ def multiplicative_brownian(t: Expr | float) -> Law:
     >>> multiplicative_brownian(t).moments(3)[:2]
     (1, t + 1)
     """
-    t = exact.positive("t", t, symbols=True)
-    points = [(-1 + sign * sqrt(1 + 4 / t)) / 2 for sign in (-1, 1)]
-    edges = [(1 + y) / y * exp(t * y) for y in points]
+    t = exact.scaled("t", t, symbols=True)
+    y = 2 / (t * (1 + sqrt(1 + 4 / t)))  # the upper m; the lower one is -1 - y
+    edges = [y / (1 + y) * exp(-t * (1 + y)), (1 + y) / y * exp(t * y)]
     return Law.of(
         S=exp(-t * m), name=f"multiplicative_brownian({t})", atoms=[], support=[(edges[0], edges[1])]
     )

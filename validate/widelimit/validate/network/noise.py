@@ -11,7 +11,8 @@ neighbours, mirror    the same of products of an entry with its neighbour or its
                       symmetric matrices, and of entries of two layers: copies
 rows against rows     squared cosines between rows: too large together (low rank, trained weights), too small together
                       (orthogonal), too large for one pair (a row repeated)
-sizes                 mean squares of rows and of columns against what the kurtosis allows (rows of another scale)
+sizes                 mean squares of rows and of columns against what the kurtosis allows (rows of another scale),
+                      and of each against the rest, by Fisher's F with as many degrees of freedom
 kurtosis              few large entries that make up a unit's sum: it is not Gaussian then
 """
 
@@ -27,7 +28,13 @@ FALSE_ALARM = 1e-6  # of one network in which every weight is noise
 LARGEST = 1024  # rows and columns that are looked at
 GRAM = 1024  # of the shorter side, in the matrix of cosines
 FEW = 0.25  # (kurtosis - 3) / fan-in above which a unit's sum is one of few weights
+OTHER_SIZE = 1.3  # ratio of mean squares that matters
 ZEROS = 0.05  # share of entries that are exactly zero
+PREFIX, SAMPLE, FEWEST = (
+    2**18,
+    256,
+    8,
+)  # entries in which numbers of another layer are looked for, and how many
 _ORTHONORMAL = 1e-3  # cosines of rows of an orthogonal matrix in single precision are below
 
 
@@ -54,10 +61,13 @@ def matrix_finding(matrix: np.ndarray, alpha: float, lag: int = 1) -> Finding:
     y = z * z
     kurtosis = float(np.mean(y * y))
     cosines, orthogonal = _cosines(z, alpha, kurtosis)
+    heavy = _heavy(
+        z.size, kurtosis, matrix.shape[1], alpha
+    )  # of which rows and columns differ in size anyway
+    sizes = (heavy,) if heavy else (_scales(y, alpha, "row"), _scales(y.T, alpha, "column"))
     found = (
         _mean(z, alpha), _diagonal(z, alpha), cosines, _sums(z, y, alpha, "row"), _sums(z.T, y.T, alpha, "column"),
-        _neighbours(z, alpha, lag), _sizes(y, alpha, "row"), _sizes(y.T, alpha, "column"),
-        _heavy(z.size, kurtosis, matrix.shape[1], alpha),
+        _neighbours(z, alpha, lag), *sizes,
     )  # fmt: skip
     text = ", and ".join([each for each in found if each][:2])
     return Finding(text, orthogonal and not text)
@@ -82,6 +92,46 @@ def copies(one: np.ndarray, two: np.ndarray, alpha: float) -> bool:
     length = min(one.size, two.size)
     a, b = _unit(one.ravel()[:length]), _unit(two.ravel()[:length])
     return bool(abs(ratio(a * b)) > edge(alpha))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The sizes of a tensor's entries, each once and in order, to see whether another one holds them as well.
+
+    `bits` of their mantissas and the share of `repeats` say how often two numbers are equal by chance.
+    """
+
+    sizes: np.ndarray
+    bits: int
+    repeats: float
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Numbers:
+        """Of the first `PREFIX` entries, zeros left out."""
+        live = np.abs(values.ravel()[:PREFIX])
+        live = live[live > 0]
+        sizes = np.unique(live)
+        mantissas = np.frexp(sizes)[0]
+        bits = next((k for k in (8, 11, 24) if not (np.ldexp(mantissas, k) % 1).any()), 53)
+        return cls(sizes, bits, 1 - sizes.size / max(1, live.size))
+
+
+def taken(one: Numbers, two: Numbers, alpha: float) -> bool:
+    """Whether numbers of the shorter list are taken from the longer one, in whatever order and with whatever signs.
+
+    >>> a = np.random.default_rng(0).standard_normal((40, 30))
+    >>> taken(Numbers.of(a), Numbers.of(-a[::-1, 3]), 1e-9)
+    True
+    """
+    few, many = sorted((one, two), key=lambda each: each.sizes.size)
+    if few.sizes.size < FEWEST:
+        return False
+    sample = few.sizes[:: -(-few.sizes.size // SAMPLE)]
+    places = np.searchsorted(many.sizes, sample).clip(max=many.sizes.size - 1)
+    found = int(np.sum(many.sizes[places] == sample))
+    chance = min(1.0, 4 * many.sizes.size * 2.0**-few.bits + 3 * max(few.repeats, many.repeats))
+    enough = found >= max(4, 0.1 * sample.size)
+    return enough and float(stats.binom.sf(found - 1, sample.size, chance)) < alpha
 
 
 def edge(alpha: float) -> float:
@@ -218,6 +268,10 @@ def _neighbours(z: np.ndarray, alpha: float, lag: int) -> str:
     return ""
 
 
+def _scales(y: np.ndarray, alpha: float, name: str) -> str:
+    return _sizes(y, alpha, name) or _one_size(y, alpha, name)
+
+
 def _sizes(y: np.ndarray, alpha: float, name: str) -> str:
     """Mean squares of the rows: more scatter than the kurtosis of independent entries gives; `y` the squares."""
     m, n = y.shape
@@ -234,6 +288,30 @@ def _sizes(y: np.ndarray, alpha: float, name: str) -> str:
     if float(stats.gamma.sf(scatter, shape, scale=expected / shape)) > alpha:
         return ""
     return f"has {name}s of different scales: their mean squares scatter by {100 * math.sqrt(scatter):.3g} per cent"
+
+
+def _one_size(y: np.ndarray, alpha: float, name: str) -> str:
+    """One row of another scale than the rest; the kurtosis is that within rows, which no scale of a row changes."""
+    m, n = y.shape
+    if m < 2 or n < 4:
+        return ""
+    means = y.mean(axis=1)
+    live = means > 0
+    within = np.mean(np.square(y[live]), axis=1) / means[live] ** 2
+    freedom = 2 * n / (max(3.0, float(within.mean()) * (n + 2) / n) - 1)
+    rest = (means.sum() - means) / (m - 1)
+    ratios = np.divide(means, rest, out=np.full(m, np.inf), where=rest > 0)
+    chance = np.minimum(
+        stats.f.sf(ratios, freedom, freedom * (m - 1)), stats.f.cdf(ratios, freedom, freedom * (m - 1))
+    )
+    chance[(ratios < OTHER_SIZE) & (ratios > 1 / OTHER_SIZE)] = 1.0
+    worst = int(np.argmin(chance))
+    if 2 * m * chance[worst] >= alpha:
+        return ""
+    times = math.sqrt(float(ratios[worst]))
+    return (
+        f"has a {name} ({worst}) of another scale: its entries are {times:.3g} times as large as the others"
+    )
 
 
 def _heavy(count: int, kurtosis: float, fan_in: int, alpha: float) -> str:

@@ -24,7 +24,7 @@ from widelimit.theory.errors import ArgumentError
 from widelimit.validate.network.layers import every, gains_of_positions, read
 from widelimit.validate.network.replay import refuse_what_differs
 from widelimit.validate.network.result import Network
-from widelimit.validate.network.walk import LISTED, ModuleError, shared, walk
+from widelimit.validate.network.walk import LISTED, ModuleError, mixed, shared, walk
 from widelimit.validate.network.weights import Declared, Scale, Weights, advice, noise
 
 __all__ = ["ModuleError", "Network", "Scale", "from_torch"]
@@ -72,7 +72,7 @@ def from_torch(
     layers = tuple(one.layer for one in found if one.layer is not None)
     held = [one.weights for one in every(found) if one.weights is not None]
     twice = shared(places)
-    problems += flow.problems + twice
+    problems += flow.problems + twice + mixed(places)
     if not held and not problems:
         raise ModuleError("The module has no dense or convolution layer: there is nothing random in it.")
     if layers and Architecture(layers).pools:

@@ -51,6 +51,8 @@ _HOOKS = {
 }  # fmt: skip
 
 
+COMPUTED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_VOWELS = ("A", "E", "I", "RNN", "RRe")  # of the names of KNOWN: an RNN, an ELU
 _WRITE = "write the network as nn.Sequential of known layers, a shortcut as Shortcut(branch)"
 
 
@@ -83,8 +85,23 @@ def unknown(name: str, layer: object, why: str) -> str:
 
 def walk(module: nn.Module) -> tuple[list[Place], list[str]]:
     """The places of a module, and what is in the way of reading them."""
-    problems: list[str] = []
+    problems = _everywhere()
     return list(_walk(module, "", (), problems)), problems
+
+
+def _everywhere() -> list[str]:
+    """Hooks that torch calls at every module, whatever it is: none of them is seen in a layer."""
+    held = {what: getattr(torch.nn.modules.module, f"_global{name}", None) for name, what in _HOOKS.items()}
+    return [
+        f"Argument `module` must run as its layers do, but torch holds {what} of all modules ({_called(hook)}), which "
+        "may change what each of them computes; remove it"
+        for what, hooks in held.items()
+        for hook in (hooks or {}).values()
+    ][:1]
+
+
+def _called(hook: Any) -> str:
+    return str(getattr(hook, "__qualname__", type(hook).__name__))
 
 
 def flat(places: tuple[Place, ...] | list[Place]) -> Iterator[Place]:
@@ -131,7 +148,11 @@ def kind_of(layer: Any) -> tuple[type[nn.Module] | None, str]:
     for base in type(layer).__mro__[: type(layer).__mro__.index(kind)]:
         own = [n for n in vars(base) if n not in _HARMLESS and (hasattr(kind, n) or n.startswith("__"))]
         if own:
-            return None, f"it is a {kind.__name__} with a {own[0]} of its own, which is not read; {_WRITE}"
+            article = "an" if kind.__name__.startswith(_VOWELS) else "a"
+            return (
+                None,
+                f"it is {article} {kind.__name__} with a {own[0]} of its own, which is not read; {_WRITE}",
+            )
     return _unchanged(layer, kind)
 
 
@@ -144,8 +165,7 @@ def _unchanged(layer: nn.Module, kind: type[nn.Module]) -> tuple[type[nn.Module]
             return None, f"its {name} was replaced"
     for attribute, what in _HOOKS.items():
         for hook in (getattr(layer, attribute, None) or {}).values():
-            named = getattr(hook, "__qualname__", type(hook).__name__)
-            return None, f"it has {what} ({named}), which may change what it computes; remove it"
+            return None, f"it has {what} ({_called(hook)}), which may change what it computes; remove it"
     return kind, ""
 
 
@@ -177,7 +197,7 @@ def tensor_problem(layer: nn.Module, name: str) -> str:
         return f"its {name} is not a parameter of it"
     if value is None:
         return ""
-    if value._backward_hooks:
+    if value._backward_hooks or getattr(value, "_post_accumulate_grad_hooks", None):
         return f"its {name} has a hook on its gradient; remove it"
     if type(value) is not nn.Parameter or type(value.data) is not torch.Tensor:
         return f"its {name} is a {type(value.data).__name__}, no plain tensor"
@@ -187,6 +207,8 @@ def tensor_problem(layer: nn.Module, name: str) -> str:
         return f"its {name} is stored as {value.layout}; pass a dense one"
     if not value.is_floating_point():
         return f"its {name} holds {'complex' if value.is_complex() else value.dtype} numbers; real ones are known"
+    if value.dtype not in COMPUTED:
+        return f"its {name} holds {value.dtype}, in which torch multiplies no matrices; convert it, as by float()"
     if value.numel() == 0:
         return f"its {name} is empty"
     return ""
@@ -207,6 +229,27 @@ def shared(places: list[Place]) -> list[str]:
                     break
             seen.append((place, value.device, first, last))
     return list(dict.fromkeys(problems))[:3]
+
+
+def mixed(places: list[Place]) -> list[str]:
+    """Weighted layers in different precision or on different devices: torch itself cannot run them in a row."""
+    held = [
+        (place, value)
+        for place in flat(places)
+        if place.kind in (nn.Linear, *CONVOLUTIONS, LastStep)
+        for value in place.layer.parameters()
+    ]
+    for place, value in held[1:]:
+        first, one = held[0]
+        theirs, ours = ((str(each.dtype), str(each.device)) for each in (one, value))
+        if theirs != ours:
+            which = 0 if theirs[0] != ours[0] else 1
+            other = "others" if first is place else str(first)
+            return [
+                f"Layer '{place.name}' ({type(place.layer).__name__}) holds numbers of {ours[which]}, but {other} of "
+                f"{theirs[which]}: torch cannot run them in a row; convert the module, as by module.float().cpu()"
+            ]
+    return []
 
 
 def _twice(other: Place, place: Place) -> str:

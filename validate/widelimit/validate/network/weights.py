@@ -14,7 +14,14 @@ import torch
 from widelimit.numerics import arguments
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
-from widelimit.validate.network.noise import FALSE_ALARM, copies, matrix_finding, vector_finding
+from widelimit.validate.network.noise import (
+    FALSE_ALARM,
+    Numbers,
+    copies,
+    matrix_finding,
+    taken,
+    vector_finding,
+)
 from widelimit.validate.network.walk import Place
 
 LOOSE = 0.1  # relative standard error of a scale above which users are advised to declare it
@@ -201,21 +208,31 @@ def noise(held: list[Weights], *, apart: bool = True) -> tuple[list[str], list[s
 
 
 def _copied(held: list[Weights], alpha: float) -> list[str]:
-    """Layers whose weights are those of another, as drawn or transposed: copies, or draws from one seed."""
+    """Layers whose weights are those of another, as drawn or transposed: copies, or draws from one seed.
+
+    Numbers that stand in another layer too, whatever their order, are found where they are the same to the last bit.
+    """
     drawn = [
-        (one.place.name, name, matrix, matrix.ravel()[:COPIED])
+        (one.place.name, name, matrix, Numbers.of(matrix))
         for one in held
-        for name, matrix, _ in one.matrices
+        for name, matrix in (*((name, matrix) for name, matrix, _ in one.matrices), *one.vectors)
         if matrix.any()
     ]
     for one, two in combinations(drawn, 2):
-        mirrored = one[2].shape == two[2].shape[::-1] and one[2].T.ravel()[:COPIED]
-        if copies(one[3], two[3], alpha) or (mirrored is not False and copies(mirrored, two[3], alpha)):
+        if _depend(one[2], two[2], alpha) or taken(one[3], two[3], alpha):
+            where = f"layers {one[0]} and {two[0]}" if one[0] != two[0] else f"layer {one[0]}"
             return [
-                f"layers {one[0]} and {two[0]}: {one[1]} and {two[1]} are not independent of one another (copied, or "
-                "drawn from one seed)"
+                f"{where}: {one[1]} and {two[1]} are not independent of one another (copied, or drawn from one seed)"
             ]
     return []
+
+
+def _depend(one: np.ndarray, two: np.ndarray, alpha: float) -> bool:
+    """Whether two matrices are alike entry by entry, as they are or transposed."""
+    if one.ndim != two.ndim or one.ndim == 1:
+        return False
+    mirrored = one.shape == two.shape[::-1] and copies(one.T.ravel()[:COPIED], two.ravel()[:COPIED], alpha)
+    return mirrored or copies(one.ravel()[:COPIED], two.ravel()[:COPIED], alpha)
 
 
 def advice(held: list[Weights], rotations: list[str]) -> list[str]:
