@@ -104,6 +104,8 @@ def predict(
         "filter_size", arguments.count("filter_size", filter_size), seconds=1e-3, power=2, each="point"
     )
     kind = arguments.choice("kind", kind, ("uniform", "delta"))
+    sigma_w = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
+    sigma_b = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
     if q is None or c is None:
         from widelimit.numerics import meanfield
 
@@ -115,9 +117,7 @@ def predict(
         arguments.single("q", arguments.positive("q", q)),
         arguments.single("c", arguments.correlation("c", c)),
     )
-    slope = float(
-        pulled(layer.tdot, arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2)
-    )
+    slope = float(pulled(layer.tdot, sigma_w**2))
     waves = np.arange(positions // 2 + 1)
     multiplier = _multipliers(filter_size, kind, waves, positions)
     factor = _factor()(slope, multiplier)

@@ -92,12 +92,16 @@ def _flatten(layer: theory.Flatten, s: State, place: Place) -> State:
     p = s.q1.shape[1]
     if s.full:
         n1, n2 = s.q1.shape[0], s.q2.shape[0]
-        sums = (np.einsum("iaja->ij", m[0].reshape(n1, p, n2, p))[None] for m in (s.k, s.theta))
+        each, slopes = (np.einsum("iaja->aij", m[0].reshape(n1, p, n2, p)) for m in (s.k, s.theta))
     else:
-        sums = (m.sum(axis=0, keepdims=True) for m in (s.k, s.theta))
-    k, theta = (compiled.averaged(total, p) for total in sums)
+        each, slopes = s.k, s.theta
+    k, theta = (compiled.averaged(m.sum(axis=0, keepdims=True), p) for m in (each, slopes))
+    alike = np.allclose(each, k) and all(np.allclose(q, q[:, :1]) for q in (s.q1, s.q2))
     q1, q2, m1, m2 = (over_positions(z) for z in (s.q1, s.q2, s.m1, s.m2))
-    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, positions=(), full=False)
+    gaussian = s.gaussian and alike  # units of several variances are none of one Gaussian law
+    return replace(
+        s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, positions=(), full=False, gaussian=gaussian
+    )
 
 
 def over_positions(units: np.ndarray) -> np.ndarray:

@@ -249,22 +249,33 @@ def one_of(name: str, value: object, options: Iterable[str]) -> str:
 
 def numbers(name: str, value: object, help: str = "", *, symbols: bool = False) -> list[Expr]:
     """Return the numbers of a list, tuple, set-free iterable or array of one dimension, each made exact."""
+    return [
+        number(name, one, help, symbols=symbols)
+        for one in members(name, value, "must be a list of numbers", help)
+    ]
+
+
+def members(name: str, value: object, must: str, help: str = "") -> list[Any]:
+    """Return what a list, an array or another iterable holds; `ArgumentError` for text and what does not hold anything.
+
+    >>> members("ratios", (1, 2), "must be a list of numbers")
+    [1, 2]
+    """
     if isinstance(value, str | bytes | dict | Expr) or not isinstance(value, Iterable):
-        raise ArgumentError(name, "must be a list of numbers", value, _with_text(value, help))
-    return [number(name, one, help, symbols=symbols) for one in value]
+        raise ArgumentError(name, must, value, _with_text(value, help))
+    try:
+        return list(value)
+    except Exception:  # an array without dimensions, a foreign iterable: whatever it raises
+        raise ArgumentError(name, must, value, help) from None
 
 
 def pairs(
     name: str, value: object, must: str, help: str = "", *, infinite: bool = False
 ) -> list[tuple[Expr, Expr]]:
     """Return a list of pairs of exact numbers or expressions, such as atoms (location, mass) or ends of intervals."""
-    if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
-        raise ArgumentError(name, must, value, _with_text(value, help))
     found = []
-    for one in value:
-        if isinstance(one, str | bytes | dict | Expr) or not isinstance(one, Iterable):
-            raise ArgumentError(name, must, one, _with_text(one, help))
-        pair = list(one)
+    for one in members(name, value, must, help):
+        pair = members(name, one, must, help)
         if len(pair) != 2:
             raise ArgumentError(name, must, one, help)
         left, right = (number(name, v, help, symbols=True, infinite=infinite) for v in pair)

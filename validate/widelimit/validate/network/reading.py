@@ -69,7 +69,7 @@ def from_torch(
     declared = Declared(sigma_w, sigma_b)
     places, problems = walk(module)
     found, flow = read(places, declared)
-    layers = tuple(one.layer for one in found if one.layer is not None)
+    layers = _flattened_late([one.layer for one in found if one.layer is not None])
     held = [one.weights for one in every(found) if one.weights is not None]
     twice = shared(places)
     problems += flow.problems + twice + mixed(places)
@@ -91,6 +91,24 @@ def from_torch(
         Architecture(layers), *_pooled(held), tuple(widths), flow.features or 0, flow.positions,
         tuple(one.scale for one in held), tuple(notes),
     )  # fmt: skip
+
+
+def _flattened_late(layers: list[arch.Layer]) -> tuple[arch.Layer, ...]:
+    """The same network with Flatten behind what takes units as one: those of one position alone are alike.
+
+    >>> [type(one).__name__ for one in _flattened_late([arch.Convolution(3), arch.Flatten(), arch.Act.of("relu")])]
+    ['Convolution', 'Act', 'Flatten']
+    """
+    for first in range(len(layers) - 1, 0, -1):
+        at = first
+        while (
+            at + 1 < len(layers)
+            and isinstance(layers[at], arch.Flatten)
+            and isinstance(layers[at + 1], arch.Act | arch.Dropout | arch.LayerNorm)
+        ):
+            layers[at], layers[at + 1] = layers[at + 1], layers[at]
+            at += 1
+    return tuple(layers)
 
 
 _WEIGHTED = (arch.Dense, arch.Convolution, arch.Recurrent)
