@@ -1,6 +1,7 @@
 """Kernels of compositions against drawn torch modules, and a user's module read as an architecture."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from widelimit.numerics.architecture import kernels
+from widelimit.numerics.architecture.rules import _RULES, rule
 from widelimit.numerics.kernel import nngp_ntk
 from widelimit.theory.architecture import (  # fmt: skip
     Act,
@@ -15,9 +17,9 @@ from widelimit.theory.architecture import (  # fmt: skip
     BatchNorm,
     Convolution,
     Dense,
-    Dropout,
     Flatten,
     GlobalAveragePool,
+    Layer,
     LayerNorm,
     Recurrent,
     Residual,
@@ -26,19 +28,14 @@ from widelimit.theory.architecture import (  # fmt: skip
 )
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.validate.network import from_torch
-from widelimit.validate.network.modules import LastStep, Shortcut, build
+from widelimit.validate.network import from_torch, known, registry
+from widelimit.validate.network.modules import KINDS, LastStep, Shortcut, build
 from widelimit.validate.simulate.fisher import largest_eigenvalue
 
 TANH, RELU = Act.of("tanh"), Act.of("relu")
 CONV = {"sigma_w": 1.5, "sigma_b": 0.3}
 NETWORKS = {
     "mlp": (mlp("tanh", sigma_w=1.5, sigma_b=0.3, depth=2), (6,)),
-    "dropout": (Architecture((Dense(1.5, 0.3), TANH, Dropout(0.7), Dense(1.5, 0.3), TANH, Dense(1.2, 0.1))), (6,)),
-    "layer norm": (
-        Architecture((Dense(1.5, 0.3), LayerNorm(), RELU, LayerNorm(True), Dense(1.5, 0.3), RELU, Dense(1.2, 0.1))),
-        (6,),
-    ),
     "gain before an activation": (
         Architecture((Dense(1.5, 0.3), LayerNorm(True), TANH, Dense(1.5, 0.3), LayerNorm(True), RELU, Dense(1.2, 0.1))),
         (6,),
@@ -68,8 +65,12 @@ NETWORKS = {
         )),
         (2, 4, 3),
     ),
-    "recurrent": (Architecture((Recurrent(Activation.of("tanh"), 1.2, 0.9, 0.2), Dense(1.2, 0.1))), (4, 5)),
 }  # fmt: skip
+EXAMPLES = {  # of every kind of layer that there is; the rule of batches is one of large batches, see below
+    kind.layer.__name__: (Architecture((*kind.example[0], Dense(1.2, 0.1))), kind.example[1])
+    for kind in KINDS.values()
+    if kind.layer is not BatchNorm
+}
 
 
 def drawn(architecture, x, width, count):
@@ -96,9 +97,9 @@ def drawn(architecture, x, width, count):
     return np.array(ks), np.array(thetas)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *EXAMPLES])
 def test_kernels_are_those_of_wide_modules(name):
-    architecture, shape = NETWORKS[name]
+    architecture, shape = (NETWORKS | EXAMPLES)[name]
     x = np.random.default_rng(1).standard_normal((2, *shape))
     expected = kernels(architecture, x)
     narrow, wide = (drawn(architecture, x, width, 24) for width in (12, 48))
@@ -184,6 +185,63 @@ def test_recursion_is_symbolic():
     (recurrent, _) = recursion(Architecture((Recurrent(Activation.of("erf"), 2.0, 3.0, 1.0), Dense())))
     assert str(recurrent.where[1].rhs).startswith("H(t + 1)") and "9*S(t + 1)" in str(recurrent.where[0].rhs)
     assert "Sum" in str(recursion(NETWORKS["circular"][0])[0].nngp.rhs)
+
+
+def test_every_kind_of_layer_has_its_three_entries():
+    """A class in theory, a function in numerics, a record in validate with the classes of torch that are read."""
+    kinds = set(Layer.__subclasses__())
+    ours = {kind for kind in kinds if kind.__module__.startswith("widelimit.")}
+    assert ours == set(KINDS) == set(_RULES)
+    torch_classes = [one for kind in KINDS.values() for one in kind.torch]
+    assert len(torch_classes) == len(set(torch_classes))
+    assert all(issubclass(one, nn.Module) for one in torch_classes)
+
+
+class Reverse(nn.Module):
+    """Units in the opposite order, which the kernels do not see."""
+
+    def forward(self, x):
+        return x.flip(1)
+
+
+@dataclass(frozen=True)
+class Reversed(Layer):
+    def kernels(self, below):
+        return below.both()
+
+
+def test_a_kind_of_ones_own_is_read_drawn_and_computed():
+    rule(Reversed)(lambda layer, state, place: state)
+    registry.register(
+        registry.Kind(
+            Reversed,
+            torch=(Reverse,),
+            listed="Reverse",
+            read=lambda place, declared, flow: registry.Read(place, Reversed()),
+            drawn=lambda layer, space, drawing, outputs: (Reverse(), space),
+            rebuilt=lambda read, place: Reverse(),
+            example=((Dense(), Reversed()), (6,)),
+        )
+    )
+    try:
+        torch.manual_seed(0)
+        plain = (nn.Linear(6, 300), nn.Tanh())
+        net = from_torch(nn.Sequential(*plain, Reverse(), nn.Linear(300, 1)), sigma_w=1.5, sigma_b=0.3)
+        assert [type(layer) for layer in net.architecture] == [Dense, Act, Reversed, Dense]
+        x = np.random.default_rng(3).standard_normal((2, 6))
+        dense = mlp("tanh", sigma_w=1.5, sigma_b=0.3, depth=1)
+        assert np.allclose(net.kernels(x).ntk, kernels(dense, x).ntk, rtol=1e-12)
+        module = build(net.architecture, (6,), width=8)
+        assert isinstance(module[2], Reverse) and module(torch.zeros(2, 6, dtype=torch.float64)).shape == (
+            2,
+            1,
+        )
+        with pytest.raises(DomainError, match=r"Known are .*Reverse, .*nested Sequential"):
+            from_torch(nn.Sequential(nn.Linear(6, 300), nn.Softmax(1), nn.Linear(300, 1)))
+    finally:
+        for table, key in ((KINDS, Reversed), (_RULES, Reversed), (registry._READERS, Reverse)):
+            table.pop(key)
+        known.KNOWN.discard(Reverse)
 
 
 def user_module():

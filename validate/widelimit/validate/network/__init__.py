@@ -2,11 +2,13 @@
 
 reading   `from_torch`: a module becomes a `Network` with kernels, Fisher information and phase
 walk      what runs in a module, in order
-layers    how each layer of torch is read, or refused by its name
+registry, kinds   a kind of layer: how it is read from torch, drawn, rebuilt and tested
+known     classes of torch that are read
+layers    all layers of a module read, or refused by their names
 weights, noise    scales of its weights, and whether they are noise
 replay    the same network written anew, run beside the user's
 result    `Network`: what can be asked of it
-modules   torch modules of an architecture's layers
+modules, parts    `build`: the torch module of an architecture, and what it is made of
 """
 
 from widelimit.validate.network.reading import (

@@ -1,7 +1,7 @@
 """The torch module of an `Architecture`, with weights drawn as theory assumes.
 
 `build` writes the scales into the weights (`standard`), or in front of standard-normal weights (`ntk`), whose
-gradients are those of the tangent kernel.
+gradients are those of the tangent kernel. The modules themselves stand in `parts`.
 """
 
 from __future__ import annotations
@@ -11,162 +11,38 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from widelimit.numerics import arguments
-from widelimit.theory import architecture as arch
 from widelimit.theory.architecture import Architecture
-from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ArgumentError
+from widelimit.validate.network.kinds import KINDS
+from widelimit.validate.network.parts import (
+    Cell,
+    Draw,
+    LastStep,
+    Normalise,
+    Pointwise,
+    Pool,
+    Shortcut,
+    Weighted,
+)
+from widelimit.validate.network.registry import Drawing, Space
+
+__all__ = [
+    "KINDS",
+    "Cell",
+    "Draw",
+    "LastStep",
+    "Normalise",
+    "Parametrisation",
+    "Pointwise",
+    "Pool",
+    "Shortcut",
+    "Weighted",
+    "build",
+]
 
 Parametrisation = Literal["standard", "ntk"]
-
-
-class Shortcut(nn.Module):
-    """x + branch(x)."""
-
-    def __init__(self, branch: nn.Module) -> None:
-        super().__init__()
-        self.branch = branch
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Add the branch to its input."""
-        return x + self.branch(x)
-
-
-class LastStep(nn.Module):
-    """The last output (n, width) of a recurrent module over sequences (n, time, features).
-
-    ``nn.RNN`` returns its history and its state; in an ``nn.Sequential`` this takes what the next layer reads.
-
-    >>> LastStep(nn.RNN(3, 8, batch_first=True))(torch.zeros(2, 5, 3)).shape
-    torch.Size([2, 8])
-    """
-
-    def __init__(self, recurrent: nn.Module) -> None:
-        super().__init__()
-        self.recurrent = recurrent
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Run over the sequence."""
-        return self.recurrent(x)[0][:, -1]
-
-
-class Weighted(nn.Module):
-    """A dense layer (dimensions 0) or convolution; `gain_w` and `gain_b` multiply the parameters on use."""
-
-    def __init__(
-        self, fan_out: int, channels: int, layer: arch.Dense | arch.Convolution, ntk: bool, draw: Draw
-    ) -> None:
-        super().__init__()
-        conv = isinstance(layer, arch.Convolution)
-        self.dimensions = layer.dimensions if isinstance(layer, arch.Convolution) else 0
-        self.size = layer.size if isinstance(layer, arch.Convolution) else 1
-        self.padding = layer.padding if isinstance(layer, arch.Convolution) else "zeros"
-        shape = (fan_out, channels, *(self.size,) * self.dimensions) if conv else (fan_out, channels)
-        scale_w = layer.sigma_w / math.sqrt(channels * self.size**self.dimensions)
-        self.gain_w, self.gain_b = (scale_w, layer.sigma_b) if ntk else (1.0, 1.0)
-        weight = draw(shape) * (1.0 if ntk else scale_w)
-        self.weight = nn.Parameter(weight, requires_grad=layer.trained_w)
-        self.bias: nn.Parameter | None = None
-        if layer.sigma_b > 0:
-            bias = draw((fan_out,)) * (1.0 if ntk else layer.sigma_b)
-            self.bias = nn.Parameter(bias, requires_grad=layer.trained_b)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply the scaled weights."""
-        weight = self.weight * self.gain_w
-        bias = None if self.bias is None else self.bias * self.gain_b
-        if self.dimensions == 0:
-            return F.linear(x, weight, bias)
-        half = self.size // 2
-        if half:
-            x = F.pad(
-                x,
-                (half,) * (2 * self.dimensions),
-                mode="circular" if self.padding == "circular" else "constant",
-            )
-        return (F.conv1d if self.dimensions == 1 else F.conv2d)(x, weight, bias)
-
-
-class Pointwise(nn.Module):
-    """An activation of widelimit's catalogue or a parsed one."""
-
-    def __init__(self, activation: Activation) -> None:
-        super().__init__()
-        from widelimit.validate.harness.drawing.functions import torch_function
-
-        self.function = torch_function(activation.pieces)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply phi to every unit."""
-        return self.function(x)
-
-
-class Cell(nn.Module):
-    """h_t = phi(W h_(t-1) + V x_t + b) over a sequence (n, time, features), from zero; returns the last h_t."""
-
-    def __init__(self, features: int, width: int, layer: arch.Recurrent, ntk: bool, draw: Draw) -> None:
-        super().__init__()
-        frozen = {"trained_w": layer.trained, "trained_b": layer.trained}
-        self.recurrent = Weighted(width, width, arch.Dense(layer.sigma_w, 0.0, **frozen), ntk, draw)
-        self.read = Weighted(width, features, arch.Dense(layer.sigma_v, layer.sigma_b, **frozen), ntk, draw)
-        self.phi = Pointwise(layer.activation)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Run over the sequence."""
-        h = self.phi(self.read(x[:, 0]))
-        for t in range(1, x.shape[1]):
-            h = self.phi(self.recurrent(h) + self.read(x[:, t]))
-        return h
-
-
-class Pool(nn.Module):
-    """The average over all positions."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Average everything behind the channels."""
-        return x.flatten(2).mean(-1)
-
-
-class Normalise(nn.Module):
-    """Zero mean and unit variance over the units of an input, positions included, or (`batch`) over the batch.
-
-    Over the batch means over positions too. A trained gain and shift belong to a channel. `groups` of channels have
-    means and variances of their own; `eps` is added to variances, 0 as theory has it.
-    """
-
-    def __init__(
-        self, batch: bool, channels: int = 0, affine: bool = False, groups: int = 1, eps: float = 0.0
-    ) -> None:
-        super().__init__()
-        self.batch, self.groups, self.eps = batch, groups, eps
-        self.gain = nn.Parameter(torch.ones(channels, dtype=torch.float64)) if affine else None
-        self.shift = nn.Parameter(torch.zeros(channels, dtype=torch.float64)) if affine else None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise."""
-        parts = x if self.batch or self.groups == 1 else x.unflatten(1, (self.groups, -1))
-        kept = (1,) if self.batch else (0,) if self.groups == 1 else (0, 1)
-        axes = tuple(axis for axis in range(parts.dim()) if axis not in kept)
-        centred = parts - parts.mean(axes, keepdim=True)
-        variance = centred.pow(2).mean(axes, keepdim=True) + self.eps
-        out = (centred / variance.sqrt()).reshape(x.shape)
-        if self.gain is None or self.shift is None:
-            return out
-        each = (-1, *[1] * (x.dim() - 2))
-        return out * self.gain.view(each) + self.shift.view(each)
-
-
-class Draw:
-    """Standard-normal tensors from one generator, in order."""
-
-    def __init__(self, generator: torch.Generator, dtype: torch.dtype) -> None:
-        self.generator, self.dtype = generator, dtype
-
-    def __call__(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """Draw a tensor of this shape."""
-        return torch.randn(shape, generator=self.generator, dtype=self.dtype, device=self.generator.device)
 
 
 def build(
@@ -196,18 +72,9 @@ def build(
     arguments.count("outputs", outputs)
     inputs = _shape(architecture, inputs)
     draw = Draw(generator if generator is not None else torch.Generator().manual_seed(0), dtype)
-    builder = _Builder(width, parametrisation == "ntk", draw)
-    last = len(architecture.layers) - 1
-    if isinstance(architecture.layers[0], arch.Recurrent):
-        channels, positions = inputs[1], 1
-    else:
-        channels, positions = inputs[0], math.prod(inputs[1:])
-    modules: list[nn.Module] = []
-    for number, layer in enumerate(architecture):
-        own = outputs if number == last else None
-        module, channels, positions = builder.layer(layer, channels, positions, own)
-        modules.append(module)
-    return nn.Sequential(*modules)
+    sequence = architecture.layers[0].reads_sequences
+    space = Space(inputs[1]) if sequence else Space(inputs[0], math.prod(inputs[1:]))
+    return Drawing(width, parametrisation == "ntk", draw).all(architecture.layers, space, outputs)
 
 
 def _shape(architecture: Architecture, inputs: object) -> tuple[int, ...]:
@@ -218,45 +85,7 @@ def _shape(architecture: Architecture, inputs: object) -> tuple[int, ...]:
         raise ArgumentError("inputs", "must be the shape of an input without the batch, such as (3,)", inputs)
     shape = tuple(arguments.count("inputs", size) for size in inputs)
     first = architecture.layers[0]
-    dimensions = {arch.Dense: 1, arch.Recurrent: 2}.get(type(first))
-    if isinstance(first, arch.Convolution):
-        dimensions = 1 + first.dimensions
-    if dimensions is not None and len(shape) != dimensions:
-        raise ArgumentError("inputs", f"must have {dimensions} dimension(s) for the first layer", shape)
+    needed = 2 if first.reads_sequences else 1 + first.dimensions
+    if (first.weighted or first.reads_sequences) and len(shape) != needed:
+        raise ArgumentError("inputs", f"must have {needed} dimension(s) for the first layer", shape)
     return shape
-
-
-class _Builder:
-    def __init__(self, width: int, ntk: bool, draw: Draw) -> None:
-        self.width, self.ntk, self.draw = width, ntk, draw
-
-    def layer(
-        self, layer: arch.Layer, channels: int, positions: int, outputs: int | None
-    ) -> tuple[nn.Module, int, int]:
-        if isinstance(layer, arch.Dense | arch.Convolution):
-            out = outputs or layer.width or self.width
-            return Weighted(out, channels, layer, self.ntk, self.draw), out, positions
-        if isinstance(layer, arch.Recurrent):
-            out = layer.width or self.width
-            return Cell(channels, out, layer, self.ntk, self.draw), out, 1
-        if isinstance(layer, arch.Act):
-            return Pointwise(layer.activation), channels, positions
-        if isinstance(layer, arch.Dropout):
-            return nn.Dropout(1.0 - layer.keep), channels, positions
-        if isinstance(layer, arch.LayerNorm):
-            return Normalise(False, channels, layer.affine), channels, positions
-        if isinstance(layer, arch.BatchNorm):
-            return Normalise(True, channels, layer.affine), channels, positions
-        if isinstance(layer, arch.Flatten):
-            return nn.Flatten(), channels * positions, 1
-        if isinstance(layer, arch.GlobalAveragePool):
-            return Pool(), channels, 1
-        if isinstance(layer, arch.Residual):
-            modules: list[nn.Module] = []
-            inner, places = channels, positions
-            for number, part in enumerate(layer.branch):
-                own = channels if number == len(layer.branch) - 1 else None
-                module, inner, places = self.layer(part, inner, places, own)
-                modules.append(module)
-            return Shortcut(nn.Sequential(*modules)), channels, positions
-        raise ArgumentError("layer", "must be a layer of widelimit.theory.architecture", layer)

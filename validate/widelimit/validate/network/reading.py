@@ -22,9 +22,10 @@ from widelimit.theory import architecture as arch
 from widelimit.theory.architecture import Architecture
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.network.layers import every, gains_of_positions, read
+from widelimit.validate.network.registry import listed as known
 from widelimit.validate.network.replay import refuse_what_differs
 from widelimit.validate.network.result import Network
-from widelimit.validate.network.walk import LISTED, ModuleError, mixed, shared, walk
+from widelimit.validate.network.walk import ModuleError, mixed, shared, walk
 from widelimit.validate.network.weights import Declared, Scale, Weights, advice, noise
 
 __all__ = ["ModuleError", "Network", "Scale", "from_torch"]
@@ -77,7 +78,7 @@ def from_torch(
         raise ModuleError("The module has no dense or convolution layer: there is nothing random in it.")
     if layers and Architecture(layers).pools:
         problems += gains_of_positions(found)
-    widths = [int(one.layer.width or 0) for one in every(found) if isinstance(one.layer, _WEIGHTED)][:-1]
+    widths = [int(getattr(one.layer, "width", 0)) for one in every(found) if one.weights is not None][:-1]
     problems += _too_narrow(widths)
     findings, rotations = noise(held, apart=not twice)
     if findings and weights == "random":
@@ -111,11 +112,8 @@ def _flattened_late(layers: list[arch.Layer]) -> tuple[arch.Layer, ...]:
     return tuple(layers)
 
 
-_WEIGHTED = (arch.Dense, arch.Convolution, arch.Recurrent)
-
-
 def _refusal(problems: list[str]) -> ModuleError:
-    listed = f" {LISTED}" if any("not known to the theory" in problem for problem in problems) else ""
+    listed = f" {known()}" if any("not known to the theory" in problem for problem in problems) else ""
     return ModuleError(f"{'. '.join(problems)}.{listed}")
 
 

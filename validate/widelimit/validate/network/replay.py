@@ -16,9 +16,7 @@ import torch
 from torch import nn
 
 from widelimit.theory import architecture as arch
-from widelimit.validate.network import modules
-from widelimit.validate.network.layers import Flow, Read
-from widelimit.validate.network.modules import LastStep, Shortcut
+from widelimit.validate.network.layers import KINDS, Flow, Read
 from widelimit.validate.network.walk import ModuleError, Place
 
 CLOSE = 1e-6  # relative to the largest output of a layer
@@ -74,7 +72,7 @@ def _shape(found: list[Read], flow: Flow) -> tuple[int, ...]:
     """The shape of a batch that the module reads."""
     features = flow.features or 1
     first = next((one.layer for one in found if one.layer is not None), None)
-    if isinstance(first, arch.Recurrent):
+    if first is not None and first.reads_sequences:
         return (_BATCH, 3, features)
     if not flow.dimensions:
         return (_BATCH, features)
@@ -106,8 +104,6 @@ def _run(layer: nn.Module, x: torch.Tensor, name: str) -> torch.Tensor:
 def _compare(one: Read, place: Place, x: torch.Tensor, generator: torch.Generator) -> None:
     """A layer against the module of what was read, on inputs of unit variance and of the shape that it gets."""
     own = module_of(one, place)
-    if own is None:
-        own = nn.Identity()
     probe = torch.randn(x.shape, generator=generator, dtype=torch.float64, device="cpu")
     inputs = [probe]
     if isinstance(one.layer, arch.Act):
@@ -131,11 +127,7 @@ def _refuse_large_eps(one: Read, place: Place, x: torch.Tensor) -> None:
     variance = float(x.var())
     for inner, layer in [(one, place), *zip(one.branch, place.branch, strict=True)]:
         eps = getattr(layer.layer, "eps", None)
-        if (
-            isinstance(inner.layer, arch.LayerNorm | arch.BatchNorm)
-            and eps is not None
-            and eps > SMALL_EPS * variance
-        ):
+        if inner.layer is not None and eps is not None and eps > SMALL_EPS * variance:
             raise ModuleError(
                 f"{_named(inner.place)} adds its eps, {eps:.3g}, to a variance of some {variance:.3g}; theory adds "
                 "nothing. Use a smaller eps, or larger weights before it."
@@ -162,58 +154,6 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
-def module_of(one: Read, place: Place) -> nn.Module | None:
-    """The module of the layer that was read, with the weights of the user's layer at `place`; None for none."""
-    layer = one.layer
-    if isinstance(layer, arch.Dense | arch.Convolution):
-        return _weighted(layer, place.layer.weight, place.layer.bias)
-    if isinstance(layer, arch.Recurrent):
-        return _cell(layer, place.layer)
-    if isinstance(layer, arch.Act):
-        return modules.Pointwise(layer.activation)
-    if isinstance(layer, arch.Dropout):
-        return nn.Dropout(1.0 - layer.keep)
-    if isinstance(layer, arch.LayerNorm):
-        return modules.Normalise(False, groups=getattr(place.layer, "num_groups", 1), eps=place.layer.eps)
-    if isinstance(layer, arch.BatchNorm):
-        return modules.Normalise(True, eps=place.layer.eps)
-    if isinstance(layer, arch.Flatten):
-        return nn.Flatten()
-    if isinstance(layer, arch.GlobalAveragePool):
-        return modules.Pool()
-    if isinstance(layer, arch.Residual):
-        inner = [module_of(each, at) for each, at in zip(one.branch, place.branch, strict=True)]
-        return Shortcut(nn.Sequential(*[each for each in inner if each is not None]))
-    return None
-
-
-class _Unset(modules.Draw):
-    """Weights that are set afterwards."""
-
-    def __init__(self) -> None:
-        pass
-
-    def __call__(self, shape: tuple[int, ...]) -> torch.Tensor:
-        return torch.empty(shape, device="meta")
-
-
-_unset = _Unset()
-
-
-def _weighted(
-    layer: arch.Dense | arch.Convolution, weight: torch.Tensor, bias: torch.Tensor | None
-) -> modules.Weighted:
-    """widelimit's own layer with given weights."""
-    drawn = modules.Weighted(len(weight), weight.shape[1], layer, False, _unset)
-    drawn.weight = nn.Parameter(weight, requires_grad=False)
-    drawn.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
-    return drawn
-
-
-def _cell(layer: arch.Recurrent, user: LastStep) -> modules.Cell:
-    rnn: Any = user.recurrent
-    own = modules.Cell(rnn.input_size, rnn.hidden_size, layer, False, _unset)
-    own.recurrent = _weighted(arch.Dense(), rnn.weight_hh_l0, None)
-    bias = rnn.bias_ih_l0 + rnn.bias_hh_l0 if rnn.bias else None
-    own.read = _weighted(arch.Dense(), rnn.weight_ih_l0, bias)
-    return own
+def module_of(one: Read, place: Place) -> nn.Module:
+    """The module of the layer that was read, with the weights of the user's layer at `place`."""
+    return nn.Identity() if one.layer is None else KINDS[type(one.layer)].rebuilt(one, place)

@@ -17,28 +17,9 @@ from torch.nn.utils import parametrize
 
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.validate.network.modules import LastStep, Shortcut
+from widelimit.validate.network.known import KNOWN
+from widelimit.validate.network.parts import Shortcut
 
-POINTWISE: tuple[type[nn.Module], ...] = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.Softsign, nn.Tanhshrink,
-    nn.Mish, nn.SELU, nn.GELU, nn.ELU, nn.CELU, nn.Softplus, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.LogSigmoid,
-    nn.Softshrink, nn.Hardshrink, nn.Threshold,
-)  # fmt: skip
-CONVOLUTIONS: tuple[type[nn.Module], ...] = (nn.Conv1d, nn.Conv2d)
-NORMALISATIONS: tuple[type[nn.Module], ...] = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm1d, nn.BatchNorm2d)
-POOLS: tuple[type[nn.Module], ...] = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
-DROPPING: tuple[type[nn.Module], ...] = (
-    nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,
-)  # fmt: skip
-KNOWN: tuple[type[nn.Module], ...] = (
-    nn.Sequential, Shortcut, LastStep, nn.RNN, nn.Linear, nn.Flatten, nn.Identity,
-    *CONVOLUTIONS, *NORMALISATIONS, *POOLS, *DROPPING, *POINTWISE,
-)  # fmt: skip
-LISTED = (
-    "Known are Linear, Conv1d, Conv2d, Dropout, LayerNorm, GroupNorm, BatchNorm1d, BatchNorm2d, Flatten, "
-    "AdaptiveAvgPool, Identity, pointwise activations, nested Sequential and, from widelimit.validate.network.modules, "
-    "Shortcut(branch) and LastStep(nn.RNN)."
-)
 _HARMLESS = {
     "__init__", "__repr__", "__str__", "reset_parameters", "_reset_parameters", "extra_repr", "train", "eval",
     "__doc__", "__module__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__",

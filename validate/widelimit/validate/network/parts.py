@@ -1,0 +1,176 @@
+"""Torch modules of layers, with weights drawn as theory assumes.
+
+The scales stand in the weights (`standard`), or in front of standard-normal weights (`ntk`), whose gradients are those
+of the tangent kernel.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from widelimit.theory import architecture as arch
+from widelimit.theory.calculus.activation import Activation
+
+
+class Shortcut(nn.Module):
+    """x + branch(x)."""
+
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Add the branch to its input."""
+        return x + self.branch(x)
+
+
+class LastStep(nn.Module):
+    """The last output (n, width) of a recurrent module over sequences (n, time, features).
+
+    ``nn.RNN`` returns its history and its state; in an ``nn.Sequential`` this takes what the next layer reads.
+
+    >>> LastStep(nn.RNN(3, 8, batch_first=True))(torch.zeros(2, 5, 3)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, recurrent: nn.Module) -> None:
+        super().__init__()
+        self.recurrent = recurrent
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run over the sequence."""
+        return self.recurrent(x)[0][:, -1]
+
+
+class Weighted(nn.Module):
+    """A dense layer (dimensions 0) or convolution; `gain_w` and `gain_b` multiply the parameters on use."""
+
+    def __init__(
+        self, fan_out: int, channels: int, layer: arch.Dense | arch.Convolution, ntk: bool, draw: Draw
+    ) -> None:
+        super().__init__()
+        conv = isinstance(layer, arch.Convolution)
+        self.dimensions = layer.dimensions if isinstance(layer, arch.Convolution) else 0
+        self.size = layer.size if isinstance(layer, arch.Convolution) else 1
+        self.padding = layer.padding if isinstance(layer, arch.Convolution) else "zeros"
+        shape = (fan_out, channels, *(self.size,) * self.dimensions) if conv else (fan_out, channels)
+        scale_w = layer.sigma_w / math.sqrt(channels * self.size**self.dimensions)
+        self.gain_w, self.gain_b = (scale_w, layer.sigma_b) if ntk else (1.0, 1.0)
+        weight = draw(shape) * (1.0 if ntk else scale_w)
+        self.weight = nn.Parameter(weight, requires_grad=layer.trained_w)
+        self.bias: nn.Parameter | None = None
+        if layer.sigma_b > 0:
+            bias = draw((fan_out,)) * (1.0 if ntk else layer.sigma_b)
+            self.bias = nn.Parameter(bias, requires_grad=layer.trained_b)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the scaled weights."""
+        weight = self.weight * self.gain_w
+        bias = None if self.bias is None else self.bias * self.gain_b
+        if self.dimensions == 0:
+            return F.linear(x, weight, bias)
+        half = self.size // 2
+        if half:
+            x = F.pad(
+                x,
+                (half,) * (2 * self.dimensions),
+                mode="circular" if self.padding == "circular" else "constant",
+            )
+        return (F.conv1d if self.dimensions == 1 else F.conv2d)(x, weight, bias)
+
+
+class Pointwise(nn.Module):
+    """An activation of widelimit's catalogue or a parsed one."""
+
+    def __init__(self, activation: Activation) -> None:
+        super().__init__()
+        from widelimit.validate.harness.drawing.functions import torch_function
+
+        self.function = torch_function(activation.pieces)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply phi to every unit."""
+        return self.function(x)
+
+
+class Cell(nn.Module):
+    """h_t = phi(W h_(t-1) + V x_t + b) over a sequence (n, time, features), from zero; returns the last h_t."""
+
+    def __init__(self, features: int, width: int, layer: arch.Recurrent, ntk: bool, draw: Draw) -> None:
+        super().__init__()
+        frozen = {"trained_w": layer.trained, "trained_b": layer.trained}
+        self.recurrent = Weighted(width, width, arch.Dense(layer.sigma_w, 0.0, **frozen), ntk, draw)
+        self.read = Weighted(width, features, arch.Dense(layer.sigma_v, layer.sigma_b, **frozen), ntk, draw)
+        self.phi = Pointwise(layer.activation)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run over the sequence."""
+        h = self.phi(self.read(x[:, 0]))
+        for t in range(1, x.shape[1]):
+            h = self.phi(self.recurrent(h) + self.read(x[:, t]))
+        return h
+
+
+class Pool(nn.Module):
+    """The average over all positions."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Average everything behind the channels."""
+        return x.flatten(2).mean(-1)
+
+
+class Normalise(nn.Module):
+    """Zero mean and unit variance over the units of an input, positions included, or (`batch`) over the batch.
+
+    Over the batch means over positions too. A trained gain and shift belong to a channel. `groups` of channels have
+    means and variances of their own; `eps` is added to variances, 0 as theory has it.
+    """
+
+    def __init__(
+        self, batch: bool, channels: int = 0, affine: bool = False, groups: int = 1, eps: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.batch, self.groups, self.eps = batch, groups, eps
+        self.gain = nn.Parameter(torch.ones(channels, dtype=torch.float64)) if affine else None
+        self.shift = nn.Parameter(torch.zeros(channels, dtype=torch.float64)) if affine else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise."""
+        parts = x if self.batch or self.groups == 1 else x.unflatten(1, (self.groups, -1))
+        kept = (1,) if self.batch else (0,) if self.groups == 1 else (0, 1)
+        axes = tuple(axis for axis in range(parts.dim()) if axis not in kept)
+        centred = parts - parts.mean(axes, keepdim=True)
+        variance = centred.pow(2).mean(axes, keepdim=True) + self.eps
+        out = (centred / variance.sqrt()).reshape(x.shape)
+        if self.gain is None or self.shift is None:
+            return out
+        each = (-1, *[1] * (x.dim() - 2))
+        return out * self.gain.view(each) + self.shift.view(each)
+
+
+class Draw:
+    """Standard-normal tensors from one generator, in order."""
+
+    def __init__(self, generator: torch.Generator, dtype: torch.dtype) -> None:
+        self.generator, self.dtype = generator, dtype
+
+    def __call__(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """Draw a tensor of this shape."""
+        return torch.randn(shape, generator=self.generator, dtype=self.dtype, device=self.generator.device)
+
+
+class _Unset(Draw):
+    """Weights that are set afterwards."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __call__(self, shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.empty(shape, device="meta")
+
+
+UNSET = _Unset()
