@@ -14,7 +14,7 @@ from torch import nn
 
 from widelimit.theory import architecture as arch
 from widelimit.theory.errors import WidelimitError
-from widelimit.validate.network.known import KNOWN
+from widelimit.validate.network.known import KNOWN, WEIGHTED
 from widelimit.validate.network.parts import Draw
 from widelimit.validate.network.walk import Place, unknown
 from widelimit.validate.network.weights import Declared, Weights
@@ -153,6 +153,8 @@ def register(kind: Kind) -> None:
     KINDS[kind.layer] = kind
     for one in kind.torch:
         reads(one, kind.read, kind.spatial)
+    if kind.layer.weighted or kind.layer.reads_sequences:
+        WEIGHTED.update(kind.torch)
 
 
 def reads(torch: type[nn.Module], reader: Reader, spatial: Callable[[Any], int | None] = _silent) -> None:

@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize
 
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, DomainError
-from widelimit.validate.network.known import KNOWN
+from widelimit.validate.network.known import KNOWN, WEIGHTED
 from widelimit.validate.network.parts import Shortcut
 
 _HARMLESS = {
@@ -217,7 +217,7 @@ def mixed(places: list[Place]) -> list[str]:
     held = [
         (place, value)
         for place in flat(places)
-        if place.kind in (nn.Linear, *CONVOLUTIONS, LastStep)
+        if place.kind in WEIGHTED
         for value in place.layer.parameters()
     ]
     for place, value in held[1:]:
