@@ -68,6 +68,12 @@ def note(finding):
             file.write(finding.encode("unicode_escape").decode() + "\n")
 
 
+@pytest.fixture(autouse=True)
+def no_request_of_minutes(monkeypatch):
+    """Some depths take minutes and say so; here all requests beyond half a minute are too dear."""
+    monkeypatch.setattr("widelimit.numerics.costs.TIME", 20.0)
+
+
 def search(name, function, values, judge):
     """Try a function; return all that is wrong, each with the first arguments at which it is."""
     found, calls = {}, 0

@@ -54,6 +54,7 @@ def mode_multiplier(v: tuple[Expr, ...], k: Expr | int = K, n: Expr | int = N) -
     1
     """
     v = tuple(exact.numbers("v", v, symbols=True))
+    k, n = exact.number("k", k, symbols=True), exact.positive("n", n, symbols=True)
     middle = len(v) // 2
     return sum((weight * cos(2 * pi * k * (i - middle) / n) for i, weight in enumerate(v)), Rational(0))
 

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from sympy import Expr, Integer, Rational, Symbol
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.jacobian.slope_laws import slope_law
 from widelimit.theory import jacobian as theory
 from widelimit.theory.calculus.activation import Activation
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, DomainError
 
 ENSEMBLES = ("orthogonal", "gaussian")
 _w, _zeta = Symbol("w"), Symbol("zeta")
@@ -220,8 +220,13 @@ def linear_density(factors: int, points: int = 200) -> tuple[np.ndarray, np.ndar
     angle = next(s for s in square.free_symbols if s.name == "t")
     formula = compile((square, density), (angle, Symbol("n", positive=True)), name="fuss_catalan")
     n, count = arguments.count("factors", factors), arguments.count("points", points)
+    costs.affordable("points", count, memory=100.0, seconds=1e-6, each="point")
     t = np.pi / (n + 1) * (np.arange(count) + 0.5) / count
     squares, values = formula(t[::-1], float(n))
+    if not (np.isfinite(squares).all() and np.isfinite(values).all()):
+        raise DomainError(
+            f"No float holds the singular values of a product of {n} matrices: use fewer `factors`."
+        )
     return np.sqrt(squares), values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,11 +117,18 @@ def _split(name: str, inputs: Any, target: str | int | None) -> tuple[Any, Any, 
             name, must + (", or `y` be given" if name == "X" else ""), but=f"has shape {array.shape}"
         )
     try:
-        place = -1 if target is None else int(target)
+        place = _number_of_column(target)
         return np.delete(array, place, axis=1), array[:, place], str(place % array.shape[1])
-    except (ValueError, IndexError, OverflowError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         help = f"The columns are numbered 0 to {array.shape[1] - 1}."
         raise ArgumentError("target", "must be the number of a column", target, help) from None
+
+
+def _number_of_column(target: object) -> int:
+    """-1, the last, for None; text comes from the command line."""
+    if isinstance(target, bool):
+        raise TypeError
+    return -1 if target is None else int(target) if isinstance(target, str) else operator.index(target)  # type: ignore[arg-type]
 
 
 def _place(data: Table, target: str | int | None) -> int:
@@ -150,6 +158,8 @@ def _numbers(name: str, values: Any) -> Array:
     if isinstance(values, Table):
         return _of_table(name, values)
     array = _array(name, values)
+    if array.ndim == 0:
+        raise ArgumentError(name, "must hold rows", but="is one number")
     if not np.isfinite(array).all():
         bad = np.argwhere(~np.isfinite(array))[0]
         where = f"row {bad[0]}" + (f", column {bad[1]}" if bad.size > 1 else "")

@@ -233,7 +233,8 @@ def apply(name: str, args: Sequence[Term], named: Mapping[str, Any] | None = Non
         raise ParseError(
             f"'{root}.{name}' runs over a dimension: write '{name}imum(x, 0)' or '{name}(x, 0)'."
         )
-    key = _variant(key, keywords, len(args), root)
+    torchs_class = root == "nn" and name[:1].isupper()  # nn.GELU is torch's, nn.gelu may be flax's
+    key = _variant(key, keywords, len(args), "torch" if torchs_class else root)
     rule = catalogue.find(key)
     if key in FUNCTIONS and not (rule and rule.parameters):
         return _called(name, key, list(args), keywords)
