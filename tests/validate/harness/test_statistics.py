@@ -251,7 +251,9 @@ def test_exact_data():
     one = np.ones(1)
     exact = extrapolate([np.full((1, 1), 1 + 1e-13)])
     assert exact.standard_error[0] == 0
-    assert judge(exact, one, 1e-12 * one).verdict(0) == "agrees"
+    near = judge(exact, one, 1e-12 * one)
+    assert near.verdict(0) == "agrees" and near.low[0] <= 1 <= near.high[0]
+    assert near.within[0] == pytest.approx(1e-13, rel=0.01)
     far = judge(exact, 1.1 * one, 1e-12 * one)
     assert far.verdict(0) == "disagrees" and far.p_difference[0] == 0 and far.resolution[0] == 1e-12
     same = judge(extrapolate([np.full((4, 1), 0.1)]), np.full(1, 0.1), one)

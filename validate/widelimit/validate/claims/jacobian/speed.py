@@ -17,23 +17,22 @@ if TYPE_CHECKING:
     from widelimit.validate.simulate.jacobian.training import Start
 
 TENTH = 10.0
+_GIVE_UP = (
+    12.0  # times the steps of orthogonal networks; the median asks only on which side of ten a ratio lies
+)
 
 
 def predict(inputs: Inputs) -> np.ndarray:
-    """Steps of Gaussian tanh and of ReLU networks over ten times those of orthogonal tanh networks, cut at one."""
-    return np.ones(2)
+    """Steps of Gaussian tanh and of ReLU networks over those of orthogonal tanh networks, at least."""
+    return np.full(2, TENTH)
 
 
 def simulate(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """The same, measured: min(1, steps ratio / 10)."""
-    return np.minimum(1.0, ratios(inputs, seeds, backend) / TENTH)
-
-
-def ratios(inputs: Inputs, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """Steps of Gaussian tanh and of ReLU networks over those of orthogonal tanh networks, a row for each seed."""
     from widelimit.validate.simulate.jacobian.training import Race, steps_to_loss
 
-    race = Race(depth=int(inputs["depth"]), width=int(inputs["width"]), steps=int(inputs["steps"]))
+    depth, width, most = (int(inputs[name]) for name in ("depth", "width", "steps"))
+    race = Race(depth=depth, width=width, steps=most, give_up=_GIVE_UP)
     steps = steps_to_loss(_starts(inputs), race, seeds, backend)
     return steps[:, 1:] / steps[:, :1]
 
@@ -54,7 +53,7 @@ def _rows(inputs: Inputs) -> Sequence[Inputs]:
 
 
 def _no_gain(inputs: Inputs) -> np.ndarray:
-    return np.full(2, 1 / TENTH)
+    return np.ones(2)
 
 
 _POINTS = (
@@ -75,19 +74,23 @@ LEARNING_SPEED = Claim(
     paper="arXiv:1711.04735, section 3 (CIFAR-10 there, digits here)",
     domain={"depth": Integers(100, 200), "width": Integers(100, 400), "steps": Integers(500, 3000)},
     plans={
-        "reference": Plan(_SMALL, (), pilot=4, most=8, block=1),
+        "reference": Plan(_SMALL, (), pilot=8, most=8, block=1),
         "deep": Plan(_POINTS, (), pilot=6, most=6, block=6),
     },
     predict=predict,
     simulate=simulate,
     rows=_rows,
+    compare="at least",
+    location="median",
     margin=0.15,
     valid=lambda inputs: False,  # minutes a point: nothing to draw at random
-    quantity="min(1, ratio of steps / 10)",
+    quantity="ratio of steps",
     observable="steps of SGD until the smoothed minibatch loss is half of log 10, the best of five learning rates",
     float32="counts of steps that differ by factors",
     counterfactuals=(Counterfactual("no gain", "orthogonal weights learn as fast as the others", _no_gain),),
-    notes="One-sided: a ratio above ten counts as ten. `ratios` in this module gives the ratio itself, up to ten.",
+    notes="One-sided: the median ratio is to be ten or more. A race is given up at twelve, which leaves the side on "
+    "which the median lies as it is. At width 100 and depth 100 a reference run found Gaussian tanh networks slower by "
+    "six, not ten: there the claim does not carry over to digits; at depth 200, and against ReLU, it does.",
 )
 
 # --- the curves behind it -----------------------------------------------------------------------------------------

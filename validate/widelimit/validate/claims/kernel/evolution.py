@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from widelimit.validate.harness.claim import Choice, Claim, Counterfactual, Inputs, Integers, Interval, Plan
+from widelimit.validate.harness.claim import (
+    Choice,
+    Claim,
+    Compare,
+    Counterfactual,
+    Inputs,
+    Integers,
+    Interval,
+    Plan,
+)
 from widelimit.validate.report.gallery import GalleryFigure
 
 if TYPE_CHECKING:
@@ -23,6 +32,8 @@ Arrays = Mapping[str, np.ndarray]
 
 _LATE = 4  # the epoch whose kernel is compared with that at birth
 _EPOCHS = 10  # for which the kernel is followed
+_FALL = 5.0  # times slower, at least, after the fast turn at first
+_REST = 1e-9  # per epoch: rounding
 
 _POINTS: tuple[Inputs, ...] = (
     {"task": "digits", "train": 1000, "test": 797, "width": 256, "depth": 2},
@@ -54,26 +65,30 @@ def _one(inputs: Inputs) -> np.ndarray:
 
 def _velocity_rows(inputs: Inputs) -> Sequence[Inputs]:
     return (
-        {"measure": "share that fell fivefold"},
+        {"measure": "first over fifth epoch"},
         {"measure": "middle over early pace"},
         {"measure": "late over middle pace"},
     )
 
 
 def _falls_and_stays(inputs: Inputs) -> np.ndarray:
-    return np.ones(3)
+    return np.array([_FALL, 1.0, 1.0])
+
+
+def _sides(inputs: Inputs) -> Sequence[Compare]:
+    return ("at least", "equal", "equal")
 
 
 def _same_pace(inputs: Inputs) -> np.ndarray:
-    return np.array([0.0, 1.0, 1.0])
+    return np.ones(3)
 
 
 def _comes_to_rest(inputs: Inputs) -> np.ndarray:
-    return np.array([1.0, 0.0, 0.0])
+    return np.array([_FALL, 0.0, 0.0])
 
 
 def velocities(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """Whether the kernel's velocity fell to a fifth by the fifth epoch, and how its pace changes from then on."""
+    """How many times slower the kernel turns at the fifth epoch, and how its pace changes from then on."""
     from widelimit.validate.simulate.kernel.evolution import turn
 
     out = []
@@ -83,8 +98,8 @@ def velocities(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend
         pace = [
             run.velocity[(middle > low) & (middle < low + 2.0)].mean() for low in (2.0, 4.0, _EPOCHS - 2.0)
         ]
-        fell = run.velocity[np.argmin(np.abs(middle - 5.0))] < run.velocity[0] / 5
-        out.append([float(fell), pace[1] / pace[0], pace[2] / pace[1]])
+        fifth = run.velocity[np.argmin(np.abs(middle - 5.0))] + _REST
+        out.append([run.velocity[0] / fifth, pace[1] / pace[0], pace[2] / pace[1]])
     return np.array(out)
 
 
@@ -101,11 +116,13 @@ VELOCITY = Claim(
     predict=_falls_and_stays,
     simulate=velocities,
     rows=_velocity_rows,
+    compare=_sides,
+    location="median",
     margin=0.2,
     valid=_enough_images,
     quantity="velocity of the kernel",
-    observable="1 - cosine of kernels 0.4 epochs apart over 0.4: the share of networks in which it is at epoch 5 below "
-    "a fifth of the first; its mean over epochs 4 to 6 by that over 2 to 4, and over 8 to 10 by that over 4 to 6",
+    observable="1 - cosine of kernels 0.4 epochs apart over 0.4: the first over that at epoch 5, at least five; its "
+    "mean over epochs 4 to 6 by that over 2 to 4, and over 8 to 10 by that over 4 to 6",
     float32="what is counted are images; kernels are compared in double precision",
     notes="The sum and the parity of two digits are learned, without training errors, after about eight epochs.",
     counterfactuals=(
@@ -127,12 +144,12 @@ def gain(learned: Mapping[int, float], test: int) -> float:
 
 
 def improvement(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """`gain` of each network, at most 3."""
+    """`gain` of each network."""
     from widelimit.validate.simulate.kernel.evolution import learn
 
     test = int(inputs["test"])
     runs = (learn(inputs, seed, backend, _LATE, (0, _LATE)) for seed in seeds)
-    return np.array([[min(3.0, gain(run.linearised, test))] for run in runs])
+    return np.array([[gain(run.linearised, test)] for run in runs])
 
 
 IMPROVEMENT = Claim(
@@ -148,14 +165,16 @@ IMPROVEMENT = Claim(
     },
     predict=_three,
     simulate=improvement,
+    compare="at least",
     margin=0.15,
     location="median",
     valid=_enough_images,
-    quantity="errors linearised at birth over errors linearised at epoch 4, at most 3",
+    quantity="errors linearised at birth over errors linearised at epoch 4",
     observable="errors on test images of f + J dw, dw trained for 20 epochs",
     float32="errors are counts of images",
     counterfactuals=(Counterfactual("kernel at birth", "a kernel that does not learn", _one),),
-    notes="One-sided: a factor above three counts as three. `gain` in this module gives the factor itself.",
+    notes="One-sided: the median factor is to be three or more. One digit is read well by the kernel at birth, which "
+    "leaves little to gain: there the claim does not carry over.",
 )
 
 # --- figures ------------------------------------------------------------------------------------------------------

@@ -20,9 +20,7 @@ VARIANCES = {"ordered": (0.8, 1.0, 1.2), "chaotic": (2.5, 4.0, 8.0)}  # sigma_w^
 DEPTHS = (6, 9, 13, 20, 30, 45, 68, 100)
 RULE = 6.0
 
-# Half of what is predicted: the rule was read off a map of accuracies, and depends on how long one trains. The verdict
-# is about the order of magnitude and about growth with xi_c; the report shows what was measured.
-_MARGIN = 0.5
+_MARGIN = 0.25  # what "about" can bear, in the paper's "about 6 xi_c"
 
 
 def trainability_rows(inputs: Inputs) -> Sequence[Inputs]:
@@ -74,10 +72,10 @@ TRAINABILITY = Claim(
     domain={"rate": Interval(0.02, 0.1, simplest=0.05), "steps": Integers(300, 1000)},
     plans={
         "reference": Plan(
-            (point("tanh", 1.0, neurons=100, steps=300, batch=128, rate=0.05, deepest=68),),
+            (point("tanh", 1.0, neurons=100, steps=300, batch=128, rate=0.05, deepest=100),),
             sizes=(),
-            pilot=4,
-            most=8,
+            pilot=6,
+            most=6,
             block=2,
         ),
         "deep": Plan(
@@ -97,7 +95,11 @@ TRAINABILITY = Claim(
     quantity="growth of the trainable depth",
     observable="depth at which the cross-entropy on digits after training crosses half of log 10",
     float32="always single precision: whether a network learns does not depend on the seventh digit",
-    notes="sigma_w of the point is not used: each replicate trains networks of six sigma_w and up to eight depths.",
+    notes="Tested against the paper's number, with a quarter of it for 'about'. A reference run at width 100, of 300 "
+    "steps, found 8.3 xi_c in the ordered phase and 4.4 xi_c in the chaotic one, which grow as xi_c^0.6 and xi_c^0.8: "
+    "the order of magnitude carries over, the number does not, as the rule depends on how long one trains. sigma_w of "
+    "the point is not used: each replicate trains networks of six sigma_w and eight depths, the deepest beyond 8 xi_c "
+    "of them all; where even that one learns, it counts as the depth that fails.",
     counterfactuals=(
         Counterfactual("no growth", "a trainable depth that does not depend on xi_c", _without_growth),
         Counterfactual("growth by the square", "a trainable depth that grows as xi_c squared", _squared),

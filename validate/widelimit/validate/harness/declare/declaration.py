@@ -14,7 +14,8 @@ import numpy as np
 
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.topics import TOPICS
-from widelimit.validate.harness.claim import Claim, Counterfactual, Inputs, Plan, Preset
+from widelimit.validate.harness.claim import Claim, Compare, Counterfactual, Inputs, Plan, Preset
+from widelimit.validate.harness.claim_checks import comparison
 from widelimit.validate.harness.declare.calls import Solver, Told, call, typed
 from widelimit.validate.harness.declare.points import Points, spend
 from widelimit.validate.harness.declare.rows import Index, Rows
@@ -51,6 +52,7 @@ def declare(
     valid: Callable[..., bool] | None = None,
     derivation: Callable[[Inputs], Derivation] | str | None = OF_THE_TOPIC,
     exponent: float = 1.0,
+    compare: Compare | Mapping[str, Compare] = "equal",
     **more: Any,
 ) -> Claim:
     """Declare a claim in short; the result is a plain `Claim`.
@@ -81,6 +83,8 @@ def declare(
         valid: at which points of the domain the theory speaks, a function of inputs that its signature names.
         derivation: a function of the inputs; default: ``theory.<topic>.derive`` with the inputs that it names.
         exponent: bias ~ size^-exponent.
+        compare: "equal"; "at least" or "at most" for one-sided statements; or a mapping of the names of rows to those,
+            the others being equal.
         **more: other fields of `Claim`: quantity, observable, location, size_name, float32, figure, notes.
 
     Raises `ArgumentError`, here or when the claim is first asked, for what does not fit together.
@@ -112,6 +116,7 @@ def declare(
         rows=Labels(prediction),
         derivation=_derivation(id) if isinstance(derivation, str) else derivation,
         exponent=exponent,
+        compare=compare if isinstance(compare, str) else _sides(compare, prediction),
         margin=within,
         scale=measure,
         valid=Valid(valid, domain, home),
@@ -170,6 +175,38 @@ class Labels(Told):
     def __call__(self, inputs: Inputs) -> tuple[Inputs, ...]:
         """Name the numbers of a point."""
         return self.prediction.rows.labels(typed(inputs, self.prediction.domain))
+
+
+@dataclass(frozen=True)
+class Sides(Told):
+    """How each number of a point is compared, by the name of its row."""
+
+    named: Mapping[str, Compare]
+    prediction: Prediction
+
+    def __post_init__(self) -> None:
+        self.told(self.prediction.home, ())
+
+    def __call__(self, inputs: Inputs) -> tuple[Compare, ...]:
+        """Compare the numbers of a point."""
+        at, rows = typed(inputs, self.prediction.domain), self.prediction.rows.rows
+        return tuple(
+            self.named.get(name, "equal")
+            for name, one in rows.items()
+            if one.shown(at)
+            for _ in one.labels(at)
+        )
+
+
+def _sides(named: Any, prediction: Prediction) -> Sides:
+    if not isinstance(named, Mapping):
+        raise ArgumentError("compare", "must be equal, at least or at most, or map rows to those", named)
+    for name, one in named.items():
+        comparison(one)
+        if name not in prediction.rows.rows:
+            must = f"must name rows, which are {', '.join(prediction.rows.rows)}"
+            raise ArgumentError("compare", must, name)
+    return Sides(dict(named), prediction)
 
 
 def _counterfactual(one: Wrong, right: Prediction, margin: float, scale: Any) -> Counterfactual:

@@ -165,6 +165,11 @@ def judge(
     half_equivalence = quantile(tests.level_equivalence, freedom) * error + systematic
     half_difference = quantile(tests.level_difference * tails, freedom) * error + systematic
     low, high, missed = _interval(estimate.limit, half_difference, half_equivalence, tests, side)
+    rounded = (error <= 0) & tests.equivalent  # an interval of no width holds what rounding parts from it
+    low, high = (
+        np.where(rounded, np.minimum(low, predicted), low),
+        np.where(rounded, np.maximum(high, predicted), high),
+    )
     needed = replicates_to_decide(
         estimate.replicates,
         error,
@@ -223,10 +228,10 @@ def rejects(
     """Judge the page again with the predictions `wrong` at the rows `replaced`: (rejected there, p-values).
 
     `replaced` is a mask over the rows; `rejected` is False outside it. A wrong theory says what the number is: its rows
-    are compared as equal, also those of a one-sided claim.
+    are compared as equal, also those of a one-sided claim, but for numbers that it shares with the claim.
     """
     _, systematic = _misfits(estimate, level)
-    side = np.where(replaced, EQUAL, side)
+    side = np.where(replaced & (wrong != predicted), EQUAL, side)
     tests = _tests(estimate, systematic, np.where(replaced, wrong, predicted), margin, level, side)
     return tests.different & ~tests.equivalent & replaced, tests.p_difference
 

@@ -6,7 +6,8 @@ The rows of one point are read off the same networks: with the correlations C of
 ``2 tr C^2``, more than the 2n of independent rows. So it is taken for g times a chi^2 of ``n / g`` degrees of freedom
 with ``g = sum over points tr C^2 / n`` (Satterthwaite 1946; Box, Ann. Math. Statist. 25, 1954), which asks for no
 inverse of C: there are often more rows than replicates. `overlap` estimates tr C^2 from the replicates that the limits
-are combined from; the excess that sampling noise adds to it is taken off (Bai and Saranadasa, Statist. Sinica 6, 1996).
+are combined from; the excess ``(1 - r^2)^2 / degrees of freedom`` that sampling noise adds to a squared correlation
+r^2 is taken off.
 
 Both tails count: residuals that are too small for their errors say that the errors are wrong.
 """
@@ -77,10 +78,8 @@ def overlap(
     known, rows = float(np.median(freedom)), len(scale)
     if known < _FEW:
         return float(rows**2)
-    squares = float((correlations**2).sum())
-    if np.isfinite(known):
-        squares = known**2 / ((known + 2) * (known - 1)) * (squares - rows**2 / known)
-    return float(np.clip(squares, rows, rows**2))
+    squares = correlations**2
+    return float(np.clip((squares - (1 - squares) ** 2 / known).sum(), rows, rows**2))
 
 
 def sum_of_squares(deviates: np.ndarray, overlaps: float) -> Fit | None:
