@@ -5,6 +5,7 @@ Right values: errors of the very fits on new Gaussian data, in closed form; 5-fo
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 from sklearn.linear_model import Ridge
 
 from widelimit.numerics import ridge
@@ -113,6 +114,25 @@ def test_copies_of_rows_are_not_observations():
     assert ridge.from_data(coarse, label).samples == 400
 
 
+@pytest.mark.filterwarnings("ignore::widelimit.theory.errors.DependenceWarning")
+def test_five_rows_do_not_make_a_small_error():
+    # the variance of five numbers is below a quarter of its mean in nine draws of a hundred
+    factor = 4 / chi2.ppf(0.001, 4) / 4
+    for seed in range(20):
+        X, y, s, w = draw("isotropic", 5, 10, 7000 + seed)
+        model, theory = ridge.AsymptoticRidge().fit(X, y), ridge.from_data(X, y, redrawn=2)
+        assert theory.population.caution == pytest.approx(factor, rel=1e-9)
+        assert model.test_error_ > 0.25 * error_of(model, s, w)
+        assert model.test_error_ == pytest.approx(theory.test_error, rel=1e-9)
+        curve = theory.learning_curve(penalty=theory.penalty)
+        assert curve.test_error.item() == pytest.approx(theory.test_error, rel=1e-6)
+        low, high = theory.test_error_interval
+        assert low < theory.test_error <= high
+    for rows, known in ((11, 10 / chi2.ppf(0.001, 10) / 4), (19, 1.0), (100, 1.0)):
+        X, y, _, _ = draw("isotropic", rows, 10, 0)
+        assert ridge.from_data(X, y, redrawn=2).population.caution == pytest.approx(known, rel=1e-9)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::widelimit.theory.errors.DependenceWarning")
 @pytest.mark.parametrize(("n", "p"), [(12, 20), (15, 10), (60, 20), (60, 100), (104, 100)])
@@ -126,25 +146,74 @@ def test_intervals_hold_what_they_promise(n, p):
         told.append(model.test_error_ / error)
     print(n, p, np.mean(inside), np.median(told))
     assert np.mean(inside) >= 0.92  # 95 per cent, less two standard errors of 200 draws
-    assert 0.9 < np.median(told) < 1.6
+    assert 0.9 < np.median(told) < (1.6 if n >= 18 else 2.0)  # fewer rows: a cautious prediction, not a mean
 
 
-TABLE = [(n, p) for p in (10, 30, 100, 300) for n in (p // 2, p, p + 2, p + p // 10, 3 * p // 2, 3 * p)]
+SHAPES, NOISES = ("isotropic", "sparse", "aligned", "power"), (0.02, 0.2, 1.0)
+SPARE = {10: (5, 8, 10, 12, 13, 15, 20, 30), 30: (15, 24, 30, 32, 33, 45, 60, 90)}
+SPARE |= {p: (p // 2, 4 * p // 5, p, p + 2, 11 * p // 10, 3 * p // 2, 2 * p, 3 * p) for p in (100, 300)}
+TABLE = [(n, p) for p, sizes in SPARE.items() for n in sizes]
+
+
+def cross_validated_all(X, Y, folds=5):
+    """Errors of the best of 60 penalties for each target, as a function of its weights and mean; one SVD a fold."""
+    alphas = ((X - X.mean(0)) ** 2).sum() / X.shape[1] * np.geomspace(1e-4, 1e3, 60)
+    errors = np.zeros((60, Y.shape[1]))
+    for held in np.array_split(np.arange(len(Y)), folds):
+        rest = np.setdiff1d(np.arange(len(Y)), held)
+        mean, level = X[rest].mean(0), Y[rest].mean(0)
+        U, d, V = np.linalg.svd(X[rest] - mean, full_matrices=False)
+        part = (X[held] - mean) @ V.T
+        gains = (d[:, None] * (U.T @ (Y[rest] - level)))[:, None] / (d[:, None] ** 2 + alphas)[..., None]
+        fitted = np.einsum("hk,kat->hat", part, gains)
+        errors += ((Y[held][:, None] - level - fitted) ** 2).sum(0)
+    return [Ridge(alpha=a).fit(X, y) for a, y in zip(alphas[errors.argmin(0)], Y.T, strict=True)]
+
+
+def cell(n, p, draws, first=0):
+    """Shapes x draws x noises: error over that of cross-validation, predicted over true error, true in the interval."""
+    found = np.empty((len(SHAPES), draws, len(NOISES), 3))
+    for i, shape in enumerate(SHAPES):
+        s, w = population(shape, p)
+        for seed in range(draws):
+            random = np.random.default_rng([first + seed, n, p, i])
+            X = random.standard_normal((n, p)) * np.sqrt(s) + 1.0
+            Y = ((X - 1) @ w + 2.0)[:, None] + random.standard_normal(n)[:, None] * np.sqrt(NOISES)
+            model, others = ridge.AsymptoticRidge().fit(X, Y), cross_validated_all(X, Y)
+            for j, noise in enumerate(NOISES):
+                miss = (model.intercept_[j] + model.coef_[j].sum() - 2.0) ** 2
+                own = float(s @ (model.coef_[j] - w) ** 2 + noise + miss)
+                low, high = model.test_error_interval_[j]
+                found[i, seed, j] = (
+                    own / error_of(others[j], s, w, noise), model.test_error_[j] / own, low <= own <= high,
+                )  # fmt: skip
+    return found
+
+
+def row(n, p, found):
+    """A line of the table in README."""
+    over, told, inside = found.transpose(3, 0, 2, 1).reshape(3, -1, found.shape[1])
+    below = int((told < 0.25).sum())
+    middle = np.median(told, axis=1)
+    return (
+        f"| {p} | {n} | {np.median(over, axis=1).max():.2f} | {middle.min():.2f}-{middle.max():.2f} | "
+        f"{told.min():.2f} | {below} of {told.size} | {inside.mean():.3f} |"
+    )
 
 
 @pytest.mark.sweep
 @pytest.mark.filterwarnings("ignore::widelimit.theory.errors.DependenceWarning")
 @pytest.mark.parametrize(("n", "p"), TABLE)
-@pytest.mark.parametrize("shape", ["isotropic", "sparse", "aligned", "power"])
-def test_sweep_against_cross_validation(shape, n, p):
-    ours, theirs, told, inside = compared(shape, n, p, 60)
-    print(
-        f"| {shape} | {p} | {n} | {np.median(ours / theirs):.3f} | {(ours / theirs).max():.2f} | "
-        f"{np.median(told):.2f} | {told.min():.2f} | {inside.mean():.2f} |"
-    )
-    assert np.median(ours / theirs) < 1.1
-    assert inside.mean() > 0.85
-    if (
-        n >= 20
-    ):  # of fewer rows the variance of y alone is at times below a quarter of its mean: of 5 in 9 per cent
-        assert told.min() > 0.25
+def test_sweep_against_cross_validation(n, p):
+    """The table of README: 60 draws of four targets and three noises in each cell (20 where p = 300)."""
+    draws = 20 if p == 300 else 60
+    found = cell(n, p, draws)
+    print(row(n, p, found))
+    told, inside = found[..., 1], found[..., 2]
+    over = np.median(found[..., 0], axis=1)
+    assert over[:, 1:].max() < 1.1
+    # next to interpolation the penalty is one that suits more noise than 2 per cent, which costs up to a third
+    assert over[:, 0].max() < (1.4 if p <= n <= 1.1 * p + 2 else 1.15)
+    assert inside.mean() > 0.94  # 95 per cent, less two standard errors
+    # of 20 rows for 10 features one draw in a hundred leaves so little by chance that it looks free of noise
+    assert (told < 0.25).mean() <= (0.01 if n <= 20 else 0.0)

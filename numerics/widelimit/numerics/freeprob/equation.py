@@ -29,6 +29,7 @@ class Equation(NamedTuple):
     `mode`: of `real_curve`. `one`, `two`: the laws' transforms; of a power both are the same. `scale`: of the unknowns.
     `noise`: rounding of a correction. `inner_one`, `inner_two`: the laws without their atoms at zero, `zero` the larger
     mass of these, `less_one` and `less_two` what the two lack to it; `alike`: whether they are nearly equal.
+    `fine`: whether all counts from a hard edge at zero, in floats of every size.
     """
 
     mode: int
@@ -43,9 +44,12 @@ class Equation(NamedTuple):
     less_one: float
     less_two: float
     alike: bool
+    fine: bool
 
 
-def of_pair(mode: int, one: Half, two: Half | None, power: float, scale: float, noise: float) -> Equation:
+def of_pair(
+    mode: int, one: Half, two: Half | None, power: float, scale: float, noise: float, fine: bool = False
+) -> Equation:
     """The record of two laws (`two` None for powers), or of one."""
     other = one if two is None else two
     inner = [(half.measure, 0.0) for half in (one, other)]
@@ -69,6 +73,7 @@ def of_pair(mode: int, one: Half, two: Half | None, power: float, scale: float, 
         zero - a,
         zero - b,
         alike,
+        fine,
     )
 
 

@@ -63,6 +63,16 @@ class Known:
         return sum(a * x**k for x, a in self.atoms)
 
     @property
+    def hard(self) -> bool:
+        """Whether there is a density down to zero, where it may be infinite, and nothing below."""
+        return bool(self.intervals) and self.smallest == 0.0 and self.mass_at(0.0) == 0.0
+
+    @property
+    def heaviest(self) -> float:
+        """Place of the heaviest atom."""
+        return max(self.atoms, key=lambda atom: atom[1])[0]
+
+    @property
     def mean(self) -> float:
         """First moment."""
         return self.moment(1)
@@ -121,9 +131,8 @@ def known(name: str, law: SpectralLaw | Sequence[tuple[float, float]]) -> Known:
     return Known(tuple(zip((float(x) for x in places), masses, strict=True)))
 
 
-def half(part: Known, product: bool) -> Half:
-    """One side of a pair. Sums see laws moved to mean zero."""
-    shift = 0.0 if product else part.mean
+def half(part: Known, product: bool, shift: float = 0.0) -> Half:
+    """One side of a pair. Sums see laws moved by `shift`, to mean zero or with their hard edge at zero."""
     if part.discrete:
         measure = cauchy.of_atoms(part.atoms, shift)
     elif part.quadratic is not None:
@@ -148,7 +157,7 @@ def half(part: Known, product: bool) -> Half:
             moments[1] / moments[0] ** 2 - 1.0,
         )
     else:
-        row = (1.0, 0.0, ends[0, 0], ends[-1, 1], part.cumulants(2)[1])
+        row = (1.0, part.mean - shift, ends[0, 0], ends[-1, 1], part.cumulants(2)[1])
     return Half(measure, ends, np.array([a for _, _, a in elements]), np.array(row))
 
 
@@ -166,7 +175,7 @@ def _of_panels(part: Known, shift: float) -> cauchy.Measure:
     if law.logarithmic:
         table[:, 3:5] += move
     else:
-        table[:, 3:5] = part.factor * table[:, 3:5] - shift
+        table[:, 3:5] = part.factor * (table[:, 3:5] + law.origin) - shift
         table[:, 3:5][table[:, 2] == 1] = np.nan  # half-infinite intervals belong to logarithms
     return cauchy.of_panels(table, np.array(values), part.atoms, law.logarithmic, shift)
 

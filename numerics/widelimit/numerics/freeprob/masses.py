@@ -68,8 +68,8 @@ class Masses:
         top = exponents.max()
         return float(top + np.log(np.sum(weights * np.exp(exponents - top))))
 
-    def moment(self, k: int, absolute: bool = False) -> float:
-        """Integral of y^k or |y|^k."""
+    def moment(self, k: int, absolute: bool = False, origin: float = 0.0) -> float:
+        """Integral of (y + origin)^k or of its absolute value."""
         change = np.abs if absolute else np.asarray
-        total = sum(float((change(p.coordinate) ** k * p.density) @ p.weights) for p in self.panels)
-        return total + sum(float(change(x)) ** k * a for x, a in self.atoms)
+        total = sum(float((change(p.coordinate + origin) ** k * p.density) @ p.weights) for p in self.panels)
+        return total + sum(float(change(x + origin)) ** k * a for x, a in self.atoms)

@@ -26,7 +26,6 @@ from widelimit.theory.errors import ConvergenceError
 _RATIO, _LARGEST, _LINEAR, _SETTLED = 0.25, 0.6, 1e-6, 1e-9  # as in `continuation`
 _SHORTEST = 2.0**-52
 _DEEP = -4.0  # log z, from the mean
-_CUSP = 1e-10  # of the height: a state as low as this stands for one on the axis where that cannot be reached
 _ROUGH, _ASIDE = 1e-6, 1e-6  # a last correction that tells nothing, and how far from there it does
 _MOST = 1000
 _EPS = float(np.finfo(float).eps)
@@ -115,7 +114,7 @@ def _drop(equation, s1, s2, target, height):
     The last one, to the axis, is so where it is short beside the distance of the states to the axis; in gaps of the
     support, where they come down to it, only close to it.
     """
-    least = 1e-12 * height
+    least = 1e-12 * min(height, abs(target) + equation.scale)
     share, level, whole = 0.125, height, True
     for _ in range(800):
         lower = 0.0 if whole else level * share
@@ -137,7 +136,7 @@ def _drop(equation, s1, s2, target, height):
     m1, m2, _ = _polish(equation, s1, s2, target, 8)
     if _near(s1, m1, s2, m2) and _allowed(equation, m1, m2, target):
         return m1, m2, True
-    return s1, s2, level < _CUSP * height  # all that rounding tells next to a cusp
+    return s1, s2, level < 100 * least  # all that rounding tells next to a cusp
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -163,21 +162,53 @@ def _start(equation, target):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _fall(equation, height, target):
+    """The state at a target from far above (or, height < 0, the negative axis from there), and the share of the way."""
+    top = complex(target.real, abs(height))
+    # far down in logarithms the iteration hardly moves: from where it does along a line far above the axis
+    near = complex(max(top.real, _DEEP), top.imag) if equation.mode == PRODUCT else top
+    s1, s2, good = _start(equation, near)
+    if good and near.real > top.real:
+        s1, s2, done = _track(equation, s1, s2, near, top, False)
+        good = done == 1.0
+    if not good:
+        return s1, s2, 0.0
+    if height < 0:  # to the negative axis, in logarithms
+        return _track(equation, s1, s2, top, target, False)
+    s1, s2, good = _drop(equation, s1, s2, target, height)
+    return s1, s2, 1.0 if good else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _aside(equation, p1, p2, above, top, height):
+    """The state at `top` from that at `above`, another point of the upper half plane, or (`above` zero) from far up."""
+    if above != 0j:
+        s1, s2, done = _track(equation, p1, p2, above, top, False)
+        if done == 1.0:
+            return s1, s2, True
+    level = complex(top.real, height)
+    s1, s2, good = _start(equation, level)
+    while good and level.imag > top.imag:
+        below = complex(top.real, max(top.imag, level.imag / 16))
+        s1, s2, done = _track(equation, s1, s2, level, below, False)
+        level, good = below, done == 1.0
+    return s1, s2, good
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _descend(equation, height, targets, states, reached, sizes):
+    above, p1, p2 = 0j, 0j, 0j  # of the point before, as high above the axis as it is far from a hard edge
     for i in range(targets.size):
-        top = complex(targets[i].real, abs(height))
-        # far down in logarithms the iteration hardly moves: from where it does along a line far above the axis
-        near = complex(max(top.real, _DEEP), top.imag) if equation.mode == PRODUCT else top
-        s1, s2, good = _start(equation, near)
-        if good and near.real > top.real:
-            s1, s2, reached[i] = _track(equation, s1, s2, near, top, False)
-            good = reached[i] == 1.0
-        reached[i] = 0.0
-        if good and height < 0:  # to the negative axis, in logarithms
-            s1, s2, reached[i] = _track(equation, s1, s2, top, targets[i], False)
-        elif good:
-            s1, s2, good = _drop(equation, s1, s2, targets[i], height)
+        if equation.fine and height > 0 and targets[i].real != 0.0:
+            top = complex(targets[i].real, min(height, abs(targets[i].real)))
+            p1, p2, good = _aside(equation, p1, p2, above, top, height)
+            above = top if good else 0j
+            s1, s2 = p1, p2
+            if good:
+                s1, s2, good = _drop(equation, s1, s2, targets[i], top.imag)
             reached[i] = 1.0 if good else 0.0
+        else:
+            s1, s2, reached[i] = _fall(equation, height, targets[i])
         m1, m2, sizes[i] = _polish(equation, s1, s2, targets[i], 8)
         if height < 0 or _near(s1, m1, s2, m2) or not min(s1.imag, s2.imag) > 0:
             s1, s2 = m1, m2
@@ -234,11 +265,12 @@ class Pair:
         height: float,
         centre: float = 0.0,
         power: float = 0.0,
+        fine: bool = False,
     ) -> None:
         self.system = self
         self.coordinate = "log" if mode == PRODUCT else "linear"
         self.noise = 1e-13
-        self.equation = of_pair(mode, one, two, power, scale, self.noise)
+        self.equation = of_pair(mode, one, two, power, scale, self.noise, fine)
         self.scale, self.height, self.centre = scale, height, centre
 
     def transform(self, state: np.ndarray) -> np.ndarray:

@@ -43,6 +43,7 @@ class Interval:
     low: float
     high: float
     knee: float = -np.inf
+    unit: float = 1.0  # rounding of y is that of this, where y is smaller
 
     def to_coordinate(self, t: np.ndarray) -> np.ndarray:
         """Return y."""
@@ -74,12 +75,15 @@ class Interval:
 
     def clear(self, t: np.ndarray) -> np.ndarray:
         """Return t kept so far from square-root ends that rounding of y does not hide the distance to the end."""
-        high = np.sqrt(_UNSEEN * max(1.0, abs(self.high)))
+        high = np.sqrt(_UNSEEN * max(self.unit, abs(self.high)))
         if self.bent:
             return np.maximum(t, 2 * high / np.sqrt(self.high - self.knee))
         if self.decreasing:
             return np.maximum(t, high)
-        low, width = np.sqrt(_UNSEEN * max(1.0, abs(self.low))), np.sqrt(max(self.high - self.low, 1e-300))
+        low, width = (
+            np.sqrt(_UNSEEN * max(self.unit, abs(self.low))),
+            np.sqrt(max(self.high - self.low, 1e-300)),
+        )
         return np.clip(t, min(2 * low / width, 0.1), np.pi - min(2 * high / width, 0.1))
 
     def body(self) -> list[tuple[float, float]]:
@@ -91,6 +95,14 @@ class Interval:
         cuts = sorted(cuts)
         cuts = [a for a, b in itertools.pairwise([*cuts, np.inf]) if b - a > 0.3 * unit]
         return list(itertools.pairwise(cuts))
+
+    def whole(self) -> list[tuple[float, float]]:
+        """Panels of an interval with two ends to begin with: quarters, that halve towards a lower end next to zero."""
+        cuts = [0.0, *(k * np.pi / 4 for k in range(1, 5))]
+        if self.unit == 0.0 and 0.0 < self.low < 1e-4 * self.high:
+            steps = int(np.log2(np.pi / 4 / np.sqrt(self.low / self.high))) + 1
+            cuts += [np.pi / 4 * 0.5**k for k in range(1, steps)]
+        return list(itertools.pairwise(sorted(cuts)))
 
     @property
     def decreasing(self) -> bool:
@@ -174,9 +186,7 @@ def integrate(
     right place: further down a density is rounding, which over a long enough stretch would add up.
     """
     if not interval.decreasing:
-        kept, error = _refine(
-            [(k * np.pi / 4, (k + 1) * np.pi / 4) for k in range(4)], interval, solve, tolerance
-        )
+        kept, error = _refine(interval.whole(), interval, solve, tolerance)
         return _assembled(interval, kept, error)
     begin, body = (np.pi, interval.body()) if interval.bent else (0.0, [])
     far = 2.8

@@ -27,7 +27,7 @@ from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.freeprob.cauchy import Measure, raw
 
 SUM, PRODUCT, POWER = 0, 1, 2
-_REACH = 40.0  # of the parameter, a logarithm, to either side
+_REACH, _FAR = 40.0, 80.0  # of the parameter, a logarithm, to either side: of products, and of sums
 _TIGHT, _FINE = (
     1e-9,
     1e-13,
@@ -36,6 +36,7 @@ _MOST = 6000  # values along one arc
 _LEAST = (
     -1e-13
 )  # logarithm of the product of both slopes from which on it is below one: arcs where it is one are no gaps
+_HARD = 1e-60  # next to a hard edge of a sum; closer panels show less than rounding of the mass
 _EPS = float(np.finfo(float).eps)
 
 # Columns of a piece: a gap (left, right) with the masses of atoms at its ends, the class of its transform (for sums the
@@ -301,6 +302,7 @@ def _pieces(product, measure, ends, masses, unit):
     """
     n = ends.shape[0]
     rows = np.zeros((3 * n + 6, 8))
+    reach = _REACH if product else _FAR
     count = 0
     scale = max(abs(ends[n - 1, 1]), abs(ends[0, 0]))
     for k in range(-1 if not product else -2, n):
@@ -317,14 +319,16 @@ def _pieces(product, measure, ends, masses, unit):
         elif mass_left > 0:
             upper, upper_one = math.inf, math.inf
         else:
-            x = 1e-140 if left == 0.0 and product else left + 4 * _EPS * scale
+            close = 1e-140 if product else _HARD
+            x = close if left == 0.0 else left + 4 * _EPS * scale
             upper, upper_one, _, _, _ = _at(product, measure, x)
         if math.isinf(right):
             lower, lower_one = 0.0, 1.0
         elif mass_right > 0:
             lower, lower_one = -math.inf, -math.inf
         else:
-            x = -1e-140 if right == 0.0 and product else right - 4 * _EPS * scale
+            close = 1e-140 if product else _HARD
+            x = -close if right == 0.0 else right - 4 * _EPS * scale
             lower, lower_one, _, _, _ = _at(product, measure, x)
         for kind in range(-1, 2):
             if kind == 0 and not product:
@@ -351,7 +355,7 @@ def _pieces(product, measure, ends, masses, unit):
                     continue
                 first = _parameter(product, kind, lower, max(lower_one, 0.0))
                 last = _parameter(product, kind, min(upper, 0.0), upper_one)
-            first, last = max(first, unit - _REACH), min(last, unit + _REACH)
+            first, last = max(first, unit - reach), min(last, unit + reach)
             if first < last:
                 zero = 1.0 if product and k == -1 else 0.0
                 row = rows[count]

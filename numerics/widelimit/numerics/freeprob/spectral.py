@@ -66,14 +66,18 @@ class SpectralLaw:
         exact: int = 4,
         inherited: float = 0.0,
         quadratic: tuple[float, float, float] | None = None,
+        origin: float | None = None,
     ) -> None:
         """`intervals` and atom locations in the coordinate; `moments(k)` is exact, log of it in log coordinates.
 
         `exact`: as far as `moments` goes. `knee`: as in `panels`, of the lowest interval.
         `inherited`: the error of what the law was made from. `quadratic`: (a, b, d) where R(g) = (a + b g)/(1 + d g).
+        `origin`: a place on the line from which the coordinate counts, so exactly as floats do from zero.
         """
         self.name = name
         self.quadratic = quadratic
+        self.origin = 0.0 if origin is None else origin
+        unit = 1.0 if origin is None else 0.0
         self.recipe: tuple[Callable[..., SpectralLaw], tuple, tuple] | None = None
         self._branch = branch
         self._log = coordinate == "log"
@@ -89,7 +93,7 @@ class SpectralLaw:
             self._panels.insert(
                 0,
                 integrate(
-                    Interval(low, high, knee if high > knee else -np.inf),
+                    Interval(low, high, knee if high > knee else -np.inf, unit),
                     self._solve,
                     rest if len(self._panels) == len(intervals) - 1 else None,
                     max(TOLERANCE, self._noise),
@@ -167,8 +171,8 @@ class SpectralLaw:
             if self._log:
                 defects.append(abs(float(np.expm1(self._masses.log_moment(k) - exact))))
             else:
-                scale = max(abs(exact), self._masses.moment(k, absolute=True), 1e-300)
-                defects.append(abs(self._masses.moment(k) - exact) / scale)
+                scale = max(abs(exact), self._masses.moment(k, absolute=True, origin=self.origin), 1e-300)
+                defects.append(abs(self._masses.moment(k, origin=self.origin) - exact) / scale)
         return defects
 
     # the law --------------------------------------------------------------------------------------------------------
@@ -239,7 +243,7 @@ class SpectralLaw:
         """Density of the continuous part at x; atoms are not in it."""
         x = arguments.real("x", x)
         if not self._log:
-            return arguments.scalar(self._coordinate_density(x))
+            return arguments.scalar(self._coordinate_density(x - self.origin))
         result = np.zeros(x.shape)
         positive = x > 0
         result[positive] = self._coordinate_density(np.log(x[positive])) / x[positive]
@@ -256,7 +260,7 @@ class SpectralLaw:
         """P(lambda <= x), atoms included."""
         x = arguments.real("x", x, infinite=True)
         if not self._log:
-            return arguments.scalar(self._masses.cdf(x))
+            return arguments.scalar(self._masses.cdf(x - self.origin))
         y = np.full(x.shape, -np.inf)
         y[x > 0] = np.log(x[x > 0])
         return arguments.scalar(np.where(x < 0, 0.0, self._masses.cdf(y)))
@@ -282,7 +286,7 @@ class SpectralLaw:
         if k == 0:
             return 1.0
         if not self._log:
-            return self._moments(k) if k <= self._exact else self._masses.moment(k)
+            return self._moments(k) if k <= self._exact else self._masses.moment(k, origin=self.origin)
         return self._plain(self.log_moment(k), f"moment({k})")
 
     def log_moment(self, k: int) -> float:
@@ -325,8 +329,8 @@ class SpectralLaw:
         if not isinstance(other, SpectralLaw):
             return NotImplemented
         return self is other or (
-            (self.name, self._log, self._unbounded, self._atoms)
-            == (other.name, other._log, other._unbounded, other._atoms)
+            (self.name, self._log, self._unbounded, self._atoms, self.origin)
+            == (other.name, other._log, other._unbounded, other._atoms, other.origin)
             and len(self._panels) == len(other._panels)
             and all(
                 a.interval == b.interval
@@ -353,9 +357,10 @@ class SpectralLaw:
         return rebuilt, (*self.recipe, self.name)
 
     def __repr__(self) -> str:
-        ends = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in self._components())
+        move = self.origin
+        ends = ", ".join(f"[{low + move:.6g}, {high + move:.6g}]" for low, high in self._components())
         place = "log support" if self._log else "support"
-        atoms = ", ".join(f"{a:.6g} at {'exp ' if self._log else ''}{x:.6g}" for x, a in self._atoms)
+        atoms = ", ".join(f"{a:.6g} at {'exp ' if self._log else ''}{x + move:.6g}" for x, a in self._atoms)
         return f"<SpectralLaw {self.name}: {place} {ends or 'none'}; atoms {atoms or 'none'}; error {self.error:.1e}>"
 
     # internals ------------------------------------------------------------------------------------------------------
@@ -400,7 +405,7 @@ class SpectralLaw:
             result[free] = sum(a / (x[free] - at) for at, a in self.atoms)
             return result
         if not self._log:
-            states, _ = self._branch.descend(x[~hit])
+            states, _ = self._branch.descend(x[~hit] - self.origin)
             result[~hit] = self._branch.system.transform(states)
             return result
         for sign in (1, -1):
@@ -413,7 +418,7 @@ class SpectralLaw:
 
     def _plain(self, y: float, what: str = "support") -> float:
         if not self._log:
-            return float(y)
+            return float(y) + self.origin
         if y > _LARGEST_LOG or (what != "support" and y < -745.0):
             raise DomainError(
                 f"`{what}` of this law is exp({y:.6g}), which no float holds. Read `log_{what.split('(')[0]}` instead."

@@ -30,6 +30,7 @@ _CLOSED = 3e-13  # intervals of support below this, relative to the whole, are r
 _BOTTOM = -32.0  # log z, from the mean, below which a gap may be what nearly equal masses at zero leave
 _SMALL, _STEEP = 1e-120, 1e50  # a place next to zero, and a mean of 1/x there that is infinite
 _ALMOST = 1e-7  # masses at zero closer than this leave a gap above it that rounding hides
+_FINEST = 1e-40  # of the deviation: the scale of unknowns that count from a hard edge
 _PRODUCT_EXACT = 8  # moments of products that are known exactly
 
 
@@ -154,20 +155,28 @@ def _line_law(
     moments: Callable[[int], float] = lambda k: values[k - 1]  # noqa: E731
     if sum(a for _, a in atoms) > 1 - 1e-13:
         return SpectralLaw(name, None, [], atoms, moments, coordinate="linear")
-    halves = [half(part, product=False) for part in parts]
+    shifts = _edges(parts, t)
+    hard = shifts is not None
+    shifts = [part.mean for part in parts] if shifts is None else shifts
+    halves = [half(part, False, shift) for part, shift in zip(parts, shifts, strict=True)]
     deviation = float(np.sqrt(cumulants[1]))
     span = sum(part.largest - part.smallest for part in parts)
-    centre = float(cumulants[0])
+    centre = max(t, 1.0) * sum(shifts)
+    origin = centre if hard else 0.0
     path: Path
     if parts[0].point or t == 1.0:  # moved, or as it was
-        move = centre - parts[-1].mean
+        move = float(cumulants[0]) - parts[-1].mean
         path = Direct(halves[-1].measure, False, centre)
         intervals = [(low + move, high + move) for low, high in parts[-1].intervals]
+        origin = 0.0
     else:
         other = halves[1] if mode == SUM else None
-        path = Pair(mode, halves[0], other, deviation, max(t, 1.0) * span, centre, t)
+        scale = _FINEST * deviation if hard else deviation
+        path = Pair(mode, halves[0], other, scale, max(t, 1.0) * span, centre - origin, t, hard)
         holes = gaps(mode, halves[0], other, float(np.log(deviation)), t)
-        intervals = [(low + centre, high + centre) for low, high in _between(holes, span)]
+        move = centre - origin
+        intervals = [(low + move, high + move) for low, high in _between(holes, span)]
+        atoms = [(x - origin, a) for x, a in atoms]
     return SpectralLaw(
         name,
         path,
@@ -176,7 +185,21 @@ def _line_law(
         moments,
         coordinate="linear",
         inherited=max(part.error for part in parts),
+        origin=origin if hard else None,
     )
+
+
+def _edges(parts: Sequence[Known], t: float) -> list[float] | None:
+    """Where both parts have to be moved from to have a hard edge at zero, next to which floats are finer than anywhere.
+
+    A density that is infinite at its edge keeps most of its height in a sum with a law that is nearly an atom: a mass
+    of 1e-6 beside the atom rounds it off on a scale of 1e-12 (where it grows as x^(-1/2)) to 1e-30 (x^(-4/5)).
+    """
+    if len(parts) == 2 and parts[0].discrete and not parts[0].point and parts[1].hard:
+        return [parts[0].heaviest, 0.0]
+    if len(parts) == 1 and t > 1.0 and parts[0].hard:
+        return [0.0]
+    return None
 
 
 def _logarithms(low: float, high: float) -> tuple[float, float]:

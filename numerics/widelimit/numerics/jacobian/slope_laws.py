@@ -23,7 +23,7 @@ from widelimit.numerics.jacobian.pieces import Piece, slope_pieces
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ConvergenceError, DomainError, InfiniteMomentError
 
-__all__ = ["Piece", "slope_law", "slope_pieces"]
+__all__ = ["Piece", "slope_law", "slope_pieces", "vanished", "vanishes"]
 
 
 @lru_cache(maxsize=512)
@@ -91,6 +91,23 @@ def slope_law(activation: Activation, q: float) -> Slopes:
     )
 
 
+def vanished(activation: Activation, q: float) -> DomainError:
+    """The refusal of slopes that no float holds."""
+    return DomainError(
+        f"The slopes of {activation} at q = {q:.6g} fall below any float within {REACH:g} standard deviations, where "
+        "their law cannot be followed. Use a less steep activation, or a smaller sigma_w or sigma_b."
+    )
+
+
+def vanishes(activation: Activation, q: float) -> bool:
+    """Whether slopes that are not zero are none in floats, at either end of the Gaussian."""
+    ends = REACH * float(np.sqrt(q)) * np.array([-1.0, 1.0])
+    with np.errstate(all="ignore"):
+        found = np.abs(_value(slope_pieces(activation), ends))
+    flat = [piece.constant == 0.0 for piece in slope_pieces(activation) if piece.curve is None]
+    return bool((found < 1e-290).any() and not any(flat))
+
+
 def _is_even(pieces: tuple[Piece, ...], scale: float) -> bool:
     """Whether phi'(-x)^2 = phi'(x)^2, tried at a few points."""
     x = scale * np.array([0.13, 0.71, 1.9, 3.3])
@@ -122,11 +139,7 @@ def _require_moments(activation: Activation, piece: Piece, q: float, cut: float)
                 nearer = np.abs(piece.curve((points[-1] * np.linspace(0.0, 1.0, 600)[1:]).astype(complex))[0])
                 known = nearer[np.isfinite(nearer)]
                 if known.size and known[-1] < 1e-100:
-                    raise DomainError(
-                        f"The slopes of {activation} at q = {q:.6g} fall below any float within {REACH:g} standard "
-                        "deviations, where their law cannot be followed. Use a less steep activation, or a smaller "
-                        "sigma_w or sigma_b."
-                    )
+                    raise vanished(activation, q)
         for k in (2, 3, 4):
             with np.errstate(all="ignore"):
                 rate = k * np.log(np.maximum(d, 1e-300)) - points**2 / (2 * q)

@@ -23,12 +23,12 @@ from widelimit.numerics.freeprob import SpectralLaw
 from widelimit.numerics.freeprob import law as law_of
 from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.products import Factor, Slopes
-from widelimit.numerics.jacobian.slope_laws import slope_law, slope_pieces
+from widelimit.numerics.jacobian.slope_laws import slope_law, slope_pieces, vanished, vanishes
 from widelimit.numerics.meanfield.maps import maps
 from widelimit.numerics.results import by_value
 from widelimit.theory import jacobian as theory
 from widelimit.theory.calculus.activation import Activation
-from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointError
+from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError, NoFixedPointError
 from widelimit.theory.freeprob import Law
 
 __all__ = ["Spectrum", "bernoulli_class", "predict", "residual", "slopes", "smooth_class", "spectrum"]
@@ -110,7 +110,13 @@ def spectrum(
             f"The squared singular values of {depth} layers are exp({log_mean:.3g}) in the mean, which no float "
             "resolves. Take fewer layers, or a critical sigma_w."
         )
-    return product_law(factors, name, points)
+    try:
+        return product_law(factors, name, points)
+    except ConvergenceError:
+        for q in lengths:
+            if vanishes(phi, float(q)):
+                raise vanished(phi, float(q)) from None
+        raise
 
 
 def slopes(activation: str | Activation | Expr, q: float) -> Slopes:

@@ -36,7 +36,8 @@ class AsymptoticRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     (they are kept above half of the edge that this very sample has).
 
     Attributes after `fit`, with a first axis of targets where y has two dimensions: `coef_`, `intercept_`, `penalty_`,
-    `alpha_`, `test_error_` (predicted mean squared error on new data), `test_error_interval_` (95 per cent), `noise_`
+    `alpha_`, `test_error_` (predicted mean squared error on new data; cautious for fewer than 18 rows, of which no mean
+    of squares is known within a factor of four), `test_error_interval_` (95 per cent), `noise_`
     (mean label noise); `rows_independent_` (False after a warning), `n_features_in_`.
 
     >>> random = np.random.default_rng(0)

@@ -48,6 +48,7 @@ _SETTLED = 1e-3  # change of the deviance
 _LEAST = 0.02  # of a level that is drawn
 _INAUDIBLE = 1e-3  # of the noise that is left in a mean over all samples
 _LEAST_ERROR = 0.2  # of the variance of y: at half of it one draw in sixty is caught by interpolation
+_FEW = 0.999  # chance that the error is not above four times what is predicted for rows so few
 _CAUTION = 0.7  # of degrees of freedom, calibrated on the table of tests/numerics/test_ridge_interpolation.py
 
 
@@ -244,6 +245,15 @@ class Population:
         return cls(atoms, count, resolved, found, sample.samples, sample.grown)
 
     @property
+    def caution(self) -> float:
+        """Factor of predicted errors that few rows cost: 11 for 5 rows, 2 for 10, 1.2 for 15, 1 from 18 on.
+
+        A predicted error is a mean of n squares. The true one is below ``n/q`` times it with a chance of 0.999, q the
+        0.001-quantile of chi-square: what is told is at least a quarter of that.
+        """
+        return max(1.0, self.samples / 4 / float(chdtri(self.samples, _FEW)))
+
+    @property
     def dimensions(self) -> float:
         """Number of dimensions."""
         return float(self.multiplicities.sum())
@@ -264,7 +274,7 @@ class Population:
         return optimal_penalty(self._spectrum(balanced), noise=balanced.noise, sample_ratio=ratio).penalty
 
     def choice(self, target: int = 0) -> Choice:
-        """The penalty for this sample, and the mean test error with it."""
+        """The penalty for this sample, and the mean test error with it, times `caution`."""
         ratio = self.samples / self.dimensions
         penalty, mean, noise = (
             float(self.penalty(ratio, target)),
@@ -272,17 +282,19 @@ class Population:
             self.posteriors[target].noise,
         )
         if not np.isfinite(penalty):
-            return Choice(np.inf, np.inf, float(self.posteriors[target].signal.sum()) + noise, 1.0)
+            error = float(self.posteriors[target].signal.sum()) + noise
+            return Choice(np.inf, np.inf, self.caution * error, self.caution)
         values = solved(mean, np.full(1, noise), np.full(1, ratio), np.full(1, penalty))
-        names = ("effective_ridge", "test_error", "unexplained")
-        return Choice(penalty, *(float(values[name].item()) for name in names))
+        error, unexplained = (self.caution * float(values[k].item()) for k in ("test_error", "unexplained"))
+        return Choice(penalty, float(values["effective_ridge"].item()), error, unexplained)
 
     def interval(self, test_error: float, effective_ridge: float, target: int = 0) -> tuple[float, float]:
         """Interval that holds the error of the fit on new data with a chance of 95 per cent or more.
 
         The error on left-out rows is a scaled chi-square of ``2/r^2`` degrees of freedom, r its relative standard
         error; fewer are taken, `_CAUTION` of them, for what the penalty's choice and the spread of such fits add. The
-        lower end starts from the smaller of predicted and measured error, the upper end from the larger.
+        lower end starts from the smaller of predicted (without `caution`) and measured error, the upper end from the
+        larger.
         """
         kappa, level = self.resolved.kappa, self.resolved.levels[target]
         place = np.log(np.clip(effective_ridge, kappa[0], kappa[-1]))
@@ -290,6 +302,7 @@ class Population:
         measured = (
             float(np.interp(place, np.log(kappa), level.residual / self.resolved.ridge_slope)) * self.grown
         )
-        low, high = min(test_error, measured), max(test_error, measured)
+        mean = test_error / self.caution
         few, many = chdtri(freedom, [0.975, 0.025])
-        return float(low * freedom / many), float(high * freedom / few)
+        low, high = min(mean, measured) * freedom / many, max(mean, measured) * freedom / few
+        return float(low), float(max(high, test_error))
