@@ -1,6 +1,6 @@
 """Mutation testing by sample: does any test of a room see that one operator or number of the room is wrong?
 
-    python sample.py SCRATCH [--count 30] [--seed 0] [--only PART-OF-A-PATH ...] [--seconds 300] [--jobs 1]
+    python sample.py SCRATCH [--count 30] [--seed 0] [--only PART-OF-A-PATH ...] [--seconds 300]
 
 Draws mutants from all floors (each file as often as its size says), writes each into a copy of the tree under SCRATCH
 and runs the tests that import its room, and its doctests, until one goes red. Prints a line a mutant: killed, survived,
@@ -16,6 +16,7 @@ import argparse
 import ast
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -162,28 +163,42 @@ def imports(text: str) -> set[str]:
     return found
 
 
-def judged(mutant: Mutant, tree: Path, seconds: float, jobs: int) -> str:
-    """Write a mutant into a copy of the tree, run its tests and mend the copy again."""
+def judged(mutant: Mutant, tree: Path, seconds: float) -> str:
+    """Write a mutant into a copy of the tree, run its tests, mend the copy, and ask whether what is red was red before."""
     file = tree / mutant.file
     text = file.read_text()
-    roots = os.pathsep.join(str(tree / floor) for floor in FLOORS)
-    tests = judges(mutant.file, tree)
+    try:
+        file.write_text(mutant.written(text))
+        found, output = tested([str(mutant.file), *judges(mutant.file, tree)], tree, seconds)
+    finally:
+        file.write_text(text)
+    if found != "red":
+        return {"green": "survived", "none": f"not judged: no test imports {room(mutant.file)}"}.get(
+            found, found
+        )
+    named = re.search(r"^(FAILED|ERROR) (\S+)", output, re.MULTILINE)
+    if named and tested([named[2].split("[")[0]], tree, seconds)[0] == "red":
+        return f"not judged: {named[2]} is red without it"
+    return "killed"
+
+
+def tested(what: Sequence[str], tree: Path, seconds: float) -> tuple[str, str]:
+    """Run tests until one is red: "green", "red", "none" (nothing to run) or "slow", and what pytest printed."""
     command = [
         sys.executable,
         "-m",
         "pytest",
         "-x",
         "-q",
-        "--no-header",
         "-p",
         "no:cacheprovider",
         "--doctest-modules",
+        *what,
     ]
-    command += ["-n", str(jobs)] if jobs > 1 else []
+    roots = os.pathsep.join(str(tree / floor) for floor in FLOORS)
     try:
-        file.write_text(mutant.written(text))
         done = subprocess.run(
-            [*command, str(mutant.file), *tests],
+            command,
             cwd=tree,
             env={**os.environ, "PYTHONPATH": roots},
             capture_output=True,
@@ -191,12 +206,8 @@ def judged(mutant: Mutant, tree: Path, seconds: float, jobs: int) -> str:
             timeout=seconds,
         )
     except subprocess.TimeoutExpired:
-        return "slow"
-    finally:
-        file.write_text(text)
-    if done.returncode in (1, 2, 3, 4):
-        return "killed"
-    return "survived" if done.returncode == 0 else f"not judged: no test imports {room(mutant.file)}"
+        return "slow", ""
+    return {0: "green", 5: "none"}.get(done.returncode, "red"), done.stdout
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -209,7 +220,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[""])
     parser.add_argument("--seconds", type=float, default=300.0)
-    parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args(arguments)
     tree = given.scratch / "tree"
     shutil.rmtree(tree, ignore_errors=True)
@@ -227,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{len(chosen)} of {len(pool)} mutants", flush=True)
     ends = []
     for mutant in chosen:
-        ends.append(judged(mutant, tree, given.seconds, given.jobs))
+        ends.append(judged(mutant, tree, given.seconds))
         print(f"{ends[-1]}: {mutant.described((tree / mutant.file).read_text())}", flush=True)
     counted = [end for end in ends if not end.startswith("not")]
     dead = sum(end != "survived" for end in counted)
