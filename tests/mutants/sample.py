@@ -164,7 +164,7 @@ def imports(text: str) -> set[str]:
 
 
 def judged(mutant: Mutant, tree: Path, seconds: float) -> str:
-    """Write a mutant into a copy of the tree, run its tests, mend the copy, and ask whether what is red was red before."""
+    """Write a mutant into a copy of the tree, run its tests, mend it; what is red must not have been red before."""
     file = tree / mutant.file
     text = file.read_text()
     try:

@@ -3,6 +3,7 @@
 points        `solve` and `phase_diagram`: fixed points, slopes, depth scales, phase; `predict` for the command line
 critical      `critical_line`: the edge of chaos and the power law there
 trajectories  `propagate`: lengths, correlations and gradients layer by layer
+widths        lengths at finite width, behind `propagate(..., width=)`
 lengths, correlations    fixed points of the two maps
 maps, pairs, loops   the maps themselves, compiled from `theory.meanfield`
 """
@@ -22,9 +23,13 @@ from widelimit.numerics.meanfield.trajectories import (
     Propagation,
     propagate,
 )
+from widelimit.numerics.meanfield.widths import (
+    AtWidth,
+)
 
 __all__ = [
     "CRITICAL",
+    "AtWidth",
     "CriticalLine",
     "MeanField",
     "Propagation",

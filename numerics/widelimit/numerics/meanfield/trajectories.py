@@ -19,6 +19,7 @@ from widelimit.numerics.meanfield.correlations import TERMS
 from widelimit.numerics.meanfield.layers import layer
 from widelimit.numerics.meanfield.maps import Maps, maps
 from widelimit.numerics.meanfield.pairs import NODES, WEIGHTS, Closed
+from widelimit.numerics.meanfield.widths import AtWidth, at_width, widths
 from widelimit.numerics.results import by_value
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError
@@ -37,7 +38,8 @@ class Propagation:
     """Per layer, index 0 the inputs: q (of the first input), q_2, c, one_minus_c, and chi.
 
     chi[l] = (sigma_w^2/keep) E phi'(sqrt(q[l]) z)^2 is the factor of the squared gradient between layers l and l + 1;
-    `gradient` its running product: E|dE/dh^0|^2 = gradient[L] E|dE/dh^L|^2 for layers of equal width.
+    `gradient` its running product: E|dE/dh^0|^2 = gradient[L] E|dE/dh^L|^2 for layers of equal width. `at_width`: the
+    length q at the finite widths that were asked for.
     """
 
     q: Array
@@ -46,6 +48,7 @@ class Propagation:
     one_minus_c: Array
     chi: Array
     gradient: Array
+    at_width: AtWidth | None = None
 
 
 def propagate(
@@ -58,11 +61,14 @@ def propagate(
     depth: int,
     keep: float = 1.0,
     one_minus_c0: float | None = None,
+    width: Any = None,
 ) -> Propagation:
     """Lengths and correlation of two inputs over `depth` layers (1606.05340, eqs. 3 and 5; dropout: 1611.01232).
 
     q0: second moment of the first-layer pre-activations, one number or a pair. c0: their correlation;
-    `one_minus_c0` gives 1 - c0 instead where it is below rounding. Raises `DomainError` when a length overflows.
+    `one_minus_c0` gives 1 - c0 instead where it is below rounding. width: units of every hidden layer, one number or
+    several; `at_width` then has the first input's lengths there, mean and spread over networks to order 1/width, for
+    inputs whose q0 is exact. Raises `DomainError` when a length overflows.
 
     >>> p = propagate("relu", sigma_w=2**0.5, q0=1.0, c0=0.0, depth=2)
     >>> p.q.round(12).tolist(), float(p.c[1].round(12))
@@ -70,7 +76,11 @@ def propagate(
     >>> apart = propagate("erf", sigma_w=1.5, sigma_b=0.1, q0=(1.0, 2.0), c0=0.3, depth=1)
     >>> float(apart.c[1].round(12)), float(apart.gradient[1].round(12))
     (0.274654209647, 1.281172578151)
+    >>> mine = propagate("relu", sigma_w=2**0.5, depth=3, width=256).at_width
+    >>> mine.mean[0].round(9).tolist(), mine.deviation[0].round(9).tolist()
+    ([1.0, 1.0, 1.0, 1.0], [0.0, 0.139754249, 0.197642354, 0.242061459])
     """
+    units = None if width is None else widths(width)
     w = float(_one("sigma_w", arguments.non_negative("sigma_w", sigma_w)))
     b = float(_one("sigma_b", arguments.non_negative("sigma_b", sigma_b)))
     rho = float(_one("keep", arguments.probability("keep", keep)))
@@ -93,7 +103,8 @@ def propagate(
     eps_path = path.follow_correlation(eps)
     with np.errstate(over="ignore", under="ignore"):
         gradient = np.concatenate([[1.0], np.cumprod(path.factor[:-1])])
-    return Propagation(path.q1, path.q2, 1 - eps_path, eps_path, path.chi, gradient)
+    finite = None if units is None else at_width(functions, w, rho, units, path.q1, path.settled)
+    return Propagation(path.q1, path.q2, 1 - eps_path, eps_path, path.chi, gradient, finite)
 
 
 def _one(name: str, array: Array) -> Array:

@@ -2,9 +2,10 @@
 
     moments     V = E phi^2, P = E phi'^2 and their like, as SymPy; `ANY`, an activation known by them alone
     formulas    maps of lengths, correlations and gradients, slopes, depth scales, dropout
+    widths      lengths at finite width: the mean's correction, the spread from network to network
     edges       the edge of chaos, its ends and its power laws
     evidence    what the names on the left of equations mean, in numbers that owe nothing to the formulas
-    steps       the formulas as steps with reasons, sources and checks
+    steps, width_steps    the formulas as steps with reasons, sources and checks
     derivation  `derive`: all steps that apply to an activation
 
 Sources: Poole et al. (2016), Schoenholz et al. (2017), Hayou et al. (2018, 2019).
@@ -68,12 +69,14 @@ from widelimit.theory.meanfield.moments import (
     c,
     curvature_overlap,
     epsilon,
+    fourth_moment,
     nodes,
     product_moment,
     q,
     q_1,
     q_2,
     second_moment,
+    second_moment_curvature,
     second_moment_slope,
     slope_moment,
     slope_product,
@@ -81,6 +84,16 @@ from widelimit.theory.meanfield.moments import (
     unequal_slope_product,
     where_finite,
     y,
+)
+from widelimit.theory.meanfield.widths import (
+    length_curvature,
+    length_shift_map,
+    length_spread_map,
+    sample_length_variance,
+    shift,
+    spread,
+    square_variance,
+    width,
 )
 
 __all__ = [
@@ -114,6 +127,7 @@ __all__ = [
     "dropout_correlation_at_one",
     "dropout_length_map",
     "epsilon",
+    "fourth_moment",
     "gap",
     "gradient",
     "gradient_map",
@@ -122,8 +136,11 @@ __all__ = [
     "keep",
     "kink_coefficient",
     "layer",
+    "length_curvature",
     "length_map",
+    "length_shift_map",
     "length_slope",
+    "length_spread_map",
     "next_1",
     "next_2",
     "nodes",
@@ -133,18 +150,24 @@ __all__ = [
     "q_2",
     "rough_slopes",
     "rough_square",
+    "sample_length_variance",
     "second_1",
     "second_2",
     "second_moment",
+    "second_moment_curvature",
     "second_moment_slope",
+    "shift",
     "sigma_b",
     "sigma_w",
     "slope_moment",
     "slope_product",
+    "spread",
+    "square_variance",
     "unequal_defect_map",
     "unequal_product_moment",
     "unequal_slope_product",
     "where_finite",
+    "width",
     "width_ratio",
     "with_dropout",
     "y",

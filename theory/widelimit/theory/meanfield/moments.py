@@ -44,6 +44,8 @@ class ByMoments:
     S: Expr  # E phi'(u_1) phi'(u_2)
     E: Expr  # q P - V
     slope: Expr | None = None  # dV/dq, if it has a name: else P + K
+    D: Expr | None = None  # d^2 V/dq^2
+    F: Expr | None = None  # E phi^4
 
 
 ANY = ByMoments(
@@ -51,6 +53,8 @@ ANY = ByMoments(
     P=Symbol("P", positive=True),
     **{name: Symbol(name, real=True) for name in "KCSE"},
     slope=Symbol("dV", real=True),
+    D=Symbol("d2V", real=True),
+    F=Symbol("F", positive=True),
 )
 Kind: TypeAlias = "str | Activation | Expr | ByMoments"
 
@@ -91,6 +95,27 @@ def second_moment_slope(activation: Kind) -> Expr:
     if isinstance(activation, ByMoments) and activation.slope is not None:
         return activation.slope
     return slope_moment(activation) + curvature_overlap(activation)
+
+
+def second_moment_curvature(activation: Kind) -> Expr:
+    """Return V''(q) = E phi^2 (z^4 - 6 z^2 + 3)/(4 q^2), u = sqrt(q) z: the density differentiated, not phi.
+
+    >>> second_moment_curvature("x**2"), second_moment_curvature("relu")
+    (6, 0)
+    """
+    return _moment(activation, "D")
+
+
+def fourth_moment(activation: Kind) -> Expr:
+    """Return E phi(u)^4.
+
+    >>> fourth_moment("relu")
+    3*q**2/2
+    """
+    if not isinstance(activation, ByMoments):
+        a = Activation.of(activation)
+        require_finite(a.expr**4, x, f"fourth moment of the activation {a}", _where_finite.get())
+    return _moment(activation, "F")
 
 
 def product_moment(activation: Kind) -> Expr:
@@ -183,7 +208,7 @@ def _refuse_infinite(a: Activation) -> None:
 
 
 def nodes(activation: str | Activation | Expr) -> dict[str, Expectation]:
-    """Return the unevaluated expectations: V, C and, for a continuous phi, P, K = E phi phi'' and S."""
+    """Return the unevaluated expectations: V, C, D = V'', F = E phi^4; of a continuous phi P, K = E phi phi'', S."""
     a = Activation.of(activation)
     _refuse_infinite(a)
     return _nodes(a)
@@ -195,6 +220,8 @@ def _nodes(a: Activation) -> dict[str, Expectation]:
     found = {
         "V": Expectation(phi**2, x, q),
         "C": Expectation(phi * phi.subs(x, y), (x, y), (q, q, c)),
+        "D": Expectation(phi**2 * (x**4 / q**2 - 6 * x**2 / q + 3) / (4 * q**2), x, q),
+        "F": Expectation(phi**4, x, q),
     }
     if not a.derivative(1).deltas and not a.steep:
         slope = a.derivative(1).expr
@@ -223,7 +250,7 @@ class _Lazy(dict[str, Expr]):
 def _moment(activation: Kind, name: str) -> Expr:
     if isinstance(activation, ByMoments):
         return getattr(activation, name)
-    a = Activation.of(activation) if name in "VC" else continuous(activation)
+    a = Activation.of(activation) if name in "VCDF" else continuous(activation)
     _refuse_infinite(a)
     return _lazy(a)[name]
 

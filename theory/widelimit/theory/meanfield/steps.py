@@ -15,7 +15,7 @@ from widelimit.theory.calculus.gaussian.expectation import Expectation, branched
 from widelimit.theory.calculus.gaussian.quadrature import legendre
 from widelimit.theory.calculus.precision import evaluate
 from widelimit.theory.errors import DomainError
-from widelimit.theory.meanfield import edges, evidence
+from widelimit.theory.meanfield import edges, evidence, width_steps
 from widelimit.theory.meanfield import formulas as m
 from widelimit.theory.meanfield import moments as g
 
@@ -44,7 +44,7 @@ def steps(a: Activation) -> tuple[Step, ...]:
     """Return every step that applies to an activation."""
     found = _forward(a)
     if not a.derivative(1).deltas:
-        found += _slopes(a) + _backward(a) + _edge(a)
+        found += _slopes(a) + _backward(a) + _edge(a) + width_steps.steps(a)
     return tuple(found)
 
 
