@@ -101,6 +101,29 @@ def other_claims(folder):
 OTHER = 'CLAIMS = (claim("other", predict=partial(shifted, by=-0.1)),)\n'
 
 
+def test_a_folder_of_an_earlier_version_takes_another_run(tmp_path):
+    """Schema 1, and results without `within`: the page and the labelled results have today's verdicts of both."""
+    run("toy.true", tmp_path)
+    report = report_of(tmp_path)
+    report["schema"] = 1
+    for claim in report["claims"]:
+        for record in (claim, *claim["points"]):
+            for name in ("within", "compare", "residuals", "law"):
+                record.pop(name, None)
+    (tmp_path / machine.NAME).write_text(json.dumps(report))
+    with xarray.open_datatree(tmp_path / "results.nc", engine="h5netcdf") as tree:
+        older = {"/": tree.to_dataset(), "toy.true": tree["toy.true"].to_dataset().load().drop_vars("within")}
+    xarray.DataTree.from_dict(older).to_netcdf(tmp_path / "results.nc", engine="h5netcdf")
+    run("toy.false", tmp_path)
+    now = report_of(tmp_path)
+    assert now["schema"] == 2 and ids(tmp_path) == ["toy.false", "toy.true"]
+    kept = now["claims"][1]
+    assert kept["verdict"] == "agrees" and 0 < kept["within"] < 0.03 and kept["residuals"] is None
+    with xarray.open_datatree(tmp_path / "results.nc", engine="h5netcdf") as tree:
+        values = tree["toy.true"].to_dataset().within.values.ravel()
+    assert values == pytest.approx([row["within"] for row in kept["points"]], rel=1e-5)
+
+
 def test_reports_of_earlier_versions_are_judged_again(tmp_path):
     run("toy.true", tmp_path / "new")
     run("toy.true", tmp_path / "old")

@@ -92,6 +92,8 @@ def _kept(path: Path, keep: Collection[str]) -> dict[str, Any]:
 def _judged(earlier: xarray.Dataset, outcome: ClaimOutcome) -> xarray.Dataset:
     """An earlier claim's samples, with what is concluded of them now."""
     place = {int(point): index for index, point in enumerate(earlier.point.values)}
+    for name in set(_CONCLUDED) - set(earlier.data_vars):  # what earlier versions did not conclude
+        earlier[name] = (("point", "row"), np.full(earlier.verdict.shape, np.nan))
     verdicts = earlier.verdict.values.astype(object)
     for index in place.values():
         verdicts[index] = ""
