@@ -74,8 +74,10 @@ def critical_line(
     >>> line = critical_line("tanh", sigma_b=0.05**0.5)
     >>> round(line.q_star, 12), round(line.sigma_w**2, 12), line.stable
     (0.570047881641, 1.760954639607, True)
-    >>> round(line.decay_coefficient, 8), round(line.growth, 8), critical_line("tanh", sigma_b=0).sigma_w
-    (6.17112614, 0.10310813, 1.0)
+    >>> round(line.length_slope, 8), round(line.decay_coefficient, 8), round(line.growth, 8)
+    (0.51818648, 6.17112614, 0.10310813)
+    >>> critical_line("tanh", sigma_b=0).sigma_w
+    1.0
     >>> f"{critical_line('tanh', sigma_b=1e-20).q_star:.6g}"  # sigma_b^2 = 4 q^3/3
     '4.21716e-14'
     >>> round(critical_line("hard_tanh", q_star=0.5).decay_coefficient, 8)
