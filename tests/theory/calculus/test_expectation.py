@@ -11,6 +11,7 @@ from sympy import (
     Rational,
     S,
     atan,
+    cos,
     cosh,
     erfc,
     exp,
@@ -27,6 +28,7 @@ from sympy import (
 from widelimit.theory.calculus.gaussian.expectation import Expectation, score, weak_derivative
 from widelimit.theory.calculus.gaussian.growth import widest
 from widelimit.theory.calculus.mathml import mathml
+from widelimit.theory.calculus.precision import evaluate
 from widelimit.theory.errors import ArgumentError, DomainError, InfiniteMomentError
 
 x, y = symbols("x y", real=True)
@@ -194,3 +196,31 @@ def test_printing():
     assert str(node) == "E[y*tanh(x); x, y ~ N(0, q, p; c)]"
     assert latex(node).startswith(r"\mathbb{E}_{x, y \sim \mathcal{N}(0, q, p; c)}\left[")
     assert "𝔼" in mathml(node) and "&InvisibleTimes;" not in mathml(node)
+
+
+@pytest.mark.parametrize("wave", [30, 58, 116])
+@pytest.mark.parametrize("variance", [Rational(1, 100), 1, 3])
+def test_oscillations_that_all_steps_of_a_lattice_miss(wave, variance):
+    """E cos(w x) = exp(-w^2 q/2); at q = 1 and 3 some waves take one value at all nodes 1/4 and 1/8 apart."""
+    node = Expectation(1 + cos(wave * x), x, q)
+    exact_value = 1 + mpmath.exp(-(mpmath.mpf(wave) ** 2) * mpmath.mpf(str(float(variance))) / 2)
+    assert abs(evaluate(node, {q: variance}, 15) - exact_value) < 1e-14
+
+
+def test_pairs_of_oscillations():
+    for wave in (3, 30, 52):
+        node = Expectation((1 + cos(wave * x)) * (1 + cos(wave * y)), (x, y), (1, 1, Rational(1, 2)))
+        one = mpmath.exp(-(mpmath.mpf(wave) ** 2) / 2)
+        exact_value = 1 + 2 * one + one**2 * mpmath.cosh(mpmath.mpf(wave) ** 2 / 2)
+        assert abs(evaluate(node, {}, 15) - exact_value) < 1e-14
+
+
+def test_removable_singularities_lie_between_the_nodes():
+    node = Expectation(tanh(x) / x, x, q)
+    assert (
+        abs(
+            evaluate(node, {q: 1}, 20)
+            - mpmath.quad(lambda z: mpmath.tanh(z) / z * mpmath.npdf(z), [-9, -1, 0, 1, 9])
+        )
+        < 1e-12
+    )

@@ -220,21 +220,28 @@ class Derivation:
 
 
 def draw(step: Step, points: int, seed: int) -> list[dict[Symbol, Rational]]:
-    """Draw points of a step's domain, as short decimals; the same seed and step give the same points."""
-    generator = random.Random(zlib.crc32(step.name.encode()) + seed)
+    """Draw points of a step's domain, as short decimals; the same seed gives a symbol the same values in every step.
+
+    Expectations that several steps have in common are thus evaluated once.
+    """
     if not step.domain:
         return [{}]
-    chosen = []
-    for _ in range(points):
-        point = {}
-        for symbol, (low, high) in sorted(step.domain.items(), key=lambda item: item[0].name):
-            if symbol.is_integer:
-                point[symbol] = Integer(generator.randint(int(low), int(high)))
-            else:
-                share = Rational(generator.randrange(1, 1000), 1000)
-                point[symbol] = _decimal(low) + (_decimal(high) - _decimal(low)) * share
-        chosen.append(point)
-    return chosen
+    drawn = {
+        symbol: [_between(generator, low, high, bool(symbol.is_integer)) for _ in range(points)]
+        for symbol, (low, high) in step.domain.items()
+        for generator in (random.Random(zlib.crc32(symbol.name.encode()) + seed),)
+    }
+    return [{symbol: values[k] for symbol, values in drawn.items()} for k in range(points)]
+
+
+def _between(
+    generator: random.Random, low: float | Expr, high: float | Expr, whole: bool
+) -> Integer | Rational:
+    """Return a number of an interval; a generator in the same state gives the same share of any."""
+    if whole:
+        return Integer(generator.randint(int(low), int(high)))
+    share = Rational(generator.randrange(1, 1000), 1000)
+    return _decimal(low) + (_decimal(high) - _decimal(low)) * share
 
 
 def _own(side: Side | None, shown: Expr, values: Mapping[Symbol, Any], dps: int) -> Any:

@@ -28,23 +28,24 @@ ABOVE = 2  # units that send a gradient back
 
 
 def over_two(
-    f: Callable[[Any, Any], Any],
+    f: Callable[[Any], Any],
+    g: Callable[[Any], Any],
     covariance: Sequence[Any],
     breaks: Sequence[Any],
     dps: int,
     steep: bool = False,
 ) -> Any:
-    """Return E f(u, v) to about `dps` digits, of variances and correlation (q_1, q_2, c); kinks in u and v at `breaks`.
+    """Return E f(u) g(v) to about `dps` digits, of variances and correlation (q_1, q_2, c); kinks of both at `breaks`.
 
     `steep` says that next to a kink a slope may be infinite.
 
-    >>> print(mpmath.nstr(over_two(lambda u, v: u * v, (1, 4, mpmath.mpf("0.5")), (), 15), 10))
+    >>> print(mpmath.nstr(over_two(lambda u: u, lambda v: v, (1, 4, mpmath.mpf("0.5")), (), 15), 10))
     1.0
     """
-    return _panels(f, covariance, breaks, dps, steep) if breaks else _trapezoid(f, covariance, dps)
+    return _panels(f, g, covariance, breaks, dps, steep) if breaks else _trapezoid(f, g, covariance, dps)
 
 
-def _trapezoid(f: Callable[[Any, Any], Any], covariance: Sequence[Any], dps: int) -> Any:
+def _trapezoid(f: Callable[[Any], Any], g: Callable[[Any], Any], covariance: Sequence[Any], dps: int) -> Any:
     """Shrink the step until two sums agree well enough: the error is exp(-a/step), that of the last one known."""
     q_1, q_2, c = covariance
     first, second = mpmath.sqrt(q_1), mpmath.sqrt(q_2)
@@ -57,15 +58,21 @@ def _trapezoid(f: Callable[[Any, Any], Any], covariance: Sequence[Any], dps: int
         nodes = [(k * step, step * mpmath.npdf(k * step)) for k in range(-count, count + 1)]
         total = mpmath.mpf(0)
         for s, w in nodes:
-            u, along = first * s, second * c * s
-            total += w * mpmath.fsum(v * f(u, along + second * across * t) for t, v in nodes if w * v > least)
+            along = second * c * s
+            inner = mpmath.fsum(v * g(along + second * across * t) for t, v in nodes if w * v > least)
+            total += w * f(first * s) * inner
         if before is not None and abs(total - before) <= mpmath.mpf(10) ** (-(dps - 2) / ratio) * abs(total):
             return total
         step, before = step / ratio, total
 
 
 def _panels(
-    f: Callable[[Any, Any], Any], covariance: Sequence[Any], breaks: Sequence[Any], dps: int, steep: bool
+    f: Callable[[Any], Any],
+    g: Callable[[Any], Any],
+    covariance: Sequence[Any],
+    breaks: Sequence[Any],
+    dps: int,
+    steep: bool,
 ) -> Any:
     """Sum over u between kinks, and over v at that u between the kinks as they lie there."""
     q_1, q_2, c = covariance
@@ -74,10 +81,8 @@ def _panels(
     total = mpmath.mpf(0)
     for s, weight in _rule([b / first for b in breaks], dps, steep):
         inner = [(b / second - c * s) / across for b in breaks]
-        u = first * s
-        total += weight * mpmath.fsum(
-            v * f(u, second * (c * s + across * t)) for t, v in _rule(inner, dps, steep)
-        )
+        below = mpmath.fsum(v * g(second * (c * s + across * t)) for t, v in _rule(inner, dps, steep))
+        total += weight * f(first * s) * below
     return total
 
 
@@ -155,7 +160,7 @@ def covariance(a: Activation, values: Values, dps: int) -> Any:
         layer.mean(1, 1),
     )  # over signs it is linear in the product of the outputs
     where = (evaluate(q_1, values, dps), evaluate(q_2, values, dps), evaluate(c, values, dps))
-    return silent + (heard - silent) * over_two(lambda u, v: f(u) * f(v), where, breaks, dps, steep)
+    return silent + (heard - silent) * over_two(f, f, where, breaks, dps, steep)
 
 
 class _Layer:

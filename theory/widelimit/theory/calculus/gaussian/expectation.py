@@ -300,7 +300,7 @@ def _numeric(node: Expectation, dps: int) -> Any:
             return _number(degenerate(node), dps)
         terms = [_separated(term, x, y) for term in Add.make_args(_unmixed(f, x, y))]
         if None not in terms:
-            pairs = [(branched(g, x, dps), branched(h, y, dps)) for g, h in terms]  # type: ignore[misc]
+            pairs = [(branched(g, x, dps), branched(h.xreplace({y: x}), x, dps)) for g, h in terms]  # type: ignore[misc]
             return expectation_pair(pairs, qx, qy, c, dps)
         _refuse_undefined(f)
         general = lambdify((x, y), f, "mpmath")

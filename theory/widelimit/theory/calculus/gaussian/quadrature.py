@@ -1,13 +1,14 @@
-"""Gaussian expectations by composite Gauss-Legendre rules in mpmath: the oracle that closed forms are judged by.
+"""Gaussian expectations by quadrature in mpmath: the oracle that closed forms are judged by.
 
-One variable: panels split at kinks and halved wherever a panel is not resolved, so that neither a wide nor a narrow
-Gaussian is missed. Two variables: Mehler's series in the correlation, with Hermite coefficients from the same panels,
-or near c = 1 the tensor product of panels in (x, y). Two rules must agree, else the panels are halved.
+One variable: the trapezoidal rule for functions without kinks, with steps halved until two agree. Else, and where they
+do not, panels of a Gauss-Legendre rule, split at kinks and halved wherever a panel is not resolved, so that neither a
+wide nor a narrow Gaussian is missed. Two variables: Mehler's series in the correlation, with Hermite coefficients by
+the same rules, or near c = 1 the tensor product of panels in (x, y). Two rules must agree, else the panels are halved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -18,10 +19,13 @@ import mpmath
 from mpmath import mpf
 from mpmath.libmp import to_fixed
 
+from widelimit.theory.calculus.gaussian import lattice
 from widelimit.theory.errors import ConvergenceError, InfiniteMomentError
 
 Function = Callable[[mpf], mpf]
 GUARD = 10  # digits beyond those asked for
+PLAIN = mpf(4)  # the largest standard deviation at which nodes are close enough to see all of an activation
+TAIL = 3  # digits beyond those asked for of Mehler's series
 MEHLER = mpf("0.93")  # the largest |c| at which Mehler's series is the faster way
 
 
@@ -38,6 +42,8 @@ class Branched:
 
 
 Products = Sequence[tuple[Branched, Branched]]  # f(x) g(y) as their two factors
+Resolved = Callable[[], bool]  # whether a rule shows all there is of its functions
+Sum = tuple[mpf, mpf, Resolved]  # value, the scale of its rounding
 
 
 @lru_cache(maxsize=64)
@@ -67,7 +73,23 @@ def expectation(f: Branched, q: mpf, dps: int) -> mpf:
     with mpmath.workdps(dps + GUARD):
         if q == 0:
             return f(mpf(0))
+        if not f.breaks and q <= PLAIN**2 and (value := _trapezoid(f, q, dps)) is not None:
+            return value
         return mpmath.fsum(value for _, _, value in _resolved(f, q, 3 * mpmath.sqrt(q), dps))
+
+
+def _trapezoid(f: Branched, q: mpf, dps: int) -> mpf | None:
+    """Return E f(x) for a function without kinks, or None where the finest two steps still differ."""
+    root, before = mpmath.sqrt(q), None
+    known = lattice.Lattice(*f.functions, root)
+    for step, nodes in lattice.halvings(_reach(f, q, dps) / root):
+        known.add(nodes)
+        terms = known.terms.values()
+        value, size = step * mpmath.fsum(terms), step * mpmath.fsum(terms, absolute=True)
+        if before is not None and lattice.agree(value, before, size, dps) and known.resolves(dps):
+            return value
+        before = value
+    return None
 
 
 def expectation_pair(
@@ -86,9 +108,8 @@ def expectation_pair(
         mehler = general is None and abs(c) <= MEHLER
         sums = _mehler(products, qx, qy, c, dps) if mehler else _tensors(products, qx, qy, c, dps, general)
         before = None
-        for value, size in sums:
-            # Rules of orders 3 : 4 that agree to 3/4 of the digits leave an error beyond all of them.
-            if before is not None and abs(value - before) <= mpf(10) ** (-dps * 3 // 4 - 1) * size:
+        for value, size, resolved in sums:
+            if before is not None and lattice.agree(value, before, size, dps) and resolved():
                 return value
             before = value
         raise ConvergenceError(
@@ -96,86 +117,117 @@ def expectation_pair(
         )
 
 
-def _mehler(products: Products, qx: mpf, qy: mpf, c: mpf, dps: int) -> Iterator[tuple[mpf, mpf]]:
+def _mehler(products: Products, qx: mpf, qy: mpf, c: mpf, dps: int) -> Iterator[Sum]:
     """Sum Mehler's series E f g = sum_n c^n f_n g_n over Hermite coefficients.
 
     By Cauchy and Schwarz the terms from n on are at most |c|^n |f| |g|, so their number is known beforehand.
     """
-    count = 2 + int(mpmath.ceil((dps + GUARD) / -mpmath.log10(abs(c)))) if c else 1
+    count = 2 + int(mpmath.ceil((dps + TAIL) / -mpmath.log10(abs(c)))) if c else 1
     lefts, rights = (list(dict.fromkeys(side)) for side in zip(*products, strict=True))
+    same = lefts == rights and qx == qy
+    powers = [mpf(1)]
+    for _ in range(count - 1):
+        powers.append(powers[-1] * c)
+    smooth = not any(f.breaks for f in (*lefts, *rights)) and max(qx, qy) <= PLAIN**2
+    for rule in (_on_lattice, _on_panels) if smooth else (_on_panels,):
+        ours, others = rule(lefts, qx, count, dps), rule(rights, qy, count, dps)
+        for left, resolves in ours:
+            right, too = (left, resolves) if same else next(others)
+            value, size = mpf(0), mpf(0)
+            for f, g in products:
+                (u, size_u), (v, size_v) = left[f], right[g]
+                value += mpmath.fdot(powers, [a * b for a, b in zip(u, v, strict=True)])
+                size += mpmath.sqrt(size_u * size_v)
+            yield value, size or mpf(1), lambda: resolves() and too()  # noqa: B023 - asked before the next
+
+
+Coefficients = dict[Branched, tuple[list[mpf], mpf]]  # E f(x) h_n(x/sqrt(q)) for n < count, and E f^2
+
+
+def _on_lattice(
+    functions: Sequence[Branched], q: mpf, count: int, dps: int
+) -> Iterator[tuple[Coefficients, Resolved]]:
+    """Yield the coefficients of functions without kinks by the trapezoidal rule, steps halved from one to the next."""
+    root = mpmath.sqrt(q)
+    known = {f: lattice.Lattice(*f.functions, root) for f in functions}
+    reach = max(_reach(f, q, dps) for f in functions) / root
+    sums: Coefficients = {f: ([mpf(0)] * count, mpf(0)) for f in functions}
+    for step, nodes in lattice.halvings(reach):
+        z = [lattice.UNIT * k for k in nodes]
+        values = {f: known[f].add(nodes) for f in functions}
+        more = _hermite(values, z, [mpf(1)] * len(z), count)
+        sums = {
+            f: ([a + b for a, b in zip(sums[f][0], more[f][0], strict=True)], sums[f][1] + more[f][1])
+            for f in functions
+        }
+        scaled = {f: ([step * a for a in found], step * size) for f, (found, size) in sums.items()}
+        yield scaled, lambda: all(one.resolves(dps) for one in known.values())
+
+
+def _always() -> bool:
+    """Panels are resolved when they are made."""
+    return True
+
+
+def _on_panels(
+    functions: Sequence[Branched], q: mpf, count: int, dps: int
+) -> Iterator[tuple[Coefficients, Resolved]]:
+    """Yield the coefficients by rules of orders 3 : 4 in turn on panels, which are halved after each pair."""
+    root = mpmath.sqrt(q)
     widest = min(mpf(3), 40 / mpmath.sqrt(count))  # resolves the oscillation of the last Hermite function
-    xs = _panels(lefts, qx, widest * mpmath.sqrt(qx), dps)
-    ys = xs if lefts == rights and qx == qy else _panels(rights, qy, widest * mpmath.sqrt(qy), dps)
+    panels = _panels(functions, q, widest * root, dps)
     for attempt in range(6):
         if attempt in (2, 4):
-            xs, ys = _halved(xs), _halved(ys)
-        order = _order(dps) * (3, 4)[attempt % 2] // 4
-        left = _hermite(lefts, qx, xs, order, count)
-        right = left if ys is xs else _hermite(rights, qy, ys, order, count)
-        powers = [mpf(1)]
-        for _ in range(count - 1):
-            powers.append(powers[-1] * c)
-        value, size = mpf(0), mpf(0)
-        for f, g in products:
-            (u, size_u), (v, size_v) = left[f], right[g]
-            value += mpmath.fdot(powers, [a * b for a, b in zip(u, v, strict=True)])
-            size += size_u * size_v
-        yield value, size or mpf(1)
+            panels = _halved(panels)
+        rule = legendre(_order(dps) * (3, 4)[attempt % 2] // 4, mpmath.mp.prec)
+        points = [((a + b) / 2 + (b - a) / 2 * t, w * (b - a) / 2) for a, b in panels for t, w in rule]
+        values = {f: [f(p) for p, _ in points] for f in functions}
+        yield _hermite(values, [p / root for p, _ in points], [w / root for _, w in points], count), _always
 
 
 def _hermite(
-    functions: Iterable[Branched], q: mpf, panels: Sequence[tuple[mpf, mpf]], order: int, count: int
-) -> dict[Branched, tuple[list[mpf], mpf]]:
-    """Return E f(x) h_n(x/sqrt(q)) for n < count, h_n the orthonormal Hermite polynomials, and sqrt(E f^2).
+    values: Mapping[Branched, Sequence[mpf]], z: Sequence[mpf], weights: Sequence[mpf], count: int
+) -> Coefficients:
+    """Return sums of f(x) h_n(z) over nodes z = x/sqrt(q) for n < count, h_n the orthonormal Hermite polynomials.
 
     The recurrence runs on Hermite functions h_n exp(-z^2/4) in fixed point: they are bounded, and integers are fast.
     """
-    root = mpmath.sqrt(q)
-    rule = legendre(order, mpmath.mp.prec)
-    points = [((a + b) / 2 + (b - a) / 2 * t, w * (b - a) / 2) for a, b in panels for t, w in rule]
-    reach = max(abs(panels[0][0]), abs(panels[-1][1])) / root
+    reach = max(abs(z[0]), abs(z[-1]))
     # Beyond the turning point the recurrence amplifies rounding by up to exp(z^2/4).
     bits = mpmath.mp.prec + int(reach**2 / 4 * mpf("1.45")) + 20
     with mpmath.workprec(bits):
-        norm = 1 / mpmath.sqrt(2 * mpmath.pi * q)
-        z = [to_fixed((p / root)._mpf_, bits) for p, _ in points]
-        half = [mpmath.exp(-((p / root) ** 2) / 4) for p, _ in points]
-        here = [to_fixed(h._mpf_, bits) for h in half]
-        values = {f: [f(p) for p, _ in points] for f in functions}
-        weights = {
-            f: [
-                to_fixed((w * norm * h * v)._mpf_, bits)
-                for (_, w), h, v in zip(points, half, values[f], strict=True)
-            ]
-            for f in functions
+        norm = 1 / mpmath.sqrt(2 * mpmath.pi)
+        half = [mpmath.exp(-(point**2) / 4) for point in z]
+        scaled = [w * norm * h for w, h in zip(weights, half, strict=True)]
+        factors = {
+            f: [to_fixed((w * v)._mpf_, bits) for w, v in zip(scaled, of, strict=True)]
+            for f, of in values.items()
         }
         sizes = {
-            f: mpmath.sqrt(
-                mpmath.fsum(
-                    w * norm * (h * v) ** 2 for (_, w), h, v in zip(points, half, values[f], strict=True)
-                )
-            )
-            for f in functions
+            f: mpmath.fsum(w * h * v**2 for w, h, v in zip(scaled, half, of, strict=True))
+            for f, of in values.items()
         }
         roots = [to_fixed(mpmath.sqrt(n)._mpf_, bits) for n in range(count + 1)]
         inverse = [0, *(to_fixed((1 / mpmath.sqrt(n))._mpf_, bits) for n in range(1, count + 1))]
-    before = [0] * len(z)
-    found: dict[Branched, list[mpf]] = {f: [] for f in functions}
+        fixed = [to_fixed(point._mpf_, bits) for point in z]
+        here = [to_fixed(h._mpf_, bits) for h in half]
+    before = [0] * len(fixed)
+    found: dict[Branched, list[mpf]] = {f: [] for f in values}
     for n in range(count):
-        for f in functions:
-            total = sum(map(mul, weights[f], here))
-            found[f].append(mpmath.ldexp(mpf(total), -2 * bits))
+        for f, factor in factors.items():
+            found[f].append(mpmath.ldexp(mpf(sum(map(mul, factor, here))), -2 * bits))
         up, down = inverse[n + 1], roots[n] * inverse[n + 1] >> bits
         following = [
-            ((zi * hi >> bits) * up - bi * down) >> bits for zi, hi, bi in zip(z, here, before, strict=True)
+            ((zi * hi >> bits) * up - bi * down) >> bits
+            for zi, hi, bi in zip(fixed, here, before, strict=True)
         ]
         before, here = here, following
-    return {f: (found[f], sizes[f]) for f in functions}
+    return {f: (found[f], sizes[f]) for f in values}
 
 
 def _tensors(
     products: Products, qx: mpf, qy: mpf, c: mpf, dps: int, general: Callable[..., Any] | None
-) -> Iterator[tuple[mpf, mpf]]:
+) -> Iterator[Sum]:
     """Integrate over the plane on panels as wide as the density is across its ridge."""
     widths = [mpf("4.5") * mpmath.sqrt(q * (1 - c * c)) for q in (qx, qy)]
     xs = _panels([f for f, _ in products], qx, widths[0], dps)
@@ -183,7 +235,8 @@ def _tensors(
     for attempt in range(6):
         if attempt in (2, 4):
             xs, ys = _halved(xs), _halved(ys)
-        yield _tensor(products, xs, ys, qx, qy, c, _order(dps) * (3, 4)[attempt % 2] // 4, general)
+        order = _order(dps) * (3, 4)[attempt % 2] // 4
+        yield *_tensor(products, xs, ys, qx, qy, c, order, general), _always
 
 
 def integral(f: Function, cuts: Sequence[mpf], dps: int) -> mpf:
