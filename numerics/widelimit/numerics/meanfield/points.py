@@ -103,6 +103,9 @@ def solve(
     >>> p = solve("tanh", sigma_w=2.5**0.5, sigma_b=0.05**0.5)
     >>> round(p.c_star, 12), round(-1 / p.xi_c, 10) == round(math.log(p.gradient_overlap), 10)
     (0.446804232344, True)
+    >>> dropped = solve("tanh", sigma_w=1.5, sigma_b=0.1, keep=0.9)
+    >>> round(dropped.c_star, 8), round(dropped.chi_1, 8)  # equal inputs decorrelate
+    (0.05913377, 1.16451805)
     """
     about = "Pass the standard deviation: weights have variance sigma_w**2 / fan_in."
     given = arguments.broadcast(
