@@ -463,7 +463,7 @@ def _rotated(a: Activation, q: Any, e: Any, dps: int) -> Any:
     """E (phi(u_1) - phi(u_2))^2: over d > 0, and for each d over s between the kinks of either phi."""
     phi = branched(a.expr, x, dps)
     if not phi.breaks:
-        return _rotated_smooth(*phi.functions, q, e, dps)
+        return _rotated_smooth(phi.functions[0], q, e, dps)
     reach = mpmath.sqrt(2 * mpmath.log(10) * (dps + 5))
     root, along, across = mpmath.sqrt(q), mpmath.sqrt(1 - e / 2), mpmath.sqrt(e / 2)
     total, rule = mpmath.mpf(0), legendre(dps, mpmath.mp.prec)

@@ -81,7 +81,7 @@ def expectation(f: Branched, q: mpf, dps: int) -> mpf:
 def _trapezoid(f: Branched, q: mpf, dps: int) -> mpf | None:
     """Return E f(x) for a function without kinks, or None where the finest two steps still differ."""
     root, before = mpmath.sqrt(q), None
-    known = lattice.Lattice(*f.functions, root)
+    known = lattice.Lattice(f.functions[0], root)
     for step, nodes in lattice.halvings(_reach(f, q, dps) / root):
         known.add(nodes)
         terms = known.terms.values()
@@ -149,7 +149,7 @@ def _on_lattice(
 ) -> Iterator[tuple[Coefficients, Resolved]]:
     """Yield the coefficients of functions without kinks by the trapezoidal rule, steps halved from one to the next."""
     root = mpmath.sqrt(q)
-    known = {f: lattice.Lattice(*f.functions, root) for f in functions}
+    known = {f: lattice.Lattice(f.functions[0], root) for f in functions}
     reach = max(_reach(f, q, dps) for f in functions) / root
     sums: Coefficients = {f: ([mpf(0)] * count, mpf(0)) for f in functions}
     for step, nodes in lattice.halvings(reach):
