@@ -76,6 +76,9 @@ def propagate(
     >>> apart = propagate("erf", sigma_w=1.5, sigma_b=0.1, q0=(1.0, 2.0), c0=0.3, depth=1)
     >>> float(apart.c[1].round(12)), float(apart.gradient[1].round(12))
     (0.274654209647, 1.281172578151)
+    >>> near = propagate("erf", sigma_w=1.5, sigma_b=0.1, q0=(1.0, 1.001), one_minus_c0=1e-5, depth=1)
+    >>> f"{near.one_minus_c[1]:.8g}"
+    '1.2151855e-05'
     >>> mine = propagate("relu", sigma_w=2**0.5, depth=3, width=256).at_width
     >>> mine.mean[0].round(9).tolist(), mine.deviation[0].round(9).tolist()
     ([1.0, 1.0, 1.0, 1.0], [0.0, 0.139754249, 0.197642354, 0.242061459])

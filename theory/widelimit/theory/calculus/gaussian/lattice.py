@@ -24,7 +24,7 @@ def halvings(reach: mpf) -> Iterator[tuple[mpf, range]]:
     """Yield steps, each half of the last, and the nodes that each adds up to `reach`, in units.
 
     >>> [(float(step), nodes) for step, nodes in halvings(mpf(1))][:2]
-    [(0.25, range(-63, 64, 16)), (0.125, range(-55, 64, 16))]
+    [(0.25, range(-63, 65, 16)), (0.125, range(-55, 65, 16))]
     """
     last = int(reach / UNIT)
     for stride in STRIDES:
