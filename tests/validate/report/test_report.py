@@ -11,7 +11,7 @@ import pytest
 
 from widelimit.theory.errors import ArgumentError, StoreError
 from widelimit.validate import report
-from widelimit.validate.cli import runs
+from widelimit.validate.cli import main, runs
 from widelimit.validate.harness.outcome import (
     MEANINGS,
     ClaimOutcome,
@@ -377,6 +377,18 @@ def test_what_differs_is_shown_explained_and_no_failure(tmp_path):
     assert "**differs**" in markdown
 
 
+@pytest.mark.parametrize(
+    ("verdict", "status"), [("agrees", 0), ("differs", 0), ("inconclusive", 0), ("disagrees", 1)]
+)
+def test_only_a_disagreement_is_a_failure_on_the_command_line(tmp_path, capsys, verdict, status):
+    outcome = run(claim(rows=[row(0, 1, verdict=verdict)], verdict=verdict, within=0.0123))
+    (tmp_path / "report.json").write_text(machine.dump(outcome))
+    assert main(["report", str(tmp_path)]) == status
+    head, line = capsys.readouterr().out.splitlines()[:2]
+    assert head.split()[:4] == ["claim", "verdict", "points", "within"]
+    assert line.split()[:5] == ["made.up", verdict, "1", "1.2", "%"]
+
+
 def test_fits_that_are_off_are_told_with_figures(tmp_path):
     off = Fit(chi2=19.75, numbers=12, degrees=4.21, p_value=3e-5, off=True)
     law = Fit(chi2=0.031, numbers=8, degrees=8.0, p_value=2e-4, off=True)
@@ -400,6 +412,7 @@ def test_one_sided_numbers_have_one_end(tmp_path):
     ]
     outcome = run(claim(rows=rows))
     views = model.page(outcome, tmp_path).claims[0].rows
+    assert [view.predicted for view in views] == ["≥ 1", "≥ 1", "1"]
     assert views[0].interval.startswith("≥ ") and views[1].interval.startswith("≤ ")
     assert "…" in views[2].interval
     checked(report.write(outcome, tmp_path))

@@ -19,7 +19,7 @@ from widelimit.validate.harness.text import clean
 _NARROWEST = 40  # columns; in fewer, tables of options are not set in hours
 _SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 _POWER = re.compile("(?:([0-9).]) × |\\b)10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
-_SIGNS = str.maketrans({"−": "-", "∞": "inf", "\u202f": " ", "\xa0": " "})
+_SIGNS = str.maketrans({"−": "-", "≥": ">=", "≤": "<=", "∞": "inf", "\u202f": " ", "\xa0": " "})
 _SPELLED = {
     **{"−": "-", "–": "-", "—": "-", "…": "...", "×": "x", "·": "*", "∞": "inf", "√": "sqrt", "\ufffd": "?"},
     **{"‘": "'", "’": "'", "“": '"', "”": '"', "→": "->", "≤": "<=", "≥": ">=", "±": "+-"},
@@ -70,8 +70,8 @@ def terminal(stream: TextIO | Any) -> bool:
 def ascii_numbers(text: str) -> str:
     """Write the numbers in a text as programs read them; words stay as they are.
 
-    >>> ascii_numbers("−8.2 and 1.5 × 10⁻⁹, < 10⁻⁶, −∞")
-    '-8.2 and 1.5e-9, < 1e-6, -inf'
+    >>> ascii_numbers("−8.2 and 1.5 × 10⁻⁹, < 10⁻⁶, −∞, ≥ 10")
+    '-8.2 and 1.5e-9, < 1e-6, -inf, >= 10'
     """
     text = _POWER.sub(lambda match: f"{match[1] or 1}e{match[2].translate(_SUPERSCRIPTS)}", text)
     return text.translate(_SIGNS)

@@ -10,7 +10,7 @@ from typing import Any
 from widelimit.validate.harness.outcome import ClaimOutcome, FalsifyOutcome, RunOutcome
 from widelimit.validate.harness.text import clean
 from widelimit.validate.report.machine import strict
-from widelimit.validate.report.numbers import count, duration, measured, number, p_value, percent
+from widelimit.validate.report.numbers import count, duration, measured, number, p_value, percent, predicted
 
 _SHOWN = 8  # numbers of an array in a table
 
@@ -115,5 +115,7 @@ def search_text(found: FalsifyOutcome) -> str:
     for row in found.rows:
         label = ", ".join(f"{clean(name)} {cell(value)}" for name, value in row.label.items()) or "-"
         value = measured(row.measured, row.standard_error)
-        rows.append([label, number(row.predicted), value, p_value(row.p_difference), row.verdict])
+        rows.append(
+            [label, predicted(row.predicted, row.compare), value, p_value(row.p_difference), row.verdict]
+        )
     return f"{found.claim} disagrees at {inputs} ({tried}).\n{columns(rows)}"

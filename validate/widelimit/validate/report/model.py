@@ -356,7 +356,7 @@ def _row(row: RowOutcome) -> RowView:
     exact = row.standard_error <= 0
     return RowView(
         inputs=labels.said({**labels.point_inputs(row), **row.label}),
-        predicted=numbers.number(row.predicted, 6),
+        predicted=numbers.predicted(row.predicted, row.compare, 6),
         measured=numbers.measured(row.measured, row.standard_error),
         residual="exact" if exact else f"{row.residual:+.1f}".replace("-", "−"),
         interval=interval(row),

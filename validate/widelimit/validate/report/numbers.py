@@ -34,6 +34,16 @@ def number(value: float, digits: int = 5) -> str:
     return f"{mantissa} × {power_of_ten(int(exponent))}".replace("-", "−")
 
 
+def predicted(value: float, compare: str = "equal", digits: int = 5) -> str:
+    """Print what is predicted: a number, or a bound.
+
+    >>> predicted(10.0), predicted(10.0, "at least"), predicted(0.5, "at most")
+    ('10', '≥ 10', '≤ 0.5')
+    """
+    sign = {"at least": "≥ ", "at most": "≤ "}.get(compare, "")
+    return sign + number(value, digits)
+
+
 def power_of_ten(exponent: int) -> str:
     """Print a power of ten.
 
