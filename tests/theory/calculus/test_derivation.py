@@ -140,6 +140,12 @@ def test_precision_knows_integrals_and_derivatives():
     assert abs(evaluate(q, {q: 0.3}, 30) - evaluate(Rational(3, 10), {}, 30)) < 1e-29
 
 
+def test_a_seed_gives_a_symbol_the_same_values_in_every_step():
+    one, other = step(q, t, domain={q: (0, 1), t: (0, 1)}), step(t, q, domain={n: (1, 9), q: (0, 1)})
+    assert [p[q] for p in draw(one, 4, 0)] == [p[q] for p in draw(other, 4, 0)]
+    assert all(p[q] != p[t] for p in draw(one, 4, 0))
+
+
 def test_points_are_repeatable_and_inside():
     one = step(q, t, domain={q: (0.25, 0.5), n: (2, 5)})
     assert draw(one, 5, 3) == draw(one, 5, 3) != draw(one, 5, 4)
