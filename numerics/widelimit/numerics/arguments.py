@@ -102,6 +102,32 @@ def single(name: str, array: Array) -> float:
     return float(array)
 
 
+def finite_number(name: str, value: Any, help: str = "") -> float:
+    """Return `value` as one finite number."""
+    return single(name, finite(name, value, help))
+
+
+def positive_number(name: str, value: Any, help: str = "", *, infinite: bool = False) -> float:
+    """Return `value` as one number above zero.
+
+    >>> positive_number("sigma_w", [1.0, 2.0])
+    Traceback (most recent call last):
+    ...
+    widelimit.theory.errors.ArgumentError: Argument `sigma_w` must be a single number here, but has shape (2,).
+    """
+    return single(name, positive(name, value, help, infinite=infinite))
+
+
+def non_negative_number(name: str, value: Any, help: str = "", *, infinite: bool = False) -> float:
+    """Return `value` as one number not below zero."""
+    return single(name, non_negative(name, value, help, infinite=infinite))
+
+
+def number_within(name: str, value: Any, low: float, high: float, help: str = "") -> float:
+    """Return `value` as one number in the closed interval [low, high]."""
+    return single(name, within(name, value, low, high, help))
+
+
 def count(name: str, value: Any, least: int = 1, help: str = "") -> int:
     """Return `value` as an integer of at least `least`: a depth, a number of terms.
 

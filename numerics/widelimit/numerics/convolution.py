@@ -104,8 +104,8 @@ def predict(
         "filter_size", arguments.count("filter_size", filter_size), seconds=1e-3, power=2, each="point"
     )
     kind = arguments.choice("kind", kind, ("uniform", "delta"))
-    sigma_w = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
-    sigma_b = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    sigma_w = arguments.positive_number("sigma_w", sigma_w)
+    sigma_b = arguments.non_negative_number("sigma_b", sigma_b)
     if q is None or c is None:
         from widelimit.numerics import meanfield
 
@@ -114,7 +114,7 @@ def predict(
         c = float(point.c_star) if c is None else c
     layer = moments(
         phi,
-        arguments.single("q", arguments.positive("q", q)),
+        arguments.positive_number("q", q),
         arguments.single("c", arguments.correlation("c", c)),
     )
     slope = float(pulled(layer.tdot, sigma_w**2))

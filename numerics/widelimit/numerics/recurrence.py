@@ -12,6 +12,7 @@ from scipy import optimize
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.compile.quadrature import TINY
+from widelimit.numerics.kernel.layers import Block
 from widelimit.numerics.kernel.maps import moments
 from widelimit.numerics.kernel.recursion import pulled
 from widelimit.numerics.results import by_value
@@ -142,10 +143,10 @@ def _scales(
     sigma_w: float, sigma_v: float, input_moment: float, bias_mean: float
 ) -> tuple[float, tuple[float, float, float]]:
     """Return mu_b, and sigma_w, sigma_v and R, as they were given."""
-    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
-    sv = arguments.single("sigma_v", arguments.non_negative("sigma_v", sigma_v))
-    r = arguments.single("input_moment", arguments.positive("input_moment", input_moment))
-    return arguments.single("bias_mean", arguments.finite("bias_mean", bias_mean)), (sw, sv, r)
+    sw = arguments.positive_number("sigma_w", sigma_w)
+    sv = arguments.non_negative_number("sigma_v", sigma_v)
+    r = arguments.positive_number("input_moment", input_moment)
+    return arguments.finite_number("bias_mean", bias_mean), (sw, sv, r)
 
 
 def _evaluate(mu: float, q: np.ndarray, at: tuple[float, float, float]) -> np.ndarray:
@@ -270,17 +271,17 @@ def two_time(
     """
     phi, tied = Activation.of(activation), arguments.flag("tied", tied)
     scales = tuple(
-        arguments.single(n, arguments.non_negative(n, v))
+        arguments.non_negative_number(n, v)
         for n, v in (("sigma_w", sigma_w), ("sigma_v", sigma_v), ("sigma_b", sigma_b))
     )
     step, memory = _vanilla()
-    r = arguments.single("input_moment", arguments.non_negative("input_moment", input_moment))
-    overlap = arguments.single("input_overlap", arguments.within("input_overlap", input_overlap, -r, r))
+    r = arguments.non_negative_number("input_moment", input_moment)
+    overlap = arguments.number_within("input_overlap", input_overlap, -r, r)
     steps = costs.affordable(
         "steps", arguments.count("steps", steps), memory=16.0, seconds=1e-4, power=2, each="step"
     )
     before = np.zeros((steps + 1, steps + 1))  # of h_0 .. h_steps
-    before[0, 0] = arguments.single("start", arguments.non_negative("start", start))
+    before[0, 0] = arguments.non_negative_number("start", start)
     for t in range(1, steps + 1):
         for s in range(t + 1):
             same = s == t
@@ -298,7 +299,7 @@ def _overlap(phi: Activation, q1: float, q2: float, c: float) -> float:
 
     one, two = np.array([q1]), np.array([q2])
     value, slope = np.array([[c]]), np.ones((1, 1))
-    pair_map(phi).at(one, two).advance(value, slope, slice(0, 1), slice(0, 1), 1.0, 0.0, 0.0)
+    pair_map(phi).at(one, two).advance(Block(value, slope))
     return float(value[0, 0])
 
 
@@ -313,10 +314,10 @@ def vanilla_slope(activation: str | Activation, *, sigma_w: float, q: float, c: 
     """
     layer = moments(
         Activation.of(activation),
-        arguments.single("q", arguments.positive("q", q)),
+        arguments.positive_number("q", q),
         arguments.single("c", arguments.correlation("c", c)),
     )
-    sw2 = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2
+    sw2 = arguments.positive_number("sigma_w", sigma_w) ** 2
     return float(pulled(layer.tdot, sw2))
 
 

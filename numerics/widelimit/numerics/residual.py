@@ -83,19 +83,14 @@ def predict(
     (5.0, 1.903065723896)
     """
     phi = Activation.of(activation)
-    sw, sv = (
-        arguments.single(n, arguments.positive(n, v)) for n, v in (("sigma_w", sigma_w), ("sigma_v", sigma_v))
-    )
-    sb, sa = (
-        arguments.single(n, arguments.non_negative(n, v))
-        for n, v in (("sigma_b", sigma_b), ("sigma_a", sigma_a))
-    )
+    sw, sv = (arguments.positive_number(n, v) for n, v in (("sigma_w", sigma_w), ("sigma_v", sigma_v)))
+    sb, sa = (arguments.non_negative_number(n, v) for n, v in (("sigma_b", sigma_b), ("sigma_a", sigma_a)))
     block = _block(phi)
     slow = any(e.has(Expectation) for e in block.expressions)
     depth = costs.affordable(
         "depth", arguments.count("depth", depth), memory=200.0, seconds=2e-3 if slow else 2e-5
     )
-    moments, logs = [arguments.single("p0", arguments.positive("p0", p0))], []
+    moments, logs = [arguments.positive_number("p0", p0)], []
     for _ in range(depth):
         after, factor = block(moments[-1], sw, sb, sv, sa)
         if not math.isfinite(after):

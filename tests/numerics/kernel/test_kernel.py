@@ -10,6 +10,7 @@ import pytest
 from scipy import linalg
 
 from widelimit.numerics import kernel
+from widelimit.numerics.kernel.layers import Block
 from widelimit.numerics.kernel.maps import pair_map
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError, InfiniteMomentError
@@ -115,7 +116,7 @@ def test_small_and_large_variances(variance):
     rho, q1, q2 = 0.9, variance, variance / 2
     c = np.array([[q1, rho * math.sqrt(q1 * q2)], [rho * math.sqrt(q1 * q2), q2]])
     theta = np.ones((2, 2))
-    layer.advance(c, theta, slice(0, 2), slice(0, 2), 1.0, 0.0, 0.0)
+    layer.advance(Block(c, theta))
     z = np.arange(
         -9, 9.001, 0.02
     )  # the poles of tanh(sqrt(30) z) lie 0.29 off the axis: the rule is exact to rounding
@@ -142,7 +143,7 @@ def test_kinked_activation_without_a_closed_form(name, q1, q2):
     layer = pairs.at(np.array([q1, q2]), None)
     c = np.array([[q1, rho * math.sqrt(q1 * q2)], [rho * math.sqrt(q1 * q2), q2]])
     theta = np.ones((2, 2))
-    layer.advance(c, theta, slice(0, 2), slice(0, 2), 1.0, 0.0, 0.0)
+    layer.advance(Block(c, theta))
     angle = math.acos(
         rho
     )  # both are positive between the rays angle - pi/2 and pi/2, of opposite sign beyond
@@ -167,8 +168,8 @@ def test_many_norms_are_interpolated():
     np.fill_diagonal(c, q)
     theta, few, few_theta = np.ones_like(c), c[:2, :2].copy(), np.ones((2, 2))
     at = pair_map(Activation.of("max(x, 0)*tanh(x)")).at
-    at(q, None).advance(c, theta, slice(0, 60), slice(0, 60), 1.0, 0.0, 0.0)
-    at(q[:2], None).advance(few, few_theta, slice(0, 2), slice(0, 2), 1.0, 0.0, 0.0)
+    at(q, None).advance(Block(c, theta))
+    at(q[:2], None).advance(Block(few, few_theta))
     assert np.allclose(c[:2, :2], few, rtol=1e-9) and np.allclose(theta[:2, :2], few_theta, rtol=1e-9)
 
 
@@ -177,7 +178,7 @@ def test_large_variances_of_a_smooth_activation():
     q, rho = 1e4, 0.4
     layer = pair_map(Activation.of("tanh")).at(np.array([q]), np.array([q]))
     c, theta = np.array([[rho * q]]), np.ones((1, 1))
-    layer.advance(c, theta, slice(0, 1), slice(0, 1), 1.0, 0.0, 0.0)
+    layer.advance(Block(c, theta))
     z = np.arange(-9, 9, 2e-3)
     weight = 2e-3 * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
     assert abs(layer.v1[0] / (weight @ np.tanh(100 * z) ** 2) - 1) < 1e-8
@@ -362,7 +363,7 @@ def test_kinks_away_from_zero_with_something_smooth(q1, q2, rho):
     layer = pairs.at(np.array([q1, q2]), None)
     c = np.array([[q1, rho * math.sqrt(q1 * q2)], [rho * math.sqrt(q1 * q2), q2]])
     theta = np.ones((2, 2))
-    layer.advance(c, theta, slice(0, 2), slice(0, 2), 1.0, 0.0, 0.0)
+    layer.advance(Block(c, theta))
     t = by_panels(lambda u: np.maximum(u - 0.5, 0) + np.tanh(u), 0.5, q1, q2, rho)
     tdot = by_panels(lambda u: np.where(u > 0.5, 1.0, 0.0) + np.cosh(u) ** -2, 0.5, q1, q2, rho)
     assert abs(c[0, 1] - t) < 1e-9 * math.sqrt(q1 * q2) and abs(theta[0, 1] / tdot - 1) < 1e-9
@@ -424,5 +425,5 @@ def test_exponential_pieces_keep_their_digits_at_large_variances(name, scale, al
     """Terms of size exp(q/2) cancel in the closed form: selu at (80, 70, 0.6) came out as 23.3, not 26.8."""
     layer = pair_map(Activation.of(name)).at(np.array([q1]), np.array([q2]))
     t, tdot = np.array([[rho * np.sqrt(q1 * q2)]]), np.ones((1, 1))
-    layer.advance(t, tdot, slice(0, 1), slice(0, 1), 1.0, 0.0, 0.0)
+    layer.advance(Block(t, tdot))
     assert t[0, 0] == pytest.approx(_exponential_pair(scale, alpha, q1, q2, rho), rel=1e-9)

@@ -53,7 +53,7 @@ def _numeric(layer: theory.Layer) -> theory.Layer:
     if isinstance(layer, theory.Residual):
         return theory.Residual(tuple(_numeric(inner) for inner in layer.branch))
     names = [one.name for one in fields(layer) if one.type in ("float", float)]
-    numbers: Any = {n: arguments.single(n, arguments.finite(n, getattr(layer, n))) for n in names}
+    numbers: Any = {n: arguments.finite_number(n, getattr(layer, n)) for n in names}
     return replace(layer, **numbers) if numbers else layer
 
 

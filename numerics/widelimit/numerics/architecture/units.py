@@ -9,6 +9,7 @@ import numpy as np
 from widelimit.numerics.architecture import compiled
 from widelimit.numerics.architecture.rules import Place, apply_all, rule, settled
 from widelimit.numerics.architecture.state import State
+from widelimit.numerics.kernel.layers import Block
 from widelimit.numerics.kernel.maps import pair_map
 from widelimit.numerics.kernel.recursion import next_kernel, next_recurrent, next_recurrent_tangent, weighted
 from widelimit.theory import architecture as theory
@@ -68,7 +69,7 @@ def _pointwise(activation: Activation, s: State) -> State:
             s.symmetric
         ):  # sums in another order differ by rounding, whose root a kink turns into an angle of 1e-8
             np.fill_diagonal(k[p], q1)
-        layer.advance(k[p], theta[p], slice(0, q1.size), slice(0, q2.size), 1.0, 0.0, 0.0)
+        layer.advance(Block(k[p], theta[p]))
         if s.full:
             v1, v2 = layer.v1.reshape(s.q1.shape), layer.v2.reshape(s.q2.shape)
         else:

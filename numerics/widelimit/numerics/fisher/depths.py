@@ -65,10 +65,8 @@ def propagation(
     >>> run.backward.round(6).tolist(), run.backward_pair.round(6).tolist()
     ([1.0, 1.0], [0.5, 1.0])
     """
-    moment = arguments.single("input_moment", arguments.positive("input_moment", input_moment))
-    overlap = arguments.single(
-        "input_overlap", arguments.within("input_overlap", input_overlap, -moment, moment)
-    )
+    moment = arguments.positive_number("input_moment", input_moment)
+    overlap = arguments.number_within("input_overlap", input_overlap, -moment, moment)
     widths = arguments.positive("widths", arguments.vector("widths", widths))
     arguments.squared("widths", widths)
     sw2 = _each_layer(

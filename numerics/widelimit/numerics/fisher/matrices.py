@@ -151,11 +151,7 @@ def predict(
     widelimit.theory.errors.ArgumentError: Argument `input_overlap` must be at least -0.010101 = ...
     """
     depth = costs.affordable("depth", arguments.count("depth", depth), seconds=SECONDS)
-    chosen = (
-        [arguments.single("width", arguments.positive("width", width))] * (depth + 1)
-        if widths is None
-        else widths
-    )
+    chosen = [arguments.positive_number("width", width)] * (depth + 1) if widths is None else widths
     if np.ndim(chosen) != 1 or len(chosen) != depth + 1:
         raise ArgumentError(
             "widths",

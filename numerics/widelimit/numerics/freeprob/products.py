@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -124,6 +124,43 @@ def _averages(zr, zi, dr, di, wr, wi, out):
         out[2, i] = complex(p, q)
 
 
+class Groups(NamedTuple):
+    """Groups of equal factors side by side, as compiled code reads them.
+
+    The slopes' nodes and weights of group g stand from ``offsets[g]`` to ``offsets[g + 1]``. `kind`: 0 for Gaussian
+    weights, 1 for orthogonal ones, 2 for rectangular orthogonal ones. The rest is that of `Factor`, one entry a group (`counts`: their `count`).
+    """
+
+    nodes_real: np.ndarray
+    nodes_imag: np.ndarray
+    weights_real: np.ndarray
+    weights_imag: np.ndarray
+    offsets: np.ndarray
+    counts: np.ndarray
+    log_scale: np.ndarray
+    kind: np.ndarray
+    ratio: np.ndarray
+    nu: np.ndarray
+
+    @classmethod
+    def of(cls, factors: Sequence[Factor]) -> Groups:
+        """Lay factors out."""
+        parts = [f.parts for f in factors]
+        real, imag, weights_real, weights_imag = (np.concatenate([p[k] for p in parts]) for k in range(4))
+        return cls(
+            real,
+            imag,
+            weights_real,
+            weights_imag,
+            offsets=np.cumsum([0, *(part[0].size for part in parts)]),
+            counts=np.array([f.count for f in factors]),
+            log_scale=np.array([f.log_scale for f in factors]),
+            kind=np.array([0 if f.gaussian else (1 if f.nu == f.ratio else 2) for f in factors]),
+            ratio=np.array([f.ratio for f in factors]),
+            nu=np.array([f.nu for f in factors]),
+        )
+
+
 _SMALLEST = 600.0  # -log of the smallest zeta that is formed
 
 
@@ -137,9 +174,15 @@ def _lower_log(value):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, ratio, nu, moved, size):
-    """Block Newton step of the equation in the module's docstring, column by column."""
+def _newton(state, target, laid, moved, size):
+    """Block Newton step of the equation in the module's docstring, column by column.
+
+    From `state` (groups, columns), the log zeta, towards log z = `target`; what is reached goes to `moved`, the largest
+    change of each column to `size`.
+    """
     groups, columns = state.shape
+    dr, di, wr, wi = laid.nodes_real, laid.nodes_imag, laid.weights_real, laid.weights_imag
+    offsets, kind, ratio, nu = laid.offsets, laid.kind, laid.ratio, laid.nu
     out = np.empty((3, 1), dtype=np.complex128)
     zr, zi = np.empty(1), np.empty(1)
     shift, gain = np.empty(groups, dtype=np.complex128), np.empty(groups, dtype=np.complex128)
@@ -170,7 +213,7 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
                 if ratio[g] == 1.0 and abs(top) < 0.5:  # both near -1: 1 + w keeps the digits that w has lost
                     gap = top - one
                 shift[g], gain[g] = gap / v, ratio[g] * dm / v
-            n = count[g]
+            n = laid.counts[g]
             if n == 0.0:
                 continue
             term = _lower_log(w * zeta) + beyond
@@ -181,7 +224,7 @@ def _newton(state, target, dr, di, wr, wi, offsets, count, log_scale, kind, rati
             elif kind[g] == 2:
                 term -= _lower_log(1.0 + nu[g] * m)
                 slope -= n * nu[g] * dm / (1.0 + nu[g] * m)
-            log_z += n * (log_scale[g] + term)
+            log_z += n * (laid.log_scale[g] + term)
             slope += n * rate * gain[g]
             offset += n * rate * shift[g]
         if lost or slope == 0:
@@ -222,16 +265,7 @@ class ProductSystem:
             base = Factor(0.0, 0.0, True, Slopes.of_atoms([(1.0, 1.0)]))
         self.factors = (base, *rest)
         self.noise = 1e-14 * (1.0 + sum(abs(f.count) for f in self.factors))
-        parts = [f.parts for f in self.factors]
-        self._nodes = tuple(np.concatenate([part[k] for part in parts]) for k in range(4))
-        self._layers = (
-            np.cumsum([0, *(part[0].size for part in parts)]),
-            np.array([f.count for f in self.factors]),
-            np.array([f.log_scale for f in self.factors]),
-            np.array([0 if f.gaussian else (1 if f.nu == f.ratio else 2) for f in self.factors]),
-            np.array([f.ratio for f in self.factors]),
-            np.array([f.nu for f in self.factors]),
-        )
+        self._groups = Groups.of(self.factors)
 
     def start(self, target: np.ndarray) -> np.ndarray:
         """Leading orders of zeta = mean/w + second/mean."""
@@ -254,13 +288,11 @@ class ProductSystem:
         state, target = np.ascontiguousarray(state), np.ascontiguousarray(target, dtype=complex)
         step: Any = _newton
         if target.size < 32:
-            step(state, target, *self._nodes, *self._layers, moved, size)
+            step(state, target, self._groups, moved, size)
             return moved, size
-        parts = threads.chunks(target.size, smallest=max(16, 100_000 // max(1, self._nodes[0].size)))
+        parts = threads.chunks(target.size, smallest=max(16, 100_000 // max(1, self._groups.nodes_real.size)))
         threads.each(
-            lambda part: step(
-                state[:, part], target[part], *self._nodes, *self._layers, moved[:, part], size[part]
-            ),
+            lambda part: step(state[:, part], target[part], self._groups, moved[:, part], size[part]),
             parts,
         )
         return moved, size

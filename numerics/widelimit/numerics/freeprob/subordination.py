@@ -116,7 +116,7 @@ def power(law: Given, exponent: float) -> SpectralLaw:
     >>> round(kesten.largest**2, 9), kesten.atoms
     (8.0, ())
     """
-    t = arguments.single("exponent", arguments.positive("exponent", exponent))
+    t = arguments.positive_number("exponent", exponent)
     if t < 1.0:
         raise ArgumentError("exponent", "must be at least 1", exponent, "Smaller powers need not be laws.")
     return _power(known("law", law), t, f"free power {t:g}")
@@ -130,7 +130,7 @@ def compress(law: Given, kept: float) -> SpectralLaw:
     >>> [round(float(x), 9) for x in corner.support[0]]
     [0.066987298, 0.933012702]
     """
-    share = arguments.single("kept", arguments.within("kept", kept, 0.0, 1.0))
+    share = arguments.number_within("kept", kept, 0.0, 1.0)
     if share == 0.0:
         raise ArgumentError("kept", "must be positive", kept)
     return _power(known("law", law).scaled(share), 1.0 / share, f"corner of {share:g}")

@@ -116,8 +116,8 @@ def predict(
     """
     phi = Activation.of(activation)
     depth = costs.affordable("depth", arguments.count("depth", depth), seconds=SECONDS)
-    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
-    sb = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    sw = arguments.positive_number("sigma_w", sigma_w)
+    sb = arguments.non_negative_number("sigma_b", sigma_b)
     for name, value in (("sigma_w", sw), ("sigma_b", sb)):
         arguments.squared(name, np.asarray(value))
     fixed = q is None
@@ -125,11 +125,8 @@ def predict(
         from widelimit.numerics import meanfield
 
         q = float(meanfield.solve(phi, sigma_w=sw, sigma_b=sb).q_star)
-    q = arguments.single(
-        "q",
-        arguments.positive(
-            "q", q, "At q_star = 0 the circle shrinks to a point: pass q, or leave the ordered phase."
-        ),
+    q = arguments.positive_number(
+        "q", q, "At q_star = 0 the circle shrinks to a point: pass q, or leave the ordered phase."
     )
     advance, bend_at = _steps(phi)
     next_metric, next_bent, limit_of = _recursions()
@@ -200,6 +197,6 @@ def published_growth(
     """
     formula = theory.published_growth(arguments.choice("activation", activation, ("relu", "hard_tanh")))
     growth = compile(formula, (SIGMA_W, SIGMA_B, theory.WIDTH), name="published_growth")
-    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
-    sb = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    sw = arguments.positive_number("sigma_w", sigma_w)
+    sb = arguments.non_negative_number("sigma_b", sigma_b)
     return float(growth(sw, sb, arguments.count("width", width)))

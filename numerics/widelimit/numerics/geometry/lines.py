@@ -124,8 +124,8 @@ def line(
             "end", f"must have as many features as `start`, {first.size}", but=f"has {last.size}"
         )
     depth, points = arguments.count("depth", depth), arguments.count("points", points, least=3)
-    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
-    sb = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    sw = arguments.positive_number("sigma_w", sigma_w)
+    sb = arguments.non_negative_number("sigma_b", sigma_b)
     for name, value in (("sigma_w", sw), ("sigma_b", sb)):
         arguments.squared(name, np.asarray(value))
     if points > POINTS:

@@ -36,8 +36,8 @@ def moments(
         _moments(arguments.choice("weights", weights, ENSEMBLES)),
         _slopes(Activation.of(activation)),
     )
-    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
-    known = slopes(arguments.single("q", arguments.positive("q", q)))
+    sw = arguments.positive_number("sigma_w", sigma_w)
+    known = slopes(arguments.positive_number("q", q))
     return np.array(formula(*known, sw, arguments.count("depth", depth)))
 
 
@@ -53,7 +53,7 @@ def variance_ratio(
     """
     kind = arguments.choice("weights", weights, ENSEMBLES)
     variables = (theory.mu_1, theory.mu_2, theory.depth)
-    first, second, _ = _slopes(Activation.of(activation))(arguments.single("q", arguments.positive("q", q)))
+    first, second, _ = _slopes(Activation.of(activation))(arguments.positive_number("q", q))
     ratio = compile(theory.variance_ratio(kind), variables, name="variance_ratio")
     return float(ratio(first, second, arguments.count("depth", depth)))
 
@@ -100,7 +100,7 @@ def class_moment(order: int, kind: str, s0_squared: float) -> float:
     """
     formula = theory.class_moment(arguments.count("order", order), kind)
     found = compile(formula.doit(), (theory.s_0,), name="class_moment")
-    return float(found(arguments.single("s0_squared", arguments.positive("s0_squared", s0_squared)) ** 0.5))
+    return float(found(arguments.positive_number("s0_squared", s0_squared) ** 0.5))
 
 
 def class_cauchy(z: float, s0_squared: float) -> float:
@@ -111,8 +111,8 @@ def class_cauchy(z: float, s0_squared: float) -> float:
     >>> round(class_cauchy(50.0, 0.25), 10)
     0.0204102617
     """
-    s0 = arguments.single("s0_squared", arguments.positive("s0_squared", s0_squared)) ** 0.5
-    place = arguments.single("z", arguments.positive("z", z))
+    s0 = arguments.positive_number("s0_squared", s0_squared) ** 0.5
+    place = arguments.positive_number("z", z)
     found = complex(theory.class_cauchy().subs({theory.s_0: s0, theory.z: place}).evalf(20))
     if found.imag:
         raise ArgumentError("z", "must lie right of the support", z, "Inside it the transform is complex.")
@@ -143,9 +143,9 @@ def inverse(
     24.0
     """
     kind = arguments.choice("weights", weights, ENSEMBLES)
-    place = arguments.single("m", arguments.positive("m", m))
+    place = arguments.positive_number("m", m)
     values = {
-        theory.sigma_w: arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)),
+        theory.sigma_w: arguments.positive_number("sigma_w", sigma_w),
         theory.m: place,
     }
     if isinstance(q, Sequence):
@@ -156,7 +156,7 @@ def inverse(
         values |= dict(zip(names, lengths.tolist(), strict=True))
     else:
         phi = Activation.of(activation)
-        values[theory.q] = arguments.single("q", arguments.positive("q", q))
+        values[theory.q] = arguments.positive_number("q", q)
         if widths is not None:
             return _rectangular(phi, kind, widths, values)
         if depth is None:
@@ -197,12 +197,12 @@ def parametric(
     (0.5, 24.0)
     """
     kind = arguments.choice("weights", weights, ENSEMBLES)
-    slopes = slope_law(Activation.of(activation), arguments.single("q", arguments.positive("q", q)))
-    place = arguments.single("zeta", arguments.positive("zeta", zeta))
+    slopes = slope_law(Activation.of(activation), arguments.positive_number("q", q))
+    place = arguments.positive_number("zeta", zeta)
     if not place > slopes.largest:
         raise ArgumentError("zeta", f"must be above the largest slope squared, {slopes.largest:.6g}", zeta)
     m = float((slopes.weights @ (slopes.nodes / (place - slopes.nodes))).real)
-    sw = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
+    sw = arguments.positive_number("sigma_w", sigma_w)
     curve = compile(theory.curve(kind), (_w, _zeta, theory.sigma_w, theory.depth), name="curve")
     return float(curve(m, place, sw, arguments.count("depth", depth))), m
 
@@ -249,4 +249,4 @@ def _probability(activation: str | Activation, q: float) -> float:
     if formula is None:
         raise ArgumentError("activation", "must have slopes 0 and 1 only", phi.name)
     found = compile(formula, (theory.q,), name="slope_probability")
-    return float(found(arguments.single("q", arguments.positive("q", q))))
+    return float(found(arguments.positive_number("q", q)))

@@ -70,8 +70,8 @@ def spectrum(
     [1.0, 17.0, 417.0, 12001.0]
     """
     phi = Activation.of(activation)
-    sigma_w = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w))
-    sigma_b = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b))
+    sigma_w = arguments.positive_number("sigma_w", sigma_w)
+    sigma_b = arguments.non_negative_number("sigma_b", sigma_b)
     for given, value in (("sigma_w", sigma_w), ("sigma_b", sigma_b)):
         arguments.squared(given, np.asarray(value))
     depth = arguments.count("depth", depth)
@@ -121,7 +121,7 @@ def spectrum(
 
 def slopes(activation: str | Activation | Expr, q: float) -> Slopes:
     """Law of phi'(sqrt(q) z)^2: atoms, support and moments (`slopes("erf_s", q).moment(2)`)."""
-    return slope_law(Activation.of(activation), arguments.single("q", arguments.non_negative("q", q)))
+    return slope_law(Activation.of(activation), arguments.non_negative_number("q", q))
 
 
 def smooth_class(s0_squared: float) -> SpectralLaw:
@@ -256,7 +256,7 @@ def predict(
 
 def _strength(name: str, value: float) -> Expr:
     """The one parameter of a universality class, as a fraction: below 1e-5 the law is a point, above 300 no float."""
-    number = arguments.single(name, arguments.positive(name, value))
+    number = arguments.positive_number(name, value)
     if not 1e-5 <= number <= 300:
         raise ArgumentError(
             name,
@@ -286,7 +286,7 @@ def _lengths(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lengths q and how many layers have each."""
     if q0 is not None:
-        q0 = arguments.single("q0", arguments.positive("q0", q0))
+        q0 = arguments.positive_number("q0", q0)
     if _homogeneous(phi):
         return np.ones(1), np.array([depth])
     if q0 is None:

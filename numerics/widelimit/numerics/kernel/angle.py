@@ -21,7 +21,16 @@ from sympy import Max
 
 from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel.angle_table import Table
-from widelimit.numerics.kernel.layers import PairMap, Prepare, closed_map, correlation, floored
+from widelimit.numerics.kernel.layers import (
+    ALONE,
+    Behind,
+    Block,
+    PairMap,
+    Prepare,
+    closed_map,
+    correlation,
+    floored,
+)
 from widelimit.numerics.kernel.recursion import next_both
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -85,22 +94,14 @@ class AngleLayer:
         at_zero_angle = self._t @ (-1.0) ** np.arange(self._t.shape[2])
         return np.einsum("na,ab,nb->n", weights, at_zero_angle, weights)
 
-    def advance(
-        self,
-        c: np.ndarray,
-        theta: np.ndarray,
-        rows: slice,
-        columns: slice,
-        sw2: float,
-        sb2: float,
-        train: float,
-    ) -> None:
+    def advance(self, block: Block, behind: Behind = ALONE) -> None:
         """See `Layer.advance`."""
+        c, theta, rows, columns = block
         two = self._two[columns]
         known, known_dot = np.zeros_like(c), np.zeros_like(c)
         if self._hinges is not None:
             known[...], known_dot[...] = c, 1.0
-            self._hinges.advance(known, known_dot, rows, columns, 1.0, 0.0, 0.0)
+            self._hinges.advance(Block(known, known_dot, rows, columns))
         for local, i in enumerate(range(*rows.indices(self._q1.size))):
             t, tdot = (
                 np.ascontiguousarray(np.einsum("a,abk->kb", self._one[i], f) @ two.T)
@@ -108,7 +109,7 @@ class AngleLayer:
             )
             _advance(
                 c[local], theta[local], t, tdot, known[local], known_dot[local], self._q1[i], self._q2[columns],
-                sw2, sb2, train,
+                *behind,
             )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import compile
+from widelimit.numerics.kernel.layers import Behind, Block
 from widelimit.numerics.kernel.maps import pair_map
 from widelimit.numerics.kernel.recursion import next_both, next_kernel
 from widelimit.numerics.results import by_value
@@ -212,8 +213,8 @@ def _checked(
         raise ArgumentError(
             "x2", f"must have as many features as `x1`, {first.size}", but=f"has {second.size}"
         )
-    sw2 = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2
-    sb2 = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b)) ** 2
+    sw2 = arguments.positive_number("sigma_w", sigma_w) ** 2
+    sb2 = arguments.non_negative_number("sigma_b", sigma_b) ** 2
     widths = arguments.positive("widths", arguments.vector("widths", widths))
     gram = np.array([first @ first, second @ second, first @ second])
     return Activation.of(activation), next_kernel(gram / first.size, sw2, sb2), sw2, sb2, widths
@@ -222,7 +223,7 @@ def _checked(
 def _maps(phi: Activation, sw2: float, sb2: float, k: np.ndarray) -> np.ndarray:
     """(K11, K22, K12) of the next layer, then sigma_w^2 E phi'_a phi'_b of the same pairs."""
     c, slope = np.array([[k[0], k[2]], [k[2], k[1]]]), np.ones((2, 2))
-    pair_map(phi).at(k[:2].copy(), None).advance(c, slope, slice(0, 2), slice(0, 2), sw2, sb2, 0.0)
+    pair_map(phi).at(k[:2].copy(), None).advance(Block(c, slope), Behind(sw2, sb2, 0.0))
     return np.array([c[0, 0], c[1, 1], c[0, 1], slope[0, 0], slope[1, 1], slope[0, 1]])
 
 
@@ -312,9 +313,9 @@ def single_layer_fluctuation(
     3.0
     """
     phi = Activation.of(activation)
-    sw2 = arguments.single("sigma_w", arguments.positive("sigma_w", sigma_w)) ** 2
-    sb2 = arguments.single("sigma_b", arguments.non_negative("sigma_b", sigma_b)) ** 2
-    moment = arguments.single("input_moment", arguments.positive("input_moment", input_moment))
+    sw2 = arguments.positive_number("sigma_w", sigma_w) ** 2
+    sb2 = arguments.non_negative_number("sigma_b", sigma_b) ** 2
+    moment = arguments.positive_number("input_moment", input_moment)
     q = next_kernel(moment, sw2, sb2)
     moments = _single_moments(phi)(q)
     return float(_fluctuation()(*moments, q, math.sqrt(sw2), math.sqrt(sb2), readout_fourth_moment))

@@ -84,7 +84,7 @@ class Dynamics:
 
     def steps(self, learning_rate: float, steps: Any) -> Prediction:
         """Gradient descent after `steps` steps (a number or an array, infinity allowed)."""
-        learning_rate = arguments.single("learning_rate", arguments.positive("learning_rate", learning_rate))
+        learning_rate = arguments.positive_number("learning_rate", learning_rate)
         steps = arguments.non_negative("steps", steps, infinite=True)
         factor = 1.0 - learning_rate * self.rates
         if np.isinf(steps).any() and np.abs(factor).max() >= 1.0:
@@ -150,7 +150,7 @@ def diagonalise(
             "y_train", f"must have one row for each of the {m} inputs", but=f"has shape {targets.shape}"
         )
     arguments.choice("loss", loss, ("sum", "mean"))
-    noise = arguments.single("noise", arguments.non_negative("noise", noise))
+    noise = arguments.non_negative_number("noise", noise)
     eigenvalues, basis = np.linalg.eigh(ntk)
     eigenvalues = eigenvalues + noise
     floor = m * np.finfo(float).eps * abs(eigenvalues[-1])
@@ -165,7 +165,7 @@ def diagonalise(
             _LOG.warning(
                 "the training kernel is singular to rounding (duplicate inputs?): jitter %.3g added", jitter
             )
-    jitter = arguments.single("jitter", arguments.non_negative("jitter", jitter))
+    jitter = arguments.non_negative_number("jitter", jitter)
     eigenvalues = eigenvalues + jitter
     if eigenvalues[0] <= 0:
         raise DomainError(

@@ -19,7 +19,7 @@ from numba import types
 from widelimit.numerics import arguments, costs, threads
 from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel.dynamics import Dynamics, Prediction, diagonalise
-from widelimit.numerics.kernel.layers import Layer
+from widelimit.numerics.kernel.layers import Behind, Block, Layer
 from widelimit.numerics.kernel.maps import pair_map
 from widelimit.numerics.kernel.recursion import close_kernel, next_kernel
 from widelimit.numerics.results import by_value
@@ -129,7 +129,7 @@ def nngp_ntk(
         _first_layer(c, x1[rows], x2[columns], q1[rows], q2[columns], sw2, sb2)
         theta[...] = c
         for layer in layers:
-            layer.advance(c, theta, rows, columns, sw2, sb2, 1.0)
+            layer.advance(Block(c, theta, rows, columns), Behind(sw2, sb2, 1.0))
         if not (np.isfinite(c).all() and np.isfinite(theta).all()):
             raise DomainError(
                 f"The kernels of {pairs.activation.name} overflow at sigma_w = {sigma_w}. Reduce it, or the depth."
@@ -220,7 +220,7 @@ def _allocate(
 
 
 def _bytes(memory: float) -> float:
-    return arguments.single("memory", arguments.non_negative("memory", memory, infinite=True))
+    return arguments.non_negative_number("memory", memory, infinite=True)
 
 
 def available_memory() -> float:
@@ -345,11 +345,10 @@ def predict_from_numbers(
     1.9658702046
     """
     first, second = (
-        arguments.single(n, arguments.positive(n, v))
-        for n, v in (("moment_1", moment_1), ("moment_2", moment_2))
+        arguments.positive_number(n, v) for n, v in (("moment_1", moment_1), ("moment_2", moment_2))
     )
     bound = math.sqrt(first * second)
-    mixed = arguments.single("overlap", arguments.within("overlap", overlap, -bound, bound))
+    mixed = arguments.number_within("overlap", overlap, -bound, bound)
     x = np.array(
         [[math.sqrt(first), 0.0], [mixed / math.sqrt(first), math.sqrt(max(0.0, second - mixed**2 / first))]]
     )

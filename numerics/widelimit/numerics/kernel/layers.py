@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import types
@@ -37,6 +37,29 @@ SMALLEST = 1e-100  # a variance below is one of zero: its correlations are 0/0, 
 ROUNDING = 2.0**-51  # correlations this close to 1 are 1: inputs on one ray, seen through rounding
 
 
+class Block(NamedTuple):
+    """Entries of both kernels, `c` and `theta` (rows, columns), and where they stand; by default these are all."""
+
+    c: np.ndarray
+    theta: np.ndarray
+    rows: slice = slice(None)
+    columns: slice = slice(None)
+
+
+class Behind(NamedTuple):
+    """The layer of weights behind an activation: variances of its weights (times the fan-in) and of its biases.
+
+    `train`: 1 if both train, else 0.
+    """
+
+    sw2: float
+    sb2: float
+    train: float
+
+
+ALONE = Behind(1.0, 0.0, 0.0)  # nothing behind: T, and Tdot times theta
+
+
 class Layer(Protocol):
     """An activation at the variances `q1` of the rows and `q2` of the columns.
 
@@ -47,20 +70,10 @@ class Layer(Protocol):
     v2: np.ndarray
     error: float
 
-    def advance(
-        self,
-        c: np.ndarray,
-        theta: np.ndarray,
-        rows: slice,
-        columns: slice,
-        sw2: float,
-        sb2: float,
-        train: float,
-    ) -> None:
+    def advance(self, block: Block, behind: Behind = ALONE) -> None:
         """Replace both kernels by those behind the activation and a layer of weights, in place.
 
-        `sw2`, `sb2`: variances of the weights (times the fan-in) and biases; `train`: 1 if they train, else 0. See
-        ``theory.kernel.next_kernel`` and ``next_tangent``.
+        See ``theory.kernel.next_kernel`` and ``next_tangent``.
         """
 
 
@@ -134,22 +147,13 @@ class ZeroLayer:
         self.error = layer.error
         self.v1, self.v2 = np.where(zero1, 0.0, layer.v1), np.where(zero2, 0.0, layer.v2)
 
-    def advance(
-        self,
-        c: np.ndarray,
-        theta: np.ndarray,
-        rows: slice,
-        columns: slice,
-        sw2: float,
-        sb2: float,
-        train: float,
-    ) -> None:
+    def advance(self, block: Block, behind: Behind = ALONE) -> None:
         """See `Layer.advance`."""
-        self._layer.advance(c, theta, rows, columns, sw2, sb2, train)
-        zero = self._zero1[rows, None] | self._zero2[columns]
-        alone = next_kernel(0.0, sw2, sb2)
-        theta[zero] += train * (alone - c[zero])
-        c[zero] = alone
+        self._layer.advance(block, behind)
+        zero = self._zero1[block.rows, None] | self._zero2[block.columns]
+        alone = next_kernel(0.0, behind.sw2, behind.sb2)
+        block.theta[zero] += behind.train * (alone - block.c[zero])
+        block.c[zero] = alone
 
 
 @njit(_F(_F, _F, _F), inline="always", error_model="numpy", cache=True)
@@ -210,15 +214,7 @@ class ClosedLayer:
         _variance(self._pair, self._equal, q, out)
         return out
 
-    def advance(
-        self,
-        c: np.ndarray,
-        theta: np.ndarray,
-        rows: slice,
-        columns: slice,
-        sw2: float,
-        sb2: float,
-        train: float,
-    ) -> None:
+    def advance(self, block: Block, behind: Behind = ALONE) -> None:
         """See `Layer.advance`."""
-        _advance(self._pair, self._equal, c, theta, self._q1[rows], self._q2[columns], sw2, sb2, train)
+        q1, q2 = self._q1[block.rows], self._q2[block.columns]
+        _advance(self._pair, self._equal, block.c, block.theta, q1, q2, *behind)

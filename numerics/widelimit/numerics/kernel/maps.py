@@ -19,7 +19,7 @@ import numpy as np
 
 from widelimit.numerics.compile.cancellation import cancels_from
 from widelimit.numerics.kernel import angle, series
-from widelimit.numerics.kernel.layers import Layer, PairMap, Prepare, closed_map, guarded
+from widelimit.numerics.kernel.layers import Block, Layer, PairMap, Prepare, closed_map, guarded
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 
@@ -73,5 +73,5 @@ def moments(activation: Activation, q: float, c: float = 1.0) -> Moments:
     layer = pair_map(activation).at(variance, None)
     t = np.array([[q, c * q], [c * q, q]])
     tdot = np.ones((2, 2))
-    layer.advance(t, tdot, slice(0, 2), slice(0, 2), 1.0, 0.0, 0.0)
+    layer.advance(Block(t, tdot))
     return Moments(float(t[0, 0]), float(tdot[0, 0]), float(t[0, 1]), float(tdot[0, 1]))

@@ -19,7 +19,7 @@ from numba import types
 from widelimit.numerics.compile import compile
 from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel import angle
-from widelimit.numerics.kernel.layers import Layer, Prepare, correlation, floored
+from widelimit.numerics.kernel.layers import ALONE, Behind, Block, Layer, Prepare, correlation, floored
 from widelimit.numerics.kernel.recursion import next_both
 from widelimit.theory import kernel as theory
 from widelimit.theory.calculus.activation import Activation
@@ -86,21 +86,13 @@ class SeriesLayer:
         """How many coefficients an input has (after the half that parity makes zero is dropped)."""
         return self._a1.shape[0]
 
-    def advance(
-        self,
-        c: np.ndarray,
-        theta: np.ndarray,
-        rows: slice,
-        columns: slice,
-        sw2: float,
-        sb2: float,
-        train: float,
-    ) -> None:
+    def advance(self, block: Block, behind: Behind = ALONE) -> None:
         """See `Layer.advance`."""
+        c, theta, rows, columns = block
         one, two = np.s_[:, rows], np.s_[:, columns]
         _advance(
             c, theta, self._a1[one], self._a2[two], self._b1[one], self._b2[two],
-            self._q1[rows], self._q2[columns], self._parity, sw2, sb2, train,
+            self._q1[rows], self._q2[columns], self._parity, *behind,
         )  # fmt: skip
 
 

@@ -173,7 +173,7 @@ def hessian_density(
     """
     spectrum = Spectrum.of(eigenvalues, weights)
     points = arguments.positive("x", x)
-    alpha = arguments.single("sample_ratio", arguments.positive("sample_ratio", sample_ratio))
+    alpha = arguments.positive_number("sample_ratio", sample_ratio)
     alpha /= spectrum.rank_fraction
     out = np.empty(points.size)
     (s, p), unit = _weighty(spectrum), spectrum.in_units()[1]

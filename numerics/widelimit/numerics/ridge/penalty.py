@@ -111,8 +111,8 @@ def minima(
     [0.0082, 0.231]
     """
     spectrum = with_signal(eigenvalues, weights, signal)
-    sigma2 = arguments.single("noise", arguments.non_negative("noise", noise))
-    ratio = arguments.single("sample_ratio", arguments.positive("sample_ratio", sample_ratio))
+    sigma2 = arguments.non_negative_number("noise", noise)
+    ratio = arguments.positive_number("sample_ratio", sample_ratio)
     _some_variance(spectrum, sigma2)
     return tuple(_minima(spectrum, ratio / spectrum.rank_fraction, sigma2))
 

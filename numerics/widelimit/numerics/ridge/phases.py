@@ -89,8 +89,7 @@ def peaks(
     """
     spectrum = with_signal(eigenvalues, weights, signal)
     sigma2, lam = (
-        arguments.single(name, arguments.non_negative(name, value))
-        for name, value in (("noise", noise), ("penalty", penalty))
+        arguments.non_negative_number(name, value) for name, value in (("noise", noise), ("penalty", penalty))
     )
     ends = _ends(low, high)
     inside = [ratio / spectrum.rank_fraction for ratio in ends]
@@ -137,7 +136,7 @@ def phase_transitions(
     spectrum = with_signal(eigenvalues, weights, signal)
     ends = _ends(low, high)
     turning = peaks(spectrum, noise=noise, penalty=penalty, low=low, high=high)
-    sigma2 = arguments.single("noise", arguments.non_negative("noise", noise))
+    sigma2 = arguments.non_negative_number("noise", noise)
     gaps = gap_thresholds(spectrum, below=ends[1])
 
     def best(ratio: float) -> Minimum:
@@ -199,10 +198,7 @@ def _bisect(still: Callable[[float], bool], low: float, high: float) -> tuple[fl
 
 
 def _ends(low: float, high: float) -> tuple[float, float]:
-    first, last = (
-        arguments.single(name, arguments.positive(name, value))
-        for name, value in (("low", low), ("high", high))
-    )
+    first, last = (arguments.positive_number(name, value) for name, value in (("low", low), ("high", high)))
     if first >= last:
         raise ArgumentError("high", f"must be above `low` = {first:g}", last)
     return first, last

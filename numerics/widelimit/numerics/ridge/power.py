@@ -75,11 +75,11 @@ def power_law(exponent: float, signal_exponent: float, noise: float = 0.0, *, sa
     3.969376
     """
     a, b = (
-        arguments.single(name, arguments.positive(name, value))
+        arguments.positive_number(name, value)
         for name, value in (("exponent", exponent), ("signal_exponent", signal_exponent))
     )
-    sigma2 = arguments.single("noise", arguments.non_negative("noise", noise))
-    size = arguments.single("samples", arguments.positive("samples", samples))
+    sigma2 = arguments.non_negative_number("noise", noise)
+    size = arguments.positive_number("samples", samples)
     for name, value in (("exponent", a), ("signal_exponent", b)):
         if value <= 1.0:
             raise ArgumentError(name, "must be above 1", value, "Otherwise the sum over modes diverges.")

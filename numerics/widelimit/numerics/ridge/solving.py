@@ -195,7 +195,7 @@ def learning_curve(
     lam = np.atleast_1d(arguments.finite("penalty", penalty))
     if ratio.ndim != 1 or lam.ndim != 1:
         raise ArgumentError("sample_ratio", "must be a list, as must `penalty`", but="has more dimensions")
-    sigma2 = arguments.single("noise", arguments.non_negative("noise", noise))
+    sigma2 = arguments.non_negative_number("noise", noise)
     grid = np.broadcast_arrays(ratio[:, None], lam[None, :])
     values = solved(spectrum, np.full(grid[0].shape, sigma2), *grid)
     axes = ("sample_ratio", "penalty")

@@ -97,9 +97,7 @@ class Spectrum:
         >>> Spectrum.mixture([(0.9, bulk), (0.1, spike)]).weights
         array([0.1, 0.9])
         """
-        fractions = np.array(
-            [arguments.single("parts", arguments.non_negative("parts", fraction)) for fraction, _ in parts]
-        )
+        fractions = np.array([arguments.non_negative_number("parts", fraction) for fraction, _ in parts])
         if not parts or abs(fractions.sum() - 1) > _SUM_TOLERANCE:
             raise ArgumentError(
                 "parts", "must have fractions that add up to 1", but=f"add up to {fractions.sum():.10g}"
@@ -144,8 +142,8 @@ class Spectrum:
         The density must integrate to 1; square-root and inverse square-root edges are resolved. `signal` as above.
         """
         low_, high_ = (
-            arguments.single("low", arguments.non_negative("low", low)),
-            arguments.single("high", arguments.positive("high", high, infinite=True)),
+            arguments.non_negative_number("low", low),
+            arguments.positive_number("high", high, infinite=True),
         )
         if not low_ < high_:
             raise ArgumentError("high", f"must be above `low` = {low_:g}", high_)
@@ -179,11 +177,11 @@ class Spectrum:
         The first `exact` eigenvalues stand for themselves; the others are integrated on Gauss-Legendre panels in log k
         (the midpoint rule of the sum leaves a relative error near ``exact^-2/24`` in the tail).
         """
-        size = arguments.single("dimensions", arguments.within("dimensions", dimensions, 1, 1e18))
-        a = arguments.single("exponent", arguments.positive("exponent", exponent))
+        size = arguments.number_within("dimensions", dimensions, 1, 1e18)
+        a = arguments.positive_number("exponent", exponent)
         b, scale = (
-            arguments.single("signal_exponent", arguments.finite("signal_exponent", signal_exponent)),
-            arguments.single("signal", arguments.non_negative("signal", signal)),
+            arguments.finite_number("signal_exponent", signal_exponent),
+            arguments.non_negative_number("signal", signal),
         )
         head = int(min(size, arguments.count("exact", exact)))
         k, count = np.arange(1.0, head + 1), np.ones(head)
