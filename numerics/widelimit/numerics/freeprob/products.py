@@ -128,7 +128,8 @@ class Groups(NamedTuple):
     """Groups of equal factors side by side, as compiled code reads them.
 
     The slopes' nodes and weights of group g stand from ``offsets[g]`` to ``offsets[g + 1]``. `kind`: 0 for Gaussian
-    weights, 1 for orthogonal ones, 2 for rectangular orthogonal ones. The rest is that of `Factor`, one entry a group (`counts`: their `count`).
+    weights, 1 for orthogonal ones, 2 for rectangular orthogonal ones. The rest is that of `Factor`, one entry a group
+    (`counts`: their `count`).
     """
 
     nodes_real: np.ndarray
