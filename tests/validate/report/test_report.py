@@ -402,6 +402,8 @@ def test_fits_that_are_off_are_told_with_figures(tmp_path):
     assert report.read(tmp_path).claims[0].residuals == off
     quiet = report.write(run(claim(residuals=replace(off, off=False))), tmp_path / "quiet")
     assert "larger than their errors" not in quiet.read_text()
+    for said in (path, quiet):
+        assert "<dt>χ² per degree of freedom</dt><dd>20</dd>" in said.read_text()
 
 
 def test_one_sided_numbers_have_one_end(tmp_path):

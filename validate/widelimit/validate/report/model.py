@@ -5,7 +5,6 @@ outcome + claims -> Page; the templates only arrange it.
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
@@ -218,7 +217,7 @@ def _definition(claim_id: str) -> Claim | None:
 
 def _bare(one: ClaimOutcome) -> ClaimView:
     """A section without numbers, where they could not be set."""
-    names = ("margin", "replicates", "time", "sizes", "exponent", "within", "worst_residual")
+    names = ("margin", "replicates", "time", "sizes", "exponent", "within", "worst_residual", "chi2")
     wrong = tuple(CounterfactualView(other) for other in one.counterfactuals)
     return ClaimView(one, anchor(one.id), "", (), (), (), wrong, "", dict.fromkeys(names, ""), ())
 
@@ -257,6 +256,7 @@ def _claim(
         command="",
         figures={
             "within": numbers.percent(one.within),
+            "chi2": numbers.number(one.residuals.chi2, 2) if one.residuals else "",
             "margin": numbers.percent(one.margin),
             "replicates": f"{one.replicates:,}".replace(",", " "),
             "time": numbers.duration(one.seconds),
@@ -359,19 +359,10 @@ def _row(row: RowOutcome) -> RowView:
         predicted=numbers.predicted(row.predicted, row.compare, 6),
         measured=numbers.measured(row.measured, row.standard_error),
         residual="exact" if exact else f"{row.residual:+.1f}".replace("-", "−"),
-        interval=interval(row),
+        interval=numbers.interval(row.low, row.high),
         within=numbers.percent(row.within),
         verdict=row.verdict,
     )
-
-
-def interval(row: RowOutcome) -> str:
-    """The interval as text; of a one-sided number, its one end."""
-    if math.isinf(row.high) and not math.isinf(row.low):
-        return f"≥ {numbers.number(row.low)}"
-    if math.isinf(row.low) and not math.isinf(row.high):
-        return f"≤ {numbers.number(row.high)}"
-    return f"{numbers.number(row.low)} … {numbers.number(row.high)}"
 
 
 def _counterfactual(one: ClaimOutcome, wrong: CounterfactualOutcome) -> CounterfactualView:

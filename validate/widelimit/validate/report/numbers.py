@@ -44,6 +44,17 @@ def predicted(value: float, compare: str = "equal", digits: int = 5) -> str:
     return sign + number(value, digits)
 
 
+def interval(low: float, high: float) -> str:
+    """Print an interval; of a one-sided one, its one end.
+
+    >>> interval(0.5, 1.25), interval(-math.inf, 6.0), interval(9.5, math.inf)
+    ('0.5 … 1.25', '≤ 6', '≥ 9.5')
+    """
+    if math.isinf(low) != math.isinf(high):
+        return f"≥ {number(low)}" if math.isinf(high) else f"≤ {number(high)}"
+    return f"{number(low)} … {number(high)}"
+
+
 def power_of_ten(exponent: int) -> str:
     """Print a power of ten.
 
