@@ -6,7 +6,8 @@ R-transform: with :math:`\omega=1/G`, :math:`z=\omega+R(1/\omega)`. Both unknown
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import sympy
@@ -56,39 +57,30 @@ def law_from_cauchy(law: theory.Law) -> SpectralLaw:
 
 
 Atoms = Sequence[tuple[float, float]]  # (location, mass)
+ALL = 1 - 1e-9  # mass of atoms beside which nothing is left
 
 
 @remembered
 def law_from_s(S: Expr, name: str = "", known: Atoms | None = None) -> SpectralLaw:
     """Law on [0, oo) whose S-transform is `S`, an expression in the symbol m; `known`: its atoms, where told."""
     S = _checked("S", S, theory.m)
+    name = name or f"S = {S}"
     if quadratic := of_s(S):
-        return quadratic_law(name or f"S = {S}", quadratic, logarithmic=True)
+        return quadratic_law(name, quadratic, logarithmic=True)
     curve = s_curve(S)
-    coefficients = taylor(lambda m: -log_s(S)(m), "S")
-    mean = float(np.exp(coefficients[0]))
-    moments = moments_of_log(coefficients)
+    mean, spread, moments = _moments_of_s(S)
     system = SSystem(curve, mean)
-    spread = float(np.exp(moments(2) - 2 * moments(1)))
-    if spread < 1.0 - 1e-9:
-        raise DomainError(
-            f"The S-transform {S} is not that of a law: it implies a second moment of {spread:.4g} "
-            f"squared means, less than "
-            "one. Check that S decreases at 0."
-        )
-    if known is None:
-        zero = zero_mass(curve)
-        atoms = [(-np.inf, zero)] if zero > 0 else []
-    else:
-        atoms = [(float(np.log(x)) if x > 0 else -np.inf, a) for x, a in known]
-        zero = sum(a for x, a in atoms if x == -np.inf)
 
     def branch() -> Branch:
         return Branch(system, float(np.log(1e3 * mean * spread)), np.pi / 2)
 
-    atoms += positive_atoms(curve, branch) if known is None else []
-    name = name or f"S = {S}"
-    if sum(a for _, a in atoms) > 1 - 1e-9:
+    if known is None:
+        zero = zero_mass(curve)
+        atoms = ([(-np.inf, zero)] if zero > 0 else []) + positive_atoms(curve, branch)
+    else:
+        atoms = [(float(np.log(x)) if x > 0 else -np.inf, a) for x, a in known]
+        zero = sum(a for x, a in atoms if x == -np.inf)
+    if sum(a for _, a in atoms) > ALL:
         return SpectralLaw(name, None, [], atoms, moments, known=EXACT)
     path = branch()
     try:
@@ -99,19 +91,31 @@ def law_from_s(S: Expr, name: str = "", known: Atoms | None = None) -> SpectralL
         return SpectralLaw(name, path, intervals, atoms, moments, known=EXACT)
 
 
+def _moments_of_s(S: Expr) -> tuple[float, float, Callable[[int], float]]:
+    """The mean, the second moment over its square, and all moments; `DomainError` where they are not those of a law."""
+    coefficients = taylor(lambda m: -log_s(S)(m), "S")
+    moments = moments_of_log(coefficients)
+    spread = float(np.exp(moments(2) - 2 * moments(1)))
+    if spread < 1.0 - 1e-9:
+        raise DomainError(
+            f"The S-transform {S} is not that of a law: it implies a second moment of {spread:.4g} squared means, less "
+            "than one. Check that S decreases at 0."
+        )
+    return float(np.exp(coefficients[0])), spread, moments
+
+
 @remembered
 def law_from_r(R: Expr, name: str = "", known: Atoms | None = None) -> SpectralLaw:
     """Law on the line whose R-transform is `R`, an expression in the symbol g; `known`: its atoms, where told."""
     R = _checked("R", R, theory.g)
+    name = name or f"R = {R}"
     if quadratic := of_r(R):
-        return quadratic_law(name or f"R = {R}", quadratic, logarithmic=False)
+        return quadratic_law(name, quadratic, logarithmic=False)
     cumulants = taylor(compile(R, [theory.g], name="r_transform", dtype=complex), "R")
     mean, variance = float(cumulants[0]), float(cumulants[1])
     if variance <= 0:
         if np.abs(cumulants[1:]).max() < 1e-12:
-            return SpectralLaw(
-                name or f"R = {R}", None, [], [(mean, 1.0)], lambda k: mean**k, coordinate="linear"
-            )
+            return SpectralLaw(name, None, [], [(mean, 1.0)], lambda k: mean**k, coordinate="linear")
         raise DomainError(f"The R-transform {R} is not that of a law: its variance R'(0) is {variance:.4g}.")
     deviation = float(np.sqrt(variance))
     curve = r_curve(R)
@@ -122,23 +126,13 @@ def law_from_r(R: Expr, name: str = "", known: Atoms | None = None) -> SpectralL
         atoms = poles(R, branch, deviation) or line_atom(curve, deviation)
     else:
         atoms = list(known)
-    if sum(a for _, a in atoms) > 1 - 1e-9:
-        total = sum(a for _, a in atoms)
+    law = partial(SpectralLaw, coordinate="linear", known=EXACT)
+    if (total := sum(a for _, a in atoms)) > ALL:
         atoms = [(x, a / total) for x, a in atoms]
-        return SpectralLaw(
-            name or f"R = {R}", None, [], atoms, lambda k: values[k - 1], coordinate="linear", known=EXACT
-        )
+        return law(name, None, [], atoms, lambda k: values[k - 1])
     low, high = (outer_edge(curve, deviation, sign, mean) for sign in (-1.0, 1.0))
     intervals = line_intervals(branch, low, high)
-    return SpectralLaw(
-        name or f"R = {R}",
-        branch,
-        intervals,
-        atoms,
-        lambda k: values[k - 1],
-        coordinate="linear",
-        known=EXACT,
-    )
+    return law(name, branch, intervals, atoms, lambda k: values[k - 1])
 
 
 def _checked(name: str, expression: Expr, symbol: Symbol) -> Expr:
