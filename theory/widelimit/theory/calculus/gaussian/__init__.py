@@ -2,7 +2,7 @@
 
 expectation    `Expectation`, an unevaluated node
 closed, rules, terms    its closed form by rules
-quadrature    its value to any number of digits
+quadrature, lattice    its value to any number of digits; nodes for functions without kinks
 growth    whether it exists
 special    special functions that SymPy lacks
 """
