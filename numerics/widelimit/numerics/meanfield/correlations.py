@@ -8,10 +8,12 @@ Newton's method from the left is monotone, and the fixed point it finds is the o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
 
 from widelimit.numerics import threads
 from widelimit.numerics.meanfield.maps import Maps
@@ -83,7 +85,10 @@ def _slope_by_difference(maps: Maps, q: Array, weight: Array, noise: Array, eps:
 
 
 def _newton(pairs: Any, weight: Array, noise: Array, top: Array) -> tuple[Array, Array]:
-    """Safeguarded Newton on h(eps) = (noise + weight gap)/eps - 1, positive left of the root."""
+    """Safeguarded Newton on h(eps) = (noise + weight gap)/eps - 1, positive left of the root.
+
+    Rows whose slope is not finite go to `_without_slope`.
+    """
     low, high = np.zeros_like(weight), top.copy()
     eps = top.copy()
     final = np.empty_like(eps)
@@ -96,11 +101,15 @@ def _newton(pairs: Any, weight: Array, noise: Array, top: Array) -> tuple[Array,
         here = eps[active]
         some = pairs if active.size == eps.size else pairs.take(active)
         gap, chi = some.gap(here), some.chi(here)
+        for row in active[~np.isfinite(chi)]:
+            final[row], slope[row] = _without_slope(pairs, row, weight[row], noise[row], top[row]), np.nan
+        known = np.isfinite(chi)
+        active, here, gap, chi = active[known], here[known], gap[known], chi[known]
         total = noise[active] + weight[active] * gap
         h = total / here - 1
         with np.errstate(all="ignore"):
             pull = (weight[active] * q[active] * chi - total / here) / here
-            new = np.where(np.isfinite(pull), here - h / pull, np.nan)  # no slope: bisect
+            new = here - h / pull
         low[active] = np.where(h > 0, here, low[active])
         high[active] = np.where(h > 0, high[active], here)
         floor = np.maximum(low[active], 1e-4 * np.minimum(high[active], here))
@@ -116,3 +125,20 @@ def _newton(pairs: Any, weight: Array, noise: Array, top: Array) -> tuple[Array,
         eps[active] = final[active]
         active = active[~done]
     return final, slope
+
+
+def _without_slope(pairs: Any, row: int, weight: float, noise: float, top: float) -> float:
+    """The root of h in one row by Brent's method: phi' is infinite at a kink, and so is the quadrature of chi."""
+    one = pairs.take(np.array([row]))
+
+    def excess(eps: float) -> float:
+        return float((noise + weight * one.gap(np.array([eps]))[0]) / eps - 1)
+
+    if excess(top) >= -1e-13:
+        return top
+    low = 1e-3 * top
+    while not excess(low) > 0:
+        if low < 1e-200:
+            return math.nan
+        low *= 1e-3
+    return float(brentq(excess, low, top, xtol=1e-300, rtol=1e-14))

@@ -154,8 +154,13 @@ class Conditioned:
             at_one = self._one(self.value, row, 0.0)
             out[row] = at_one - self._one(self.value, row, e)
             if out[row] < SMALL_GAP * abs(at_one):
-                chi = np.array([self._one(self.slope, row, t) for t in e * NODES**2])
-                out[row] = self.q[row] * e * (chi @ (2 * NODES * WEIGHTS))
+                chi = np.empty_like(NODES)
+                for k, t in enumerate(e * NODES**2):
+                    chi[k] = self._one(self.slope, row, t)
+                    if not np.isfinite(chi[k]):  # phi' is infinite at a kink: the difference stays
+                        break
+                else:
+                    out[row] = self.q[row] * e * (chi @ (2 * NODES * WEIGHTS))
         return out
 
     def accurate(self, eps: Array) -> Array:
