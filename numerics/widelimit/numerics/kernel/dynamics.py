@@ -83,7 +83,15 @@ class Dynamics:
         return self._predict(_flow_progress(self.rates, time[..., None]))
 
     def steps(self, learning_rate: float, steps: Any) -> Prediction:
-        """Gradient descent after `steps` steps (a number or an array, infinity allowed)."""
+        """Gradient descent after `steps` steps (a number or an array, infinity allowed).
+
+        Raises `ArgumentError` for steps that are not whole, `DomainError` where training diverges.
+
+        >>> one = np.array([[2.0]])  # a mode of the rate 2: steps of 3/4 leave (-1/2)^k of its error
+        >>> learning = diagonalise(one, one, [1.0], test_ntk=one, test_nngp=one, test_test_nngp=one)
+        >>> learning.steps(0.75, [1, 2]).mean.ravel().tolist(), learning.largest_learning_rate
+        ([1.5, 0.75], 1.0)
+        """
         learning_rate = arguments.positive_number("learning_rate", learning_rate)
         steps = arguments.non_negative("steps", steps, infinite=True)
         factor = 1.0 - learning_rate * self.rates

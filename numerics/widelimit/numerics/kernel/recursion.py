@@ -1,6 +1,10 @@
 """The recursion of both kernels as compiled functions of numbers: what every loop over entries calls.
 
 `theory.kernel` states it in sigma_w and sigma_b; loops have their squares at hand, and numba inlines the functions.
+Of a recurrent layer with T = 0.5, Tdot = 0.3, Theta = 2, all of whose parameters train:
+
+>>> next_recurrent(0.5, 2.0, 0.5, 0.4, 0.1), next_recurrent_tangent(0.5, 0.3, 2.0, 2.0, 0.5, 0.4, 0.1, 1, 1)
+(1.3, 2.5)
 """
 
 from __future__ import annotations

@@ -82,6 +82,8 @@ def propagate(
     >>> mine = propagate("relu", sigma_w=2**0.5, depth=3, width=256).at_width
     >>> mine.mean[0].round(9).tolist(), mine.deviation[0].round(9).tolist()
     ([1.0, 1.0, 1.0, 1.0], [0.0, 0.139754249, 0.197642354, 0.242061459])
+    >>> propagate("tanh", sigma_w=1.5, sigma_b=0.1, depth=3, width=256).at_width.correction[0].round(8).tolist()
+    [0.0, 0.0, -0.00044232, -0.00076312]
     """
     units = None if width is None else widths(width)
     w = float(_one("sigma_w", arguments.non_negative("sigma_w", sigma_w)))
