@@ -82,6 +82,8 @@ def propagate(
     >>> mine = propagate("relu", sigma_w=2**0.5, depth=3, width=256).at_width
     >>> mine.mean[0].round(9).tolist(), mine.deviation[0].round(9).tolist()
     ([1.0, 1.0, 1.0, 1.0], [0.0, 0.139754249, 0.197642354, 0.242061459])
+    >>> mine.sample_deviation[0].round(9).tolist()
+    [0.088388348, 0.165359457, 0.216506351, 0.257694102]
     >>> propagate("tanh", sigma_w=1.5, sigma_b=0.1, depth=3, width=256).at_width.correction[0].round(8).tolist()
     [0.0, 0.0, -0.00044232, -0.00076312]
     """
