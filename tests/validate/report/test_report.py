@@ -426,6 +426,8 @@ def test_the_level_means_one_thing(page):
     assert LEVEL_MEANS in " ".join(" ".join(checked(page).text).split())
     for function in (runs.validate, validate):
         assert LEVEL_MEANS in " ".join(function.__doc__.split())
+    readme = Path(__file__).parents[3] / "README.md"
+    assert LEVEL_MEANS in " ".join(readme.read_text(encoding="utf-8").split())
 
 
 def test_every_verdict_is_explained_and_has_its_look(page):

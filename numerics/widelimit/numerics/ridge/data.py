@@ -53,7 +53,7 @@ class DataTheory:
     show no signal and the best fit is none. test_error, unexplained: predicted with it. Fewer than 18 rows cannot tell
     their own variance within a factor of four, and what is predicted from them is cautious: 11 times the mean at 5
     rows, twice at 10 (`posterior.Population.caution`). test_error_interval: holds the error of the fit with a chance of
-    95 per cent or more (measured: 93 to 100 per cent). Standard errors come from populations drawn from those possible.
+    95 per cent or more (measured: 92 to 100 per cent). Standard errors come from populations drawn from those possible.
     dependence: chance that independent rows have such errors in such an order; `rows_independent` is False below one in
     a thousand.
     """
