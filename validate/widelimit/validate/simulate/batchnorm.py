@@ -13,7 +13,7 @@ from widelimit.validate.simulate.kernel import functions, normals
 
 
 def batch_gradient(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
-    """Factor of the mean square gradient per layer of h -> phi(BN(W x)), over the lower half of `depth` layers."""
+    """Factor of the mean square gradient per layer of h -> phi(BN(W x)), over the upper half of `depth` layers."""
     normal = normals(seed, backend)
     phi, slope = functions(str(inputs["activation"]))
     batch, depth = int(inputs["batch"]), int(inputs["depth"])
@@ -32,6 +32,6 @@ def batch_gradient(inputs: Any, size: int, seed: int, backend: Backend) -> np.nd
         inner = (inner - inner.mean(0) - unit * (inner * unit).mean(0)) / deviation
         gradient = inner @ weight
         norms.append(float(gradient.square().mean()))
-    # the top layers carry the transient of the random gradient, the bottom ones that of the input
+    # the topmost layer carries the transient of the random gradient, the bottom ones that of the input
     half = depth // 2
     return np.array([np.exp((np.log(norms[half]) - np.log(norms[0])) / half)])
