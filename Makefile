@@ -18,7 +18,7 @@ doctests: $(STAMP)
 	$(BIN)/python -m pytest -n auto -q --doctest-modules theory numerics validate
 
 sweeps: $(STAMP)
-	$(BIN)/python -m pytest -m sweep
+	$(BIN)/python -m pytest -m "sweep or slow"
 
 # Tries every public function and the command line with odd values, so many a function; findings go to fuzz.log at once.
 FUZZ ?= 1000

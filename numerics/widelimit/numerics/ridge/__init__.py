@@ -2,6 +2,7 @@
 
     solve, learning_curve     errors for a spectrum, target, noise, sample ratio and penalty     (solving)
     optimal_penalty, minima   best penalty, negative where that is best; all local minima        (penalty)
+    sensitivity               what more samples or another penalty would change            (derivatives)
     peaks, phase_transitions  where the learning curve turns, the landscape splits, penalties jump (phases)
     hessian_gaps, gap_thresholds, hessian_density   the spectrum of the loss landscape             (gaps)
     random_features           ridge on random features of the inputs                            (features)
@@ -25,6 +26,7 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge.data import DataTheory, from_data, from_file
+from widelimit.numerics.ridge.derivatives import Sensitivity, sensitivity
 from widelimit.numerics.ridge.features import FeatureSolution, feature_moments, random_features
 from widelimit.numerics.ridge.gaps import HessianGaps, gap_thresholds, hessian_density, hessian_gaps
 from widelimit.numerics.ridge.penalty import BestPenalty, Minimum, minima, optimal_penalty
@@ -36,9 +38,9 @@ from widelimit.theory.errors import ArgumentError
 
 __all__ = [
     "BestPenalty", "DataPrediction", "DataTheory", "FeatureSolution", "HessianGaps", "Jump",
-    "Minimum", "Peaks", "PhaseTransitions", "PowerLaw", "RidgeSolution", "Spectrum", "feature_moments", "from_data",
-    "gap_thresholds", "hessian_density", "hessian_gaps", "learning_curve", "minima", "optimal_penalty", "peaks",
-    "phase_transitions", "power_law", "predict", "random_features", "solve",
+    "Minimum", "Peaks", "PhaseTransitions", "PowerLaw", "RidgeSolution", "Sensitivity", "Spectrum", "feature_moments",
+    "from_data", "gap_thresholds", "hessian_density", "hessian_gaps", "learning_curve", "minima", "optimal_penalty",
+    "peaks", "phase_transitions", "power_law", "predict", "random_features", "sensitivity", "solve",
 ]  # fmt: skip
 
 _CURVE_POINTS = 12  # training-set sizes of a predicted learning curve

@@ -25,6 +25,7 @@ slope_forms = terms.SLOPE_FORMS.njit
 isotropic = terms.ISOTROPIC.njit
 observed = terms.OBSERVED.njit
 error_slope_and_bend = terms.ERROR_SLOPE.njit
+by_samples_and_penalty = terms.SENSITIVITY.njit
 along = terms.ALONG.njit
 transform = terms.TRANSFORM.njit
 
@@ -236,6 +237,15 @@ def error_slope(s, p, u, alpha, noise, kappa):
     """Half of (1 - rho) d log E/d log kappa at fixed sample ratio, and its derivative in log kappa."""
     sums = error_slope_sums(s, p, u, kappa)
     return error_slope_and_bend(kappa, alpha, noise, ridge_slope(alpha, sums[1], sums[2]), *sums)
+
+
+@njit(nogil=True, error_model="numpy")
+def sensitivity(s, p, u, alpha, penalty, noise, kappa):
+    """d log E/d log N at fixed penalty and dE/d lambda at fixed samples; the excess is kappa df1/N."""
+    sums = error_slope_sums(s, p, u, kappa)
+    excess = kappa * sums[0] / alpha
+    slope = ridge_slope(alpha, sums[1], sums[2])
+    return by_samples_and_penalty(kappa, alpha, excess, penalty, noise, slope, *sums)
 
 
 @njit(nogil=True, error_model="numpy")

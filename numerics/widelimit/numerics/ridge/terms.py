@@ -95,6 +95,11 @@ ALONG = compile(
     (kappa, ridge.EXCESS, penalty_symbol, noise, *_SUMS_OF_SLOPE),
     name="ridge_along",
 )
+SENSITIVITY = compile(
+    [ridge.error_by_samples(), ridge.error_by_penalty()],
+    (kappa, alpha, ridge.EXCESS, penalty_symbol, noise, SLOPE, *_SUMS_OF_SLOPE),
+    name="ridge_sensitivity",
+)
 _scales = symbols("s_1 p_1 s_2 p_2", positive=True)
 GAP = compile(ridge.two_scale_gap(*_scales), _scales, name="ridge_gap")
 TRANSFORM = compile(

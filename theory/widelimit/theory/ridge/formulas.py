@@ -194,6 +194,16 @@ def learning_curve_slope() -> Expr:
     )
 
 
+def error_by_penalty() -> Expr:
+    """``dE/d lambda`` at fixed samples: 2 E `stationarity`/(1 - rho)^2, as d lambda/d kappa = 1 - rho."""
+    return 2 * expected_error() * stationarity() / SLOPE**2
+
+
+def error_by_samples() -> Expr:
+    """``d log E/d log N`` at a fixed penalty, where ``d log alpha/d log kappa = -(1 - rho) alpha/f``, f = df1/P."""
+    return -kappa * learning_curve_slope() * SUMS["fitted"] / (alpha * SLOPE**2)
+
+
 @exact.takes(s1=exact.plain, p1=exact.plain, s2=exact.plain, p2=exact.plain)
 def two_scale_gap(s1: Expr, p1: Expr, s2: Expr, p2: Expr) -> Expr:
     """Sample ratio at which the Hessian's gap between two scales opens: ``(A^(1/3) + B^(1/3))^3/(s_1 - s_2)^2``.

@@ -15,6 +15,7 @@ from widelimit.theory.ridge.formulas import (
     SLOPE,
     SUMS,
     alpha,
+    error_by_penalty,
     in_full,
     kappa,
     noise,
@@ -38,6 +39,7 @@ from widelimit.theory.ridge.test_error import (
 )
 
 error_slope, error_bend, slope_at_edge = symbols("e e' e_c", real=True)
+by_penalty_symbol = Symbol("dE/dlambda", real=True)
 w2, sigma2_star = symbols("w^2 sigma2_*", positive=True)
 
 
@@ -73,6 +75,13 @@ def _stationarity_steps() -> tuple[Step, ...]:
             * (alpha * kappa * summed("missed_slope") / summed("fitted_slope") - error()),
             "In other words E = N kappa [sum w^2 s^2/(s + kappa)^3]/[sum s^2/(s + kappa)^3] at every extremum.",
             where={error_slope: error_slope_in_full()},
+        ),
+        spectral(
+            "error-by-penalty",
+            by_penalty_symbol,
+            in_full(error_by_penalty().subs(SLOPE, 1 - SUMS["fitted_twice"] / alpha)),
+            "The same by the penalty itself, d lambda/d kappa being 1 - rho.",
+            where={by_penalty_symbol: diff(error(), kappa) / diff(penalty_of_kappa(), kappa)},
         ),
         spectral(
             "error-bend",

@@ -32,6 +32,7 @@ from widelimit.theory.ridge.formulas import (
     effective_ridge_slope,
     effective_ridge_slope_at_penalty,
     effective_ridge_slope_few_samples,
+    error_by_samples,
     expected_error,
     in_full,
     kappa,
@@ -315,6 +316,10 @@ def learning_curve_steps() -> tuple[Step, ...]:
     along = (1 - rho_of_kappa()) * diff(log(error().subs(alpha, curve)), kappa).subs(
         penalty_symbol, penalty_of_kappa()
     )
+    elasticity = Symbol("d log E/d log N")
+    by_samples = (diff(log(error().subs(alpha, curve)), kappa) / diff(log(curve), kappa)).subs(
+        penalty_symbol, penalty_of_kappa()
+    )
     return (
         spectral(
             "sample-ratio",
@@ -336,6 +341,13 @@ def learning_curve_steps() -> tuple[Step, ...]:
             in_full(learning_curve_slope()),
             "Differentiate log E in kappa while alpha follows: zero at peaks and valleys of the learning curve.",
             where={Symbol("(1-rho)(log E)'"): along, **solved},
+        ),
+        spectral(
+            "error-by-samples",
+            elasticity,
+            in_full(error_by_samples().subs(SLOPE, 1 - SUMS["fitted_twice"] / alpha)),
+            "By what per cent the error changes with one per cent more samples: both logarithms follow kappa.",
+            where={elasticity: by_samples, **solved},
         ),
     )
 
