@@ -45,8 +45,8 @@ def sensitivity(
     does, and where the error is infinite (as many samples as dimensions, without a penalty).
 
     >>> before_the_peak = sensitivity([1.0], [1.0], [1.0], 0.1, sample_ratio=0.9)
-    >>> round(before_the_peak.by_samples, 4), round(before_the_peak.test_error, 4)
-    (7.3636, 1.1)
+    >>> round(before_the_peak.by_samples, 4), round(before_the_peak.by_penalty, 4)  # E = 1.1
+    (7.3636, -162.0)
     """
     spectrum = with_signal(eigenvalues, weights, signal)
     sigma2 = arguments.non_negative_number("noise", noise)
