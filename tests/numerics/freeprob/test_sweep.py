@@ -196,6 +196,7 @@ def test_a_few_random_populations():
 
 @pytest.mark.sweep
 def test_two_hundred_random_populations():
+    check_population(0)  # compiles
     spent = [check_population(seed) for seed in range(100, 300)]
     assert max(spent) < 1.0 and np.median(spent) < 0.2
 
@@ -383,5 +384,6 @@ def test_twenty_random_spikes():
 
 @pytest.mark.sweep
 def test_five_hundred_random_spikes():
+    check_spike(0)  # compiles
     spent = [check_spike(seed) for seed in range(1000, 1500)]
     assert max(spent) < 2.0 and np.median(spent) < 0.2
