@@ -24,6 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from widelimit.numerics.results import by_value
+
 FALSE_ALARM = 1e-6  # of one network in which every weight is noise
 LARGEST = 1024  # rows and columns that are looked at
 GRAM = 1024  # of the shorter side, in the matrix of cosines
@@ -94,6 +96,7 @@ def copies(one: np.ndarray, two: np.ndarray, alpha: float) -> bool:
     return bool(abs(ratio(a * b)) > edge(alpha))
 
 
+@by_value
 @dataclass(frozen=True)
 class Numbers:
     """The sizes of a tensor's entries, each once and in order, to see whether another one holds them as well.
