@@ -220,4 +220,12 @@ def test_nothing_but_a_sentence(text):
         assert "\n" not in str(error)
     else:
         assert found.expr.free_symbols == {x}
-    assert time.process_time() - start < 2
+    spent = time.process_time() - start
+    assert spent < 2 or spent < 30 * _yardstick()
+
+
+def _yardstick() -> float:
+    """CPU seconds of a million steps of Python: 0.06 on an idle machine, several times that beside other work."""
+    start = time.process_time()
+    sum(i * i for i in range(10**6))
+    return time.process_time() - start

@@ -142,8 +142,15 @@ def test_batch_norm_of_a_large_batch(affine):
         kernels(architecture, x[:5])
 
 
-@pytest.mark.parametrize("affine", [False, True])
-@pytest.mark.parametrize("head", [Flatten(), GlobalAveragePool()])
+@pytest.mark.parametrize(
+    ("affine", "head"),
+    [
+        (False, Flatten()),
+        (True, GlobalAveragePool()),
+        pytest.param(True, Flatten(), marks=pytest.mark.slow),
+        pytest.param(False, GlobalAveragePool(), marks=pytest.mark.slow),
+    ],
+)
 def test_batch_norm_of_images(affine, head):
     """Over batch and positions: 20 images with 9 positions of 40 independent channels, which leave 2 per cent."""
     normalised = (Convolution(3, 1.0, dimensions=2), BatchNorm(affine), TANH)

@@ -299,7 +299,7 @@ def test_as_many_replicates_resolve_the_margin_as_are_expected():
 @pytest.mark.parametrize(
     ("name", "noise"),
     [
-        ("recurrence.gated", 0.45),
+        pytest.param("recurrence.gated", 0.45, marks=pytest.mark.slow),
         ("convolution.modes", 4.0),
         ("geometry.trajectory", 1.2),
         ("batchnorm.gradient", 0.65),

@@ -102,7 +102,10 @@ def test_the_misprinted_transform_is_no_distribution():
     assert np.abs(right - theory.LEVELS).max() < 1e-10 and np.abs(wrong - right).max() > 0.1
 
 
-@pytest.mark.parametrize("name", ["spread", "piecewise-linear", "approach", "learning-curves"])
+@pytest.mark.parametrize(
+    "name",
+    ["spread", "piecewise-linear", "approach", pytest.param("learning-curves", marks=pytest.mark.slow)],
+)
 def test_gallery_draws(name):
     from matplotlib.figure import Figure
 
@@ -113,6 +116,7 @@ def test_gallery_draws(name):
     assert axes.lines and all(np.isfinite(values).all() for values in arrays.values())
 
 
+@pytest.mark.slow
 def test_training_counts_steps():
     from widelimit.validate.simulate.jacobian.training import Race, Start, learning_curve, steps_to_loss
 

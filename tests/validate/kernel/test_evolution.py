@@ -79,6 +79,7 @@ def test_the_kernel_of_a_network_in_training_holds_all_its_gradients():
     torch.testing.assert_close(kernel, jacobian @ jacobian.T, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_kernel_learns_and_slows_down():
     """Small networks: errors fall, the kernel turns most at first, and what it learned is worth more (fort2020deep)."""
     from widelimit.validate.simulate.kernel.evolution import learn, turn
