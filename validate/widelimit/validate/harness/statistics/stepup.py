@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 
 def rejected(p: np.ndarray, level: float) -> np.ndarray:
@@ -20,6 +19,10 @@ def rejected(p: np.ndarray, level: float) -> np.ndarray:
     >>> rejected(np.array([0.01, 0.04, 0.9]), 0.05)
     array([ True, False, False])
     """
+    from scipy.stats import (
+        false_discovery_control,
+    )  # a second of start-up, which listing claims does not need
+
     return false_discovery_control(p, axis=-1, method="bh") <= level
 
 
