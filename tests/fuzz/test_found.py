@@ -26,6 +26,8 @@ FOUND = {
     "half a target": (lambda: ridge.from_data(X=X, target=1.5), "`target` must be the number of a column"),
     "a target that is true": (lambda: ridge.from_data(X=X, target=True), "`target` must be the number of a column"),
     "points without end": (lambda: jacobian.linear_density(3, points=10**9), "`points` must be at most"),
+    "a trace that no float inverts": (lambda: freeprob.bernoulli(5e-324), "between 1e-30 and 1"),
+    "a mass that no float inverts": (lambda: freeprob.mixture([(0, 1.0), (1, 5e-324)]), "masses of 1e-30 or more"),
     "factors without end": (lambda: jacobian.linear_density(10**14, points=3), "No float holds"),
 }  # fmt: skip
 

@@ -124,10 +124,12 @@ def at_least(name: str, value: object, least: float, help: str = "", *, symbols:
 
 
 def fraction(name: str, value: object, help: str = "", *, symbols: bool = False) -> Expr:
-    """Return `number` of a value in (0, 1]: a trace, a share."""
+    """Return `number` of a value in (0, 1], and not below 1e-30: a trace, a share."""
     found = number(name, value, help, symbols=symbols)
     if not found.free_symbols and not 0 < size(found) <= 1:
         raise ArgumentError(name, "must lie in (0, 1]", value, help)
+    if not found.free_symbols and size(found) < 1 / SPAN:
+        raise ArgumentError(name, "must lie between 1e-30 and 1", value, help)
     return found
 
 

@@ -42,6 +42,8 @@ def mixture(atoms: Sequence[tuple[Expr | float, Expr | float]]) -> Law:
     for x, a in pairs:
         if a.is_negative if a.free_symbols else exact.size(a) < 0:
             raise ArgumentError("atoms", "must have masses that are not negative", but=f"has mass {a} at {x}")
+        if not a.free_symbols and not a.is_zero and exact.size(a) < 1 / exact.SPAN:
+            raise ArgumentError("atoms", "must have masses of 1e-30 or more", but=f"has mass {a} at {x}")
         masses[x] = masses.get(x, Integer(0)) + a
     total = sum(masses.values(), Integer(0))
     if not total.free_symbols and abs(exact.size(total) - 1) > 1e-12:
