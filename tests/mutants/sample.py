@@ -31,7 +31,7 @@ SWAPS: dict[type[ast.AST], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
     ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in", ast.And: "or", ast.Or: "and",
 }  # fmt: skip
-_SKIPPED = (ast.Raise, ast.Assert, ast.Import, ast.ImportFrom, ast.AnnAssign)
+_SKIPPED = (ast.Raise, ast.Assert, ast.Import, ast.ImportFrom)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _operators(node: ast.AST, text: str, at) -> Iterator[tuple[int, int, str, st
 
 def _nodes(node: ast.AST) -> Iterator[ast.AST]:
     """Nodes of code that computes: no text, annotations, decorators, errors or logging."""
-    if isinstance(node, _SKIPPED) and not (isinstance(node, ast.AnnAssign) and node.value is not None):
+    if isinstance(node, _SKIPPED):
         return
     if isinstance(node, ast.Call) and "log" in ast.unparse(node.func).lower().split(".")[0]:
         return
@@ -129,8 +129,7 @@ def _nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 def room(file: Path) -> str:
     """The module of a file's room: ``widelimit.numerics.ridge`` for a file or folder of this name."""
-    parts = file.relative_to(ROOT if file.is_absolute() else Path()).with_suffix("").parts
-    return ".".join(parts[1:4])
+    return ".".join(file.with_suffix("").parts[1:4])
 
 
 def judges(file: Path, root: Path = ROOT) -> list[str]:

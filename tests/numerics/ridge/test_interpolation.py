@@ -114,23 +114,30 @@ def test_copies_of_rows_are_not_observations():
     assert ridge.from_data(coarse, label).samples == 400
 
 
+def caution(rows):
+    """What few rows cost a prediction: a quarter of the limit that the mean of their squares leaves, 1 at least.
+
+    The variance of five numbers is below a quarter of its mean in nine draws of a hundred.
+    """
+    return max(1.0, (rows - 1) / chi2.ppf(0.001, rows - 1) / 4)
+
+
 @pytest.mark.filterwarnings("ignore::widelimit.theory.errors.DependenceWarning")
 def test_five_rows_do_not_make_a_small_error():
-    # the variance of five numbers is below a quarter of its mean in nine draws of a hundred
-    factor = 4 / chi2.ppf(0.001, 4) / 4
     for seed in range(20):
         X, y, s, w = draw("isotropic", 5, 10, 7000 + seed)
         model, theory = ridge.AsymptoticRidge().fit(X, y), ridge.from_data(X, y, redrawn=2)
-        assert theory.population.caution == pytest.approx(factor, rel=1e-9)
+        assert theory.population.caution == pytest.approx(caution(5), rel=1e-9)
         assert model.test_error_ > 0.25 * error_of(model, s, w)
         assert model.test_error_ == pytest.approx(theory.test_error, rel=1e-9)
         curve = theory.learning_curve(penalty=theory.penalty)
         assert curve.test_error.item() == pytest.approx(theory.test_error, rel=1e-6)
         low, high = theory.test_error_interval
         assert low < theory.test_error <= high
-    for rows, known in ((11, 10 / chi2.ppf(0.001, 10) / 4), (19, 1.0), (100, 1.0)):
+    for rows in (11, 19, 100):
         X, y, _, _ = draw("isotropic", rows, 10, 0)
-        assert ridge.from_data(X, y, redrawn=2).population.caution == pytest.approx(known, rel=1e-9)
+        assert ridge.from_data(X, y, redrawn=2).population.caution == pytest.approx(caution(rows), rel=1e-9)
+    assert caution(11) > 1 == caution(19) == caution(100)
 
 
 @pytest.mark.slow
@@ -143,10 +150,10 @@ def test_intervals_hold_what_they_promise(n, p):
         model = ridge.AsymptoticRidge().fit(X, y)
         error, (low, high) = error_of(model, s, w), model.test_error_interval_
         inside.append(low <= error <= high)
-        told.append(model.test_error_ / error)
+        told.append(model.test_error_ / caution(n) / error)
     print(n, p, np.mean(inside), np.median(told))
     assert np.mean(inside) >= 0.92  # 95 per cent, less two standard errors of 200 draws
-    assert 0.9 < np.median(told) < (1.6 if n >= 18 else 2.0)  # fewer rows: a cautious prediction, not a mean
+    assert 0.9 < np.median(told) < 1.6
 
 
 SHAPES, NOISES = ("isotropic", "sparse", "aligned", "power"), (0.02, 0.2, 1.0)
@@ -212,8 +219,13 @@ def test_sweep_against_cross_validation(n, p):
     told, inside = found[..., 1], found[..., 2]
     over = np.median(found[..., 0], axis=1)
     assert over[:, 1:].max() < 1.1
-    # next to interpolation the penalty is one that suits more noise than 2 per cent, which costs up to a third
-    assert over[:, 0].max() < (1.4 if p <= n <= 1.1 * p + 2 else 1.15)
     assert inside.mean() > 0.94  # 95 per cent, less two standard errors
-    # of 20 rows for 10 features one draw in a hundred leaves so little by chance that it looks free of noise
-    assert (told < 0.25).mean() <= (0.01 if n <= 20 else 0.0)
+    # two bars are missed where it is known: next to interpolation the penalty is one that suits more noise than 2 per
+    # cent; of 20 rows for 10 features one draw in a hundred leaves so little by chance that it looks free of noise
+    behind, below = over[:, 0].max(), (told < 0.25).mean()
+    assert behind < (1.4 if p <= n <= 1.1 * p + 2 else 1.1)
+    assert below <= (0.01 if n <= 20 else 0.0)
+    if behind >= 1.1 or below > 0:
+        pytest.xfail(
+            f"{behind:.2f} of cross-validation at noise 0.02, {below:.2%} below a quarter of the truth"
+        )

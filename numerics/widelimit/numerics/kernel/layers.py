@@ -22,8 +22,7 @@ from widelimit.numerics.kernel.recursion import next_both, next_kernel
 from widelimit.theory import kernel as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
-from widelimit.theory.calculus.gaussian.growth import widest
-from widelimit.theory.errors import InfiniteMomentError
+from widelimit.theory.calculus.gaussian.growth import too_fast, widest
 
 _PAIR = types.FunctionType(types.UniTuple(types.float64, 2)(types.float64, types.float64, types.float64))
 _EQUAL = types.FunctionType(types.UniTuple(types.float64, 4)(types.float64))
@@ -124,11 +123,7 @@ def _finite(
 ) -> Layer:
     largest = max(float(q.max()) for q in (q1, q2) if q is not None)
     if largest >= bound:
-        where = f"from {bound:.6g} on" if bound else "whatever it is"
-        raise InfiniteMomentError(
-            f"The activation {name} grows too fast for units of the variance {largest:.6g}: E phi^2, and with it the "
-            f"kernels, are infinite {where}. Reduce sigma_w, sigma_b, the depth or the norms of the inputs."
-        )
+        raise too_fast(name, largest, bound, "E phi^2, and with it the kernels, are")
     return at(q1, q2)
 
 

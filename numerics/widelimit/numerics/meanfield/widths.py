@@ -16,8 +16,8 @@ from widelimit.numerics.results import by_value
 from widelimit.theory import meanfield as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
-from widelimit.theory.calculus.gaussian.growth import widest
-from widelimit.theory.errors import ArgumentError, InfiniteMomentError
+from widelimit.theory.calculus.gaussian.growth import too_fast, widest
+from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
 ANY, Q = theory.ANY, theory.q
@@ -78,10 +78,7 @@ def moments(functions: Maps, q: Array) -> Array:
     """
     phi = functions.activation
     if (largest := float(q.max())) >= (bound := float(widest(phi.expr**4, X))):
-        raise InfiniteMomentError(
-            f"The activation {phi.name} grows too fast for units of the variance {largest:.6g}: E phi^4, and with it "
-            f"the spread over networks, is infinite from {bound:.6g} on."
-        )
+        raise too_fast(phi.name, largest, bound, "E phi^4, and with it the spread over networks, is")
     closed, integrals = _moments(phi)
     low, high = functions.formulas.trusted
     at = np.maximum(q, TINY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from sympy import Eq, Expr, Function, Symbol, oo
+from sympy import Eq, Expr, Function, Integer, Symbol, oo
 
 from widelimit.theory.architecture import evidence
 from widelimit.theory.architecture.formulas import (
@@ -260,7 +260,7 @@ def _network() -> tuple[Step, ...]:
 
 def _composed(name: str) -> Rewritten:
     """The kernel behind `NETWORK` as `recursion` writes it, each rule put into the next; K_0 = S and Theta_0 = 0."""
-    here: dict[Expr, Expr] = {Function("K_0")(A, B): INPUT, Function("Theta_0")(A, B): THETA - THETA}
+    here: dict[Expr, Expr] = {Function("K_0")(A, B): INPUT, Function("Theta_0")(A, B): Integer(0)}
     rules = recursion(NETWORK)
     for rule in rules:
         for equation in (rule.nngp, rule.ntk):

@@ -39,6 +39,19 @@ def require_finite(f: Expr, x: Symbol, what: str, somewhere: bool = False) -> No
         )
 
 
+def too_fast(name: str, variance: float, bound: float, what: str) -> InfiniteMomentError:
+    """Return the error of an activation at a variance, where something of it is infinite from `bound` on.
+
+    >>> print(too_fast("exp(x**2/4)", 1.5, 1.0, "E phi^2 is"))
+    The activation exp(x**2/4) grows too fast for units of the variance 1.5: E phi^2 is infinite from 1 on. Reduce ...
+    """
+    where = f"from {bound:.6g} on" if bound else "whatever it is"
+    return InfiniteMomentError(
+        f"The activation {name} grows too fast for units of the variance {variance:.6g}: {what} infinite {where}. "
+        "Reduce sigma_w, sigma_b, the depth or the norms of the inputs."
+    )
+
+
 def _rate(f: Expr, x: Symbol, side: int) -> Expr:
     """Return lim log|f|/x**2 at side*infinity (an upper bound where terms cancel or oscillate)."""
     if not f.has(x) or f.is_polynomial(x):
