@@ -82,3 +82,11 @@ def test_what_is_no_width_is_refused():
         meanfield.propagate(
             "exp(x**2/12)", sigma_w=0.1, q0=2.0, depth=1, width=10
         )  # E phi^2 is finite, E phi^4 not
+
+
+def test_networks_of_zeros_have_no_spread():
+    """Without weights every length is the bias variance, or zero; cos(0) = 1 has the variance 0 at length zero, too."""
+    silent = meanfield.propagate("tanh", sigma_w=0.0, depth=2, width=10).at_width
+    assert silent.mean[0].tolist() == [1.0, 0.0, 0.0] and silent.deviation[0].tolist() == [0.0, 0.0, 0.0]
+    constant = meanfield.propagate("cos(x)", sigma_w=0.0, sigma_b=0.0, depth=3, width=10).at_width
+    assert constant.deviation[0].tolist() == [0.0] * 4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from widelimit.numerics import ridge
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 NAMES = ("eigenvalues", "weights", "signal", "noise", "sample_ratio", "penalty")
 POINTS = [
@@ -51,3 +51,9 @@ def test_at_the_best_penalty_the_error_is_flat_and_data_help():
 def test_an_infinite_error_has_no_derivative():
     with pytest.raises(ArgumentError, match="infinite"):
         ridge.sensitivity([1.0], [1.0], [1.0], 0.1, sample_ratio=1.0)
+
+
+@pytest.mark.parametrize(("ratio", "penalty"), [(1e-300, 0.0), (1e300, 0.0), (0.5, 1e300)])
+def test_what_no_float_holds_is_refused(ratio, penalty):
+    with pytest.raises(ConvergenceError, match="beyond what floats hold"):
+        ridge.sensitivity([1, 0.1], [0.5, 0.5], [1, 1], 0.1, sample_ratio=ratio, penalty=penalty)

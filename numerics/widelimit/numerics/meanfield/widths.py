@@ -10,7 +10,6 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.compile.quadrature import TINY
 from widelimit.numerics.meanfield.maps import Maps
 from widelimit.numerics.results import by_value
 from widelimit.theory import meanfield as theory
@@ -81,12 +80,14 @@ def moments(functions: Maps, q: Array) -> Array:
         raise too_fast(phi.name, largest, bound, "E phi^4, and with it the spread over networks, is")
     closed, integrals = _moments(phi)
     low, high = functions.formulas.trusted
-    at = np.maximum(q, TINY)
     found = np.empty((2, q.size))
-    good = (at >= low) & (at <= high)
-    for compiled, rows in ((closed, good), (integrals, ~good)):
+    # of length zero: phi(0)^4; the curvature multiplies a spread of zero
+    found[0], found[1] = 0.0, float(phi.expr.subs(X, 0)) ** 4
+    some = q > 0
+    good = some & (q >= low) & (q <= high)
+    for compiled, rows in ((closed, good), (integrals, some & ~good)):
         if rows.any():
-            found[:, rows] = compiled.evaluate(np.ascontiguousarray(at[rows]))[0]
+            found[:, rows] = compiled.evaluate(np.ascontiguousarray(q[rows]))[0]
     return found
 
 

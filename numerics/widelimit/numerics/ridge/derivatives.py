@@ -12,7 +12,7 @@ from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge import loops
 from widelimit.numerics.ridge.solving import solved, with_signal
 from widelimit.numerics.ridge.spectrum import Spectrum
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 
 @by_value
@@ -42,7 +42,8 @@ def sensitivity(
     """Return how the test error changes with samples and penalty; arguments as for `solve`, one number each.
 
     ``theory.ridge.error_by_samples`` and ``error_by_penalty`` at the effective ridge. Raises `ArgumentError` as `solve`
-    does, and where the error is infinite (as many samples as dimensions, without a penalty).
+    does, and where the error is infinite (as many samples as dimensions, without a penalty); `ConvergenceError` where
+    nothing or everything is learnt so fully that floats hold no derivative.
 
     >>> before_the_peak = sensitivity([1.0], [1.0], [1.0], 0.1, sample_ratio=0.9)
     >>> round(before_the_peak.by_samples, 4), round(before_the_peak.by_penalty, 4)  # E = 1.1
@@ -60,4 +61,9 @@ def sensitivity(
     alpha = ratio / spectrum.rank_fraction
     parts = (inside.eigenvalues, inside.weights, inside.signal)
     by_samples, by_penalty = loops.sensitivity(*parts, alpha, lam / unit, sigma2, kappa / unit)
+    if not np.isfinite([by_samples, by_penalty]).all():
+        raise ConvergenceError(
+            f"The derivatives at sample_ratio {ratio:g}, penalty {lam:g} are beyond what floats hold; the error there "
+            f"is {error:.6g}. Ask nearer to where it changes."
+        )
     return Sensitivity(error, float(by_samples), float(by_penalty) / unit)
