@@ -12,10 +12,10 @@ report: $(STAMP)
 	$(BIN)/widelimit validate --preset $(PRESET) --out $(OUT)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 doctests: $(STAMP)
-	$(BIN)/python -m pytest -n auto -q --doctest-modules theory numerics validate
+	$(BIN)/python -m pytest -n auto --dist worksteal -q --doctest-modules theory numerics validate
 
 sweeps: $(STAMP)
 	$(BIN)/python -m pytest -m "sweep or slow"

@@ -1,10 +1,11 @@
 """Mutation testing by sample: does any test of a room see that one operator or number of the room is wrong?
 
-    python sample.py SCRATCH [--count 30] [--seed 0] [--only PART-OF-A-PATH ...] [--seconds 300]
+    python sample.py SCRATCH [--count 30] [--seed 0] [--only PART-OF-A-PATH ...] [--seconds 300] [--jobs 1]
 
 Draws mutants from all floors (each file as often as its size says), writes each into a copy of the tree under SCRATCH
 and runs the tests that import its room, and its doctests, until one goes red. Prints a line a mutant: killed, survived,
-or slow (the time ran out, which counts as killed: the mutant does not end), and the share that was killed.
+or undecided (time ran out before its tests did: the mutant may have no end, or live), and the share that was killed
+among those that were decided.
 
 A survivor is a missing test, or code that nobody needs, or a mutant that changes no value (a tolerance, a number of
 nodes): read it. Text, annotations, decorators, raised errors, logging and `__all__` are not touched.
@@ -15,12 +16,14 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import queue
 import random
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,7 +185,7 @@ def judged(mutant: Mutant, tree: Path, seconds: float) -> str:
 
 
 def tested(what: Sequence[str], tree: Path, seconds: float) -> tuple[str, str]:
-    """Run tests until one is red: "green", "red", "none" (nothing to run) or "slow", and what pytest printed."""
+    """Run tests until one is red: "green", "red", "none" (nothing to run) or "undecided", and what pytest printed."""
     command = [
         sys.executable,
         "-m",
@@ -205,7 +208,7 @@ def tested(what: Sequence[str], tree: Path, seconds: float) -> tuple[str, str]:
             timeout=seconds,
         )
     except subprocess.TimeoutExpired:
-        return "slow", ""
+        return "undecided", ""
     return {0: "green", 5: "none"}.get(done.returncode, "red"), done.stdout
 
 
@@ -219,29 +222,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[""])
     parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args(arguments)
-    tree = given.scratch / "tree"
+    trees = [given.scratch / f"tree{job}" for job in range(given.jobs)]
+    for tree in trees:
+        copied(tree)
+    chosen, total = sampled(trees[0], given.only, given.count, given.seed)
+    print(f"{len(chosen)} of {total} mutants", flush=True)
+    free: queue.SimpleQueue[Path] = queue.SimpleQueue()
+    for tree in trees:
+        free.put(tree)
+
+    def judge(mutant: Mutant) -> str:
+        tree = free.get()
+        try:
+            end = judged(mutant, tree, given.seconds)
+            print(f"{end}: {mutant.described((tree / mutant.file).read_text())}", flush=True)
+            return end
+        finally:
+            free.put(tree)
+
+    with ThreadPoolExecutor(given.jobs) as pool:
+        ends = list(pool.map(judge, chosen))
+    dead, alive = ends.count("killed"), ends.count("survived")
+    print(f"killed {dead} of {dead + alive} that were decided; {len(ends) - dead - alive} were not")
+    return 0
+
+
+def copied(tree: Path) -> None:
+    """Copy what the tests need into a scratch folder, anew."""
     shutil.rmtree(tree, ignore_errors=True)
     for part in (*FLOORS, "tests"):
         shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "pyproject.toml", tree)
+
+
+def sampled(tree: Path, only: Sequence[str], count: int, seed: int) -> tuple[list[Mutant], int]:
+    """Draw mutants from files whose path has one of the parts; how many there are in all."""
     files = [one for floor in FLOORS for one in sorted((tree / floor / "widelimit").rglob("*.py"))]
     pool = [
         one
         for path in files
-        if any(part in str(path.relative_to(tree)) for part in given.only)
+        if any(part in str(path.relative_to(tree)) for part in only)
         for one in mutants(path.relative_to(tree), path.read_text())
     ]
-    chosen = random.Random(given.seed).sample(pool, min(given.count, len(pool)))
-    print(f"{len(chosen)} of {len(pool)} mutants", flush=True)
-    ends = []
-    for mutant in chosen:
-        ends.append(judged(mutant, tree, given.seconds))
-        print(f"{ends[-1]}: {mutant.described((tree / mutant.file).read_text())}", flush=True)
-    counted = [end for end in ends if not end.startswith("not")]
-    dead = sum(end != "survived" for end in counted)
-    print(f"killed {dead} of {len(counted)}; {len(ends) - len(counted)} not judged")
-    return 0
+    return random.Random(seed).sample(pool, min(count, len(pool))), len(pool)
 
 
 if __name__ == "__main__":

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "killing.py"
-TRIALS = 50
 
 
-def test_runs_killed_at_fifty_moments_go_on_to_the_same_numbers(tmp_path):
+@pytest.mark.parametrize("moments", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_runs_killed_at_many_moments_go_on_to_the_same_numbers(tmp_path, moments):
     done = subprocess.run(
-        [sys.executable, SCRIPT, tmp_path, str(TRIALS)], capture_output=True, text=True, check=False
+        [sys.executable, SCRIPT, tmp_path, str(moments)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     trials = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(trials) == TRIALS
-    assert sum(one["deaths"] > 0 for one in trials) > 0.9 * TRIALS  # the others were faster than their killer
-    assert len({one["reused"] for one in trials}) > 10  # moments all over the run
+    assert len(trials) == moments
+    assert sum(one["deaths"] > 0 for one in trials) > 0.9 * moments - 1  # the others were faster than their killer
+    assert len({one["reused"] for one in trials}) > moments // 5  # moments all over the run
     assert any(0 < one["reused"] < one["all"] for one in trials)
 
 
