@@ -22,7 +22,9 @@ def test_runs_killed_at_many_moments_go_on_to_the_same_numbers(tmp_path, moments
     assert done.returncode == 0, done.stderr[-2000:]
     trials = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(trials) == moments
-    assert sum(one["deaths"] > 0 for one in trials) > 0.9 * moments - 1  # the others were faster than their killer
+    assert (
+        sum(one["deaths"] > 0 for one in trials) > 0.9 * moments - 1
+    )  # the others were faster than their killer
     assert len({one["reused"] for one in trials}) > moments // 5  # moments all over the run
     assert any(0 < one["reused"] < one["all"] for one in trials)
 
