@@ -62,16 +62,20 @@ class Choice:
 class Counterfactual:
     """A wrong theory that the same run must reject: `predict` has the shape of the claim's own prediction.
 
-    `applies` says at which inputs it differs from the truth at all (default: everywhere).
+    `applies` says at which inputs it differs from the truth at all (default: everywhere). `predict_at(inputs, size)` is
+    what it says of a finite system, where that is not off from the right prediction as its limit is. Such a theory is
+    asked where it is two margins off at the largest size of the plan.
     """
 
     name: str
     explanation: str
     predict: Callable[[Inputs], np.ndarray]
     applies: Callable[[Inputs], bool] = lambda _inputs: True
+    predict_at: Callable[[Inputs, int], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         checks.functions(self, "predict", "applies")
+        checks.functions(self, "predict_at", needed=False)
         checks.texts(self, "counterfactual", name=checks.LINE, explanation=checks.PARAGRAPH)
 
 
@@ -97,6 +101,22 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Infinite:
+    """The limit, taken for what a system of any size shows."""
+
+    predict: Callable[[Inputs], np.ndarray]
+
+    @property
+    def __wrapped__(self) -> Callable[[Inputs], np.ndarray]:
+        """Whose fault a failure is, is told by where the prediction stands."""
+        return self.predict
+
+    def __call__(self, inputs: Inputs, size: int) -> np.ndarray:
+        """Predict the limit."""
+        return self.predict(inputs)
+
+
+@dataclass(frozen=True)
 class Claim:
     """A falsifiable statement of a paper.
 
@@ -104,6 +124,9 @@ class Claim:
     that are merged into the inputs in the report (``{"layer": 3}``). `simulate(inputs, size, seeds, backend)`
     returns one row of k numbers for each seed, a replicate of the finite system each, independent of one another;
     it must give the same numbers for the same seed however seeds are split into calls.
+    `predict_at(inputs, size)`: the same k numbers of a finite system, of error O(size^-2 exponent). Where there is one,
+    every size is compared with its own prediction and all sizes are pooled, without extrapolation; the limit itself,
+    taken for a finite size, is then one more wrong theory to reject where it differs ("infinite width").
     `exponent`: bias ~ size^-exponent. `margin`: agreement means that the limit lies within margin * scale of the
     prediction, `scale(predicted)` being |predicted| by default (relative margin).
     `compare`: "equal", or for one-sided statements "at least" or "at most" what is predicted; a function of the inputs
@@ -127,6 +150,7 @@ class Claim:
     counterfactuals: tuple[Counterfactual, ...]
     rows: Callable[[Inputs], Sequence[Inputs]] = lambda _inputs: ({},)
     derivation: Callable[[Inputs], Derivation] | None = None
+    predict_at: Callable[[Inputs, int], np.ndarray] | None = None
     exponent: float = 1.0
     margin: float = 0.02
     scale: Callable[[np.ndarray], np.ndarray] | None = None
@@ -145,12 +169,16 @@ class Claim:
         checks.identifier(self.id)
         checks.texts(self, "claim", **_TEXTS)
         checks.functions(self, "predict", "simulate", "rows", "valid")
-        checks.functions(self, "derivation", "scale", "figure", needed=False)
+        checks.functions(self, "derivation", "scale", "figure", "predict_at", needed=False)
         checks.mapping("domain", self.domain, str, (Interval, Integers, Choice))
         checks.mapping("plans", self.plans, str, (Plan,))
         if unknown := set(self.plans) - set(get_args(Preset)):
             checks.refuse("plans", f"must have presets of {', '.join(get_args(Preset))}", sorted(unknown)[0])
         wrong = checks.sequence("counterfactuals", self.counterfactuals, Counterfactual)
+        name = f"infinite {self.size_name}"
+        if self.predict_at is not None and name not in [one.name for one in wrong]:
+            why = f"the limit, taken for what a finite {self.size_name} shows"
+            wrong = (*wrong, Counterfactual(name, why, self.predict, predict_at=Infinite(self.predict)))
         object.__setattr__(self, "counterfactuals", wrong)
         checks.unique("counterfactuals", [one.name for one in wrong])
         checks.positive("exponent", self.exponent)

@@ -28,12 +28,16 @@ MEANINGS: Mapping[Verdict, str] = {
 @by_value
 @dataclass(frozen=True)
 class SizeSummary:
-    """The replicates of one row at one size: `mean` is the claim's location statistic (mean or median)."""
+    """The replicates of one row at one size: `mean` is the claim's location statistic (mean or median).
+
+    `predicted` is what the theory says of this size, None where it speaks of the limit alone.
+    """
 
     size: int
     replicates: int
     mean: float
     standard_error: float
+    predicted: float | None = None
 
 
 @by_value
@@ -58,7 +62,9 @@ class RowOutcome:
     differs or disagrees where it excludes the prediction. `compare` says how: "equal", or one-sided ("at least",
     "at most"; one end of the interval is then infinite). `margin` is absolute. `within` is the smallest margin,
     relative to the claim's scale, that the row would pass. `slope` is the fitted coefficient
-    of size^-exponent (0 without a limit). `resolution` is relative to the claim's scale. `lack_of_fit` is
+    of size^-exponent (0 without a limit). Where the theory predicts every size, `measured` is the prediction plus what
+    the sizes are off by, all of them pooled, and `free` with its `free_error` the limit by extrapolation alone, as a
+    check (None elsewhere). `resolution` is relative to the claim's scale. `lack_of_fit` is
     the p-value of the finite-size law (1 where there are fewer than three sizes); where the run rejects
     that law, `flagged` is set and the interval is widened by `systematic`, which is then `shift`: how far the next
     order would move the limit. `needed_replicates` would decide an inconclusive row (None where replicates cannot, or
@@ -93,6 +99,8 @@ class RowOutcome:
     scale: float = 0.0
     within: float = float("inf")
     compare: Compare = "equal"
+    free: float | None = None
+    free_error: float | None = None
 
     @property
     def residual(self) -> float:

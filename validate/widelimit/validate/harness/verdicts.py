@@ -45,7 +45,9 @@ def _claim(own: Sequence[Measured], level: float) -> ClaimOutcome:
         margin=claim.margin,
         rows=tuple(row for one in own for row in _rows(one)),
         counterfactuals=tuple(
-            CounterfactualOutcome(one.name, one.explanation, False, 0, 0) for one in claim.counterfactuals
+            CounterfactualOutcome(one.name, one.explanation, False, 0, 0)
+            for index, one in enumerate(claim.counterfactuals)
+            if one.predict_at is None or any(each.point.wrong[index] is not None for each in own)
         ),
         seconds=sum(one.seconds for one in own),
         replicates=sum(len(part) for one in own for part in one.samples),
@@ -80,7 +82,7 @@ def _law(own: Sequence[Measured]) -> Fit | None:
     for one in own:
         estimate = one.estimate
         chosen = estimate.standard_error > 0
-        if len(one.samples) > 2 and chosen.any():
+        if len(one.samples) > (2 if one.point.shifts is None else 1) and chosen.any():
             deviates.append(residuals.of_p(estimate.lack_of_fit[chosen]))
             overlaps += one.overlap(chosen, curve=True)
     return residuals.sum_of_squares(np.concatenate(deviates), overlaps) if deviates else None
@@ -88,7 +90,8 @@ def _law(own: Sequence[Measured]) -> Fit | None:
 
 def _rows(measured: Measured) -> Iterator[RowOutcome]:
     """The numbers of a point, with what they are judged by."""
-    point, estimate = measured.point, measured.estimate
+    point, estimate, free, wrong = measured.point, measured.estimate, measured.free, measured.wrong
+    sloped = estimate if free is None else free
     for number, label in enumerate(point.labels):
         limit = float(estimate.limit[number])
         yield RowOutcome(
@@ -100,8 +103,8 @@ def _rows(measured: Measured) -> Iterator[RowOutcome]:
             high=limit,
             degrees_of_freedom=float(estimate.degrees_of_freedom[number]),
             margin=float(point.margin[number]),
-            slope=float(estimate.slope[number]),
-            slope_error=float(estimate.slope_error[number]),
+            slope=float(sloped.slope[number]),
+            slope_error=float(sloped.slope_error[number]),
             p_equivalence=1.0,
             p_difference=1.0,
             verdict="inconclusive",
@@ -113,13 +116,16 @@ def _rows(measured: Measured) -> Iterator[RowOutcome]:
                     len(samples),
                     float(estimate.means[which, number]),
                     float(estimate.errors[which, number]),
+                    None
+                    if point.shifts is None
+                    else float(point.predicted[number] + point.shifts[which, number]),
                 )
                 for which, (size, samples) in enumerate(zip(point.sizes, measured.samples, strict=True))
             ),
             counterfactuals=tuple(
-                CounterfactualRow(one.name, float(wrong[number]), 1.0, False)
-                for one, wrong in zip(point.claim.counterfactuals, point.wrong, strict=True)
-                if wrong is not None
+                CounterfactualRow(one.name, float(said[number]), 1.0, False)
+                for one, said in zip(point.claim.counterfactuals, wrong, strict=True)
+                if said is not None
             ),
             lack_of_fit=float(estimate.lack_of_fit[number]),
             point=point.index,
@@ -127,4 +133,6 @@ def _rows(measured: Measured) -> Iterator[RowOutcome]:
             shift=float(estimate.shift[number]),
             scale=float(point.scale[number]),
             compare=point.compare[number],
+            free=None if free is None else float(free.limit[number]),
+            free_error=None if free is None else float(free.standard_error[number]),
         )

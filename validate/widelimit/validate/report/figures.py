@@ -297,7 +297,8 @@ def convergence(axes: Axes, outcome: ClaimOutcome) -> None:
         places = [size.size**-power for size in row.sizes]
         extent |= {size.size for size in row.sizes}
         ends = [0.0, max(places)]
-        axes.plot(ends, [off(row.measured + row.slope * end) for end in ends], color=colour, lw=1.0)
+        line = _finite(row, power) or [(end, row.measured + row.slope * end) for end in ends]
+        axes.plot([end for end, _ in line], [off(y) for _, y in line], color=colour, lw=1.0)
         axes.errorbar(
             places,
             [off(size.mean) for size in row.sizes],
@@ -327,6 +328,13 @@ def convergence(axes: Axes, outcome: ClaimOutcome) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
     axes.legend(loc="upper left", fontsize=8, handlelength=1, labelspacing=0.25, borderaxespad=0.1)
+
+
+def _finite(row: RowOutcome, power: float) -> list[tuple[float, float]]:
+    """The limit and the prediction of every size, moved by what was measured; nothing where sizes have none."""
+    said = [(size.size**-power, size.predicted) for size in row.sizes if size.predicted is not None]
+    moved = [(place, y + row.measured - row.predicted) for place, y in said]
+    return sorted([(0.0, row.measured), *moved]) if said else []
 
 
 def _bars(rows: Sequence[RowOutcome]) -> tuple[list[float], list[float]]:

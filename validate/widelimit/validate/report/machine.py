@@ -46,6 +46,7 @@ _EXACT = (
     "lack_of_fit",
     "shift",
     "within",
+    "free",
 )
 _DIGITS = 6
 _FITS = ("residuals", "law")
@@ -144,7 +145,7 @@ def _row(row: RowOutcome) -> dict[str, Any]:
     for field in fields(row):
         value = getattr(row, field.name)
         if field.name == "sizes":
-            value = [[s.size, s.replicates, s.mean, _rounded(s.standard_error)] for s in value]
+            value = [_size(one) for one in value]
         elif field.name == "counterfactuals":
             value = [[c.name, c.predicted, _rounded(c.p_value), c.rejected] for c in value]
         elif field.name == "label":
@@ -153,6 +154,12 @@ def _row(row: RowOutcome) -> dict[str, Any]:
             value = _rounded(value)
         content[field.name] = value
     return content
+
+
+def _size(one: SizeSummary) -> list[float]:
+    """A size's numbers, the prediction of the size last where there is one."""
+    known = [one.size, one.replicates, one.mean, _rounded(one.standard_error)]
+    return known if one.predicted is None else [*known, one.predicted]
 
 
 def _read_claim(found: Mapping[str, Any]) -> ClaimOutcome:
@@ -173,7 +180,7 @@ def _read_fit(found: Mapping[str, Any] | None) -> Fit | None:
 def _read_row(found: Mapping[str, Any]) -> RowOutcome:
     known = {field.name for field in fields(RowOutcome)}
     content = {name: _number(value) for name, value in found.items() if name in known and name != "inputs"}
-    content |= {name: math.nan for name in content if content[name] is None and name != "needed_replicates"}
+    content |= {name: math.nan for name in content if content[name] is None and name not in _OPTIONAL}
     content["inputs"] = found["inputs"]
     content["label"] = {name: found["inputs"][name] for name in found["label"]}
     content["sizes"] = tuple(_checked(SizeSummary(*map(_read_number, size))) for size in found["sizes"])
@@ -183,7 +190,19 @@ def _read_row(found: Mapping[str, Any]) -> RowOutcome:
     return _checked(RowOutcome(**content))
 
 
-_KINDS: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
+_OPTIONAL = (
+    "needed_replicates",
+    "free",
+    "free_error",
+)  # null means that there is none, elsewhere not a number
+_KINDS: dict[str, tuple[type, ...]] = {
+    "float": (int, float),
+    "int": (int,),
+    "str": (str,),
+    "bool": (bool,),
+    "float | None": (int, float, type(None)),
+    "int | None": (int, type(None)),
+}
 _CHOICES = {"verdict": get_args(Verdict), "compare": get_args(Compare)}
 
 

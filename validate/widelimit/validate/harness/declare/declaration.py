@@ -19,7 +19,15 @@ from widelimit.validate.harness.claim_checks import comparison
 from widelimit.validate.harness.declare.calls import Solver, Told, call, typed
 from widelimit.validate.harness.declare.points import Points, spend
 from widelimit.validate.harness.declare.rows import Index, Rows
-from widelimit.validate.harness.declare.theories import Applies, Prediction, Wrong, WrongPrediction
+from widelimit.validate.harness.declare.theories import (
+    Applies,
+    AtSize,
+    Finite,
+    Prediction,
+    Wrong,
+    WrongPrediction,
+    at_size,
+)
 from widelimit.validate.harness.replicates import Replicates
 
 if TYPE_CHECKING:
@@ -51,6 +59,7 @@ def declare(
     scale: float | Callable[[np.ndarray], np.ndarray] | None = None,
     valid: Callable[..., bool] | None = None,
     derivation: Callable[[Inputs], Derivation] | str | None = OF_THE_TOPIC,
+    finite: Finite | str | None = None,
     exponent: float = 1.0,
     compare: Compare | Mapping[str, Compare] = "equal",
     **more: Any,
@@ -82,6 +91,8 @@ def declare(
             absolute; default: the size of the prediction.
         valid: at which points of the domain the theory speaks, a function of inputs that its signature names.
         derivation: a function of the inputs; default: ``theory.<topic>.derive`` with the inputs that it names.
+        finite: how the rows are predicted at a size: an `at_size(...)`, or the solver's parameter that takes the size
+            ("width").
         exponent: bias ~ size^-exponent.
         compare: "equal"; "at least" or "at most" for one-sided statements; or a mapping of the names of rows to those,
             the others being equal.
@@ -115,6 +126,7 @@ def declare(
         counterfactuals=tuple(_counterfactual(one, prediction, within, measure) for one in listed),
         rows=Labels(prediction),
         derivation=_derivation(id) if isinstance(derivation, str) else derivation,
+        predict_at=_finite(finite, prediction),
         exponent=exponent,
         compare=compare if isinstance(compare, str) else _sides(compare, prediction),
         margin=within,
@@ -207,6 +219,18 @@ def _sides(named: Any, prediction: Prediction) -> Sides:
             must = f"must name rows, which are {', '.join(prediction.rows.rows)}"
             raise ArgumentError("compare", must, name)
     return Sides(dict(named), prediction)
+
+
+def _finite(finite: Any, prediction: Prediction) -> AtSize | None:
+    if isinstance(finite, str):
+        finite = at_size(**{finite: _size})
+    if finite is not None and not isinstance(finite, Finite):
+        raise ArgumentError("finite", "must be an at_size(...), or name a parameter of the solver", finite)
+    return None if finite is None else AtSize(prediction, finite)
+
+
+def _size(size: int) -> int:
+    return size
 
 
 def _counterfactual(one: Wrong, right: Prediction, margin: float, scale: Any) -> Counterfactual:

@@ -74,11 +74,11 @@ class Rows:
                 )
         return cls(made, named)
 
-    def instead(self, readers: Mapping[str, Reader]) -> Rows:
+    def instead(self, readers: Mapping[str, Reader], role: str = "instead") -> Rows:
         """Return the same rows, some of them read from elsewhere."""
         for name in readers:
             if name not in self.rows:
-                raise ArgumentError("instead", f"must name rows, which are {', '.join(self.rows)}", name)
+                raise ArgumentError(role, f"must name rows, which are {', '.join(self.rows)}", name)
         changed = {
             name: Row(readers.get(name, one.read), one.over, one.only) for name, one in self.rows.items()
         }

@@ -46,6 +46,58 @@ class Prediction(Told):
 
 
 @dataclass(frozen=True)
+class Finite:
+    """How the rows of a claim are predicted at a size: what `at_size` says of it."""
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+    solver: Solver | None = None
+    rows: Any = None
+
+
+def at_size(rows: Any = None, /, *, solver: str | Callable[..., Any] | None = None, **given: Any) -> Finite:
+    """Say how a claim's rows are predicted at a finite size, in terms of ``size`` beside the inputs.
+
+    Args:
+        rows: where they are read instead: a reader of the single row, or a mapping of names to readers, which may ask
+            for `size` by name; rows that it does not name are read as before.
+        solver: another solver, with `given` alone for its further arguments.
+        **given: further arguments of the solver: constants, or functions of ``size`` and of inputs by their names.
+
+    >>> at_size(width=lambda size: size).given["width"](64)
+    64
+    """
+    return Finite(given, None if solver is None else Solver(solver, given), rows)
+
+
+@dataclass(frozen=True)
+class AtSize(Told):
+    """What a claim predicts at a size: the prediction with the solver and the readers of a `Finite`."""
+
+    right: Prediction
+    finite: Finite
+
+    def __post_init__(self) -> None:
+        self.told(self.right.home, [getattr(self.right, "__wrapped__", None)])
+        self.prediction()  # a reader of a row that is not there is refused when the claim is made
+
+    def prediction(self) -> Prediction:
+        """The prediction at inputs that have ``size`` among them."""
+        right, finite = self.right, self.finite
+        solver = finite.solver
+        if solver is None and right.solver is not None:
+            solver = Solver(right.solver.of, {**right.solver.given, **finite.given})
+        readers = finite.rows
+        if readers is not None and not isinstance(readers, Mapping):
+            readers = {"": readers}
+        rows = right.rows if readers is None else right.rows.instead(readers, "finite")
+        return Prediction(solver, rows, right.domain, right.home)
+
+    def __call__(self, inputs: Inputs, size: int) -> np.ndarray:
+        """Predict at a point and a size."""
+        return self.prediction().at({**inputs, "size": size}, inputs)
+
+
+@dataclass(frozen=True)
 class Altered:
     """The right theory at other inputs."""
 

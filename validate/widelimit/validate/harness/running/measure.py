@@ -12,7 +12,7 @@ from widelimit.validate.harness import faults
 from widelimit.validate.harness.running.cells import Cell, Done
 from widelimit.validate.harness.running.points import Point
 from widelimit.validate.harness.statistics import residuals
-from widelimit.validate.harness.statistics.limit import Estimate, extrapolate
+from widelimit.validate.harness.statistics.limit import Estimate, extrapolate, fitted
 from widelimit.validate.harness.statistics.stages import two_stage
 
 Compute = Callable[[Sequence[Cell]], Mapping[str, Done]]
@@ -31,7 +31,43 @@ class Measured:
     def estimate(self) -> Estimate:
         """The limit of each row."""
         claim, sizes = self.point.claim, self.point.plan.sizes
+        return extrapolate(
+            self.samples,
+            sizes,
+            claim.exponent,
+            pilot=self._pilot,
+            location=claim.location,
+            shifts=self.point.shifts,
+        )
+
+    @property
+    def free(self) -> Estimate | None:
+        """The limit of each row by extrapolation alone: a check where the estimate is pooled, None where it is not."""
+        claim, sizes = self.point.claim, self.point.plan.sizes
+        if self.point.shifts is None or len(sizes) < 2:
+            return None
         return extrapolate(self.samples, sizes, claim.exponent, pilot=self._pilot, location=claim.location)
+
+    @property
+    def wrong(self) -> tuple[np.ndarray | None, ...]:
+        """What each wrong theory predicts of the estimate.
+
+        Of one that speaks of each size itself, that is the right prediction plus what it is off by, pooled as the sizes
+        are.
+        """
+        astray = self.point.astray or (None,) * len(self.point.wrong)
+        return tuple(
+            said if said is None or off is None else self.point.predicted + (self._weights * off).sum(0)
+            for said, off in zip(self.point.wrong, astray, strict=True)
+        )
+
+    @property
+    def _weights(self) -> np.ndarray:
+        """What each size counts in a pooled estimate."""
+        claim, sizes = self.point.claim, self.point.plan.sizes
+        if len(sizes) < 2:
+            return np.ones((1, len(self.point.predicted)))
+        return fitted(self.samples, sizes, claim.exponent, self._pilot, pooled=True).for_limit
 
     def overlap(self, rows: np.ndarray, *, curve: bool = False) -> float:
         """How correlated some rows are (`residuals.overlap`): of their limits, or of what tests the finite-size law."""
@@ -43,6 +79,7 @@ class Measured:
             pilot=self._pilot,
             location=claim.location,
             curve=curve,
+            pooled=self.point.shifts is not None,
             freedom=self.estimate.degrees_of_freedom[rows],
         )
 

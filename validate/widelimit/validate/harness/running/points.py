@@ -19,13 +19,17 @@ from widelimit.validate.harness.running.cells import Cell
 from widelimit.validate.harness.seeds import FILE
 from widelimit.validate.harness.statistics.stages import replicates_for, two_stage
 
+_FAR = 2.0  # margins; closer than that, a wrong theory of finite sizes is none for a claim to reject
+
 
 @by_value
 @dataclass(frozen=True)
 class Point:
     """A point with its k predictions, absolute margins and row labels; `index` counts the claim's points.
 
-    `wrong`: what each counterfactual predicts there, None where it is the true theory or says nothing.
+    `wrong`: what each counterfactual predicts there, None where it is the true theory or says nothing. `shifts`: what
+    the theory predicts of each size less its limit, (sizes, k), None where it does not say; `astray`: what a wrong
+    theory that says so itself predicts of each size less what the right one does.
     """
 
     claim: Claim
@@ -42,6 +46,8 @@ class Point:
     found: Source | Claim
     run_seed: int = 0
     code: str = ""
+    shifts: np.ndarray | None = None
+    astray: tuple[np.ndarray | None, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -77,6 +83,7 @@ class Point:
             rows=rows,
             block=max(1, self.plan.block),
             location=self.claim.location,
+            pooled=self.shifts is not None,
         )
         return int(needed)
 
@@ -105,6 +112,12 @@ def point(
     scale = _scale(claim, predicted, at)
     margin = claim.margin * scale
     wrong = tuple(_wrong(claim, one, inputs, len(labels), at) for one in claim.counterfactuals)
+    finite = _finite(claim, plan, inputs, len(labels))
+    astray = tuple(_astray(claim, plan, one, inputs, finite) for one in claim.counterfactuals)
+    wrong = tuple(
+        said if one.predict_at is None or (off is not None and _far(off, plan, margin)) else None
+        for one, said, off in zip(claim.counterfactuals, wrong, astray, strict=True)
+    )
     return Point(
         claim,
         plan,
@@ -120,6 +133,8 @@ def point(
         found if found is not None else claim,
         run_seed,
         code,
+        None if finite is None else finite - predicted,
+        astray,
     )
 
 
@@ -172,10 +187,16 @@ def _compare(claim: Claim, inputs: Inputs, rows: int, at: str) -> tuple[Compare,
 
 
 def _numbers(
-    claim: Claim, role: str, function: Callable[[Inputs], np.ndarray], inputs: Inputs, rows: int, at: str
+    claim: Claim,
+    role: str,
+    function: Callable[..., np.ndarray],
+    inputs: Inputs,
+    rows: int,
+    at: str,
+    *size: int,
 ) -> np.ndarray:
-    """What a theory predicts: as many finite numbers as there are rows."""
-    found = faults.called(claim, role, function, inputs, at=at)
+    """What a theory predicts, of the limit or of a size: as many finite numbers as there are rows."""
+    found = faults.called(claim, role, function, inputs, *size, at=at)
     values = np.atleast_1d(faults.numbers(claim, role, function, found, at))
     if values.shape != (rows,):
         what = f"returned numbers of shape {values.shape}, but `rows` names {rows}"
@@ -207,6 +228,41 @@ def _wrong(claim: Claim, one: Counterfactual, inputs: Inputs, rows: int, at: str
         return _numbers(claim, f"{one.name}.predict", one.predict, inputs, rows, at)
     except DomainError:
         return None
+
+
+def _finite(claim: Claim, plan: Plan, inputs: Inputs, rows: int) -> np.ndarray | None:
+    """What the theory predicts of each size, in the plan's order; None where it speaks of the limit alone."""
+    if claim.predict_at is None or not plan.sizes:
+        return None
+    return _at_sizes(claim, "predict_at", claim.predict_at, plan, inputs, rows)
+
+
+def _astray(
+    claim: Claim, plan: Plan, one: Counterfactual, inputs: Inputs, finite: np.ndarray | None
+) -> np.ndarray | None:
+    """How far a wrong theory that speaks of each size itself is from the right one there."""
+    if finite is None or one.predict_at is None:
+        return None
+    return _at_sizes(claim, f"{one.name}.predict_at", one.predict_at, plan, inputs, finite.shape[1]) - finite
+
+
+def _at_sizes(
+    claim: Claim,
+    role: str,
+    function: Callable[[Inputs, int], np.ndarray],
+    plan: Plan,
+    inputs: Inputs,
+    rows: int,
+) -> np.ndarray:
+    found = [
+        _numbers(claim, role, function, inputs, rows, faults.said(inputs, size), size) for size in plan.sizes
+    ]
+    return np.stack(found)
+
+
+def _far(off: np.ndarray, plan: Plan, margin: np.ndarray) -> bool:
+    """Whether a wrong theory is another one at the largest size: there it differs least."""
+    return bool(np.max(np.abs(off[int(np.argmax(plan.sizes))]) / margin) > _FAR)
 
 
 def _check(claim: Claim, plan: Plan) -> None:

@@ -49,12 +49,14 @@ def overlap(
     pilot: int | None = None,
     location: Literal["mean", "median"] = "mean",
     curve: bool = False,
+    pooled: bool = False,
     freedom: np.ndarray,
 ) -> float:
     """tr C^2 of the correlations C between the limits of a point's rows, which all have an error.
 
     ``samples[j]`` has shape (replicates, rows). `curve`: of the coefficients that test the finite-size law, instead of
-    the limits. `freedom`: degrees of freedom of the rows' standard errors.
+    the limits. `pooled`: limits are those of `extrapolate` with shifts. `freedom`: degrees of freedom of the rows'
+    standard errors.
 
     >>> same = np.random.default_rng(0).standard_normal((50, 1)) * np.ones(4)
     >>> overlap([same], freedom=np.full(4, 49.0))
@@ -62,7 +64,7 @@ def overlap(
     """
     factors = np.ones((1, samples[0].shape[1]))
     if len(samples) > 1:
-        fit = fitted(samples, sizes, exponent, pilot)
+        fit = fitted(samples, sizes, exponent, pilot, pooled=pooled)
         factors = fit.for_limit if fit.for_curve is None or not curve else fit.for_curve
     covariance = np.zeros((factors.shape[1],) * 2)
     for one, factor in zip(samples, factors, strict=True):

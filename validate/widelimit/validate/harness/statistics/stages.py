@@ -36,13 +36,14 @@ def replicates_for(
     rows: int = 1,
     block: int = 1,
     location: Literal["mean", "median"] = "mean",
+    pooled: bool = False,
 ) -> np.ndarray:
     """Replicates per size with which every row of a point resolves its margin, at most `most`.
 
     ``pilot[j]`` has shape (replicates, ..., k) and `margin` (..., k); the answer has shape (...). With T
     replicates the standard error is se(T), and a true theory is found to agree at all `rows` rows of the run
     with probability 95 % where ``(t_level + t_{0.05 / (2 rows)}) se(T) <= margin``. The second stage is a
-    multiple of `block`.
+    multiple of `block`. `pooled`: shifts of the sizes are known, so that all sizes measure the limit.
 
     >>> quiet = 1e-6 * np.arange(8.0)[:, None]
     >>> int(replicates_for([quiet], np.array([0.1]), most=64, block=8))
@@ -51,7 +52,8 @@ def replicates_for(
     first = len(pilot[0])
     if not two_stage(first, most):
         return np.full(pilot[0].shape[1:-1], most)
-    estimate = extrapolate(pilot, sizes, exponent, location=location)
+    shifts = np.zeros((len(pilot), *pilot[0].shape[1:])) if pooled else None
+    estimate = extrapolate(pilot, sizes, exponent, location=location, shifts=shifts)
     totals = np.unique(np.minimum(most, first + block * np.arange(-(-first // block), -(-most // block) + 1)))
     grid = totals.reshape((-1,) + (1,) * estimate.limit.ndim)
     error = estimate.standard_error * np.sqrt(first / grid)
