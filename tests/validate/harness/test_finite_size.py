@@ -46,10 +46,14 @@ def judged(tmp_path_factory):
     return found
 
 
+def price(outcome):
+    return sum(size.replicates * size.size**1.5 for one in outcome.rows for size in one.sizes)
+
+
 def test_sizes_are_pooled_and_the_limit_is_a_check(judged):
     (finite,), (free,) = (judged[name][0].claims for name in ("finite", "free"))
     assert (finite.verdict, finite.too_weak) == ("agrees", False)
-    assert max(finite.within, free.within) < 0.003 and free.replicates > 3 * finite.replicates
+    assert max(finite.within, free.within) < 0.003 and price(free) > 4 * price(finite)
     for one in finite.rows:
         assert (
             one.slope == pytest.approx(BIAS * one.predicted, abs=5 * one.slope_error) and one.slope_error > 0
@@ -216,3 +220,24 @@ def test_a_single_row_at_a_size():
 def test_what_fits_nothing_is_refused(wrong):
     with pytest.raises(ArgumentError):
         declared(wrong).predict_at(AT, 10)
+
+
+# --- plans are targets --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("within", [0.005, 0.0025])
+def test_a_plan_resolves_its_target_by_what_sizes_cost(tmp_path, within):
+    plan = replace(claim().plans["quick"], within=within, pilot=8, most=100_000, block=8)
+    made = claim(margin=0.01, plans={"quick": plan})
+    (found,) = validate(claims=[made], out=tmp_path, device="cpu", jobs=1, report=False).claims
+    assert within / 3 < found.within < within and found.margin == 0.01
+    for one in found.rows:
+        counts = [size.replicates for size in one.sizes]
+        assert (
+            counts[0] > 1.9 * counts[1] > 3.6 * counts[2] >= 3.6 * 2 * plan.pilot
+        )  # small sizes are worth most
+
+
+def test_a_target_is_a_share():
+    with pytest.raises(ArgumentError, match="`within` must be a positive number"):
+        replace(claim().plans["quick"], within=0.0)

@@ -210,7 +210,7 @@ def test_planned_replicates_are_those_of_the_textbook():
     # one row, many replicates, normal quantiles: T = ((z_0.95 + z_0.975) sigma / margin)^2
     rng = np.random.default_rng(5)
     pilot = 2.0 * standardised(rng, 200, 1)
-    planned = replicates_for([pilot], np.array([0.2]), most=100_000)
+    (planned,) = replicates_for([pilot], np.array([0.2]), most=100_000)
     textbook = ((stats.norm.ppf(0.95) + stats.norm.ppf(0.975)) * 2.0 / 0.2) ** 2
     assert float(planned) == pytest.approx(textbook, rel=0.01)  # t and normal quantiles differ by that much
     assert replicates_for([pilot], np.array([0.2]), most=500) == 500

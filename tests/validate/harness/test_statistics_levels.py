@@ -6,6 +6,7 @@ A run has claims with finite-size laws of their own, correlated rows, noise that
 import numpy as np
 import pytest
 from scipy.stats import binomtest
+from statsmodels.api import WLS, add_constant
 
 from widelimit.validate.harness.statistics import judge
 from widelimit.validate.harness.statistics.limit import Estimate, extrapolate, quantile
@@ -39,12 +40,16 @@ def simulated(
     columns = []
     for sizes, gamma, kappa in CLAIMS:
         for _ in range(points):
-            samples = []
-            for size in sizes:
-                shared, own = noise((most, RUNS, 1)), noise((most, RUNS, rows))
-                spread = 0.05 * (size / sizes[0]) ** (-kappa / 2)
-                samples.append(1 + 2 * size**-gamma + spread * (0.7 * shared + 0.7 * own))
-            pilots = [one[:pilot] for one in samples]
+
+            def drawn(counts, kappa=kappa, sizes=sizes, gamma=gamma):
+                out = []
+                for size, many in zip(sizes, counts, strict=True):
+                    shared, own = noise((many, RUNS, 1)), noise((many, RUNS, rows))
+                    spread = 0.05 * (size / sizes[0]) ** (-kappa / 2)
+                    out.append(1 + 2 * size**-gamma + spread * (0.7 * shared + 0.7 * own))
+                return out
+
+            pilots = drawn([pilot] * len(sizes))
             margins = np.full((RUNS, rows), margin)
             totals = replicates_for(
                 pilots,
@@ -59,11 +64,13 @@ def simulated(
                 pooled=pooled,
             )
             shifts = 2 * np.array(sizes, dtype=float)[:, None, None] ** -gamma if pooled else None
+            more = drawn(totals.max(1) - pilot)
+            samples = [np.concatenate(both) for both in zip(pilots, more, strict=True)]
             column = {name: np.empty((RUNS, rows)) for name in FIELDS}
-            for total in np.unique(totals):
-                which = totals == total
+            for total in np.unique(totals, axis=1).T:
+                which = (totals == total[:, None]).all(0)
                 first = pilot if two_stage(pilot, most) else None
-                part = [one[:total, which] for one in samples]
+                part = [one[:count, which] for one, count in zip(samples, total, strict=True)]
                 estimate = extrapolate(part, sizes, gamma, pilot=first, location=location, shifts=shifts)
                 for name in FIELDS:
                     column[name][which] = getattr(estimate, name)
@@ -124,15 +131,19 @@ def _half(estimate, level):
 
 
 def test_pooling_is_what_known_shifts_buy():
-    """Replicates at several sizes are worth 3.6 and 7.7 times fewer where the slope must be fitted as well."""
-    errors = [simulated(1e-6, 8, 16, pooled=pooled).standard_error.mean(0) for pooled in (False, True)]
-    spent = (errors[0] / errors[1]).reshape(2, -1).mean(-1) ** 2
-    design = [np.array([[1.0, n**-gamma] for n in sizes]) for sizes, gamma, _ in CLAIMS]
-    weights = [np.array(sizes, dtype=float) ** kappa for sizes, _, kappa in CLAIMS]
-    fitted = [
-        np.linalg.inv(x.T @ (x * w[:, None]))[0, 0] * w.sum() for x, w in zip(design, weights, strict=True)
-    ]
-    np.testing.assert_allclose(spent, fitted, rtol=0.1)
+    """Where the slope must be fitted as well, the same replicates leave a variance that is several times larger."""
+    errors = [simulated(1e-6, 16, 24, pooled=pooled).standard_error for pooled in (False, True)]
+    spent = [(one.reshape(RUNS, 2, -1) ** 2).mean((0, 2)) for one in errors]
+    for index, (sizes, gamma, kappa) in enumerate(CLAIMS):
+        n = np.array(sizes, dtype=float)
+        slope = WLS(
+            n**0, add_constant(n**-gamma), weights=n
+        ).fit()  # replicates vary as 1/N, if nothing is known
+        limit = slope.model.pinv_wexog[0] * n**0.5
+        noise = n**-kappa
+        expected = (limit**2 * noise).sum() / ((n / n.sum()) ** 2 * noise).sum()
+        assert spent[0][index] / spent[1][index] == pytest.approx(expected, rel=0.1)
+        assert 3 < expected < 20
 
 
 @pytest.mark.parametrize("draw", ["standard_normal", "standard_cauchy"])
@@ -150,7 +161,7 @@ def test_reading_the_error_off_all_replicates_would_inflate():
     """What the second stage's own variance is for: one row, a pilot of four that decides how many follow."""
     rng = np.random.default_rng(1)
     samples = rng.standard_normal((64, 20_000, 1))
-    totals = replicates_for([samples[:4]], np.full((20_000, 1), 1.0), most=64, block=4)
+    (totals,) = replicates_for([samples[:4]], np.full((20_000, 1), 1.0), most=64, block=4)
     alarms = {"ours": 0, "naive": 0}
     for total in np.unique(totals):
         part = [samples[:total, totals == total]]

@@ -83,8 +83,12 @@ class Counterfactual:
 class Plan:
     """How much a preset spends on a claim.
 
-    `points`: the inputs to visit. `sizes`: the sizes N (three or more, or empty where the claim has no limit).
-    `pilot` and `most`: replicates for the pilot and at most, per size. `block`: replicates per cell of work.
+    `points`: the inputs to visit. `sizes`: the sizes N (three or more, or empty where the claim has no limit; two or
+    more where the theory predicts each size). `within`: how close theory and measurement are to be compared, relative
+    to the scale: the target that replicates are planned to resolve; the claim's margin by default. `pilot`: replicates
+    of each size that tell how much they scatter, and so how many it takes. `most`: a budget, what so many replicates
+    of each size would cost; sizes get shares of it by what they cost and are worth (`statistics.stages`). `block`:
+    replicates of the largest size in a cell of work.
     """
 
     points: tuple[Inputs, ...]
@@ -92,8 +96,11 @@ class Plan:
     pilot: int = 8
     most: int = 32
     block: int = 8
+    within: float | None = None
 
     def __post_init__(self) -> None:
+        if self.within is not None:
+            checks.positive("within", self.within)
         object.__setattr__(self, "points", checks.points(self.points))
         object.__setattr__(self, "sizes", checks.sizes(self.sizes))
         for name in ("pilot", "most", "block"):

@@ -101,7 +101,7 @@ def measure(
     results = compute([cell for one in points for cell in one.cells(0, one.pilot)])
     totals = []
     for one in points:
-        pilot = [_samples(one, size, one.pilot, results)[0] for size in one.sizes]
+        pilot = [_samples(one, size, dict.fromkeys(one.sizes, one.pilot), results)[0] for size in one.sizes]
         totals.append(one.replicates(pilot, level, rows))
     staged = list(zip(points, totals, strict=True))
     results = compute([cell for one, total in staged for cell in one.cells(one.pilot, total)])
@@ -113,8 +113,10 @@ def measure(
     return measured
 
 
-def _samples(point: Point, size: int, count: int, results: Mapping[str, Done]) -> tuple[np.ndarray, float]:
-    """The first `count` replicates of a point at a size, in order, and the seconds they took."""
+def _samples(
+    point: Point, size: int, count: Mapping[int, int], results: Mapping[str, Done]
+) -> tuple[np.ndarray, float]:
+    """The first replicates of a point at a size, of which there are `count`, in order, and the seconds they took."""
     cells = [*point.cells(0, point.pilot), *point.cells(point.pilot, count)]
     parts = [results[cell.key] for cell in cells if cell.size == size]
     samples = np.concatenate([part.samples for part in parts])

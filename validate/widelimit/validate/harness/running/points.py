@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from widelimit.validate.harness.claim_checks import comparison, scalars
 from widelimit.validate.harness.finding import Source
 from widelimit.validate.harness.running.cells import Cell
 from widelimit.validate.harness.seeds import FILE
-from widelimit.validate.harness.statistics.stages import replicates_for, two_stage
+from widelimit.validate.harness.statistics.stages import COST, replicates_for, two_stage
 
 _FAR = 2.0  # margins; closer than that, a wrong theory of finite sizes is none for a claim to reject
 
@@ -59,23 +59,28 @@ class Point:
         """Replicates of the first stage: the whole plan where it has only one."""
         return self.plan.pilot if two_stage(self.plan.pilot, self.plan.most) else self.plan.most
 
-    def cells(self, first: int, last: int) -> Iterator[Cell]:
-        """The cells of replicates `first` to `last`, the largest (and slowest) size first."""
-        block = max(1, self.plan.block)
+    def cells(self, first: int, last: int | Mapping[int, int]) -> Iterator[Cell]:
+        """The cells of replicates `first` to `last` (of each size), the largest and slowest size first.
+
+        A cell of a smaller size holds as many more replicates as they cost less.
+        """
         for size in sorted(self.sizes, reverse=True):
-            for start in range(first, last, block):
-                count = min(block, last - start)
+            block = max(1, int(self.plan.block * (max(self.sizes) / size if size else 1.0) ** COST))
+            end = last if isinstance(last, int) else last[size]
+            for start in range(first, end, block):
+                count = min(block, end - start)
                 yield Cell(
                     self.found, self.inputs, size, start, count, self.backend, self.run_seed, self.code
                 )
 
-    def replicates(self, pilot: Sequence[np.ndarray], level: float, rows: int) -> int:
-        """How many replicates the pilot's variance asks for; `rows` are those of the whole run."""
-        if not two_stage(self.plan.pilot, self.plan.most):
-            return self.plan.most
+    def replicates(self, pilot: Sequence[np.ndarray], level: float, rows: int) -> dict[int, int]:
+        """How many replicates of each size the pilot's variance asks for; `rows` are those of the whole run."""
+        plan = self.plan
+        if not two_stage(plan.pilot, plan.most):
+            return dict.fromkeys(self.sizes, plan.most)
         needed = replicates_for(
             pilot,
-            self.margin,
+            self.margin if plan.within is None else plan.within * self.scale,
             self.plan.sizes,
             self.claim.exponent,
             most=self.plan.most,
@@ -85,7 +90,7 @@ class Point:
             location=self.claim.location,
             pooled=self.shifts is not None,
         )
-        return int(needed)
+        return dict(zip(self.sizes, map(int, needed), strict=True))
 
 
 def point(

@@ -89,7 +89,7 @@ def extrapolate(
     >>> round(float(pooled.limit[0]), 9), float(pooled.slope[0])
     (1.0, 0.0)
     """
-    located = [_locate(np.asarray(one, dtype=float), pilot, location) for one in samples]
+    located = [locate(np.asarray(one, dtype=float), pilot, location) for one in samples]
     means, variances, freedom = (np.stack(part) for part in zip(*located, strict=True))
     replicates = np.full(means.shape[1:], max(len(one) for one in samples))
     errors = np.sqrt(variances)
@@ -100,11 +100,11 @@ def extrapolate(
 
     fit = fitted(samples, sizes, exponent, pilot, pooled=shifts is not None)
     left = means if shifts is None else means - shifts
-    limit, error, limit_freedom = _combine(fit.for_limit, left, variances, freedom, fit.laws)
-    slope, slope_error, _ = _combine(fit.for_slope, left, variances, freedom, fit.laws)
+    limit, error, limit_freedom = combine(fit.for_limit, left, variances, freedom, fit.laws)
+    slope, slope_error, _ = combine(fit.for_slope, left, variances, freedom, fit.laws)
     lack, shift = np.ones_like(limit), np.zeros_like(limit)
     if fit.for_curve is not None:
-        curve, curve_error, curve_freedom = _combine(fit.for_curve, left, variances, freedom, fit.laws)
+        curve, curve_error, curve_freedom = combine(fit.for_curve, left, variances, freedom, fit.laws)
         curve = np.where(np.abs(curve * fit.beyond).max(0) <= ROUNDING * np.abs(means).max(0), 0.0, curve)
         lack = two_sided(curve, curve_error, curve_freedom)
         shift = np.abs(curve * fit.constant)
@@ -136,8 +136,11 @@ def fitted(
     pilot: int | None,
     *,
     pooled: bool = False,
+    counts: np.ndarray | None = None,
 ) -> Fitted:
     """Weighted least squares of ``limit + slope N^-exponent`` at two sizes or more; without slope if `pooled`.
+
+    `counts`: how many replicates there are to be of each size, (sizes, ...); default: as many as there are.
 
     >>> pair = [np.zeros((2, 1)), np.zeros((2, 1))]
     >>> fitted(pair, (1, 3), 1.0, None, pooled=True).for_limit.ravel().round(9).tolist()
@@ -145,7 +148,8 @@ def fitted(
     """
     column = (-1,) + (1,) * (np.ndim(samples[0]) - 1)
     z = (np.asarray(sizes, dtype=float) ** -exponent).reshape(column)
-    counts = np.array([len(one) for one in samples], dtype=float).reshape(column)
+    if counts is None:
+        counts = np.array([len(one) for one in samples], dtype=float).reshape(column)
     laws = [law / counts for law in _variance_laws(samples, sizes, pilot)]
     weights = 1 / laws[0]
     weights = weights / weights.sum(0)
@@ -195,7 +199,7 @@ def median_variance(samples: np.ndarray) -> np.ndarray:
     return np.maximum(second - first**2, 0.0)
 
 
-def _locate(
+def locate(
     samples: np.ndarray, pilot: int | None, location: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean or median of the replicates, the variance of that, and its degrees of freedom.
@@ -243,7 +247,7 @@ def _variance_laws(
     return [np.exp(-logs * np.where(safe, np.clip(np.rint(-slope), 0, 2), 0.0))]
 
 
-def _combine(
+def combine(
     factors: np.ndarray,
     means: np.ndarray,
     variances: np.ndarray,
