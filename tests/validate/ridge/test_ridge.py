@@ -7,7 +7,6 @@ from sklearn.linear_model import Ridge
 
 from widelimit.numerics import ridge as numerics
 from widelimit.validate.claims import ridge as claims
-from widelimit.validate.claims.ridge.penalties import vertex
 from widelimit.validate.harness.backend import Backend
 from widelimit.validate.harness.finding import load
 from widelimit.validate.simulate import ridge as simulate
@@ -145,14 +144,6 @@ def test_points_lie_in_their_domains(name):
     for plan in claim.plans.values():
         for point in plan.points:
             assert set(point) == set(claim.domain)
-
-
-def test_the_vertex_of_a_parabola():
-    # log E = (x - 0.3)^2 at x = 1 - step, 1, 1 + step with step = log 3
-    x = 1 + np.log(3) * np.array([-1, 0, 1])
-    place, low, high = vertex(np.exp((x - 0.3) ** 2)[None], 1.0)[0]
-    assert place == pytest.approx(0.3)
-    assert (low, high) == pytest.approx(((x[0] - 0.3) ** 2 - 0.49, (x[2] - 0.3) ** 2 - 0.49))
 
 
 def test_pool_errors_against_scikit_learn():

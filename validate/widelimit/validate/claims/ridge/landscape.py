@@ -3,60 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from widelimit.validate.claims.ridge.shared import (
+    NAMES,
     PAPER,
     SAMPLES,
+    SPECTRUM,
     TWO_SCALES,
     derivation,
-    point,
-    presets,
+    plans,
     samples,
-    spectrum,
 )
-from widelimit.validate.harness.claim import Claim, Counterfactual, Inputs, Interval
+from widelimit.validate.harness.claim import Inputs, Interval
+from widelimit.validate.harness.declare import another, declare, table, wrong
 
 if TYPE_CHECKING:
     from widelimit.validate.harness.backend import Backend
 
-# --- ridge.hessian-gap --------------------------------------------------------------------------------------------
+
+class Beside(NamedTuple):
+    """Logarithms of the eigenvalues on either side of the p P-th from the top, and of their ratio: 0 without a gap."""
+
+    width: float
+    above: float
+    below: float
 
 
-def gap_rows(inputs: Inputs) -> Sequence[Inputs]:
-    """The gap's width; where it is open, its two edges."""
-    rows = (
-        {"quantity": "log width"},
-        {"quantity": "log end of the upper bulk"},
-        {"quantity": "log start of the lower bulk"},
-    )
-    return rows if _open(inputs) else rows[:1]
-
-
-def _open(inputs: Inputs) -> bool:
+def beside(eigenvalues: Sequence[float], weights: Sequence[float], sample_ratio: float) -> Beside:
+    """Edges of the gap where it is open; else both are where the spectrum has the share `weights[0]` above."""
     from widelimit.numerics import ridge
 
-    given = spectrum(inputs)
-    threshold = ridge.gap_thresholds(given["eigenvalues"], given["weights"])[0]
-    return float(inputs["sample_ratio"]) > float(threshold)
+    gaps = ridge.hessian_gaps(eigenvalues, weights, sample_ratio=sample_ratio)
+    if gaps.fractions.size > 1:
+        above, below = np.log(gaps.lower[0]), np.log(gaps.upper[1])
+        return Beside(above - below, above, below)
+    angle = np.linspace(0.0, np.pi / 2, 4001)[1:-1]  # x = low + (high - low) sin^2: roots at both edges go
+    low, span = gaps.lower[0], gaps.upper[0] - gaps.lower[0]
+    x = low + span * np.sin(angle) ** 2
+    density = ridge.hessian_density(x, eigenvalues, weights, sample_ratio=sample_ratio)
+    each = (density * span * np.sin(2 * angle) * (angle[1] - angle[0]))[::-1]
+    mass = np.cumsum(each) - each / 2
+    place = float(np.log(np.interp(weights[0], mass, x[::-1])))
+    return Beside(0.0, place, place)
 
 
-def _edges(inputs: Inputs, weights: Sequence[float]) -> np.ndarray:
-    from widelimit.numerics import ridge
-
-    given = spectrum(inputs)
-    gaps = ridge.hessian_gaps(given["eigenvalues"], list(weights), sample_ratio=float(inputs["sample_ratio"]))
-    if gaps.fractions.size == 1:
-        return np.zeros(3)
-    above, below = np.log(gaps.lower[0]), np.log(gaps.upper[1])
-    return np.array([above - below, above, below])
-
-
-def predict_gap(inputs: Inputs) -> np.ndarray:
-    """log of the ratio of the gap's edges (0 if it is closed), and of the edges."""
-    return _edges(inputs, spectrum(inputs)["weights"])[: len(gap_rows(inputs))]
+def population_gap(separation: float) -> Beside:
+    """The gap of the population covariance."""
+    return Beside(-float(np.log(separation)), 0.0, float(np.log(separation)))
 
 
 def simulate_gap(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
@@ -67,66 +63,52 @@ def simulate_gap(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backe
     found = np.log(
         neighbours(Population.two_scales(inputs, size), samples(inputs, size), place, seeds, backend)
     )
-    return np.column_stack([found[:, 0] - found[:, 1], found])[:, : len(gap_rows(inputs))]
+    return np.column_stack([found[:, 0] - found[:, 1], found])
 
 
-def _swapped_gap(inputs: Inputs) -> np.ndarray:
-    return _edges(inputs, spectrum(inputs)["weights"][::-1])[: len(gap_rows(inputs))]
-
-
-def _classical_gap(inputs: Inputs) -> np.ndarray:
-    above, below = 0.0, np.log(float(inputs["separation"]))
-    return np.array([above - below, above, below])[: len(gap_rows(inputs))]
-
-
-HESSIAN_GAP = Claim(
-    id="ridge.hessian-gap",
+HESSIAN_GAP = declare(
+    "ridge.hessian-gap",
     title="Gaps of the loss landscape",
-    statement=(
-        "The Hessian's spectrum splits at alpha_gap = [(p1 s1^2)^(1/3) + (p2 s2^2)^(1/3)]^3/(s1 - "
-        "s2)^2; exactly p1 P eigenvalues lie above."
-    ),
+    statement="The Hessian's spectrum splits at alpha_gap = [(p1 s1^2)^(1/3) + (p2 s2^2)^(1/3)]^3/(s1 - s2)^2; exactly "
+    "p1 P eigenvalues lie above.",
     paper=f"{PAPER}, section 4",
     domain={**TWO_SCALES, "separation": Interval(0.02, 0.4, simplest=0.1), "sample_ratio": SAMPLES},
-    plans=presets(
-        (
-            point(0.25, 0.1, 0.5, 0.1, sample_ratio=1.5),
-            point(0.5, 0.1, 0.5, 0.1, sample_ratio=0.75),
-        ),
-        (point(0.5, 0.2, 0.5, 0.1, sample_ratio=3.0), point(0.25, 0.02, 0.5, 0.1, sample_ratio=0.75)),
-        sizes=((80, 160, 320), (160, 320, 640), (400, 800, 1600)),
-        most=(192, 192, 192),
-    ),
-    predict=predict_gap,
+    solver=beside,
+    given=SPECTRUM,
+    rows={"log width": "width", "log end of the upper bulk": "above", "log start of the lower bulk": "below"},
     simulate=simulate_gap,
-    rows=gap_rows,
+    plans=plans(
+        table(
+            f"{NAMES} sample_ratio",
+            [(0.25, 0.1, 0.5, 0.1, 1.5), (0.5, 0.1, 0.5, 0.1, 0.75)],
+            [(0.5, 0.2, 0.5, 0.1, 3.0), (0.25, 0.02, 0.5, 0.1, 0.75)],
+        ),
+        (192, 192, 192),
+        ((80, 160, 320), (160, 320, 640), (400, 800, 1600)),
+    ),
     derivation=derivation("hessian-gap"),
     exponent=2 / 3,
-    margin=0.05,
+    within=0.05,
     scale=np.ones_like,
-    valid=lambda inputs: (
-        float(inputs["sample_ratio"]) > float(inputs["fraction"])
-    ),  # else the upper bulk is cut short
+    # else the upper bulk is cut short
+    valid=lambda sample_ratio, fraction: sample_ratio > fraction,
     size_name="dimensions",
     quantity="log edges",
     observable="logarithms of the eigenvalues number p1 P and p1 P + 1 of X^T X/N",
-    notes=(
-        "Eigenvalues at an edge are off by N^(-2/3) (Tracy and Widom), where the gap is closed by N^-1; "
-        "the larger is used."
-    ),
-    counterfactuals=(
-        Counterfactual(
+    notes="Eigenvalues at an edge are off by N^(-2/3) (Tracy and Widom), where the gap is closed by N^-1; the larger "
+    "is used. Where there is no gap, both eigenvalues lie where the density has the share p1 above it.",
+    wrong=(
+        wrong(
             "scales swapped",
             "the threshold and the edges with the fractions of the two scales swapped",
-            _swapped_gap,
-            lambda inputs: bool(np.abs(_swapped_gap(inputs) - predict_gap(inputs)).max() > 0.15),
+            another(beside, **SPECTRUM | {"weights": lambda fraction: (1 - fraction, fraction)}),
         ),
-        Counterfactual(
+        wrong(
             "population spectrum",
             "the gap of the population covariance, open whatever the number of samples",
-            _classical_gap,
+            another(population_gap),
+            beyond=0.0,
         ),
     ),
 )
-
 LANDSCAPE_CLAIMS = (HESSIAN_GAP,)

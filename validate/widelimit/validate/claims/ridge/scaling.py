@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from widelimit.validate.claims.ridge.shared import derivation, presets
-from widelimit.validate.harness.claim import Choice, Claim, Counterfactual, Inputs, Interval
+from widelimit.validate.claims.ridge.shared import derivation, plans
+from widelimit.validate.harness.claim import Choice, Inputs, Interval
+from widelimit.validate.harness.declare import altered, another, declare, instead, table, wrong
 
 if TYPE_CHECKING:
     from widelimit.validate.harness.backend import Backend
@@ -19,160 +20,101 @@ _WIDTH = 8  # dimensions per sample: with N and P grown together the cut tail ca
 _SPAN = 4  # exponents are measured between N and this times N
 
 
-def exponent_rows(inputs: Inputs) -> Sequence[Inputs]:
-    """Local exponents of the excess error between N and 4 N."""
-    return (
-        {"penalty": "none", "noise": 0.0},
-        {"penalty": "N^-ell, best ell", "noise": float(inputs["noise"])},
-    )
-
-
-def _mu(inputs: Inputs) -> float:
-    return min(float(inputs["signal_exponent"]) - 1, 2 * float(inputs["exponent"]))
-
-
-def predict_exponents(inputs: Inputs) -> np.ndarray:
-    """mu without noise or penalty; mu/(1 + mu) with noise, at penalties that fall as N^(-a/(1 + mu))."""
-    return np.array([_mu(inputs), _mu(inputs) / (1 + _mu(inputs))])
-
-
 def simulate_exponents(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """log4 of the excess error at N = size over that at 4 N; penalties are N^-ell."""
+    """log4 of the excess error at N = size over that at 4 N, without noise or penalty and at the best penalty."""
     from widelimit.validate.simulate.ridge import Population, test_errors
+    from widelimit.validate.simulate.ridge.scans import least_errors
 
-    a, b = float(inputs["exponent"]), float(inputs["signal_exponent"])
-    ell = a / (1 + _mu(inputs))
+    exponents = float(inputs["exponent"]), float(inputs["signal_exponent"])
     logs = []
     for k, samples in enumerate((size, _SPAN * size)):
         own = [seed + k for seed in seeds]
-        dimensions = _WIDTH * samples
-        clean = test_errors(Population.power_law(dimensions, a, b, 0.0), samples, [0.0], own, backend)
-        noisy = Population.power_law(dimensions, a, b, float(inputs["noise"]))
-        penalty = float(inputs["level"]) * samples**-ell
-        excess = test_errors(noisy, samples, [penalty], own, backend) - noisy.noise
-        logs.append(np.log(np.concatenate([clean, excess], axis=1)))
-    return (logs[0] - logs[1]) / np.log(_SPAN)
+        clean, noisy = (
+            Population.power_law(_WIDTH * samples, *exponents, noise)
+            for noise in (0.0, float(inputs["noise"]))
+        )
+        excess = least_errors(noisy, samples, own, backend) - noisy.noise
+        logs.append(np.log([test_errors(clean, samples, [0.0], own, backend)[:, 0], excess]))
+    return (logs[0] - logs[1]).T / np.log(_SPAN)
 
 
-def _spectrum_alone(inputs: Inputs) -> np.ndarray:
-    other = {**inputs, "signal_exponent": inputs["exponent"]}
-    return predict_exponents(other)
-
-
-def _no_noise(inputs: Inputs) -> np.ndarray:
-    return np.full(2, _mu(inputs))
-
-
-def _parametric(inputs: Inputs) -> np.ndarray:
-    return np.array([_mu(inputs), 1.0])
-
-
-POWER_LAW = Claim(
-    id="ridge.power-law",
+POWER_LAW = declare(
+    "ridge.power-law",
     title="Power laws of the learning curve",
-    statement=(
-        "s_k = k^-a and u_k = k^-b give an excess error N^-mu, mu = min(b - 1, 2a); with noise "
-        "N^(-mu/(1+mu)) at best."
-    ),
+    statement="s_k = k^-a and u_k = k^-b give an excess error N^-mu, mu = min(b - 1, 2a); with noise N^(-mu/(1+mu)) at "
+    "best.",
     paper="Cui et al., NeurIPS 2021; Bordelon et al., ICML 2020",
     domain={
         "exponent": Interval(1.6, 2.5, simplest=2.0),
         "signal_exponent": Interval(1.5, 2.5, simplest=2.0),
         "noise": Interval(0.05, 0.5, simplest=0.1),
-        "level": Choice((1.0, 2.0)),
     },
-    plans=presets(
-        ({"exponent": 2.0, "signal_exponent": 2.5, "noise": 0.2, "level": 1.0},),
-        ({"exponent": 2.0, "signal_exponent": 1.6, "noise": 0.1, "level": 1.0},),
-        sizes=((16, 32, 64), (32, 64, 128), (64, 128, 256, 512)),
-        most=(96, 128, 192),
-    ),
-    predict=predict_exponents,
+    solver="ridge.power_law",
+    given={"samples": 100},  # which exponents do not depend on
+    named="fit",
+    rows={"no noise, no penalty": "error_exponent", "noise, best penalty": "noisy_exponent"},
     simulate=simulate_exponents,
-    rows=exponent_rows,
+    plans=plans(
+        table("exponent signal_exponent noise", [(2.0, 2.5, 0.2)], [(2.0, 1.6, 0.1)]),
+        (96, 128, 192),
+        ((16, 32, 64), (32, 64, 128), (64, 128, 256, 512)),
+    ),
     derivation=derivation("power-law"),
-    margin=0.1,
+    within=0.1,
     scale=np.ones_like,  # an exponent, to a tenth
     size_name="samples",
     quantity="exponent of the excess error",
-    observable="logarithm to base 4 of the excess test error at N over that at 4 N",
-    counterfactuals=(
-        Counterfactual(
+    observable="logarithm to base 4 of the excess test error at N over that at 4 N; with noise each at the penalty "
+    "that a scan finds best",
+    wrong=(
+        wrong(
             "spectrum alone",
             "exponents from the eigenvalues, as if the target's were the same",
-            _spectrum_alone,
-            lambda inputs: abs(float(inputs["exponent"]) - float(inputs["signal_exponent"])) > 0.4,
+            altered(signal_exponent=lambda exponent: exponent),
+            only=lambda exponent, signal_exponent: abs(exponent - signal_exponent) > 0.4,
+            beyond=0.0,
         ),
-        Counterfactual("noise forgotten", "the noiseless exponent for noisy data", _no_noise),
-        Counterfactual("parametric rate", "1/N for noisy data, as in fixed dimension", _parametric),
+        wrong(
+            "noise forgotten",
+            "the noiseless exponent for noisy data",
+            instead({"noise, best penalty": "error_exponent"}),
+            beyond=0.0,
+        ),
+        wrong(
+            "parametric rate",
+            "1/N for noisy data, as in fixed dimension",
+            instead({"noise, best penalty": 1.0}),
+            beyond=0.0,
+        ),
     ),
 )
 
 # --- ridge.random-features ----------------------------------------------------------------------------------------
 
 _PENALTIES = (0.02, 0.2)
-
-
-def feature_rows(inputs: Inputs) -> Sequence[Inputs]:
-    """One row a penalty."""
-    return tuple({"penalty": penalty} for penalty in _PENALTIES)
-
-
-def _spectrum(inputs: Inputs) -> dict[str, list[float]]:
-    upper = float(inputs["upper"])
-    share = float(inputs["share"])
-    return {"eigenvalues": [upper, 2 - upper], "weights": [0.5, 0.5], "signal": [share, 1 - share]}
-
-
-def predict_features(inputs: Inputs) -> np.ndarray:
-    """E at each penalty."""
-    from widelimit.numerics import ridge
-
-    given = {key: float(inputs[key]) for key in ("noise", "sample_ratio", "feature_ratio")}
-    activation = str(inputs["activation"])
-    found = ridge.random_features(**_spectrum(inputs), **given, penalty=_PENALTIES, activation=activation)
-    return np.asarray(found.test_error)
+_SPECTRUM: dict[str, Any] = {
+    "eigenvalues": lambda upper: (upper, 2 - upper),
+    "weights": (0.5, 0.5),
+    "signal": lambda share: (share, 1 - share),
+    "penalty": _PENALTIES,
+}
 
 
 def simulate_features(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """Errors of ridge fits on random features of Gaussian inputs."""
     from widelimit.validate.simulate import ridge as simulate
 
-    given = _spectrum(inputs)
-    s = np.repeat(given["eigenvalues"], size // 2)
-    u = np.repeat(given["signal"], size // 2) / (size // 2)
+    upper, share, half = float(inputs["upper"]), float(inputs["share"]), size // 2
+    s = np.repeat([upper, 2 - upper], half)
+    u = np.repeat([share, 1 - share], half) / half
     population = simulate.Population(s, np.sqrt(u / s), float(inputs["noise"]))
     counts = round(float(inputs["sample_ratio"]) * size), round(float(inputs["feature_ratio"]) * size)
     features = simulate.erf_features if inputs["activation"] == "erf" else simulate.linear_features
     return features(population, *counts, _PENALTIES, seeds, backend)
 
 
-def _inputs_themselves(inputs: Inputs) -> np.ndarray:
-    from widelimit.numerics import ridge
-
-    given = {key: float(inputs[key]) for key in ("noise", "sample_ratio")}
-    return np.asarray(ridge.solve(**_spectrum(inputs), **given, penalty=_PENALTIES).test_error)
-
-
-def _linearised(inputs: Inputs) -> np.ndarray:
-    return predict_features({**inputs, "activation": "linear"})
-
-
-def _features(
-    activation: str, upper: float, share: float, noise: float, sample_ratio: float, feature_ratio: float
-) -> Inputs:
-    return {
-        "activation": activation,
-        "upper": upper,
-        "share": share,
-        "noise": noise,
-        "sample_ratio": sample_ratio,
-        "feature_ratio": feature_ratio,
-    }
-
-
-RANDOM_FEATURES = Claim(
-    id="ridge.random-features",
+RANDOM_FEATURES = declare(
+    "ridge.random-features",
     title="Ridge on random features",
     statement="Random features act as their linear part plus noise: the effective ridge applies twice.",
     paper="Mel & Pennington, ICLR 2022",
@@ -184,31 +126,38 @@ RANDOM_FEATURES = Claim(
         "sample_ratio": Choice((1.0, 0.5, 2.0)),
         "feature_ratio": Choice((1.0, 0.5, 2.0)),
     },
-    plans=presets(
-        (
-            _features("erf", 1.5, 0.8, 0.1, 1.0, 0.5),
-            _features("linear", 1.8, 0.3, 0.1, 0.5, 1.0),
-        ),
-        (_features("erf", 1.8, 0.3, 0.3, 2.0, 2.0),),
-        most=(256, 384, 512),
-    ),
-    predict=predict_features,
+    solver="ridge.random_features",
+    given=_SPECTRUM,
+    rows="test_error",
+    over={"penalty": _PENALTIES},
     simulate=simulate_features,
-    rows=feature_rows,
+    plans=plans(
+        table(
+            "activation upper share noise sample_ratio feature_ratio",
+            [("erf", 1.5, 0.8, 0.1, 1.0, 0.5), ("linear", 1.8, 0.3, 0.1, 0.5, 1.0)],
+            [("erf", 1.8, 0.3, 0.3, 2.0, 2.0)],
+        ),
+        (256, 384, 512),
+    ),
     derivation=derivation("random-features"),
-    margin=0.05,  # 2 % of it is what neuron norms fluctuate by at a few hundred inputs
+    within=0.05,  # 2 % of it is what neuron norms fluctuate by at a few hundred inputs
     size_name="dimensions",
     quantity="E",
     observable="test error of a fit on features, averaged over new inputs in closed form",
-    counterfactuals=(
-        Counterfactual("inputs themselves", "as if the features were the inputs", _inputs_themselves),
-        Counterfactual(
+    wrong=(
+        wrong(
+            "inputs themselves",
+            "as if the features were the inputs",
+            another("ridge.solve", **_SPECTRUM),
+            beyond=0.0,
+        ),
+        wrong(
             "linearised",
             "the linear part alone, of full power",
-            _linearised,
-            lambda inputs: inputs["activation"] == "erf",
+            altered(activation="linear"),
+            only=lambda activation: activation == "erf",
+            beyond=0.0,
         ),
     ),
 )
-
 SCALING_CLAIMS = (POWER_LAW, RANDOM_FEATURES)

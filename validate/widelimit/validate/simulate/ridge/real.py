@@ -71,23 +71,36 @@ def data_set(name: str) -> tuple[np.ndarray, np.ndarray]:
     raise ArgumentError("data", "must be diabetes, digits or digits features", name)
 
 
-def halves(name: str, samples: int, seeds: Sequence[int]) -> np.ndarray:
-    """log measured/predicted error at the theory's best penalty, and log of it over a cross-validated fit's error."""
-    from widelimit.numerics.ridge import from_data
+def mean_eigenvalue(X: np.ndarray) -> float:
+    """Mean of the eigenvalues above zero of the covariance of centred inputs: the unit of penalties."""
+    return float((X**2).sum(1).mean()) / np.linalg.matrix_rank(X)
 
+
+_SCAN = np.geomspace(1e-4, 1e2, 25)  # penalties over the mean eigenvalue
+
+
+def best_of_halves(name: str, samples: int, seeds: Sequence[int], *, fits: int) -> np.ndarray:
+    """log of the best penalty over the mean eigenvalue, and log of its error, one row a seed.
+
+    A replicate fits `samples` rows of `fits` random halves and tests on the other rows of these halves; where the mean
+    of these errors is least is told by a scan of penalties, and a parabola through the three lowest.
+    """
     X, y = data_set(name)
+    penalties, step = mean_eigenvalue(X - X.mean(0)) * _SCAN, float(np.log(_SCAN[1] / _SCAN[0]))
     found = []
     for seed in seeds:
-        order = np.random.default_rng(seed).permutation(len(y))
-        known, rest = order[: len(y) // 2], order[len(y) // 2 :]
-        train, test = rest[:samples], rest[samples:]
-        theory = from_data(X[known], y[known], redrawn=2)
-        penalty = float(theory.best_penalty(samples))
-        predicted = theory.learning_curve(samples=samples, penalty=penalty).test_error.item()
-        scale = float(theory.eigenvalues @ theory.multiplicities) / theory.rank
-        chosen = _cross_validated(X[train], y[train], scale * np.geomspace(1e-4, 1e2, 25))
-        own, other = errors_of(X[train], y[train], X[test], y[test], np.array([penalty, chosen]))
-        found.append([np.log(own / predicted), np.log(own / other)])
+        drawn = np.random.default_rng(seed)
+        total = np.zeros(penalties.size)
+        for _ in range(fits):
+            half = drawn.permutation(len(y))[len(y) // 2 :]
+            train, test = half[:samples], half[samples:]
+            total += errors_of(X[train], y[train], X[test], y[test], penalties)
+        errors = np.log(total / fits)
+        place = int(np.clip(np.argmin(errors), 1, errors.size - 2))
+        low, middle, high = errors[place - 1 : place + 2]
+        bend = low - 2 * middle + high
+        turn = float(np.clip(0.5 * (low - high) / bend, -1, 1)) if bend > 0 else 0.0
+        found.append([np.log(_SCAN[place]) + turn * step, middle - 0.25 * (low - high) * turn])
     return np.array(found)
 
 
@@ -102,35 +115,3 @@ def errors_of(
         (V.T @ (x.T @ (y - level)) / len(y))[:, None] / (np.maximum(values, 0.0)[:, None] + penalties)
     )
     return ((y_new[:, None] - level - (X_new - mean) @ weights) ** 2).mean(0)
-
-
-def _cross_validated(X: np.ndarray, y: np.ndarray, penalties: np.ndarray, folds: int = 5) -> float:
-    """The penalty of least error over folds, all penalties from one eigendecomposition a fold."""
-    fold = np.arange(len(y)) % folds
-    errors = sum(
-        errors_of(X[fold != k], y[fold != k], X[fold == k], y[fold == k], penalties) for k in range(folds)
-    )
-    return float(penalties[np.argmin(errors)])
-
-
-@functools.cache
-def naive_log_ratio(name: str, samples: int) -> float:
-    """What log measured/predicted would be if `samples` rows' own covariance and fit were the population's."""
-    from widelimit.numerics.ridge import from_data, solve
-
-    X, y = data_set(name)
-    order = np.random.default_rng(0).permutation(len(y))
-    few = order[:samples]
-    x, t = X[few] - X[few].mean(0), y[few] - y[few].mean()
-    s, V = np.linalg.eigh(x.T @ x / samples)
-    kept = s > 1e-9 * s[-1]
-    s, V = s[kept], V[:, kept]
-    u = (V.T @ (x.T @ t) / samples) ** 2 / s
-    noise = max(float(np.mean(t**2) - u.sum()), 1e-12)
-    theory = from_data(X, y, redrawn=2)
-    penalty = float(theory.best_penalty(samples))
-    true = theory.learning_curve(samples=samples, penalty=penalty).test_error.item()
-    naive = solve(
-        s, signal=u, noise=noise, sample_ratio=samples / s.size, penalty=max(penalty, 0.0)
-    ).test_error
-    return float(np.log(naive / true))
