@@ -17,6 +17,7 @@ TOPICS: tuple[str, ...] = (
     "recurrence",
     "residual",
     "batchnorm",
+    "representation",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

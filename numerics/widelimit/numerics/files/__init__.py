@@ -3,6 +3,7 @@
 reading  a file by its name and first bytes
 text     columns, separators, encodings, decimal commas
 table    `Table`: names and numbers, checked
+matlab   arrays of .mat files
 """
 
 from widelimit.numerics.files.reading import (
