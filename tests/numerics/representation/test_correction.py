@@ -27,7 +27,8 @@ def test_the_truth_is_found_where_the_raw_exponent_is_off():
     error = exponents.std(ddof=1) / 8**0.5
     assert abs(exponents.mean() - 1.1) < 4 * error
     assert 1.1 - raw.mean() > 5 * error
-    assert np.mean([one.standard_error for one in found]) == pytest.approx(exponents.std(ddof=1), rel=0.6)
+    # the scatter of 400 such recordings is 0.0294(10); here of 64 draws
+    assert np.sqrt(np.mean([one.standard_error**2 for one in found])) == pytest.approx(0.0294, rel=0.35)
     assert np.mean([one.noise for one in found]) == pytest.approx(0.02, rel=0.02)
     assert all(one.flatness > 0.9 and one.visible > 20 for one in found)
 

@@ -118,7 +118,7 @@ def pair(first: Any, second: Any, times: int = 1) -> tuple[Array, Array]:
     if one.shape != other.shape:
         must = f"must have the shape of `first`, {one.shape}"
         raise ArgumentError("second", must, but=f"has shape {other.shape}", help="Rows are the same stimuli.")
-    for each, power in (({"memory": 64.0}, 2), ({"seconds": 1e-9 * times}, 3)):
+    for each, power in (({"memory": 64.0}, 2), ({"seconds": 3e-10 * times}, 3)):
         costs.affordable("first", min(one.shape), **each, power=power, each="unit")
     return one, other
 

@@ -72,7 +72,7 @@ def predict(
     first_rank: int = 11,
     last_rank: int | None = None,
     level: float = 0.95,
-    draws: int = 20,
+    draws: int = 40,
 ) -> ExpectedExponents | RecordedExponent:
     """Correct the exponent of a recording, or say what a true exponent reads as.
 
