@@ -116,6 +116,7 @@ def _merged(total: Array, signal: Array) -> tuple[Array, Array, Array]:
     return total[starts], counts, np.add.reduceat(signal, starts) / counts
 
 
+@by_value
 @dataclass(frozen=True)
 class Spike:
     """One direction of the signal in white noise: arrays of the arguments' common shape.
