@@ -17,6 +17,7 @@ TOPICS: tuple[str, ...] = (
     "recurrence",
     "residual",
     "batchnorm",
+    "ssl",
     "representation",
 )
 
