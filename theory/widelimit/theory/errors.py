@@ -101,3 +101,7 @@ def _rebuild(cls: type[Exception], args: tuple[Any, ...], state: dict[str, Any])
     error.args = args
     error.__dict__.update(state)
     return error
+
+
+class ConservationWarning(WidelimitWarning):
+    """A law of conservation that a method rests on does not hold for this module."""

@@ -19,6 +19,7 @@ TOPICS: tuple[str, ...] = (
     "batchnorm",
     "ssl",
     "representation",
+    "pruning",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

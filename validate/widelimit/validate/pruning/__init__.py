@@ -1,0 +1,25 @@
+"""Pruning of users' torch modules, and where the conservation of synaptic flow breaks in them.
+
+methods       `synflow`, `snip`, `grasp`, `magnitude`, `random`: masks at a compression, a `Pruned`
+flow          SynFlow's scores of any module that torch.fx can trace, at any depth
+masks         from scores to masks: exactly as many weights as asked for
+conservation  `conservation`: flow through every cut of a module, and which node breaks the law
+tracing       modules as graphs
+"""
+
+from widelimit.validate.pruning.conservation import Conservation, Cut, Node, conservation
+from widelimit.validate.pruning.masks import Pruned
+from widelimit.validate.pruning.methods import grasp, magnitude, random, snip, synflow
+
+__all__ = [
+    "Conservation",
+    "Cut",
+    "Node",
+    "Pruned",
+    "conservation",
+    "grasp",
+    "magnitude",
+    "random",
+    "snip",
+    "synflow",
+]
