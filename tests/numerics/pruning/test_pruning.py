@@ -1,6 +1,7 @@
 """Compressions at collapse against draws, exact counts and worked values."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ NET = [10, 40, 7, 25, 3]
 
 def drawn(widths, rng, draws):
     """Compression at collapse by magnitude of networks drawn by He's rule."""
-    sizes = [a * b for a, b in zip(widths, widths[1:], strict=False)]
+    sizes = [a * b for a, b in pairwise(widths)]
     scales = [math.sqrt(2 / a) for a in widths[:-1]]
     found = []
     for _ in range(draws):
@@ -78,7 +79,7 @@ def test_random_collapse_is_that_of_permutations():
 
 
 def test_many_equal_layers_cancel_nothing():
-    """Of 101 layers sums of signs reach 1e30; the coupon collector's law for layers much larger than the number kept."""
+    """Of 101 layers sums of signs reach 1e30; the coupon collector's law where layers are large."""
     found = pruning.critical_compression([4096] * 102, method="random")
     coupons = sum(101 / k for k in range(1, 102))  # expected draws until all layers are seen
     assert 101 * 4096**2 / found.median == pytest.approx(coupons, rel=0.1)
@@ -92,7 +93,7 @@ def test_flow_of_draws_and_where_it_overflows():
     flows = []
     for _ in range(4000):
         rows = np.ones(10)
-        for below, above in zip(NET, NET[1:], strict=False):
+        for below, above in pairwise(NET):
             rows = np.abs(rng.standard_normal((above, below))) @ rows * math.sqrt(2 / below)
         flows.append(rows.sum())
     assert abs(np.mean(flows) - pruning.total_flow(NET).mean) < 4 * np.std(flows) / math.sqrt(4000)

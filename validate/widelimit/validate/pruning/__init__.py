@@ -3,11 +3,11 @@
 methods       `synflow`, `snip`, `grasp`, `magnitude`, `random`: masks at a compression, a `Pruned`
 flow          SynFlow's scores of any module that torch.fx can trace, at any depth
 masks         from scores to masks: exactly as many weights as asked for
-conservation  `conservation`: flow through every cut of a module, and which node breaks the law
+balance       `conservation`: flow through every cut of a module, and which node breaks the law
 tracing       modules as graphs
 """
 
-from widelimit.validate.pruning.conservation import Conservation, Cut, Node, conservation
+from widelimit.validate.pruning.balance import Conservation, Cut, Node, conservation
 from widelimit.validate.pruning.masks import Pruned
 from widelimit.validate.pruning.methods import grasp, magnitude, random, snip, synflow
 

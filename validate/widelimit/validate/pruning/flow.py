@@ -23,6 +23,7 @@ from widelimit.validate.pruning.tracing import BATCH, NORMS, PRUNED, called, lay
 _SUMS = (torch.add, operator.add, operator.iadd, torch.cat, torch.concat, torch.stack)
 _SHIFT = 2.0**20  # a homogeneous function follows scales of this size, up and down
 _CLOSE = 1e-3
+_SMALL = 1e-12
 _FAR = 1000  # powers of two beyond are 0 or infinite in any case
 
 
@@ -38,13 +39,14 @@ class Scaled:
         more = max(-_FAR, min(_FAR, self.exponent - exponent))
         return self.value * 2.0**more if more else self.value
 
-    def near_one(self) -> Scaled:
-        """The same, with its largest number between a half and one."""
-        largest = float(self.value.detach().abs().max()) if self.value.numel() else 0.0
-        if largest == 0 or not math.isfinite(largest):
-            return self
-        power = math.frexp(largest)[1]
+    def lowered(self, power: int) -> Scaled:
+        """The same number, with a smaller value and a larger exponent."""
         return Scaled(self.value * 2.0**-power, self.exponent + power)
+
+    def power(self) -> int:
+        """The power of two that brings its largest number between a half and one."""
+        largest = float(self.value.detach().abs().max()) if self.value.numel() else 0.0
+        return math.frexp(largest)[1] if math.isfinite(largest) else 0
 
 
 class SynapticFlow(torch.fx.Interpreter):
@@ -62,11 +64,36 @@ class SynapticFlow(torch.fx.Interpreter):
         self.weights: Mapping[str, Tensor] = {}
         self.inhomogeneous: dict[str, str] = {}
         self._degrees: dict[str, int | None] = {}  # of operations, as the first run found them
-        self._node = ""
+        self._powers: dict[str, int] = {}  # of two, by which weights of layers are lowered
+        self._found: dict[str, int] = {}
+        self._gains: dict[str, Tensor | None] = {}
+        self._node, self._checked = "", False
 
-    def flow(self, weights: Mapping[str, Tensor], ones: Tensor) -> Scaled:
-        """Return R for sizes of weights by layer; `ArgumentError` names the operation where it is not finite."""
-        self.weights = weights
+    def scores(self, sizes: Mapping[str, Tensor], ones: Tensor) -> tuple[dict[str, Tensor], Scaled]:
+        """Return w dR/dw by layer, over two to the power of R's exponent, and R.
+
+        `ArgumentError` names the operation where the flow is not finite.
+        """
+        flow = self._flow(sizes, ones)
+        if (
+            not _SMALL < float(flow.value.detach()) < 1 / _SMALL
+        ):  # of order one no more: look at all of it anew
+            self._powers, self._checked = {}, True
+            flow = self._flow(sizes, ones)
+            self._checked = False
+        parts = torch.autograd.grad(flow.value, list(self.weights.values()), allow_unused=True)
+        found = {
+            name: torch.zeros_like(weight) if part is None else part * weight.detach()
+            for (name, weight), part in zip(self.weights.items(), parts, strict=True)
+        }
+        self._powers |= self._found
+        return found, Scaled(flow.value.detach(), flow.exponent)
+
+    def _flow(self, sizes: Mapping[str, Tensor], ones: Tensor) -> Scaled:
+        self.weights = {
+            name: (size * 2.0 ** -self._powers.get(name, 0)).requires_grad_() for name, size in sizes.items()
+        }
+        self._found = {}
         out = self.run(Scaled(ones))
         parts = [part for part in _leaves(out) if isinstance(part, Scaled)]
         if not parts:
@@ -79,7 +106,7 @@ class SynapticFlow(torch.fx.Interpreter):
         """Run one operation; where it is not finite for the first time, say which one it is."""
         self._node = n.name
         found = super().run_node(n)
-        for one in _leaves(found):
+        for one in _leaves(found) if self._checked else ():
             if isinstance(one, Scaled) and not math.isfinite(float(one.value.detach().sum())):
                 but = f"{_called(n)} makes it infinite or NaN"
                 raise ArgumentError("module", "must have a finite flow", but=but)
@@ -89,11 +116,18 @@ class SynapticFlow(torch.fx.Interpreter):
         """Run a layer: weights by their sizes, normalisation by its gain, the rest as it is."""
         module, name = self.fetch_attr(target), named(str(target))
         if isinstance(module, PRUNED):
-            return _layer(module, self.weights[name], args[0])
+            found = _layer(module, self.weights[name], args[0])
+            if name in self._powers:  # the weights are lowered already
+                return Scaled(found.value, found.exponent + self._powers[name])
+            self._found[name] = found.power()
+            return found.lowered(self._found[name])
         if isinstance(module, NORMS):
             if not isinstance(module, BATCH):
                 self.inhomogeneous[name] = type(module).__name__
-            return _gain(module, args[0])
+            if name not in self._gains:
+                self._gains[name] = _gain(module, args[0].value)
+            gain = self._gains[name]
+            return args[0] if gain is None else Scaled(args[0].value * gain, args[0].exponent)
         return self._run(module, args, kwargs, name, type(module).__name__)
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -152,30 +186,37 @@ def _same(
     )
 
 
-def _layer(module: nn.Module, weight: Tensor, x: Scaled) -> Scaled:
+def _layer(module: Any, weight: Tensor, x: Scaled) -> Scaled:
     """What a layer makes of its input with these weights, without bias."""
-    bias = module.bias
-    given = {"weight": weight} | ({} if bias is None else {"bias": torch.zeros_like(bias)})
-    found = torch.func.functional_call(module, given, (x.value,))
-    return Scaled(found, x.exponent).near_one()
+    if isinstance(module, nn.Linear):
+        found = nn.functional.linear(x.value, weight)
+    elif (plain := _PLAIN.get(type(module))) is not None and module.padding_mode == "zeros":
+        found = plain(x.value, weight, None, module.stride, module.padding, module.dilation, module.groups)
+    else:
+        given = {"weight": weight} | ({} if module.bias is None else {"bias": torch.zeros_like(module.bias)})
+        found = torch.func.functional_call(module, given, (x.value,))
+    return Scaled(found, x.exponent)
 
 
-def _gain(module: Any, x: Scaled) -> Scaled:
-    """The gain of a normalisation layer in evaluation, a channel each, without its shift."""
+_PLAIN = {
+    nn.Conv1d: nn.functional.conv1d,
+    nn.Conv2d: nn.functional.conv2d,
+    nn.Conv3d: nn.functional.conv3d,
+}
+
+
+def _gain(module: Any, x: Tensor) -> Tensor | None:
+    """The gain of a normalisation layer in evaluation, a channel each; its shift is left out."""
     weight = getattr(module, "weight", None)
     variance = getattr(module, "running_var", None)
     if weight is None and variance is None:
-        return x
-    size = (
-        torch.ones((), device=x.value.device, dtype=x.value.dtype)
-        if weight is None
-        else weight.detach().abs()
-    )
+        return None
+    size = torch.ones((), device=x.device, dtype=x.dtype) if weight is None else weight.detach().abs()
     if variance is not None:
         size = size / torch.sqrt(variance + module.eps)
-    if not isinstance(module, nn.LayerNorm) and x.value.dim() > 2:
-        size = size.reshape(-1, *(1,) * (x.value.dim() - 2))
-    return Scaled(x.value * size.to(x.value.dtype), x.exponent)
+    if not isinstance(module, nn.LayerNorm) and x.dim() > 2:
+        size = size.reshape(-1, *(1,) * (x.dim() - 2))
+    return size.to(x.dtype)
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from widelimit.numerics import arguments
 from widelimit.theory.errors import ArgumentError
@@ -47,7 +48,7 @@ class Pruned:
                     "module", f"must have weights {name} of shape {tuple(mask.shape)}", but="has none"
                 )
         for name, mask in self.masks.items():
-            nn.utils.prune.custom_from_mask(found[name], "weight", mask)
+            prune.custom_from_mask(found[name], "weight", mask)
         return module
 
 

@@ -81,9 +81,8 @@ def synflow(
 def _scores(
     graph: SynapticFlow, sizes: dict[str, Tensor], masks: dict[str, Tensor], ones: Tensor
 ) -> tuple[dict[str, Tensor], Scaled]:
-    weights = {name: (size * masks[name]).requires_grad_() for name, size in sizes.items()}
     try:
-        flow = graph.flow(weights, ones)
+        return graph.scores({name: size * masks[name] for name, size in sizes.items()}, ones)
     except (RuntimeError, TypeError) as error:
         said = str(error).split("\n")[0][:120]
         raise ArgumentError(
@@ -92,12 +91,6 @@ def _scores(
             tuple(ones.shape[1:]),
             f"It says: {said}",
         ) from None
-    parts = torch.autograd.grad(flow.value, list(weights.values()), allow_unused=True)
-    scores = {
-        name: torch.zeros_like(weight) if part is None else part * weight.detach()
-        for (name, weight), part in zip(weights.items(), parts, strict=True)
-    }
-    return scores, Scaled(flow.value.detach(), flow.exponent)
 
 
 def _ones(shape: Sequence[int], like: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ def conservation(module: nn.Module, x: Any, loss: Callable[[Any], Tensor] | None
     (False, ('1',), '1: Tanh is not homogeneous')
     """
     names = layers(module)
-    recorder = _Recorder(module.training, traced(module).double())
+    recorder = _Recorder(module.training, traced(module).double().requires_grad_())
     inputs = x.double() if isinstance(x, Tensor) and x.is_floating_point() else x
     try:
         out = recorder.run(inputs)
