@@ -12,9 +12,11 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.pruning import chance, layers
+from widelimit.numerics.pruning.flow import total_flow
 from widelimit.numerics.pruning.magnitude import Layers
 from widelimit.numerics.results import by_value
 from widelimit.theory import pruning as theory
+from widelimit.theory.errors import ArgumentError
 
 METHODS = ("magnitude", "random", "synflow")
 
@@ -86,7 +88,7 @@ def _at_random(sizes: list[int], largest: float) -> Collapse:
     return Collapse(total / int(np.argmax(known >= 0.5)), math.exp(log), log, largest)
 
 
-def predict(widths: Any = (784, 300, 100, 10), gain: float = 2.0) -> dict[str, float]:
+def predict(widths: list[int] | None = None, gain: float = 2.0) -> dict[str, float]:
     """Return how far a fully connected network can be pruned by each method before a layer is empty.
 
     Args:
@@ -100,8 +102,8 @@ def predict(widths: Any = (784, 300, 100, 10), gain: float = 2.0) -> dict[str, f
     >>> round(found["magnitude"], 3), round(found["synflow"], 3), round(found["log_flow"], 5)
     (9.371, 232.5, 7.15987)
     """
-    from widelimit.numerics.pruning.flow import total_flow
-
+    if widths is None:
+        raise ArgumentError("widths", "must be given", but="is missing", help="Such as 784, 300, 100 and 10.")
     flow = total_flow(widths, gain=gain)
     medians = {method: critical_compression(widths, method=method, gain=gain).median for method in METHODS}
     return medians | {"log_flow": flow.log, "overflow_depth": flow.overflow_depth}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations, pairwise, product
 from typing import Any
 
@@ -296,6 +297,11 @@ def no_layer_empty(values: Values, dps: int) -> Any:
     return mpmath.mpf(sum(len(set(one)) == len(COUNTS) for one in chosen)) / len(chosen)
 
 
+def _flow_with(layers: Sequence[Any], index: int, one: Any) -> Any:
+    """Return the flow of layers one of which is replaced."""
+    return _flow((*layers[:index], one, *layers[index + 1 :]))
+
+
 def removed_one_by_one(values: Values, dps: int) -> Any:
     """Return N over what is left when scores of abs(W) are renewed after each removal, until a layer would be empty."""
     layers = [[[mpmath.mpf(w) for w in row] for row in layer] for layer in _POSITIVE]
@@ -304,9 +310,7 @@ def removed_one_by_one(values: Values, dps: int) -> Any:
     while True:
         found = []
         for index in range(len(layers)):
-            rest = layers[:index], layers[index + 1 :]
-            with mpmath.workdps(dps):
-                one = scores(lambda net, rest=rest: _flow((*rest[0], net, *rest[1])), layers[index], dps)
+            one = scores(partial(_flow_with, layers, index), layers[index], dps)
             found += [
                 (one[i][j], index, i, j)
                 for i, row in enumerate(layers[index])

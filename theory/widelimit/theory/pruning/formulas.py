@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from sympy import Add, Expr, Symbol, binomial, erfc, exp, log, pi, sqrt
 from sympy.codegen.cfunctions import expm1, log1p
 
+from widelimit.theory.calculus import exact
+from widelimit.theory.errors import ArgumentError
+
 UNITS = Symbol("n", integer=True, positive=True)  # of a layer
 FAN_IN = Symbol("n_b", integer=True, positive=True)  # units of the layer below
 GAIN = Symbol("g", positive=True)  # variance of a weight times its fan-in: 2 by He
@@ -115,11 +118,13 @@ def share_ratio() -> Expr:
 def signed_sums(counts: Sequence[int]) -> dict[int, int]:
     """Return for each number of weights that a set of layers can have how many such sets there are, odd ones negative.
 
+    Raises `ArgumentError` for counts that are no whole numbers of at least 1.
+
     >>> signed_sums((1, 2))
     {0: 1, 1: -1, 2: -1, 3: 1}
     """
     sums = {0: 1}
-    for count in counts:
+    for count in _counts(counts):
         for missing, sign in list(sums.items()):
             sums[missing + count] = sums.get(missing + count, 0) - sign
     return sums
@@ -128,13 +133,24 @@ def signed_sums(counts: Sequence[int]) -> dict[int, int]:
 def survival(counts: Sequence[int], kept: Expr | int = KEPT) -> Expr:
     """Return the probability that K weights kept at random leave no layer empty, by inclusion and exclusion.
 
-    `counts`: the weights of each layer.
+    `counts`: the weights of each layer. Raises `ArgumentError` for counts that are no whole numbers of at least 1, or
+    more weights kept than there are.
 
     >>> survival((1, 2), 2), survival((1, 1), 1)
     (2/3, 0)
     """
-    share = share_without().subs({TOTAL: sum(counts), KEPT: kept})
+    total = sum(_counts(counts))
+    if kept != KEPT and exact.whole("kept", kept, 0) > total:
+        raise ArgumentError("kept", f"must be at most the {total} weights there are", kept)
+    share = share_without().subs({TOTAL: total, KEPT: kept})
     return Add(*(sign * share.subs(MISSING, missing) for missing, sign in signed_sums(counts).items()))
+
+
+def _counts(counts: Sequence[int]) -> list[int]:
+    found = exact.members("counts", counts, "must be a list of whole numbers", "The weights of each layer.")
+    if not found:
+        raise ArgumentError("counts", "must have a layer or more", counts)
+    return [exact.whole("counts", one, 1) for one in found]
 
 
 def maximal_compression() -> Expr:

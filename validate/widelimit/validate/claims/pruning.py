@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from widelimit.validate.harness.claim import Choice, Interval
 from widelimit.validate.harness.declare import declare, presets, row, table, wrong
+from widelimit.validate.report.gallery import GalleryFigure
 from widelimit.validate.simulate import pruning as simulate
 from widelimit.validate.simulate.pruning import units
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Arrays = Mapping[str, np.ndarray]
 
 PAPER = "arXiv:2006.05467"
 _EXACT = 1e-10  # a law of conservation: nothing but rounding in float64
@@ -249,3 +256,53 @@ ACCURACY = declare(
     wrong=wrong("all learn", "as without pruning: nine images of ten", lambda: np.array([0.0, 0.9, 0.9])),
 )
 CLAIMS = (CONSERVATION, LAYER_TOTAL, BATCHNORM, FLOW_SIZE, MAGNITUDE, RANDOM, MAXIMAL, ACCURACY)
+
+# --- the gallery ---------------------------------------------------------------------------------------------------
+
+_DRAWN = "64-100-100-10"
+_METHODS = (("random", "#6b6f73"), ("magnitude", "#d55e00"), ("synflow", "#0072b2"))
+
+
+def _survivors_by_layer(preset: str) -> Arrays:
+    from widelimit.numerics.pruning import critical_compression
+    from widelimit.validate import pruning
+    from widelimit.validate.harness.backend import Backend
+
+    widths = units(_DRAWN)
+    net = simulate.network({"widths": _DRAWN}, 1, Backend())
+    total = sum(counts(_DRAWN))
+    rhos = np.unique(total // np.unique(np.geomspace(3, total, 40).astype(int)))
+    found: dict[str, np.ndarray] = {"rho": rhos}
+    for name, _ in _METHODS:
+        made = [
+            pruning.synflow(net, rho, iterations=30, input_shape=(widths[0],))
+            if name == "synflow"
+            else getattr(pruning, name)(net, rho)
+            for rho in rhos.tolist()
+        ]
+        kept = np.array([list(one.kept.values()) for one in made])
+        found[name] = (kept / np.array(counts(_DRAWN))).min(1)
+        found[f"{name}-theory"] = np.array([critical_compression(widths, method=name).median])
+    return found
+
+
+def _draw_survivors(arrays: Arrays, axes: Axes) -> None:
+    for name, colour in _METHODS:
+        alive = arrays[name] > 0
+        axes.plot(arrays["rho"][alive], arrays[name][alive], "o-", color=colour, markersize=3, label=name)
+        axes.axvline(float(arrays[f"{name}-theory"][0]), color=colour, linestyle="--", linewidth=0.9)
+    axes.set(xscale="log", yscale="log", xlabel="compression $\\rho$", ylabel="kept in the emptiest layer")
+    axes.legend()
+
+
+GALLERY = (
+    GalleryFigure(
+        "layer-collapse",
+        "Where a layer is empty",
+        "Share of weights kept in the layer that keeps the least, of one network 64-100-100-10; a curve ends where a "
+        "layer is empty. Dashed: the compression at collapse by theory, medians over networks.",
+        "tanaka2020pruning",
+        _survivors_by_layer,
+        _draw_survivors,
+    ),
+)

@@ -117,7 +117,7 @@ def conservation(module: nn.Module, x: Any, loss: Callable[[Any], Tensor] | None
     cuts = tuple(recorder.cut(index, nodes) for index in range(len(nodes)) if nodes[index].name in names)
     broken = tuple(dict.fromkeys(one.name for one in nodes if _off(one.residual, recorder.size)))
     holds = all(not _off(cut.residual, recorder.size) for cut in cuts)
-    return Conservation(cuts, nodes, recorder.output, holds, broken)
+    return Conservation(cuts, nodes, recorder.outflow, holds, broken)
 
 
 def _off(residual: float, size: float) -> bool:
@@ -147,7 +147,7 @@ class _Recorder(torch.fx.Interpreter):
         self.ran: dict[torch.fx.Node, _Ran] = {}
         self.ends: list[tuple[torch.fx.Node, Tensor]] = []
         self.grads: dict[int, Tensor] = {}
-        self.output = 0.0
+        self.outflow = 0.0
         self.size = 0.0
 
     def run_node(self, n: torch.fx.Node) -> Any:
@@ -183,7 +183,7 @@ class _Recorder(torch.fx.Interpreter):
         wanted = {id(one): one for one in tensors if one.requires_grad}
         found = torch.autograd.grad(reward, list(wanted.values()), allow_unused=True)
         self.grads = {key: part for key, part in zip(wanted, found, strict=True) if part is not None}
-        self.output = sum(self._flow(edge) for _, edge in self.ends)
+        self.outflow = sum(self._flow(edge) for _, edge in self.ends)
         self.size = sum(
             float((self.grads[id(e)] * e.detach()).abs().sum()) for _, e in self.ends if id(e) in self.grads
         )
@@ -214,8 +214,8 @@ class _Recorder(torch.fx.Interpreter):
     def _added(self, one: _Ran) -> float:
         """Flow of shifts: what the operation makes of nothing; of a normalisation, that of its gain and shift."""
         if one.module is not None and _own_statistics(one.module):
-            own = [p for p in (one.module.weight, one.module.bias) if p is not None]
-            return sum(self._flow(p) for p in own) if own else sum(self._flow(value) for value in one.out)
+            own: list[Any] = [p for p in (one.module.weight, one.module.bias) if p is not None]
+            return sum(self._flow(p) for p in own or one.out)
         total = 0.0
         for value, nothing in zip(one.out, one.zero or [], strict=False):
             slope = self.grads.get(id(value))
@@ -230,15 +230,15 @@ class _Recorder(torch.fx.Interpreter):
         edges += self.ends
         crossing = [edge for source, edge in edges if source not in later]
         through = {id(edge) for _, edge in self.ran[self.order[index]].edges}
-        own = self.ran[self.order[index]].module
+        own: Any = self.ran[self.order[index]].module
         weights = self._flow(own.weight) if isinstance(own, PRUNED) else 0.0
         beside = sum(self._flow(edge) for edge in crossing if id(edge) not in through)
         added = sum(one.added for one in nodes[index:])
-        residual = weights + beside + added - self.output
+        residual = weights + beside + added - self.outflow
         said = [f"{one.name}: {one.why}" for one in nodes[index:] if one.why]
         more = [f"and {len(said) - _SHOWN} more"] if len(said) > _SHOWN else []
         why = "; ".join(said[:_SHOWN] + more)
-        return Cut(nodes[index].name, weights, beside, added, self.output, residual, why)
+        return Cut(nodes[index].name, weights, beside, added, self.outflow, residual, why)
 
 
 def _own_statistics(module: nn.Module) -> bool:

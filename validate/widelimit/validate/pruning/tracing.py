@@ -19,11 +19,11 @@ RUNNING = (*BATCH, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)  # m
 NORMS = (*RUNNING, nn.LayerNorm, nn.GroupNorm)
 
 
-def layers(module: Any) -> dict[str, nn.Module]:
+def layers(module: Any) -> dict[str, Any]:
     """Return the layers whose weights are pruned, by name, each once; `ArgumentError` where there are none."""
     if not isinstance(module, nn.Module):
         raise ArgumentError("module", "must be a torch.nn.Module", module)
-    found = {name: one for name, one in module.named_modules() if isinstance(one, PRUNED)}
+    found: dict[str, Any] = {name: one for name, one in module.named_modules() if isinstance(one, PRUNED)}
     lazy = [name for name, one in module.named_modules() if isinstance(one, nn.modules.lazy.LazyModuleMixin)]
     if any(
         isinstance(one.weight, nn.UninitializedParameter) for one in found.values() if hasattr(one, "weight")

@@ -40,7 +40,11 @@ def network(inputs: Any, seed: int, backend: Backend) -> nn.Sequential:
     from torch import nn
 
     normal = normals(seed, backend)
-    phi = {"relu": nn.ReLU, "leaky_relu(0.2)": lambda: nn.LeakyReLU(0.2), "linear": nn.Identity}
+    phi: dict[str, Any] = {
+        "relu": nn.ReLU,
+        "leaky_relu(0.2)": lambda: nn.LeakyReLU(0.2),
+        "linear": nn.Identity,
+    }
     parts: list[nn.Module] = []
     for below, above in pairwise(units(inputs["widths"])):
         layer = nn.Linear(below, above, device=backend.device, dtype=backend.dtype)
@@ -57,11 +61,15 @@ def cuts(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     x = normals(seed + 1, backend)(16, units(inputs["widths"])[0])
     y = net(x)
     (y**2).sum().div(2).backward()
-    layers = [one for one in net if hasattr(one, "weight")]
-    weights = [float((one.weight.detach() * one.weight.grad).sum()) for one in layers]
-    biases = [float((one.bias.detach() * one.bias.grad).sum()) for one in layers]
+    layers: list[Any] = [one for one in net if hasattr(one, "weight")]
+    weights, biases = [_score(one.weight) for one in layers], [_score(one.bias) for one in layers]
     out = float((y.detach() ** 2).sum())
     return np.array([(weight + sum(biases[k:])) / out for k, weight in enumerate(weights)])
+
+
+def _score(parameter: Any) -> float:
+    """The sum of w dR/dw over what a backward pass has been to."""
+    return float((parameter.detach() * parameter.grad).sum())
 
 
 def normalised(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
@@ -77,8 +85,8 @@ def normalised(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarra
     y = torch.relu(gamma * unit + beta)
     y.retain_grad()
     (y @ normal(units_)).pow(2).sum().div(2).backward()
-    flow = float((y.detach() * y.grad).sum())
-    before, gain, shift = (float((one.detach() * one.grad).sum()) for one in (weight, gamma, beta))
+    flow = _score(y)
+    before, gain, shift = (_score(one) for one in (weight, gamma, beta))
     return np.array([before / flow, (gain + shift) / flow])
 
 
@@ -91,7 +99,7 @@ def sizes_of_flow(inputs: Any, size: int, seed: int, backend: Backend) -> np.nda
     ]
     flow = _flow(layers)
     flow.backward()
-    return np.array([float((one.detach() * one.grad).sum() / flow.detach()) for one in layers])
+    return np.array([_score(one) / float(flow.detach()) for one in layers])
 
 
 def total_flow(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
@@ -188,7 +196,7 @@ def _split(seed: int, backend: Backend) -> tuple[torch.Tensor, ...]:
 
 
 def _trained(
-    networks: Sequence[tuple[nn.Sequential, Any]],
+    networks: Sequence[tuple[Any, Any]],
     data: Sequence[tuple[torch.Tensor, ...]],
     seeds: Sequence[int],
     backend: Backend,
