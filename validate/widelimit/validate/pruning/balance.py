@@ -96,8 +96,8 @@ def conservation(module: nn.Module, x: Any, loss: Callable[[Any], Tensor] | None
     >>> _ = torch.manual_seed(0)
     >>> net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1))
     >>> found = conservation(net, torch.randn(8, 3))
-    >>> found.holds, found.broken, found.cuts[0].why
-    (False, ('1',), '1: Tanh is not homogeneous')
+    >>> found.holds, found.broken, found.cuts[1].why
+    (False, ('1',), '2: the shift of Linear adds flow; 4: the shift of Linear adds flow')
     """
     names = layers(module)
     recorder = _Recorder(module.training, traced(module).double().requires_grad_())
