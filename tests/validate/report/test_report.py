@@ -4,23 +4,18 @@ import json
 import math
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from tests.validate.made_outcomes import checked, claim, row, run
 
 from widelimit.theory.errors import ArgumentError, StoreError
 from widelimit.validate import report
 from widelimit.validate.cli import main, runs
 from widelimit.validate.harness.outcome import (
     MEANINGS,
-    ClaimOutcome,
     CounterfactualOutcome,
-    CounterfactualRow,
     Fit,
-    RowOutcome,
-    RunOutcome,
-    SizeSummary,
 )
 from widelimit.validate.harness.statistics import LEVEL_MEANS
 from widelimit.validate.report import machine, model, numbers
@@ -29,95 +24,6 @@ from widelimit.validate.report.words import words
 from widelimit.validate.run import validate
 
 HOSTILE = '<script>alert(1)</script> & "quotes" | pipe'
-
-
-def row(point, layer, *, verdict="agrees", error=0.01, off=0.3, **changes):
-    predicted = 1.0 / layer
-    measured = predicted + off * error
-    sizes = tuple(SizeSummary(n, 8, measured + 0.5 / n, error) for n in (100, 200, 400))
-    values = {
-        "inputs": {"activation": "tanh", "sigma_w": 1.0 + point, "layer": layer},
-        "predicted": predicted,
-        "measured": measured,
-        "standard_error": error,
-        "low": measured - 3 * error,
-        "high": measured + 3 * error,
-        "degrees_of_freedom": 20.0,
-        "margin": 0.1,
-        "slope": 0.5,
-        "slope_error": 0.2,
-        "p_equivalence": 1e-9,
-        "p_difference": 0.4,
-        "verdict": verdict,
-        "resolution": 0.05,
-        "needed_replicates": None,
-        "sizes": sizes,
-        "counterfactuals": (CounterfactualRow("no square", predicted + 0.4, 1e-12, True),),
-        "point": point,
-        "label": {"layer": layer},
-    }
-    return RowOutcome(**(values | changes))
-
-
-def claim(id="made.up", rows=None, **changes):
-    values = {
-        "title": "Length map of sigma_w^2",
-        "statement": "q' = sigma_w^2 V(q)",
-        "paper": "arXiv:1611.01232, eq. (3)",
-        "verdict": "agrees",
-        "too_weak": False,
-        "resolution": 0.05,
-        "level": 0.05,
-        "margin": 0.1,
-        "rows": tuple(rows or [row(p, layer) for p in range(2) for layer in range(1, 5)]),
-        "counterfactuals": (CounterfactualOutcome("no square", "sigma_w for its square", True, 8, 8),),
-        "seconds": 12.0,
-        "replicates": 192,
-    }
-    return ClaimOutcome(id=id, **(values | changes))
-
-
-def run(*claims, **manifest):
-    about = {"device": "cpu", "seed": 0, "seconds": 12.5, "versions": {"widelimit": "0.1.0"}, "warnings": []}
-    return RunOutcome(claims or (claim(),), about | manifest, "quick", 0.05)
-
-
-class Checker(HTMLParser):
-    """Collects identifiers and links, and sees that every element is closed."""
-
-    VOID = ("meta", "br", "link", "img", "hr", "input")
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.ids, self.links, self.text = [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        if "id" in attributes:
-            self.ids.append(attributes["id"])
-        self.links += [attributes[k] for k in ("href", "src", "xlink:href") if k in attributes]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, (tag, self.open)
-        self.open.pop()
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
-def checked(path):
-    checker = Checker()
-    checker.feed(path.read_text())
-    checker.close()
-    assert not checker.open
-    return checker
 
 
 @pytest.fixture(scope="module")
@@ -334,16 +240,18 @@ def test_reports_of_schema_1_open_with_todays_verdicts(old):
     claims = {one.id: one for one in found.claims}
     assert list(claims) == list(written)
     for id, one in claims.items():
-        for row, before in zip(one.rows, written[id]["points"], strict=True):
-            assert (row.predicted, row.measured, row.compare) == (
+        for one_row, before in zip(one.rows, written[id]["points"], strict=True):
+            assert (one_row.predicted, one_row.measured, one_row.compare) == (
                 before["predicted"],
                 before["measured"],
                 "equal",
             )
             # between the margin and `within` the same verdict as between the interval and the margin in the old report
             held = before["verdict"] == "agrees"
-            assert (row.verdict in ("agrees", "differs")) == held == (row.within <= one.margin)
-            assert (row.verdict in ("differs", "disagrees")) == (not row.low <= row.predicted <= row.high)
+            assert (one_row.verdict in ("agrees", "differs")) == held == (one_row.within <= one.margin)
+            assert (one_row.verdict in ("differs", "disagrees")) == (
+                not one_row.low <= one_row.predicted <= one_row.high
+            )
         assert (one.residuals, one.law) == (None, None)  # correlations were not written
     rule = claims["meanfield.trainability"]  # was "agrees", with a margin of a half, 27 standard errors off
     assert rule.verdict == "differs" and rule.rows[1].residual > 26
@@ -414,7 +322,7 @@ def test_one_sided_numbers_have_one_end(tmp_path):
     ]
     outcome = run(claim(rows=rows))
     views = model.page(outcome, tmp_path).claims[0].rows
-    assert [view.predicted for view in views] == ["≥ 1", "≥ 1", "1"]
+    assert [view.predicted for view in views] == ["≥ 1", "≥ 1", "1.000"]  # as many decimals as 1.003(10)
     assert views[0].interval.startswith("≥ ") and views[1].interval.startswith("≤ ")
     assert "…" in views[2].interval
     checked(report.write(outcome, tmp_path))

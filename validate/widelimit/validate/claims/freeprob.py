@@ -79,6 +79,11 @@ def distribution(inputs: Inputs) -> np.ndarray:
     return np.asarray(law(*_names(inputs)).cdf(places(inputs)))
 
 
+def distribution_curve(inputs: Inputs, x: np.ndarray) -> np.ndarray:
+    """The same anywhere."""
+    return np.asarray(law(*_names(inputs)).cdf(x))
+
+
 def commuting(inputs: Inputs) -> np.ndarray:
     """The same if A and B commuted and were independent: a classical convolution; for corners: A itself."""
     from widelimit.numerics import freeprob
@@ -146,6 +151,7 @@ def _claim(
         predict=distribution,
         simulate=simulate,
         rows=_rows,
+        curve=distribution_curve,
         valid=lambda inputs: dict(inputs) in [dict(point) for point in points],
         derivation=derivation,
         margin=0.02,

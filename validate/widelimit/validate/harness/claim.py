@@ -140,6 +140,8 @@ class Claim:
     where rows differ. The test is then one-sided, and numbers beyond the prediction on the right side are no deviation.
     `location`: the statistic of the replicates that is compared, the mean, or the median where tails are heavy.
     `valid(inputs)`: which points of the domain the theory speaks about (Hypothesis draws are filtered by it).
+    `curve(inputs, values)`: what is predicted at other values of the one number that labels the rows, for the figures;
+    `inputs` also hold the row's other labels.
     `measured_inputs`: further numbers that the prediction starts from and that the report should show.
 
     All of it is checked when the claim is made: what is of another kind raises `ArgumentError`. In texts, breaks become
@@ -168,6 +170,7 @@ class Claim:
     quantity: str = ""
     observable: str = ""
     float32: str = ""
+    curve: Callable[[Inputs, np.ndarray], np.ndarray] | None = None
     figure: Callable[[Any, Any], None] | None = None
     notes: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -176,7 +179,7 @@ class Claim:
         checks.identifier(self.id)
         checks.texts(self, "claim", **_TEXTS)
         checks.functions(self, "predict", "simulate", "rows", "valid")
-        checks.functions(self, "derivation", "scale", "figure", "predict_at", needed=False)
+        checks.functions(self, "derivation", "scale", "curve", "figure", "predict_at", needed=False)
         checks.mapping("domain", self.domain, str, (Interval, Integers, Choice))
         checks.mapping("plans", self.plans, str, (Plan,))
         if unknown := set(self.plans) - set(get_args(Preset)):

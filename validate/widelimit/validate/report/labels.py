@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,13 @@ SYMBOLS = {
     "q0": "q⁰",
     "c0": "c⁰",
     "one_minus_c0": "1 − c⁰",
+    "sigma_v": "σ_v",
+    "q_star": "q*",
+    "c_star": "c*",
+    "xi_c": "ξ_c",
+    "xi_q": "ξ_q",
+    "xi_grad": "ξ_grad",
+    "feature_ratio": "ψ",
     "keep": "ρ",
 }
 _BARE = (
@@ -55,9 +63,25 @@ def said(inputs: Mapping[str, Any], names: Sequence[str] | None = None) -> str:
 
 def _one(name: str, value: Any) -> str:
     if isinstance(value, str) and name in _BARE:
-        return clean(value.rsplit("/", 1)[-1] if name == "data" else value, _LONGEST)
+        return clean(value.rsplit("/", 1)[-1], _LONGEST) if name == "data" else value_name(value)
     shown = number(value) if isinstance(value, (int, float)) else str(value)
     return f"{symbol(name)} = {clean(shown, _LONGEST)}"
+
+
+def value_name(value: str) -> str:
+    """Return a name from a catalogue as it is said: spaces for underscores, other than in front of an index.
+
+    >>> value_name("hard_tanh"), value_name("erf_s"), value_name("my_data.csv")
+    ('hard tanh', 'erf_s', 'my_data.csv')
+    """
+    spaced = re.sub(r"(?<=[a-z])_(?=[a-z]{2,}(?![\w.]))", " ", value)
+    return clean(spaced, _LONGEST)
+
+
+def named(row: RowOutcome, varying: Sequence[str]) -> str:
+    """Name a number of a claim: its own label, then the inputs that tell points apart."""
+    label, text = said(row.label), said(point_inputs(row), varying)
+    return f"{label}: {text}" if label and text else label or text
 
 
 def by_point(claim: ClaimOutcome) -> list[tuple[RowOutcome, ...]]:

@@ -46,9 +46,9 @@ STYLE: dict[str, Any] = {
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.labelsize": 10,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.fontsize": 9,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "legend.fontsize": 9.5,
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -104,7 +104,13 @@ def plain(text: str) -> str:
     return clean(text).replace("$", r"\$")
 
 
-def blank(width: float = 340, height: float = 236) -> tuple[Figure, Axes]:
+WIDTH, HEIGHT = (
+    320,
+    236,
+)  # pixels of a panel: a column of the page is no narrower at 1400, so that type is not shrunk
+
+
+def blank(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
     """Make an empty figure of so many CSS pixels and its axes; call it inside `style()`.
 
     >>> with style():

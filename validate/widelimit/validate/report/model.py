@@ -21,11 +21,12 @@ from widelimit.validate.harness.outcome import (
     RunOutcome,
     Verdict,
 )
-from widelimit.validate.harness.text import LINE, PARAGRAPH, clean
-from widelimit.validate.report import labels, numbers, references, remarks
+from widelimit.validate.harness.text import clean
+from widelimit.validate.report import about, curves, labels, numbers, references, remarks
 from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, colours_of, evidence, panels
 from widelimit.validate.report.gallery import GalleryFigure, gallery
+from widelimit.validate.report.lead import Lead, Topic, lead, topics
 from widelimit.validate.report.look import themed
 from widelimit.validate.report.references import Reference
 from widelimit.validate.report.strips import strip
@@ -106,6 +107,21 @@ class ClaimView:
     failures: tuple[str, ...] = ()  # what of the section could not be made
 
     @property
+    def unfolded(self) -> bool:
+        """Whether there is something to look at: the section is then open, and printed."""
+        return self.outcome.verdict != "agrees" or self.outcome.too_weak or bool(self.failures)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether some number is a bound."""
+        return any(row.compare != "equal" for row in self.outcome.rows)
+
+    @property
+    def filters(self) -> str:
+        """By what the section is found: its verdict, and whether it is too weak."""
+        return self.outcome.verdict + (" weak" if self.outcome.too_weak else "")
+
+    @property
     def rejected(self) -> int:
         """How many counterfactuals the run rejected."""
         return sum(one.rejected for one in self.outcome.counterfactuals)
@@ -117,9 +133,11 @@ class Page:
 
     outcome: RunOutcome
     summary: tuple[str, ...]
+    lead: Lead
+    topics: tuple[Topic, ...]
     claims: tuple[ClaimView, ...]
     gallery: tuple[tuple[GalleryFigure, Panel], ...]
-    manifest: tuple[tuple[str, str], ...]
+    manifest: tuple[about.Table, ...]
     references: tuple[Reference, ...]
     warnings: tuple[str, ...] = ()
     started: str = ""
@@ -148,16 +166,18 @@ def page(
         again = command(one, outcome) if ours is not None else command(one, outcome, users=True)
         view = said.attempt(f"The section of {one.id}", make, None) or _bare(one)
         views.append(replace(view, command=again, failures=tuple(said.sentences)))
-    topics = dict.fromkeys(claim.id.split(".")[0] for claim in outcome.claims)
-    pictures = tuple(gallery(topics, outcome.preset, folder, failures))
+    rooms = dict.fromkeys(claim.id.split(".")[0] for claim in outcome.claims)
+    pictures = tuple(gallery(rooms, outcome.preset, folder, failures))
     text = " ".join([*sources, *(figure.source for figure, _ in pictures)])
     versions = outcome.manifest.get("versions")
     return Page(
         outcome,
         summary(outcome),
+        lead(outcome),
+        topics(outcome),
         tuple(views),
         pictures,
-        _manifest(outcome.manifest),
+        about.tables(outcome.manifest),
         tuple(references.mentioned(text)),
         (*map(str, outcome.manifest.get("warnings") or ()), *failures.sentences),
         str(outcome.manifest.get("started", ""))[:10],
@@ -278,8 +298,9 @@ def _claim(
 
 
 def _legend(one: ClaimOutcome, claim: Claim | None) -> tuple[tuple[str, str], ...]:
-    curves = any(labels.axis(rows) for rows in labels.by_point(one))
-    if not curves or (claim is not None and claim.figure is not None):
+    if not (curves.over_labels(one, None) or curves.over_inputs(one, None)) or (
+        claim is not None and claim.figure is not None
+    ):
         return ()
     return tuple((name, themed(colour)) for name, colour in colours_of(one).items())
 
@@ -356,9 +377,9 @@ def _row(row: RowOutcome) -> RowView:
     exact = row.standard_error <= 0
     return RowView(
         inputs=labels.said({**labels.point_inputs(row), **row.label}),
-        predicted=numbers.predicted(row.predicted, row.compare, 6),
+        predicted=numbers.predicted_beside(row.predicted, row.standard_error, row.compare),
         measured=numbers.measured(row.measured, row.standard_error),
-        residual="exact" if exact else f"{row.residual:+.1f}".replace("-", "−"),
+        residual="exact" if exact else numbers.signed(row.residual),
         interval=numbers.interval(row.low, row.high),
         within=numbers.percent(row.within),
         verdict=row.verdict,
@@ -373,21 +394,7 @@ def _counterfactual(one: ClaimOutcome, wrong: CounterfactualOutcome) -> Counterf
     return CounterfactualView(
         wrong,
         labels.said({**labels.point_inputs(row), **row.label}),
-        numbers.number(found.predicted),
+        numbers.predicted_beside(found.predicted, row.standard_error),
         numbers.measured(row.measured, row.standard_error),
         numbers.p_value(found.p_value),
     )
-
-
-def _manifest(manifest: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The manifest as pairs of text, nested parts in one line."""
-    out = []
-    for name, value in manifest.items():
-        if value in (None, [], {}, "") or name in ("schema", "warnings", "claims"):
-            continue
-        if isinstance(value, Mapping):
-            value = ", ".join(f"{key} {part}" for key, part in value.items())
-        elif isinstance(value, (list, tuple)):
-            value = ", ".join(str(part) for part in value)
-        out.append((clean(str(name), LINE).replace("_", " "), clean(str(value), PARAGRAPH)))
-    return tuple(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -48,11 +49,43 @@ def interval(low: float, high: float) -> str:
     """Print an interval; of a one-sided one, its one end.
 
     >>> interval(0.5, 1.25), interval(-math.inf, 6.0), interval(9.5, math.inf)
-    ('0.5 … 1.25', '≤ 6', '≥ 9.5')
+    ('0.50 … 1.25', '≤ 6', '≥ 9.5')
     """
     if math.isinf(low) != math.isinf(high):
         return f"≥ {number(low)}" if math.isinf(high) else f"≤ {number(high)}"
-    return f"{number(low)} … {number(high)}"
+    wide = high - low
+    if not (math.isfinite(wide) and wide > 0):
+        return f"{number(low)} … {number(high)}"
+    first, second = (measured(end, wide / 3) for end in (low, high))
+    return f"{_bare(first)} … {_bare(second)}"
+
+
+def _bare(text: str) -> str:
+    """What was measured without its error in parentheses."""
+    return re.sub(r"\(\d+\)", "", text)
+
+
+def signed(value: float) -> str:
+    """Print a number of standard errors with its sign, one decimal; zero has no sign.
+
+    >>> signed(-0.04), signed(2.25), signed(-172.0)
+    ('0.0', '+2.2', '−172.0')
+    """
+    if not math.isfinite(value):
+        return number(value)
+    text = f"{value:+.1f}".replace("-", "−")
+    return "0.0" if text in ("−0.0", "+0.0") else text
+
+
+def predicted_beside(value: float, error: float, compare: str = "equal") -> str:
+    """Print what is predicted with the decimals of what is measured to a standard error; or a bound.
+
+    >>> predicted_beside(0.4216, 9.8e-4), predicted_beside(1.0, 0.0), predicted_beside(10.0, 0.3, "at least")
+    ('0.42160', '1', '≥ 10')
+    """
+    if compare != "equal" or not (error > 0 and math.isfinite(value)) or (value == 0 and error < 1e-3):
+        return predicted(value, compare, 6)
+    return _bare(measured(value, error))
 
 
 def power_of_ten(exponent: int) -> str:

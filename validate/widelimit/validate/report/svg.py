@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from widelimit.validate.report.look import css_variables, style, themed
+from widelimit.validate.report.words import spans
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
-_DEFAULT_FONT_SIZE = "9"
+_DEFAULT_FONT_SIZE = "9.5"
+SMALLEST = 9.0  # pixels of type, scripts too
 _KEPT_STYLES = (
     "fill",
     "stroke",
@@ -220,7 +222,9 @@ def _text(item: ElementTree.Element, look: Style) -> str:
         for name, value in attributes.items()
         if value
     )
-    inside = escape((item.text or "").strip("\n "), quote=False) + "".join(_tspan(part) for part in item)
+    said = (item.text or "").strip("\n ")
+    pieces = list(item)
+    inside = escape(said, quote=False) + "".join(map(_tspan, pieces)) if pieces else spans(said)
     return f"<text{' ' if written else ''}{written}>{inside}</text>"
 
 
@@ -241,6 +245,7 @@ def _tspan(item: ElementTree.Element) -> str:
 def _font(look: Style) -> tuple[str, str | None]:
     shorthand = re.search(r"([\d.]+)px\s*(.*)", look.get("font", ""))
     size = _short(shorthand[1]) if shorthand else look.get("font-size", _DEFAULT_FONT_SIZE).removesuffix("px")
+    size = _short(max(float(size), SMALLEST))
     family = (shorthand[2] if shorthand else look.get("font-family", "")).replace("'", "").replace('"', "")
     return size, None if not family or family.startswith(
         ("DejaVu Sans,", "sans-serif")

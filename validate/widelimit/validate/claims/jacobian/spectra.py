@@ -104,6 +104,7 @@ DISTRIBUTION = Claim(
     predict=theory.distribution,
     simulate=partial(simulated, "distribution", 0, len(theory.LEVELS)),
     rows=_levels,
+    curve=theory.distribution_curve,
     derivation=derivation,
     margin=0.02,
     scale=scale,

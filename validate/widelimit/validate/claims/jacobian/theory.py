@@ -98,6 +98,11 @@ def distribution(inputs: Inputs) -> np.ndarray:
     return np.asarray(law(inputs).cdf(points(inputs)))
 
 
+def distribution_curve(inputs: Inputs, x: np.ndarray) -> np.ndarray:
+    """P(lambda <= x) anywhere."""
+    return np.asarray(law(inputs).cdf(x))
+
+
 def largest(inputs: Inputs) -> np.ndarray:
     """Log of the largest singular value."""
     return np.array([law(inputs).log_largest / 2])

@@ -144,6 +144,7 @@ CRITICAL_DECAY = declare(
     solver=theory.critical_history,
     rows=lambda found: theory.scaled(found.one_minus_c),
     over={"layer": lambda depth: range(theory.READ, depth + 1, theory.READ)},
+    curve=theory.critical_curve,
     derivation=derivation,
     simulate=measured.decay,
     plans=plans.CRITICAL_DECAY,

@@ -125,6 +125,12 @@ def scaled(one_minus_c: np.ndarray) -> np.ndarray:
     return (one_minus_c * np.arange(1, one_minus_c.shape[-1] + 1))[..., READ - 1 :: READ]
 
 
+def critical_curve(inputs: Inputs, layers: np.ndarray) -> np.ndarray:
+    """l (1 - c^l) at any layers."""
+    one_minus_c = critical_history(inputs).one_minus_c
+    return np.asarray(layers * one_minus_c[layers.astype(int) - 1])
+
+
 class Mistake(NamedTuple):
     """How a wrong theory steps from one layer to the next; the defaults are the right one."""
 

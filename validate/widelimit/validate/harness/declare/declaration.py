@@ -18,7 +18,7 @@ from widelimit.validate.harness.claim import Claim, Compare, Counterfactual, Inp
 from widelimit.validate.harness.claim_checks import comparison
 from widelimit.validate.harness.declare.calls import Solver, Told, call, typed
 from widelimit.validate.harness.declare.points import Points, spend
-from widelimit.validate.harness.declare.rows import Index, Rows
+from widelimit.validate.harness.declare.rows import Index, Row, Rows
 from widelimit.validate.harness.declare.theories import (
     Applies,
     AtSize,
@@ -114,6 +114,7 @@ def declare(
     measure = Floor(float(scale)) if isinstance(scale, int | float) else scale
     if points is not None and plans is None:
         plans = spend(points, sizes, within=within, noise=noise, exponent=exponent)
+    more = {"curve": _between(prediction), **more}
     return Claim(
         id=id,
         title=title,
@@ -154,6 +155,40 @@ def largest(predicted: np.ndarray) -> np.ndarray:
     [4.0, 4.0]
     """
     return np.full_like(predicted, np.abs(predicted).max())
+
+
+@dataclass(frozen=True)
+class Between(Told):
+    """The prediction along an index whose values the solver is given: at any other values, for the figures."""
+
+    prediction: Prediction
+
+    def __post_init__(self) -> None:
+        self.told(self.prediction.home, ())
+
+    def __call__(self, inputs: Inputs, values: np.ndarray) -> np.ndarray:
+        """Predict one row of a point, named by the inputs where there are several."""
+        rows, solver = self.prediction.rows, self.prediction.solver
+        name = str(inputs[rows.named]) if rows.named in inputs else ""
+        (axis,) = rows.rows[name].over
+        index = {axis: tuple(float(value) for value in values)}
+        assert solver is not None
+        asked = Solver(solver.of, {**solver.given, **index})
+        other = Rows({name: Row(rows.rows[name].read, index)}, rows.named)
+        return Prediction(asked, other, self.prediction.domain, self.prediction.home)(inputs)
+
+
+def _between(prediction: Prediction) -> Between | None:
+    """Ask between the values of an index, if every row's is one that the solver is given as it stands."""
+    given = {} if prediction.solver is None else prediction.solver.given
+    for one in prediction.rows.rows.values():
+        values = [given.get(name) for name in one.over]
+        fixed = [of for of in one.over.values() if not callable(of) and not isinstance(of, str)]
+        if len(values) != 1 or len(fixed) != 1 or callable(values[0]) or values[0] is None:
+            return None
+        if np.shape(values[0]) != np.shape(fixed[0]) or not np.array_equal(values[0], fixed[0]):
+            return None
+    return Between(prediction)
 
 
 @dataclass(frozen=True)
