@@ -38,8 +38,8 @@ class Propagation:
     """Per layer, index 0 the inputs: q (of the first input), q_2, c, one_minus_c, and chi.
 
     chi[l] = (sigma_w^2/keep) E phi'(sqrt(q[l]) z)^2 is the factor of the squared gradient between layers l and l + 1;
-    `gradient` its running product: E|dE/dh^0|^2 = gradient[L] E|dE/dh^L|^2 for layers of equal width. `at_width`: the
-    length q at the finite widths that were asked for.
+    `gradient` its running product: E|dE/dh^0|^2 = gradient[L] E|dE/dh^L|^2 for layers of equal width. `at_width`: q and
+    c at the finite widths that were asked for.
     """
 
     q: Array
@@ -62,13 +62,17 @@ def propagate(
     keep: float = 1.0,
     one_minus_c0: float | None = None,
     width: Any = None,
+    weights: str = "gaussian",
+    given: bool = False,
 ) -> Propagation:
     """Lengths and correlation of two inputs over `depth` layers (1606.05340, eqs. 3 and 5; dropout: 1611.01232).
 
     q0: second moment of the first-layer pre-activations, one number or a pair. c0: their correlation;
     `one_minus_c0` gives 1 - c0 instead where it is below rounding. width: units of every hidden layer, one number or
-    several; `at_width` then has the first input's lengths there, mean and spread over networks to order 1/width, for
-    inputs whose q0 is exact. Raises `DomainError` when a length overflows.
+    several; `at_width` then has the first input's lengths and the correlation there, mean and spread over networks to
+    order 1/width. There `weights` tells "gaussian" from "orthogonal" ones, and `given` pre-activations that have q0 and
+    c0 themselves from those of a layer of random weights and biases on inputs, for which q0 and c0 are means. Raises
+    `DomainError` when a length overflows.
 
     >>> p = propagate("relu", sigma_w=2**0.5, q0=1.0, c0=0.0, depth=2)
     >>> p.q.round(12).tolist(), float(p.c[1].round(12))
@@ -86,8 +90,15 @@ def propagate(
     [0.088388348, 0.165359457, 0.216506351, 0.257694102]
     >>> propagate("tanh", sigma_w=1.5, sigma_b=0.1, depth=3, width=256).at_width.correction[0].round(8).tolist()
     [0.0, 0.0, -0.00044232, -0.00076312]
+    >>> pair = {"sigma_w": 1.5, "sigma_b": 0.1, "c0": 0.5, "depth": 2, "width": 30}
+    >>> for weights in ("gaussian", "orthogonal"):
+    ...     mine = propagate("tanh", **pair, weights=weights, given=True).at_width
+    ...     print(mine.c_correction[0].round(8).tolist(), mine.c_deviation[0, 1:].round(8).tolist())
+    [0.0, -0.00590469, -0.00956351] [0.15414613, 0.2140954]
+    [0.0, -0.00023199, -0.00039796] [0.06509664, 0.08879034]
     """
     units = None if width is None else widths(width)
+    orthogonal = arguments.choice("weights", weights, ("gaussian", "orthogonal")) == "orthogonal"
     w = float(_one("sigma_w", arguments.non_negative("sigma_w", sigma_w)))
     b = float(_one("sigma_b", arguments.non_negative("sigma_b", sigma_b)))
     rho = float(_one("keep", arguments.probability("keep", keep)))
@@ -110,7 +121,13 @@ def propagate(
     eps_path = path.follow_correlation(eps)
     with np.errstate(over="ignore", under="ignore"):
         gradient = np.concatenate([[1.0], np.cumprod(path.factor[:-1])])
-    finite = None if units is None else at_width(functions, w, rho, units, path.q1, path.settled)
+    finite = None
+    if units is not None:
+        entries = np.stack([path.q1, (1 - eps_path) * np.sqrt(path.q1 * path.q2), path.q2], axis=1)
+        held = entries - b**2 if orthogonal else np.zeros_like(entries)  # products go through; biases scatter
+        if arguments.flag("given", given):
+            held[0] = entries[0]
+        finite = at_width(functions, w, rho, units, (path.q1, path.q2), eps_path, held)
     return Propagation(path.q1, path.q2, 1 - eps_path, eps_path, path.chi, gradient, finite)
 
 

@@ -1,4 +1,4 @@
-"""Lengths of networks of finite width: `theory.meanfield.widths` along the lengths of infinite width."""
+"""Networks of finite width: `theory.meanfield.widths` and `pair_widths` along the recursion of infinite width."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.meanfield import pair_widths
 from widelimit.numerics.meanfield.maps import Maps
+from widelimit.numerics.meanfield.pair_widths import Lengths
 from widelimit.numerics.results import by_value
 from widelimit.theory import meanfield as theory
 from widelimit.theory.calculus.activation import Activation
@@ -19,18 +21,22 @@ from widelimit.theory.calculus.gaussian.growth import too_fast, widest
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
-ANY, Q = theory.ANY, theory.q
+Q = theory.q
 
 
 @by_value
 @dataclass(frozen=True)
 class AtWidth:
-    """A length at each of several widths N and in each layer, arrays (widths, depth + 1), to order 1/N.
+    """A length and a correlation at each of several widths N and in each layer, (widths, depth + 1), to order 1/N.
 
     mean: its average over networks, the infinitely wide network's plus `correction`, of error O(1/N^2).
     deviation: its standard deviation from network to network; `sample_deviation` that of the mean square of the layer's
     own N pre-activations, which is what a single network shows. Both are leading orders, of error O(1/N) of
     themselves: trust them where they are well below `mean`.
+    c: the average over networks of the correlation of a layer's own pre-activations of two inputs, that of infinite
+    width plus `c_correction`; `c_deviation` its standard deviation. NaN from the first layer on in which the inputs are
+    so alike that a series of a few hundred terms does not resolve how they scatter (1 - c below some hundredths where
+    phi has kinks).
     """
 
     width: Array
@@ -38,24 +44,15 @@ class AtWidth:
     correction: Array
     deviation: Array
     sample_deviation: Array
-
-
-@dataclass(frozen=True)
-class _Formulas:
-    step: Compiled  # sigma_w, rho, V, dV/dq, d^2V/dq^2, E phi^4, a, v -> a', v'
-    sample: Compiled  # q, v, N -> variance of a layer's own mean square
+    c: Array
+    c_correction: Array
+    c_deviation: Array
 
 
 @functools.cache
-def _formulas() -> _Formulas:
-    return _Formulas(
-        compile(
-            (theory.length_shift_map(ANY), theory.length_spread_map(ANY)),
-            [theory.sigma_w, theory.keep, ANY.V, ANY.slope, ANY.D, ANY.F, theory.shift, theory.spread],
-            name="widths",
-        ),
-        compile(theory.sample_length_variance(), [Q, theory.spread, theory.width], name="sample"),
-    )
+def _sample() -> Compiled:
+    """q, v, N -> variance of a layer's own mean square."""
+    return compile(theory.sample_length_variance(), [Q, theory.spread, theory.width], name="sample")
 
 
 @functools.lru_cache(maxsize=64)
@@ -91,24 +88,67 @@ def moments(functions: Maps, q: Array) -> Array:
     return found
 
 
-def at_width(functions: Maps, weight: float, keep: float, width: Array, q: Array, settled: int) -> AtWidth:
-    """Follow a_l and v_l along the lengths q_l of the infinitely wide network, constant from layer `settled` on."""
-    layers = min(q.size - 1, settled + 1)
-    (v, _, slope), _ = functions.moments(q[: layers + 1])
-    curvature, fourth = moments(functions, q[: layers + 1])
-    step = _formulas().step.njit
-    shift, spread = np.zeros((2, q.size))
-    for layer in range(q.size - 1):
-        k = min(layer, layers)
-        shift[layer + 1], spread[layer + 1] = step(
-            weight, keep, v[k], slope[k], curvature[k], fourth[k], shift[layer], spread[layer]
-        )
+def at_width(
+    functions: Maps,
+    weight: float,
+    keep: float,
+    width: Array,
+    lengths: tuple[Array, Array],
+    eps: Array,
+    held: Array,
+) -> AtWidth:
+    """Follow mean and spread along the infinitely wide network: both lengths and eps = 1 - c in each layer.
+
+    `held` has the entries of the Gram matrix that each layer was made to have, (depth + 1, 3); 0 where none.
+    """
+    q, other = lengths
+    changes = (q[1:] != q[:-1]) | (other[1:] != other[:-1]) | (eps[1:] != eps[:-1])
+    layers = (
+        int(np.flatnonzero(changes)[-1]) + 2 if changes.any() else 1
+    )  # the last of them stands for all that follow
+    one = _lengths(functions, q[:layers])
+    two = one if other is q else _lengths(functions, other[:layers])
+    shift, spread, left = _follow(one, weight, keep, held)
     n = width[:, None]
-    rows = [
-        np.ascontiguousarray(np.broadcast_to(one, (width.size, q.size))).ravel() for one in (q, spread, n)
-    ]
-    sample = _formulas().sample.evaluate(*rows)[0].reshape(width.size, q.size)
-    return AtWidth(width, q + shift / n, shift / n, np.sqrt(spread / n), np.sqrt(sample))
+    rows = [np.ascontiguousarray(np.broadcast_to(x, (width.size, q.size))).ravel() for x in (q, left, n)]
+    sample = _sample().evaluate(*rows)[0].reshape(width.size, q.size)
+    pair = pair_widths.correlations(functions, weight, keep, one, two, eps[:layers], held)
+    return AtWidth(
+        width,
+        q + shift / n,
+        shift / n,
+        np.sqrt(spread / n),
+        np.sqrt(np.maximum(sample, 0.0)),
+        1 - eps + pair.shift / n,
+        pair.shift / n,
+        np.sqrt(np.maximum(pair.spread, 0.0) / n),
+    )
+
+
+def _lengths(functions: Maps, q: Array) -> Lengths:
+    (v, _, slope), _ = functions.moments(q)
+    return Lengths(q, v, slope, *moments(functions, q))
+
+
+def _follow(one: Lengths, weight: float, keep: float, held: Array) -> tuple[Array, Array, Array]:
+    """a and v of one input in each layer, and what of v is left where the layer's length is held."""
+    made, last = pair_widths.formulas(), one.q.size - 1
+    a, v, left = np.zeros((3, len(held)))
+    for layer, bound in enumerate(held):
+        k = min(layer, last)
+        left[layer] = made.held.njit(*bound, v[layer], 0.0, 0.0, 0.0, 0.0, 0.0)[0]
+        if layer + 1 < len(held):
+            a[layer + 1], v[layer + 1] = made.lengths.njit(
+                weight,
+                keep,
+                one.second[k],
+                one.slope[k],
+                one.curvature[k],
+                one.fourth[k],
+                a[layer],
+                left[layer],
+            )
+    return a, v, left
 
 
 def widths(value: Any) -> Array:

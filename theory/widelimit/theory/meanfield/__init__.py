@@ -3,9 +3,10 @@
     moments     V = E phi^2, P = E phi'^2 and their like, as SymPy; `ANY`, an activation known by them alone
     formulas    maps of lengths, correlations and gradients, slopes, depth scales, dropout
     widths      lengths at finite width: the mean's correction, the spread from network to network
+    pair_widths the same of two inputs, their covariance and correlation; orthogonal weights and given inputs
     edges       the edge of chaos, its ends and its power laws
     evidence    what the names on the left of equations mean, in numbers that owe nothing to the formulas
-    steps, width_steps    the formulas as steps with reasons, sources and checks
+    steps, width_steps, pair_width_steps    the formulas as steps with reasons, sources and checks
     derivation  `derive`: all steps that apply to an activation
 
 Sources: Poole et al. (2016), Schoenholz et al. (2017), Hayou et al. (2018, 2019).
@@ -85,6 +86,24 @@ from widelimit.theory.meanfield.moments import (
     where_finite,
     y,
 )
+from widelimit.theory.meanfield.pair_widths import (
+    ENTRIES,
+    PAIRS,
+    correlation_shift,
+    correlation_spread,
+    covariance,
+    covariance_shift_map,
+    covariance_spread_map,
+    held,
+    held_spreads,
+    mixed,
+    powers,
+    sample_covariances,
+    second_slope_1,
+    second_slope_2,
+    shifts,
+    spreads,
+)
 from widelimit.theory.meanfield.widths import (
     length_curvature,
     length_shift_map,
@@ -99,6 +118,8 @@ from widelimit.theory.meanfield.widths import (
 __all__ = [
     "ANY",
     "ASSUMPTIONS",
+    "ENTRIES",
+    "PAIRS",
     "ByMoments",
     "CriticalLimit",
     "CriticalLine",
@@ -107,8 +128,13 @@ __all__ = [
     "c",
     "chi_1",
     "correlation_map",
+    "correlation_shift",
     "correlation_slope",
+    "correlation_spread",
+    "covariance",
     "covariance_map",
+    "covariance_shift_map",
+    "covariance_spread_map",
     "critical_bias",
     "critical_excess",
     "critical_growth",
@@ -133,6 +159,8 @@ __all__ = [
     "gradient_map",
     "gradient_overlap",
     "gradient_overlap_map",
+    "held",
+    "held_spreads",
     "keep",
     "kink_coefficient",
     "layer",
@@ -141,27 +169,34 @@ __all__ = [
     "length_shift_map",
     "length_slope",
     "length_spread_map",
+    "mixed",
     "next_1",
     "next_2",
     "nodes",
+    "powers",
     "product_moment",
     "q",
     "q_1",
     "q_2",
     "rough_slopes",
     "rough_square",
+    "sample_covariances",
     "sample_length_variance",
     "second_1",
     "second_2",
     "second_moment",
     "second_moment_curvature",
     "second_moment_slope",
+    "second_slope_1",
+    "second_slope_2",
     "shift",
+    "shifts",
     "sigma_b",
     "sigma_w",
     "slope_moment",
     "slope_product",
     "spread",
+    "spreads",
     "square_variance",
     "unequal_defect_map",
     "unequal_product_moment",

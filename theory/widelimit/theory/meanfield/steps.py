@@ -16,7 +16,7 @@ from widelimit.theory.calculus.gaussian.expectation import Expectation, branched
 from widelimit.theory.calculus.gaussian.quadrature import legendre
 from widelimit.theory.calculus.precision import evaluate
 from widelimit.theory.errors import ConvergenceError, DomainError
-from widelimit.theory.meanfield import edges, evidence, width_steps
+from widelimit.theory.meanfield import edges, evidence, pair_width_steps, width_steps
 from widelimit.theory.meanfield import formulas as m
 from widelimit.theory.meanfield import moments as g
 
@@ -45,7 +45,7 @@ def steps(a: Activation) -> tuple[Step, ...]:
     """Return every step that applies to an activation."""
     found = _forward(a)
     if not a.derivative(1).deltas:
-        found += _slopes(a) + _backward(a) + _edge(a) + width_steps.steps(a)
+        found += _slopes(a) + _backward(a) + _edge(a) + width_steps.steps(a) + pair_width_steps.steps()
     return tuple(found)
 
 
