@@ -65,6 +65,8 @@ def test_a_replicate_depends_on_its_seed_alone(name, inputs):
 def test_every_counterfactual_is_another_theory_somewhere_in_the_quick_plan(name):
     claim = CLAIMS[name]
     for wrong in claim.counterfactuals:
+        if wrong.predict_at is not None:  # infinite width is asked where it differs at the sizes of a plan
+            continue
         distances = []
         for inputs in claim.plans["quick"].points:
             if wrong.applies(inputs):
@@ -145,3 +147,18 @@ def test_trainability_at_toy_size():
     assert result.shape == (2, 4) and np.isfinite(result).all()
     assert np.allclose(result[1], claim.simulate(inputs, 0, [2], Backend())[0], rtol=1e-3)
     assert len(claim.rows(inputs)) == 4
+
+
+def test_finite_width_is_predicted_at_every_point_of_every_plan():
+    for name in ("length-map", "correlation-map", "dropout"):
+        claim = CLAIMS[name]
+        for plan in claim.plans.values():
+            for inputs in plan.points:
+                limit, narrow, wide = (
+                    claim.predict(inputs),
+                    *(claim.predict_at(inputs, n) for n in (64, 640)),
+                )
+                assert np.isfinite(narrow).all()
+                np.testing.assert_allclose(narrow - limit, 10 * (wide - limit), rtol=1e-6, atol=1e-12)
+                straight = inputs["activation"] == "relu" and name == "length-map"  # its length map is a line
+                assert straight or np.abs(narrow - limit).max() > 1e-4

@@ -15,6 +15,8 @@ from widelimit.validate.harness.declare.points import Points
 QUICK = (250, 500, 1000)
 REFERENCE = (500, 1000, 2000)
 DEEP = (1000, 2000, 4000, 8000)
+# where theory speaks of each width, to order 1/N^2: small networks say most for their price
+SMALL = ((64, 96, 128), (96, 128, 192), (128, 256, 512))
 
 # The published setting of 1611.01232, sigma_b^2 = 0.05, in both phases; 1606.05340 has sigma_b = 0.3.
 _SIGMA_B = 0.05**0.5
@@ -36,9 +38,12 @@ def presets(
     *,
     most: tuple[int, int, int] = (64, 160, 192),
     sizes: tuple[tuple[int, ...], ...] = (QUICK, REFERENCE, DEEP),
+    within: tuple[float | None, ...] = (None, None, None),
 ) -> dict[Preset, Plan]:
     """Plans of the three presets: `reference` and `deep` visit the quick points and `more`; `most` replicates each."""
-    return declare.presets(Points(quick, more), sizes, pilot=(16, 32, 32), most=most, block=(8, 8, 32))
+    return declare.presets(
+        Points(quick, more), sizes, pilot=(16, 32, 32), most=most, block=(8, 8, 32), within=within
+    )
 
 
 LENGTH_MAP = presets(
@@ -55,7 +60,9 @@ LENGTH_MAP = presets(
         point("gelu", 1.2, 0.4, depth=4, q0=0.5),
         point("erf_s", 1.5, 0.3, depth=8, data="digits:0:1000"),
     ),
-    most=(80, 256, 256),
+    most=(2000, 20_000, 20_000),
+    sizes=SMALL,
+    within=(0.02, 0.005, 0.002),
 )
 
 CORRELATION_MAP = presets(
@@ -72,6 +79,9 @@ CORRELATION_MAP = presets(
         point("x*tanh(x)", 0.8, 0.5, depth=4, q0=1.5, one_minus_c0=0.5),
         point("tanh", 1.3, 0.3, depth=8, data="digits:0:1000"),
     ),
+    most=(2000, 20_000, 20_000),
+    sizes=SMALL,
+    within=(0.02, 0.006, 0.003),
 )
 
 # GELU at the sigma_w where chi_1 = 1 for sigma_b = 0.2: that q, 0.576, is unstable, and networks settle at 0.152.
@@ -137,7 +147,9 @@ DROPOUT = presets(
         point("erf_s", 2.5, keep=0.95, depth=8),
         point("relu", 0.8, 0.5, keep=0.8, depth=4),
     ),
-    most=(96, 256, 256),
+    most=(2000, 20_000, 20_000),
+    sizes=SMALL,
+    within=(0.02, 0.005, 0.002),
 )
 
 CRITICAL_DECAY = presets(

@@ -11,11 +11,12 @@ from widelimit.validate.claims.meanfield.shared import FLOAT32, NETWORK, bounded
 from widelimit.validate.claims.meanfield.theory import History, Mistake, altered, neighbour
 from widelimit.validate.harness.claim import Choice, Inputs, Integers, Interval
 from widelimit.validate.harness.declare import altered as at
-from widelimit.validate.harness.declare import another, declare, instead, wrong
+from widelimit.validate.harness.declare import another, at_size, declare, instead, wrong
 
 _LAYERS: dict[str, Any] = {
     "solver": theory.history,
     "over": {"layer": "depth"},
+    "finite": at_size(),
     "valid": bounded,
     "derivation": derivation,
     "float32": FLOAT32,
@@ -31,9 +32,7 @@ LENGTH_MAP = declare(
     rows="q",
     simulate=measured.lengths,
     plans=plans.LENGTH_MAP,
-    # 2 %: three times the standard error that a network of width 1,000 leaves after 64 replicates, and far below what
-    # any counterfactual is off by
-    within=0.02,
+    within=0.02,  # theory is right to order 1/N^2, a few in ten thousand at width 64
     quantity="q at layer l",
     observable="N^-1 sum_i (h_i^l)^2, averaged over 16 inputs of a network",
     wrong=(
@@ -61,9 +60,7 @@ CORRELATION_MAP = declare(
     rows="c",
     simulate=measured.correlations,
     plans=plans.CORRELATION_MAP,
-    # 3 %: correlations of a network fluctuate more than lengths, by 3 to 6 % at width 500 once a chaotic network has
-    # spread its inputs; a correlation near 0 is known to 0.003
-    within=0.03,
+    within=0.02,  # correlations of a network fluctuate more than lengths; one near 0 is known to 0.002
     scale=0.1,
     quantity="c at layer l",
     observable="h_1.h_2 / (|h_1| |h_2|), averaged over 8 pairs of a network",

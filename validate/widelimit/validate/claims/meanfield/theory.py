@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from widelimit.theory.errors import DomainError
 from widelimit.validate.harness.claim import Inputs
 from widelimit.validate.harness.inputs import first_moments
 
@@ -81,7 +82,11 @@ def start(inputs: Inputs) -> tuple[float, float, float]:
 
 
 def history(inputs: Inputs) -> History:
-    """q, c and 1 - c layer by layer, from the moments that the point's inputs really have."""
+    """q, c and 1 - c layer by layer, from the moments that the point's inputs really have.
+
+    With ``size`` among the inputs, of a network of that width. Raises `DomainError` where two inputs are so alike that
+    their correlation at finite width is not known.
+    """
     return _history(tuple(sorted(inputs.items())))
 
 
@@ -91,17 +96,34 @@ def _history(items: tuple) -> History:
 
     inputs = dict(items)
     q_a, q_b, c = start(inputs)
-    found = meanfield.propagate(
-        inputs["activation"],
-        sigma_w=float(inputs["sigma_w"]),
-        sigma_b=float(inputs["sigma_b"]),
-        q0=(q_a, q_b),
-        one_minus_c0=1.0 - c if "data" in inputs else float(inputs.get("one_minus_c0", 1.0)),
-        depth=int(inputs["depth"]),
-        keep=float(inputs.get("keep", 1.0)),
-    )
-    layers = slice(0, -1) if "data" in inputs else slice(1, None)
-    return History(*(np.asarray(v)[layers] for v in ((found.q + found.q_2) / 2, found.c, found.one_minus_c)))
+    drawn = "data" in inputs  # h^1, by weights and biases; else h^0, which is given
+
+    def propagated(*lengths: float) -> meanfield.Propagation:
+        return meanfield.propagate(
+            inputs["activation"],
+            sigma_w=float(inputs["sigma_w"]),
+            sigma_b=float(inputs["sigma_b"]),
+            q0=lengths,
+            one_minus_c0=1.0 - c if drawn else float(inputs.get("one_minus_c0", 1.0)),
+            depth=int(inputs["depth"]),
+            keep=float(inputs.get("keep", 1.0)),
+            width=inputs.get("size"),
+            weights=str(inputs.get("weights", "gaussian")),
+            given=not drawn,
+        )
+
+    found = propagated(q_a, q_b)
+    layers = slice(0, -1) if drawn else slice(1, None)
+    q, c_, apart = (found.q + found.q_2) / 2, found.c, found.one_minus_c
+    if found.at_width is not None:
+        other = found if q_a == q_b else propagated(q_b, q_a)
+        q = q + sum(one.at_width.correction[0] for one in (found, other) if one.at_width is not None) / 2
+        c_, apart = found.at_width.c[0], apart - found.at_width.c_correction[0]
+        if not np.isfinite(c_[layers]).all():
+            raise DomainError(
+                f"How {inputs['activation']} moves inputs this alike at finite width is not known."
+            )
+    return History(*(np.asarray(v)[layers] for v in (q, c_, apart)))
 
 
 def equal_inputs(inputs: Inputs) -> Inputs:

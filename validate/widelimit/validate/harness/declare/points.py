@@ -80,14 +80,17 @@ def presets(
     pilot: Sequence[int],
     most: Sequence[int],
     block: Sequence[int],
+    within: Sequence[float | None] = (None, None, None),
 ) -> dict[Preset, Plan]:
     """Plan the three presets by hand, quick first: where a budget asks for other replicates than a precision does.
+
+    `within` are targets (`Plan.within`), `most` then what they may cost.
 
     >>> sizes = ((10, 20, 40), (20, 40, 80), (40, 80, 160))
     >>> presets(table("a", [1.0]), sizes, pilot=(8, 8, 8), most=(16, 32, 64), block=(8, 8, 8))["deep"].most
     64
     """
-    spent = zip(get_args(Preset), sizes, pilot, most, block, strict=True)
+    spent = zip(get_args(Preset), sizes, pilot, most, block, within, strict=True)
     return {name: Plan(points.of(name), tuple(size), *rest) for name, size, *rest in spent}
 
 
