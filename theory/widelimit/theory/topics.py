@@ -20,6 +20,7 @@ TOPICS: tuple[str, ...] = (
     "ssl",
     "representation",
     "pruning",
+    "alignment",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.
