@@ -1,0 +1,3 @@
+"""Placeholder while layers are tested."""
+
+CLAIMS = ()
