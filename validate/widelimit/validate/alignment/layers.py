@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +98,7 @@ class _Feedback(torch.autograd.Function):
     """A linear map with a backward pass of its own; gradients of gradients are not defined."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         x: Tensor,
         w: Tensor,
@@ -114,7 +114,7 @@ class _Feedback(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
         x, w, b = ctx.saved_tensors
         given: Coefficients = ctx.given
         needs = ctx.needs_input_grad
@@ -159,9 +159,10 @@ def converted(
     if type(whole) is nn.Linear:
         return _like(whole, given)
     for parent in list(whole.modules()):
-        for name, child in list(parent.named_children()):
+        for name, child in list(parent._modules.items()):  # a layer in two places is found in both
             if type(child) is nn.Linear:
-                made[child] = made.get(child) or _like(child, given)
+                if child not in made:
+                    made[child] = _like(child, given)
                 setattr(parent, name, made[child])
     if not made:
         raise ArgumentError(
@@ -176,5 +177,6 @@ def _like(layer: nn.Linear, given: dict[str, Any]) -> Linear:
         layer.in_features, layer.out_features, layer.bias is not None, **given,
         device=layer.weight.device, dtype=layer.weight.dtype,
     )  # fmt: skip
-    made.weight, made.bias = layer.weight, layer.bias
+    made.weight = cast(nn.Parameter, layer.weight)
+    made.register_parameter("bias", layer.bias)
     return made.train(layer.training)

@@ -81,7 +81,7 @@ def run(module: Any, x: Any) -> tuple[nn.Module, list[Layer], Tensor]:
     def hook(layer: nn.Module, given: tuple[Any, ...], _: Any) -> None:
         if layer not in found:
             name = next(n for n, one in whole.named_modules() if one is layer)
-            weight = layer.weight.detach().double().cpu()  # type: ignore[union-attr, operator]
+            weight = layer.weight.detach().double().cpu()  # type: ignore[operator]
             found[layer] = Layer(name, layer, weight.flatten(1).numpy())
         found[layer].see(given[0])
 

@@ -3,13 +3,12 @@
 shared     layers that claims start from; derivations by name
 layers     one layer: fixed point, decoder, noise, invariant, isometry, Kolen and Pollack
 wide       Gaussian layers: cosines, largest step, depth
-training   digits: the gap to backpropagation
 gallery    figures
 """
 
-from widelimit.validate.claims.alignment import layers, training, wide
+from widelimit.validate.claims.alignment import layers, wide
 from widelimit.validate.claims.alignment.gallery import GALLERY
 
-CLAIMS = (*layers.CLAIMS, *wide.CLAIMS, *training.CLAIMS)
+CLAIMS = (*layers.CLAIMS, *wide.CLAIMS)
 
 __all__ = ["CLAIMS", "GALLERY"]

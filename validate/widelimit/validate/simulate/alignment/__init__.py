@@ -2,7 +2,6 @@
 
 layer     one layer: feedback at rest, its noise, the largest step, both sides moving
 wide      Gaussian layers and networks: cosines and error signals
-training  networks that learn digits with local feedback
 """
 
 from widelimit.validate.simulate.alignment.layer import (

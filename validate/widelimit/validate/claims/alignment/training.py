@@ -1,3 +1,0 @@
-"""Placeholder while layers are tested."""
-
-CLAIMS = ()
