@@ -1,7 +1,8 @@
-"""The command line: ``widelimit list | derive | predict | validate | falsify | report``.
+"""The command line: ``widelimit list | derive | predict | validate | falsify | audit | report``.
 
 cli.theory    list, derive, predict
 cli.runs      validate, falsify, report
+cli.audits    audit
 cli.options   options of a command that come from a topic's own function
 cli.output    terminals, pipes and encodings
 cli.progress  how far a run is
@@ -27,7 +28,7 @@ from cyclopts import App, CycloptsError
 
 from widelimit.theory.errors import ArgumentError, InternalError, WidelimitError
 from widelimit.theory.topics import TOPICS
-from widelimit.validate.cli import output, runs, theory
+from widelimit.validate.cli import audits, output, runs, theory
 from widelimit.validate.harness.text import told
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,15 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for command in (theory.list_, theory.derive, theory.predict, runs.validate, runs.falsify, runs.report):
+for command in (
+    theory.list_,
+    theory.derive,
+    theory.predict,
+    runs.validate,
+    runs.falsify,
+    audits.audit,
+    runs.report,
+):
     app.command(command, name=command.__name__.rstrip("_"))
 
 

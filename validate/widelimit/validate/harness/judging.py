@@ -22,7 +22,7 @@ from widelimit.validate.harness.outcome import (
     Verdict,
 )
 from widelimit.validate.harness.statistics import AT_LEAST, AT_MOST, EQUAL, Judgement, judge, rejects, stepup
-from widelimit.validate.harness.statistics.intervals import off, within
+from widelimit.validate.harness.statistics.intervals import decided, off, within
 from widelimit.validate.harness.statistics.limit import Estimate
 
 _WORST_FIRST: tuple[Verdict, ...] = ("disagrees", "inconclusive", "differs")
@@ -31,7 +31,7 @@ _SIDES = {"equal": EQUAL, "at least": AT_LEAST, "at most": AT_MOST}
 
 def judged(claims: Sequence[ClaimOutcome], level: float) -> tuple[ClaimOutcome, ...]:
     """Return the claims with the verdicts of all their rows, and of their counterfactuals, at this level."""
-    family = _Family.of([row for claim in claims for row in claim.rows], level)
+    family = Family.of([row for claim in claims for row in claim.rows], level)
     starts = np.cumsum([0, *(len(claim.rows) for claim in claims)])
     found = [_claim(claim, family, range(*starts[index : index + 2])) for index, claim in enumerate(claims)]
     residuals = _off([claim.residuals for claim in found], level)
@@ -81,7 +81,7 @@ def _restored(claim: ClaimOutcome, row: RowOutcome) -> RowOutcome:
 
 @by_value
 @dataclass(frozen=True)
-class _Family:
+class Family:
     """All rows of a page as arrays, and the judgement on them."""
 
     estimate: Estimate
@@ -93,7 +93,9 @@ class _Family:
     judgement: Judgement
 
     @staticmethod
-    def of(rows: Sequence[RowOutcome], level: float) -> _Family:
+    def of(rows: Sequence[RowOutcome], level: float) -> Family:
+        """Judge the rows of a page."""
+
         def column(name: str) -> np.ndarray:
             return np.array([getattr(row, name) for row in rows], dtype=float)
 
@@ -114,7 +116,7 @@ class _Family:
         predicted, margin, scale = column("predicted"), column("margin"), column("scale")
         side = np.array([_SIDES[row.compare] for row in rows], dtype=int)
         judgement = judge(estimate, predicted, margin, level, side)
-        return _Family(estimate, predicted, margin, side, scale, level, judgement)
+        return Family(estimate, predicted, margin, side, scale, level, judgement)
 
     def within(self, rows: range) -> float:
         """The smallest margin, relative to their scales, at which these rows would all pass, the others as they are."""
@@ -128,6 +130,10 @@ class _Family:
         )
         return float((margins / self.scale[mine]).max())
 
+    def verdicts(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows would be within their margins, and which different, with other predictions (..., rows)."""
+        return decided(self.estimate, predicted, self.margin, self.level, self.side)
+
     def against(self, wrong: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
         """What the page says of a wrong theory with predictions of its own at some rows: (rejected there, p-values)."""
         predicted, replaced = self.predicted.copy(), np.zeros(len(self.predicted), dtype=bool)
@@ -136,7 +142,7 @@ class _Family:
         return rejects(self.estimate, self.predicted, self.margin, predicted, replaced, self.level, self.side)
 
 
-def _claim(claim: ClaimOutcome, family: _Family, own: range) -> ClaimOutcome:
+def _claim(claim: ClaimOutcome, family: Family, own: range) -> ClaimOutcome:
     """The claim whose rows are these of the family."""
     wrong: dict[str, dict[int, float]] = {one.name: {} for one in claim.counterfactuals}
     for index, row in zip(own, claim.rows, strict=True):

@@ -6,6 +6,7 @@ figures    the panels of a claim (look: colours and type; svg: lean SVG; strips:
 overview   outcome -> overview.svg, the run in one picture
 html, markdown   Page -> index.html, report.md
 labels, numbers, words, references    names, numbers, formulas in words and sources as readers want them
+audits     planted errors, a line a claim
 remarks    what of a claim deserves a look, a sentence each
 failures   what could not be drawn, said in its place
 gallery    figures of papers that topics redraw

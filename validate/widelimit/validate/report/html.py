@@ -7,6 +7,7 @@ import re
 from widelimit.validate.harness.outcome import MEANINGS
 from widelimit.validate.harness.statistics import LEVEL_MEANS
 from widelimit.validate.harness.text import clean
+from widelimit.validate.report import audits
 from widelimit.validate.report.look import css_variables
 from widelimit.validate.report.model import Page, anchor
 from widelimit.validate.report.numbers import percent
@@ -42,6 +43,9 @@ def render(page: Page) -> str:
         level_means=LEVEL_MEANS,
         meanings=MEANINGS,
         spelled=spelled,
+        audit=[audits.cells(row) for row in audits.table(page.outcome)],
+        audit_heads=audits.heads(),
+        audit_explained=audits.EXPLAINED,
     )
     return re.sub(r"\n\s*\n+", "\n", text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from widelimit.validate.harness.text import clean
+from widelimit.validate.report import audits
 from widelimit.validate.report.model import Page
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~!$])")
@@ -42,6 +43,13 @@ def render(page: Page) -> str:
             lines += [f"- survives: {escaped(name)}" for name in survivors]
             lines += [f"- {escaped(sentence)}" for sentence in claim.remarks]
             lines += [f"- {escaped(sentence)}" for sentence in claim.failures]
+    if planted := audits.table(page.outcome):
+        lines += ["", "## Planted errors", "", escaped(audits.EXPLAINED), ""]
+        lines += ["| " + " | ".join(map(escaped, audits.heads())) + " |", "|---|---:|---:|---:|---:|"]
+        lines += [
+            "| " + " | ".join([_code(row.claim), *map(escaped, audits.cells(row)[1:])]) + " |"
+            for row in planted
+        ]
     if page.warnings:
         lines += ["", *(f"Note: {escaped(warning)}" for warning in page.warnings)]
     return "\n".join(lines) + "\n"

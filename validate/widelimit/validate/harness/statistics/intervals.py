@@ -236,6 +236,25 @@ def rejects(
     return tests.different & ~tests.equivalent & replaced, tests.p_difference
 
 
+def decided(
+    estimate: Estimate,
+    predicted: np.ndarray,
+    margin: np.ndarray,
+    level: float = LEVEL,
+    side: np.ndarray | int = EQUAL,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows are within their margins, and at which the prediction is rejected: `judge` without its figures.
+
+    >>> one = np.ones(1)
+    >>> estimate = Estimate(1.001 * one, 0.001 * one, 20 * one, one, one, one, 0 * one, 8 * one, one, one)
+    >>> [bool(found[0]) for found in decided(estimate, 1.01 * one, 0.02 * one)]
+    [True, True]
+    """
+    _, systematic = _misfits(estimate, level)
+    tests = _tests(estimate, systematic, predicted, margin, level, side)
+    return tests.equivalent, tests.different
+
+
 def _misfits(estimate: Estimate, level: float) -> tuple[np.ndarray, np.ndarray]:
     flagged = stepup.rejected(estimate.lack_of_fit, level)
     return flagged, np.where(flagged, estimate.shift, 0.0)
