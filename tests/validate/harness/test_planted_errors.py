@@ -12,6 +12,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from widelimit.validate.claims.meanfield import theory as meanfield
 from widelimit.validate.harness.backend import Backend
 from widelimit.validate.harness.declare import calls
 from widelimit.validate.harness.finding import find
@@ -29,6 +30,7 @@ class Planted:
     seen: tuple[int, ...]
     replicates: int = 16
     point: int = 0
+    sizes: tuple[int, ...] = ()  # other than the plan's: smaller ones see less, and cost less
 
 
 def more(**factors: float) -> Callable:
@@ -40,9 +42,23 @@ def more(**factors: float) -> Callable:
     return changed
 
 
+def fields(**values: float) -> Callable:
+    """Fields of a result, as given."""
+    return lambda result: replace(result, **values)
+
+
 CASES = [
     Planted("ridge.optimal-penalty", "ridge.optimal_penalty", more(penalty=1.5), (0,), 24, point=1),
     Planted("ridge.negative-penalty", "ridge.optimal_penalty", more(penalty=1.5), (0,), 64),
+    Planted(
+        "meanfield.critical-decay",
+        "meanfield.critical_line",
+        more(sigma_w=1.05),
+        (0,),
+        16,
+        sizes=(48, 96, 192),
+    ),
+    Planted("meanfield.fixed-point", "meanfield.solve", fields(c_star=0.5), (1,), 8, 1, (48, 96, 192)),
     Planted("ridge.alignment", "ridge.optimal_penalty", more(test_error=1.1), (0, 2), 96),
 ]
 
@@ -50,6 +66,8 @@ CASES = [
 def forget() -> None:
     """Results of solvers are remembered by function and arguments."""
     calls._remembered.cache_clear()
+    for remembered in (meanfield._solution, meanfield._history, meanfield.edge):
+        remembered.cache_clear()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.claim)
@@ -57,10 +75,9 @@ def test_a_planted_error_is_seen(case, monkeypatch):
     claim = find(case.claim)
     plan = claim.plans["quick"]
     inputs = plan.points[case.point]
-    samples = [
-        claim.simulate(inputs, size, range(case.replicates), Backend()) for size in (plan.sizes or (0,))
-    ]
-    estimate = extrapolate(samples, plan.sizes, claim.exponent, location=claim.location)
+    sizes = case.sizes or plan.sizes
+    samples = [claim.simulate(inputs, size, range(case.replicates), Backend()) for size in sizes or (0,)]
+    estimate = extrapolate(samples, sizes, claim.exponent, location=claim.location)
 
     def verdicts() -> list[str]:
         forget()

@@ -22,8 +22,14 @@ SMALL = [
     ("gradient-norm", point("tanh", 4.0, distance=6)),
     ("gradient-norm", point("relu", 1.2, 0.4, distance=6, weights="orthogonal")),
     ("dropout", point("tanh", 1.76095, keep=0.8, depth=3)),
-    ("critical-decay", {"activation": "tanh", "sigma_b": 0.223607, "depth": 8, "one_minus_c0": 0.5}),
-    ("critical-decay", {"activation": "relu", "sigma_b": 0.0, "depth": 4, "one_minus_c0": 1.0}),
+    (
+        "critical-decay",
+        {"activation": "tanh", "sigma_b": 0.223607, "depth": 8, "one_minus_c0": 0.5, "weights": "gaussian"},
+    ),
+    (
+        "critical-decay",
+        {"activation": "relu", "sigma_b": 0.0, "depth": 4, "one_minus_c0": 1.0, "weights": "orthogonal"},
+    ),
 ]
 
 

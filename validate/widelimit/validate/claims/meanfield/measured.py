@@ -15,7 +15,6 @@ from widelimit.validate.claims.meanfield.theory import (
     COVARIANCE_AT,
     DELTA,
     chaotic,
-    critical,
     equal_inputs,
     scaled,
     solution,
@@ -69,12 +68,20 @@ def dropout(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -
 
 
 def decay(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """Measure l (1 - c^l) at the edge of chaos, 1 - c from the difference of the two pre-activations."""
-    return scaled(_forward(critical(inputs), size, seeds, backend).one_minus_c)
+    """Find the edge of chaos of each network, and measure l (1 - c^l) there."""
+    from widelimit.validate.simulate.meanfield.edges import Family, edges
+
+    ensemble = str(inputs.get("weights", "gaussian"))
+    family = Family(str(inputs["activation"]), float(inputs["sigma_b"]), int(inputs["depth"]), ensemble)
+    found = edges(family, size, seeds, backend, one_minus_c0=float(inputs["one_minus_c0"]))
+    return np.column_stack([found[:, 0], scaled(found[:, 1:])])
 
 
 def fixed_point(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """Measure q, and in the chaotic phase c, averaged over the last `window` layers, from a start that is neither."""
+    """Measure q and c averaged over the last `window` layers, from a start that is neither.
+
+    c is read to a thousandth: where inputs merge, what is left of their difference falls with every further layer.
+    """
     from widelimit.validate.simulate.meanfield import settled
 
     found = settled(
@@ -86,7 +93,7 @@ def fixed_point(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backen
         c0=float(inputs["c0"]),
         window=int(inputs["window"]),
     )
-    return found[:, : 1 + chaotic(inputs)]
+    return np.column_stack([found[:, 0], found[:, 1].round(3)])
 
 
 def rates(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:

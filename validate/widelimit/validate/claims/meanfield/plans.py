@@ -90,15 +90,15 @@ _GELU_EDGE: dict[str, Any] = {"activation": "gelu", "sigma_w": 1.547009, "sigma_
 FIXED_POINT = presets(
     (
         point("tanh", 9.0, 1.0, depth=32, window=10, q0=1.0, c0=0.3),
-        {**_GELU_EDGE, "depth": 40, "window": 10, "q0": 0.25, "c0": 0.5},
+        {**_GELU_EDGE, "depth": 48, "window": 10, "q0": 0.25, "c0": 0.5},
     ),
     (
-        point("erf_s", 1.3, depth=25, window=10, q0=1.0, c0=0.5),
+        point("erf_s", 1.3, depth=90, window=10, q0=1.0, c0=0.5),
         point("tanh", 2.5, depth=90, window=20, q0=2.0, c0=0.4),
         point("hard_tanh", 2.0, depth=60, window=20, q0=2.0, c0=0.4),
-        point("relu", 1.2, 0.4, depth=24, window=10, q0=1.0, c0=0.9, weights="orthogonal"),
+        point("relu", 1.2, 0.4, depth=28, window=10, q0=1.0, c0=0.9, weights="orthogonal"),
     ),
-    most=(192, 256, 192),
+    most=(160, 256, 192),
     sizes=((150, 300, 600), (300, 600, 1200), DEEP),
 )
 
@@ -152,17 +152,21 @@ DROPOUT = presets(
     within=(0.02, 0.005, 0.002),
 )
 
-CRITICAL_DECAY = presets(
-    (
-        {"activation": "tanh", "sigma_b": 0.223607, "depth": 8, "one_minus_c0": 0.5},
-        {"activation": "relu", "sigma_b": 0.0, "depth": 8, "one_minus_c0": 1.0},
+_EDGE = "activation sigma_b depth one_minus_c0 weights"
+CRITICAL_DECAY = declare.presets(
+    declare.table(
+        _EDGE,
+        [("tanh", 0.223607, 8, 0.5, "orthogonal"), ("relu", 0.0, 8, 1.0, "orthogonal")],
+        [
+            ("tanh", 0.223607, 8, 0.5, "gaussian"),
+            ("erf_s", 0.3, 24, 0.5, "gaussian"),
+            ("sin", 0.2, 12, 0.5, "orthogonal"),
+            ("relu", 0.0, 24, 1.0, "gaussian"),
+        ],
     ),
-    (
-        {"activation": "erf_s", "sigma_b": 0.3, "depth": 24, "one_minus_c0": 0.5},
-        {"activation": "sin", "sigma_b": 0.2, "depth": 12, "one_minus_c0": 0.5, "weights": "orthogonal"},
-        {"activation": "relu", "sigma_b": 0.0, "depth": 24, "one_minus_c0": 1.0},
-    ),
-    # 1 - c of one network fluctuates like sqrt(depth/N) and hardly shifts in the mean: replicates before width.
-    most=(160, 1024, 256),
-    sizes=((200, 400, 800), (250, 500, 1000), DEEP),
+    # 1 - c of one network fluctuates like sqrt(depth/N) and hardly shifts in the mean: replicates before width
+    ((80, 160, 320), (160, 320, 640), (400, 800, 1600)),
+    pilot=(16, 32, 32),
+    most=(64, 96, 192),
+    block=(8, 8, 32),
 )

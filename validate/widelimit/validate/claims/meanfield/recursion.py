@@ -8,10 +8,10 @@ import numpy as np
 
 from widelimit.validate.claims.meanfield import measured, plans, theory
 from widelimit.validate.claims.meanfield.shared import FLOAT32, NETWORK, bounded, derivation
-from widelimit.validate.claims.meanfield.theory import History, Mistake, altered, neighbour
+from widelimit.validate.claims.meanfield.theory import Critical, Mistake, altered, neighbour
 from widelimit.validate.harness.claim import Choice, Inputs, Integers, Interval
 from widelimit.validate.harness.declare import altered as at
-from widelimit.validate.harness.declare import another, at_size, declare, instead, wrong
+from widelimit.validate.harness.declare import another, at_size, declare, instead, row, wrong
 
 _LAYERS: dict[str, Any] = {
     "solver": theory.history,
@@ -113,16 +113,17 @@ def _other_edge(inputs: Inputs) -> Inputs:
     return altered(inputs, activation="leaky_relu(0.2)" if inputs["activation"] == "relu" else "hard_tanh")
 
 
-def _at_another_edge(inputs: Inputs) -> History:
+def _at_another_edge(inputs: Inputs) -> Critical:
     sigma_w = theory.critical(_other_edge(inputs))["sigma_w"]
-    return theory.history(altered(theory.critical(inputs), sigma_w=sigma_w))
+    there = theory.history(altered(theory.critical(inputs), sigma_w=sigma_w))
+    return Critical(float(sigma_w), theory.scaled(there.one_minus_c))
 
 
-def _other_law(found: History, inputs: Inputs) -> np.ndarray:
+def _other_law(found: Critical, inputs: Inputs) -> np.ndarray:
     """1/l for a kinked activation, 1/l^2 for a smooth one, both from the true value at the first row's layer."""
-    power = -3.0 + theory.edge(str(inputs["activation"]), float(inputs["sigma_b"])).decay_power
-    depth = np.arange(1, len(found.one_minus_c) + 1)
-    return theory.scaled(found.one_minus_c[theory.READ - 1] * (depth / theory.READ) ** power)
+    power = -2.0 + theory.edge(str(inputs["activation"]), float(inputs["sigma_b"])).decay_power
+    rows = np.arange(1, len(found.merging) + 1)
+    return found.merging[0] * rows**power
 
 
 CRITICAL_DECAY = declare(
@@ -139,17 +140,20 @@ CRITICAL_DECAY = declare(
         "weights": Choice(("gaussian", "orthogonal")),
     },
     solver=theory.critical_history,
-    rows=lambda found: theory.scaled(found.one_minus_c),
-    over={"layer": lambda depth: range(theory.READ, depth + 1, theory.READ)},
-    curve=theory.critical_curve,
+    rows={
+        "sigma_w of the edge": "sigma_w",
+        "l (1 - c)": row("merging", over={"layer": lambda depth: range(theory.READ, depth + 1, theory.READ)}),
+    },
     derivation=derivation,
     simulate=measured.decay,
     plans=plans.CRITICAL_DECAY,
-    # 5 %: 1 - c of one network is a product of a random factor a layer, so it fluctuates by ten per cent at width 500
-    # and layer 16; wrong edges and wrong laws are off by 20 % and more at the last layers
+    # 5 %, and half of it for the edge itself: 1 - c of one network is a product of a random factor a layer, so that it
+    # fluctuates by six per cent at width 400 and layer 8; wrong edges and laws are off by 20 % and more
     within=0.05,
-    quantity="l (1 - c) at layer l",
-    observable="l (1 - h_1.h_2 / (|h_1| |h_2|)), averaged over 8 pairs of a network",
+    scale=lambda predicted: np.abs(predicted) * np.append(0.5, np.ones(len(predicted) - 1)),
+    quantity="sigma_w of the edge; l (1 - c) at layer l",
+    observable="sigma_w at which a small change of the input keeps its size in a network, by false position; there, "
+    "l (1 - h_1.h_2 / (|h_1| |h_2|)), averaged over 24 pairs of the same network",
     float32=FLOAT32,
     wrong=(
         wrong(
@@ -165,7 +169,7 @@ CRITICAL_DECAY = declare(
         wrong(
             "the other decay law",
             "1/l^2 for smooth activations, 1/l for ReLU, from the first row on",
-            instead(_other_law),
+            instead({"l (1 - c)": _other_law}),
         ),
     ),
 )

@@ -16,11 +16,11 @@ _GELU = "gelu"
 
 
 def _settles(inputs: Inputs) -> bool:
-    """Whether the burn-in leaves less than 0.2 % of the distance from the start."""
+    """Whether the burn-in leaves less than 0.2 % of the distance from the start; of 1 - c less than is read."""
     found = theory.solution(inputs)
     burn = int(inputs["depth"]) - int(inputs["window"])
-    scale = max(float(found.xi_q), float(found.xi_c) if theory.chaotic(inputs) else 0.0)
-    return bounded(inputs) and bool(found.stable) and burn > 6 * scale
+    far = max(6 * float(found.xi_q), (6 if theory.chaotic(inputs) else 8) * float(found.xi_c))
+    return bounded(inputs) and bool(found.stable) and burn > far
 
 
 def _near_unstable_edge(inputs: Inputs) -> bool:
@@ -42,7 +42,7 @@ FIXED_POINT = declare(
         "depth": Integers(50, 60),
         "window": Integers(10, 15),
     },
-    rows={"q*": "q_star", "c*": row("c_star", only=theory.chaotic)},
+    rows={"q*": "q_star", "c*": "c_star"},
     simulate=measured.fixed_point,
     plans=plans.FIXED_POINT,
     # 3 % of 0.5 or of what is predicted if larger: where lengths are small or slopes near 1 (GELU), one network wanders
@@ -61,6 +61,12 @@ FIXED_POINT = declare(
             altered(farther),
         ),
         wrong("no biases", "the fixed points without biases", altered(sigma_b=0.0)),
+        wrong(
+            "c = 1 in every phase",
+            "the fixed point of two equal inputs taken for stable where chi_1 > 1: inputs come apart",
+            instead({"c*": 1.0}),
+            only=theory.chaotic,
+        ),
         wrong(
             "GELU's critical q taken as stable",
             "q where chi_1 = 1 for GELU, although the slope of the length map is above 1 there: networks leave it",

@@ -132,25 +132,27 @@ def equal_inputs(inputs: Inputs) -> Inputs:
 
 
 def critical(inputs: Inputs) -> Inputs:
-    """The point at its own edge of chaos: sigma_w from theory, networks started at q*."""
+    """The point at its own edge of chaos: sigma_w from theory, inputs of the length q*."""
     line = edge(str(inputs["activation"]), float(inputs["sigma_b"]))
     return altered(inputs, sigma_w=float(line.sigma_w), q0=float(line.q_star))
 
 
-def critical_history(inputs: Inputs) -> History:
-    """As `history`, at the edge of chaos of the point's activation."""
-    return history(critical(inputs))
+class Critical(NamedTuple):
+    """An edge of chaos, and l (1 - c^l) of networks that stand there."""
+
+    sigma_w: float
+    merging: np.ndarray
+
+
+def critical_history(inputs: Inputs) -> Critical:
+    """The edge of chaos of a point's activation, and how inputs merge there."""
+    at = critical(inputs)
+    return Critical(float(at["sigma_w"]), scaled(history(at).one_minus_c))
 
 
 def scaled(one_minus_c: np.ndarray) -> np.ndarray:
     """l (1 - c^l) at every fourth layer; tends to beta for smooth activations at the edge of chaos."""
     return (one_minus_c * np.arange(1, one_minus_c.shape[-1] + 1))[..., READ - 1 :: READ]
-
-
-def critical_curve(inputs: Inputs, layers: np.ndarray) -> np.ndarray:
-    """l (1 - c^l) at any layers."""
-    one_minus_c = critical_history(inputs).one_minus_c
-    return np.asarray(layers * one_minus_c[layers.astype(int) - 1])
 
 
 class Mistake(NamedTuple):

@@ -56,7 +56,7 @@ POWER_LAW = declare(
     simulate=simulate_exponents,
     plans=plans(
         table("exponent signal_exponent noise", [(2.0, 2.5, 0.2)], [(2.0, 1.6, 0.1)]),
-        (96, 128, 192),
+        (80, 128, 192),
         ((16, 32, 64), (32, 64, 128), (64, 128, 256, 512)),
     ),
     derivation=derivation("power-law"),
