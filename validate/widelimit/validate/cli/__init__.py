@@ -1,16 +1,16 @@
-"""The command line: ``widelimit list | derive | predict | validate | falsify | audit | report``.
+"""The command line: ``widelimit list | derive | predict | validate | falsify | audit | report | diff``.
 
 cli.theory    list, derive, predict
-cli.runs      validate, falsify, report
+cli.runs      validate, falsify, report, diff
 cli.audits    audit
 cli.options   options of a command that come from a topic's own function
 cli.output    terminals, pipes and encodings
 cli.progress  how far a run is
 cli.tables    results as text and as JSON
 
-Exit status: 0 done and nothing disagrees, 1 a claim disagrees, 2 the request is wrong or cannot be carried out
-(one sentence on stderr), 3 a bug of ours or no memory, 130 interrupted. Everything heavy is imported by the command
-that needs it.
+Exit status: 0 done and nothing disagrees, 1 a claim disagrees (`diff`: a verdict flipped), 2 the request is wrong or
+cannot be carried out (one sentence on stderr), 3 a bug of ours or no memory, 130 interrupted. Everything heavy is
+imported by the command that needs it.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ for command in (
     runs.falsify,
     audits.audit,
     runs.report,
+    runs.diff,
 ):
     app.command(command, name=command.__name__.rstrip("_"))
 

@@ -1,4 +1,4 @@
-"""``widelimit validate``, ``falsify`` and ``report``: runs, searches and pages."""
+"""``widelimit validate``, ``falsify``, ``report`` and ``diff``: runs, searches, pages and what changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from widelimit.theory.errors import StoreError
+from widelimit.theory.errors import ArgumentError, StoreError
 from widelimit.validate.cli import output, tables
 from widelimit.validate.cli.options import Whole
 from widelimit.validate.cli.progress import watching
@@ -54,6 +54,7 @@ def validate(
     seed: Whole = 0,
     precision: Literal["float64", "float32"] = "float64",
     claims_from: list[str] | None = None,
+    junit: Path | None = None,
     json: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -73,10 +74,12 @@ def validate(
         seed: another seed is another, independent run.
         precision: float64, or float32 where claims allow it.
         claims_from: modules or .py files with further claims.
+        junit: also write the verdicts as test results of JUnit into this file, for continuous integration.
         json: print report.json instead of a table.
         quiet: no progress.
     """
     folder = Path("reports", preset) if out is None else out
+    _writable(junit)
     try:
         with _stoppable(), watching(quiet or json) as watch:
             from widelimit.validate import run
@@ -99,7 +102,29 @@ def validate(
         raise KeyboardInterrupt(
             f"Interrupted. What is done is kept in {folder}: run the same command again to go on from there."
         ) from None
+    _test_results(outcome, junit)
     return _shown(outcome, folder, json)
+
+
+def _writable(junit: Path | None) -> None:
+    """Refuse a file of test results before the work, not after it."""
+    if junit is None:
+        return
+    from widelimit.validate.harness.running import atomic
+
+    if junit.is_dir():
+        raise ArgumentError("junit", "must be a file", but=f"{junit} is a folder")
+    try:
+        atomic.folder(junit.parent)
+    except ArgumentError as error:
+        raise ArgumentError("junit", "must be a file that can be written", str(junit)) from error
+
+
+def _test_results(outcome: Any, junit: Path | None) -> None:
+    if junit is not None:
+        from widelimit.validate.report import junit as results
+
+        results.write(junit, results.verdicts(outcome))
 
 
 def falsify(
@@ -150,17 +175,22 @@ def falsify(
     return int(found.counterexample is not None)
 
 
-def report(folder: Path, *, claims_from: list[str] | None = None, json: bool = False) -> int:
+def report(
+    folder: Path, *, claims_from: list[str] | None = None, junit: Path | None = None, json: bool = False
+) -> int:
     """Write the page of a run again, from its stored results, without simulating anything.
 
     Args:
         folder: the folder of a run.
         claims_from: modules or .py files of the claims, for their derivations and figures.
+        junit: also write the verdicts as test results of JUnit into this file.
         json: print report.json instead of a table.
     """
     from widelimit.validate import report as pages
     from widelimit.validate.harness.running import manifest
     from widelimit.validate.report import machine
+
+    _writable(junit)
 
     about = manifest.read(folder) or {}
     unfinished = ""
@@ -180,10 +210,37 @@ def report(folder: Path, *, claims_from: list[str] | None = None, json: bool = F
             "--claims-from FILE adds them.",
             file=sys.stderr,
         )
+    _test_results(outcome, junit)
     status = _shown(outcome, folder, json)
     if unfinished:
         print(f"widelimit: {unfinished}", file=sys.stderr)
     return status
+
+
+def diff(old: Path, new: Path, *, junit: Path | None = None, json: bool = False) -> int:
+    """Compare two reports: verdicts that flipped, and numbers that moved by more than their errors.
+
+    Exit status: 0 no verdict flipped, 1 one did, 2 the request is wrong.
+
+    Args:
+        old: the folder of a run, or its report.json.
+        new: another one.
+        junit: also write the comparison as test results of JUnit into this file: a claim fails where a verdict flipped.
+        json: print one JSON object instead of text.
+    """
+    from widelimit.validate.report import differences, machine
+
+    _writable(junit)
+    found = differences.compare(machine.read(old), machine.read(new))
+    if junit is not None:
+        from widelimit.validate.report import junit as results
+
+        results.write(junit, results.flips(found))
+    if json:
+        print(tables.json_text(tables.attributes(found)))
+    else:
+        output.say(tables.differences_text(found))
+    return int(bool(found.flipped))
 
 
 def _own(outcome: Any, claims_from: list[str]) -> list[Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from widelimit.validate.harness.outcome import ClaimOutcome, FalsifyOutcome, RunOutcome
 from widelimit.validate.harness.text import clean
 from widelimit.validate.report.machine import strict
 from widelimit.validate.report.numbers import count, duration, measured, number, p_value, percent, predicted
+
+if TYPE_CHECKING:
+    from widelimit.validate.report.differences import Comparison
 
 _SHOWN = 8  # numbers of an array in a table
 
@@ -93,6 +96,48 @@ def verdict_table(outcome: RunOutcome) -> str:
         for c in outcome.claims
     ]
     return columns([head, *rows])
+
+
+def differences_text(found: Comparison) -> str:
+    """What two reports say differently, for people: flips first."""
+    lines = []
+    if found.flipped:
+        lines.append(f"{count(len(found.flipped), 'verdict')} flipped:")
+        rows = [[f.claim, f"{f.old} -> {f.new}", _point(f.inputs)] for f in found.flipped]
+        lines.append(columns([["  " + row[0], *row[1:]] for row in rows]))
+    else:
+        lines.append("No verdict flipped.")
+    if found.moved:
+        lines.append(f"{count(len(found.moved), 'number')} moved by more than the errors:")
+        rows = [
+            [
+                f"  {m.claim}",
+                m.what,
+                f"{number(m.old, 6)} -> {number(m.new, 6)}",
+                "" if m.what == "predicted" else f"{number(m.errors, 3)} s.e.",
+                _point(m.inputs),
+            ]
+            for m in found.moved
+        ]
+        lines.append(columns(rows))
+    elif found.numbers:
+        lines.append("No number moved by more than its errors.")
+    beyond = f", each beyond {number(found.threshold, 3)} standard errors" if found.numbers else ""
+    lines.append(f"Compared: {count(len(found.claims), 'claim')}, {count(found.numbers, 'number')}{beyond}.")
+    for what, names in (("added", found.added), ("removed", found.removed)):
+        if names:
+            lines.append(f"{count(len(names), 'claim')} {what}: {', '.join(map(clean, names))}.")
+    if found.unmatched:
+        lines.append(f"{count(found.unmatched, 'number')} have no partner: their inputs changed.")
+    if found.settings:
+        lines.append(f"The runs differ in their settings: {clean(', '.join(found.settings))}.")
+    return "\n".join(lines)
+
+
+def _point(inputs: Mapping[str, Any] | None) -> str:
+    if inputs is None:
+        return "the claim"
+    return ", ".join(f"{clean(str(name))} = {cell(value)}" for name, value in inputs.items())
 
 
 def verdict(claim: ClaimOutcome) -> str:

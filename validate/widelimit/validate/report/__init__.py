@@ -2,12 +2,16 @@
 
 machine    outcome <-> report.json
 model      outcome + claims -> Page: every number as text, formulas as MathML, figures as SVG
-figures    the panels of a claim (look: colours and type; svg: lean SVG; strips: the line in the verdict table)
+figures    the panels of a claim (curves, forests, proofs; scales: their axes)
+look, svg, strips   colours and type; lean SVG; the line in the verdict table
 overview   outcome -> overview.svg, the run in one picture
 html, markdown   Page -> index.html, report.md
 labels, numbers, words, references    names, numbers, formulas in words and sources as readers want them
 audits     planted errors, a line a claim
 remarks    what of a claim deserves a look, a sentence each
+lead       what was found, in the order in which it deserves a look; topics and their counts
+about      the manifest as tables
+differences, junit   what two reports say differently; verdicts as test results
 failures   what could not be drawn, said in its place
 gallery    figures of papers that topics redraw
 """

@@ -60,11 +60,11 @@ def dump(outcome: RunOutcome) -> str:
 
 
 def read(folder: str | Path) -> RunOutcome:
-    """Read the outcome of a run back from ``report.json`` in its folder.
+    """Read the outcome of a run back from ``report.json`` in its folder, or from such a file itself.
 
     Raises `ArgumentError` where there is none, `StoreError` where it is damaged.
     """
-    path = Path(folder) / NAME
+    path = Path(folder) if Path(folder).is_file() else Path(folder) / NAME
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
