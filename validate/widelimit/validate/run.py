@@ -35,6 +35,7 @@ from widelimit.validate.harness.running.executors import check_jobs, default_job
 from widelimit.validate.harness.running.measure import measure
 from widelimit.validate.harness.running.points import Point, point, with_file
 from widelimit.validate.harness.running.store import Store
+from widelimit.validate.harness.running.telling import Progress, Teller
 from widelimit.validate.harness.statistics import LEVEL
 from widelimit.validate.harness.verdicts import Measured, observed
 
@@ -45,7 +46,6 @@ log = logging.getLogger(__name__)
 PAGE = 1000
 
 Precision = Literal["float64", "float32"]
-Progress = Callable[[int, int, str, float], None]
 
 
 def validate(
@@ -83,7 +83,8 @@ def validate(
     - `inputs`: a ``.npy`` or ``.csv`` matrix, in place of the data that claims start from.
     - `claims`, `claims_from`: claims themselves, instead of patterns; or names of modules or files that
       expose ``CLAIMS``, besides the topics.
-    - `progress`: called after each cell with (done cells, cells known so far, label, seconds since the start).
+    - `progress`: called after each cell with (done cells, cells known so far, label, seconds since the start); one
+      that has the methods of `telling.Watcher` also hears of stages, of the page, and how long each takes.
     - `report`: whether to write the page; without it, ``widelimit report`` can write it later.
 
     Raises `ArgumentError` for a request that cannot be met, `StoreError` where results cannot be kept,
@@ -121,9 +122,15 @@ def validate(
         earlier = together.kept(folder, about["claims"], about)
         about["warnings"] += [earlier.lost] if earlier.lost else []
         manifest.write(folder, about)
-        work = _Work(store, progress, start)
-        with _executor(executor, min(jobs, _most_cells(points)), scheduler) as work.workers:
-            measured = measure(points, work.run, level, rows=PAGE)
+        most = min(jobs, _most_cells(points))
+        teller = Teller(progress, preset, start, most if executor is None and scheduler is None else 1)
+        work = _Work(store, teller, points)
+        try:
+            with _executor(executor, most, scheduler) as work.workers:
+                measured = measure(points, work.run, level, rows=PAGE)
+            teller.learn(finished=True)
+        finally:
+            teller.learn(finished=False)
         about |= {
             "status": "done",
             "finished": manifest.now(),
@@ -132,7 +139,9 @@ def validate(
         }
         whole = together.joined(RunOutcome(observed(measured, level), about, preset, level), earlier)
         store.check()  # before a folder that was deleted meanwhile is made again, without what was stored
-        _write(folder, whole, earlier, measured, [claim for claim, _ in found] if report else None)
+        _write(
+            folder, whole, earlier, measured, [claim for claim, _ in found] if report else None, teller.page
+        )
     asked = {one.claim.id for one in points}
     return RunOutcome(tuple(one for one in whole.claims if one.id in asked), about, preset, level)
 
@@ -143,6 +152,7 @@ def _write(
     earlier: together.Kept,
     measured: Sequence[Measured],
     claims: Sequence[Claim] | None,
+    tell: Callable[[int, int, str], None],
 ) -> None:
     """Write what the folder holds now: this run, and what is kept of earlier ones; a page if there are `claims`."""
     from widelimit.validate import report as pages
@@ -150,7 +160,7 @@ def _write(
 
     dataset.write(folder, whole.claims, measured, whole.manifest, keep=earlier.ids)
     if claims is not None:
-        pages.write(whole, folder, claims)
+        pages.write(whole, folder, claims, tell)
     else:
         atomic.write_text(folder / machine.NAME, machine.dump(whole))
     manifest.write(folder, whole.manifest)  # last: a run that is done has all of its files
@@ -161,34 +171,31 @@ class _Work:
 
     workers: Executor
 
-    def __init__(self, store: Store, progress: Progress | None, start: float) -> None:
-        self.store, self.progress, self.start = store, progress, start
+    def __init__(self, store: Store, teller: Teller, points: Sequence[Point]) -> None:
+        self.store, self.teller, self.points = store, teller, points
         self.results: dict[str, Done] = {}
         self.total = self.computed = 0
 
     def run(self, cells: Sequence[Cell]) -> Mapping[str, Done]:
         """Take what is stored, compute the rest and store it; return all results so far by the cells' keys."""
         self.total += len(cells)
-        missing = []
-        for cell in cells:
-            stored = self.store.get(cell)
-            if stored is None:
-                missing.append(cell)
-            else:
-                self._note(cell, stored)
+        stored = [(cell, self.store.get(cell)) for cell in cells]
+        missing = [cell for cell, done in stored if done is None]
+        self.teller.stage(self.points, missing)
+        for cell, done in stored:
+            if done is not None:
+                self._note(cell, done, fresh=False)
         drive(self.workers, missing, self._keep)
         return self.results
 
     def _keep(self, cell: Cell, done: Done) -> None:
         self.store.put(cell, done)
         self.computed += 1
-        self._note(cell, done)
+        self._note(cell, done, fresh=True)
 
-    def _note(self, cell: Cell, done: Done) -> None:
+    def _note(self, cell: Cell, done: Done, fresh: bool) -> None:
         self.results[cell.key] = done
-        if self.progress:
-            seconds = time.perf_counter() - self.start
-            requests.told(self.progress, len(self.results), self.total, cell.label, seconds)
+        self.teller.cell(cell, done, len(self.results), self.total, fresh)
 
 
 def _found(

@@ -13,7 +13,7 @@ from typing import Any, Literal, NoReturn
 from widelimit.theory.errors import ArgumentError, StoreError
 from widelimit.validate.cli import output, tables
 from widelimit.validate.cli.options import Whole
-from widelimit.validate.cli.progress import watching
+from widelimit.validate.cli.progress import of_page, watching
 from widelimit.validate.harness.claim import Preset
 from widelimit.validate.harness.text import clean
 
@@ -201,7 +201,8 @@ def report(
         if not (folder / machine.NAME).exists():
             raise StoreError(unfinished)
     outcome = pages.read(folder)
-    pages.write(outcome, folder, _own(outcome, claims_from or []))
+    with watching(json) as watch:
+        pages.write(outcome, folder, _own(outcome, claims_from or []), of_page(watch))
     if not claims_from and outcome.manifest.get(
         "claims_from"
     ):  # a file in a folder's report is not run unasked

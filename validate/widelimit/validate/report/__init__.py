@@ -18,7 +18,7 @@ gallery    figures of papers that topics redraw
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["read", "write"]
 
 
-def write(outcome: RunOutcome, out: str | Path, claims: Iterable[Claim] = ()) -> Path:
+def write(
+    outcome: RunOutcome,
+    out: str | Path,
+    claims: Iterable[Claim] = (),
+    tell: Callable[[int, int, str], None] | None = None,
+) -> Path:
     """Write ``index.html``, ``report.json``, ``report.md`` and ``overview.svg`` into a folder; return the page's path.
 
     ``report.json`` comes first: if a later file fails, the run can be printed again from it. Each file appears whole
-    or not at all. `claims`: those of a user's own, with their derivations and figures. What fails of a section or a
+    or not at all. `claims`: those of a user's own, with their derivations and figures. `tell` is called with (done,
+    all, label) before each section and each of the papers' figures, which take seconds. What fails of a section or a
     figure is told in its place. Raises `ArgumentError` for a folder that cannot be written to, `StoreError` for a full
     disk.
     """
@@ -51,7 +57,7 @@ def write(outcome: RunOutcome, out: str | Path, claims: Iterable[Claim] = ()) ->
     )  # the page shows the digits that the file has: printed again, it is the same page
     failures = Failures()
     picture = failures.attempt("The overview", lambda: overview.draw(outcome), "")
-    page = model.page(outcome, folder, claims, failures)
+    page = model.page(outcome, folder, claims, failures, tell)
     if picture:
         atomic.write_text(folder / "overview.svg", picture)
     atomic.write_text(folder / "report.md", markdown.render(page))

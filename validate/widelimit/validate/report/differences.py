@@ -83,7 +83,7 @@ def compare(old: RunOutcome, new: RunOutcome, level: float = LEVEL) -> Compariso
 
 def _claim_flip(old: ClaimOutcome, new: ClaimOutcome) -> Flip | None:
     said = [claim.verdict + (", too weak" if claim.too_weak else "") for claim in (old, new)]
-    return Flip(old.id, *said) if said[0] != said[1] else None
+    return Flip(old.id, said[0], said[1]) if said[0] != said[1] else None
 
 
 def _matched(old: ClaimOutcome, new: ClaimOutcome) -> tuple[list[tuple[RowOutcome, RowOutcome]], int]:

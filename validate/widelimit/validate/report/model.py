@@ -145,7 +145,11 @@ class Page:
 
 
 def page(
-    outcome: RunOutcome, folder: Path, claims: Iterable[Claim] = (), failures: Failures | None = None
+    outcome: RunOutcome,
+    folder: Path,
+    claims: Iterable[Claim] = (),
+    failures: Failures | None = None,
+    tell: Callable[[int, int, str], None] | None = None,
 ) -> Page:
     """Prepare everything that the page of a run shows.
 
@@ -156,9 +160,23 @@ def page(
     own = {claim.id: claim for claim in claims}
     printed: dict[Any, str] = {}
     views, sources = [], [claim.paper for claim in outcome.claims]
+    rooms = list(dict.fromkeys(claim.id.split(".")[0] for claim in outcome.claims))
+    pieces = [f"section {one.id}" for one in outcome.claims] + [
+        f"figures of papers: {room}" for room in rooms
+    ]
+    step = iter(pieces)
+    done = 0
+
+    def begin() -> None:
+        nonlocal done
+        if tell is not None:
+            tell(done, len(pieces), next(step, ""))
+        done += 1
+
     for index, one in enumerate(outcome.claims):
         ours = _definition(one.id)
         found = own.get(one.id, ours)
+        begin()
         said = Failures()
         explained = _derive(found, one, said)
         sources += [step.source for step in explained.steps] if explained else []
@@ -166,8 +184,11 @@ def page(
         again = command(one, outcome) if ours is not None else command(one, outcome, users=True)
         view = said.attempt(f"The section of {one.id}", make, None) or _bare(one)
         views.append(replace(view, command=again, failures=tuple(said.sentences)))
-    rooms = dict.fromkeys(claim.id.split(".")[0] for claim in outcome.claims)
-    pictures = tuple(gallery(rooms, outcome.preset, folder, failures))
+    pictures: list[tuple[GalleryFigure, Panel]] = []
+    for room in rooms:
+        begin()
+        pictures += gallery([room], outcome.preset, folder, failures)
+    begin()
     text = " ".join([*sources, *(figure.source for figure, _ in pictures)])
     versions = outcome.manifest.get("versions")
     return Page(
@@ -176,7 +197,7 @@ def page(
         lead(outcome),
         topics(outcome),
         tuple(views),
-        pictures,
+        tuple(pictures),
         about.tables(outcome.manifest),
         tuple(references.mentioned(text)),
         (*map(str, outcome.manifest.get("warnings") or ()), *failures.sentences),
