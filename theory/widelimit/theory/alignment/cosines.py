@@ -80,15 +80,15 @@ def resolvent() -> Expr:
 def shrunk() -> Expr:
     """T = E s^2/(s^2 + zeta) = 1 - zeta G, in a form that keeps its digits on either side of l = 1 - r."""
     scaled, root = _scaled()
-    whole, turn = scaled + 1 - ASPECT + root, scaled - 1 + ASPECT
-    return Piecewise((4 * scaled / ((root + turn) * whole), turn > 0), ((root - turn) / whole, True))
+    part, turn = SIGMA_W**2 * resolvent() / 2, scaled - 1 + ASPECT
+    return Piecewise((4 * scaled * part / (root + turn), turn > 0), ((root - turn) * part, True))
 
 
 def shrunk_twice() -> Expr:
     """U = E s^2/(s^2 + zeta)^2 = G + zeta G' = -dT/dzeta, a sum of positive terms."""
     scaled, root = _scaled()
     rest = 1 - ASPECT
-    return (2 / (SIGMA_W * (scaled + rest + root)) ** 2) * (rest + (scaled * (1 + ASPECT) + rest**2) / root)
+    return SIGMA_W**2 * resolvent() ** 2 / 2 * (rest + (scaled * (1 + ASPECT) + rest**2) / root)
 
 
 def overlap() -> Expr:

@@ -2,6 +2,7 @@
 
 layer     one layer: feedback at rest, its noise, the largest step, both sides moving
 wide      Gaussian layers and networks: cosines and error signals
+training  networks that learn digits with local feedback; feedback with too large a step
 """
 
 from widelimit.validate.simulate.alignment.layer import (
