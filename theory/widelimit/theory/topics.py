@@ -21,6 +21,7 @@ TOPICS: tuple[str, ...] = (
     "representation",
     "pruning",
     "alignment",
+    "synapses",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.
