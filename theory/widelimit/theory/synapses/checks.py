@@ -87,9 +87,8 @@ def exceeds(values: Values, dps: int) -> Any:
 
 def damped(values: Values, dps: int) -> Any:
     """Return the mean of q / (d^2 + xi) over a normal displacement, by quadrature around its peak."""
-    density, path, damping = numbers(values, dps, f.DENSITY, f.PATH, f.DAMPING)
+    density, path, width = numbers(values, dps, f.DENSITY, f.PATH, f.WIDTH)
     scale = 1 / (density * mpmath.sqrt(2 * mpmath.pi))
-    width = mpmath.sqrt(damping)
     ends = [-mpmath.pi / 2, 0, mpmath.pi / 2]  # d = width tan(angle)
 
     def weight(angle: Any) -> Any:

@@ -89,10 +89,10 @@ def _tails() -> tuple[Step, ...]:
         ),
         Step(
             "damped-mean",
-            Eq(Symbol("E_Omega"), f.damped_mean(), evaluate=False),
-            "the integral of 1/(d^2 + xi) is pi/sqrt(xi)",
+            Eq(Symbol("E_Omega"), f.damped_mean().subs(f.DAMPING, f.WIDTH**2), evaluate=False),
+            "the integral of 1/(d^2 + xi) is pi/sqrt(xi); xi = w^2",
             kind="limit",
-            limit=(f.DAMPING, 0, 0.5),
+            limit=(f.WIDTH, 0, 1),
             domain={f.DENSITY: (0.2, 0.6), f.PATH: (0.3, 1.0)},
             left=checks.damped,
         ),

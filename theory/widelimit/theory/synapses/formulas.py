@@ -16,6 +16,7 @@ START = Symbol("d", real=True)
 RATE = Symbol("eta", nonnegative=True)  # learning rate, 0 for the gradient flow
 MOMENTUM = Symbol("b", nonnegative=True)
 DAMPING = Symbol("xi", positive=True)
+WIDTH = Symbol("w", positive=True)  # root of the damping
 NOISE = Symbol("s", positive=True)  # standard deviation of the gradient's noise
 STEPS = Symbol("T", integer=True, positive=True)
 BETA_1 = Symbol("beta_1", positive=True)
