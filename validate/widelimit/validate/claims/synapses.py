@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from widelimit.validate.harness.claim import Choice, Integers, Interval, Plan
 from widelimit.validate.harness.declare import another, declare, row, table, wrong
+from widelimit.validate.report.gallery import GalleryFigure
 from widelimit.validate.simulate import synapses as simulate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Arrays = Mapping[str, np.ndarray]
 
 PAPER = "arXiv:1703.04200"
 _EXACT = 1e-9
@@ -285,3 +292,47 @@ PERMUTED = declare(
     ),
 )
 CLAIMS = (PATH, ENERGY, MOMENTUM, TAIL, NOISE_SGD, NOISE_ADAM, TWO_TASKS, PRICE, PERMUTED)
+
+# --- the gallery ---------------------------------------------------------------------------------------------------
+
+_ASPECTS = ((0.25, "#0072b2"), (0.5, "#009e73"), (1.0, "#d55e00"))
+
+
+def _prices(preset: str) -> Arrays:
+    from widelimit.numerics.synapses import random_tasks
+
+    strengths, dots = np.geomspace(0.03, 30, 60), np.array([0.1, 0.5, 2.0, 10.0])
+    found: dict[str, np.ndarray] = {"strength": strengths, "dots": dots}
+    for aspect, _ in _ASPECTS:
+        price = random_tasks(aspect=aspect, strength=strengths)
+        drawn = [
+            simulate.diagonal_price({"aspect": aspect, "strength": strength}, 200, 5, _backend())
+            for strength in dots.tolist()
+        ]
+        found[f"total-{aspect}"], found[f"joint-{aspect}"] = price.total, price.joint_total
+        found[f"drawn-{aspect}"] = np.array([one[0] + one[1] for one in drawn])
+    return found
+
+
+def _draw_prices(arrays: Arrays, axes: Axes) -> None:
+    for aspect, colour in _ASPECTS:
+        axes.plot(
+            arrays["strength"], arrays[f"total-{aspect}"], color=colour, label=f"$\\gamma$ = {aspect:g}"
+        )
+        axes.plot(arrays["strength"], arrays[f"joint-{aspect}"], "--", color=colour, linewidth=0.9)
+        axes.plot(arrays["dots"], arrays[f"drawn-{aspect}"], "o", color=colour, markersize=4)
+    axes.set(xscale="log", ylim=(0, 0.5), xlabel="strength of the penalty", ylabel="loss of both tasks")
+    axes.legend(loc="lower right")
+
+
+GALLERY = (
+    GalleryFigure(
+        "price",
+        "What a diagonal penalty costs",
+        "Loss of two random tasks in high dimension, one after the other, behind a diagonal penalty; dots: one draw "
+        "of 200 parameters each. Dashed: the joint optimum, which no diagonal penalty reaches.",
+        "kirkpatrick2017overcoming",
+        _prices,
+        _draw_prices,
+    ),
+)
