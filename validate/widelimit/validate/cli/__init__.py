@@ -7,6 +7,7 @@ cli.options   options of a command that come from a topic's own function
 cli.output    terminals, pipes and encodings
 cli.progress  how far a run is
 cli.tables    results as text and as JSON
+cli.gpu       a GPU in one command (`make gpu`)
 
 Exit status: 0 done and nothing disagrees, 1 a claim disagrees (`diff`: a verdict flipped), 2 the request is wrong or
 cannot be carried out (one sentence on stderr), 3 a bug of ours or no memory, 130 interrupted. Everything heavy is
