@@ -9,9 +9,10 @@ from scipy import linalg, optimize
 
 from widelimit.numerics import arguments
 from widelimit.numerics.ssl import settings, terms
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 Array = np.ndarray
+_AGREED = 1e-6  # share by which two ways to compute a threshold may differ
 _GRID = 25  # values of kappa that maxima are looked for between
 _ROUNDING = 1e-9  # of the largest eigenvalue, below which a matrix still counts as positive
 
@@ -64,7 +65,13 @@ def best_direction(x: Array, total: Array) -> tuple[float, Array]:
     _, vector = linalg.eigh(scaled(best[0]), subset_by_index=[len(x) - 1] * 2)
     w = vectors @ (root * vector[:, 0])
     w /= np.linalg.norm(w)
-    return float(terms.RANK_ONE(w @ x @ w, 1.0, w @ total @ w)), w
+    threshold = float(terms.RANK_ONE(w @ x @ w, 1.0, w @ total @ w))
+    if abs(threshold - best[1]) > _AGREED * threshold:  # the direction has to reach what kappa promises
+        raise ConvergenceError(
+            f"The search for the best direction ends at {threshold:.10g} where {best[1]:.10g} is possible. "
+            "Scale the features, or leave out directions that carry next to nothing."
+        )
+    return threshold, w
 
 
 def _widest(rotated: Array, spectrum: Array, top: float) -> float:

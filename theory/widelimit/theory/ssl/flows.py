@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import mpmath
-from sympy import Eq, Symbol
+from sympy import Eq, Symbol, exp
 
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.ssl import formulas as t
@@ -15,7 +15,6 @@ from widelimit.theory.ssl.steps import (
     ASSUMPTIONS,
     ISOTROPIC,
     TIAN,
-    exponential,
     matrices,
     step,
 )
@@ -119,7 +118,7 @@ def _commutator_velocity(at: words.Matrices) -> Any:
 def _decayed(earlier: Mapping[str, Eq]) -> Eq:
     start = t.W * t.WT - t.WPT * t.WP / t.RATE
     rate = (t.as_mode(earlier["invariant"].rhs) / t.as_mode(start)).simplify()
-    return exponential(Symbol("I_t/I_0"), rate)
+    return Eq(Symbol("I_t/I_0"), exp(rate * t.TIME), evaluate=False)
 
 
 def _alignment_rate(earlier: Mapping[str, Eq]) -> Eq:

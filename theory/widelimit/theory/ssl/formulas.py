@@ -112,7 +112,8 @@ def direct_mode() -> Expr:
 
 def invariant_decay() -> Expr:
     """Return the factor exp(-2 eta t) by which s - p^2/alpha_p has shrunk at time t."""
-    return exp(-2 * DECAY * TIME)
+    rate = (as_mode(invariant_drift()) / (S - P**2 / RATE)).simplify()
+    return exp(rate * TIME)
 
 
 def alignment_rate() -> Expr:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import mpmath
-from sympy import Eq, Expr, Symbol, exp
+from sympy import Eq, Expr, Symbol
 
 from widelimit.theory.calculus.derivation import Step
 from widelimit.theory.calculus.equations import Rewritten
@@ -150,11 +150,6 @@ def roots(values: Values, dps: int) -> list[Any]:
     tau, x, spread, decay = (evaluate(symbol, values, dps) for symbol in (t.TAU, t.SIGNAL, t.SPREAD, t.DECAY))
     found = mpmath.polyroots([-(x + spread), tau * x, -decay], maxsteps=200, extraprec=2 * dps)
     return sorted(mpmath.re(root) for root in found)
-
-
-def exponential(name: Symbol, rate: Expr) -> Eq:
-    """Return name = exp(rate t)."""
-    return Eq(name, exp(rate * t.TIME), evaluate=False)
 
 
 def at(values: Values, dps: int, *wanted: Symbol) -> tuple[Any, ...]:

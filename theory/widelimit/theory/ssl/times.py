@@ -42,7 +42,10 @@ def time() -> Derivation:
              domain=slow, left=_minus_discriminant),
         step("collapse", Symbol("T_0"), t.collapse_time(), "the same integral where the quadratic has no root",
              domain=slow, left=_waited_for_collapse),
-        step("bottleneck", _between_double_roots(near), t.bottleneck_time().subs(t.GAP, -near),
+        step("bottleneck", Symbol("T_c"), t.bottleneck_time().subs(t.GAP, -near),
+             "beside p_c the velocity is -p_c [c (p - p_c)^2 + eta - eta_c]: the integral of its inverse over the line",
+             t.TAU, left=_through_the_bottleneck, domain={near: (0.001, 0.01)}),
+        step("bottleneck-limit", _between_double_roots(near), t.bottleneck_time().subs(t.GAP, -near),
              "between two starts on either side of p_c the time is pi/root(a b) of x' = -a - b x^2, and a bounded rest",
              t.TAU, kind="limit", limit=(near, 0, Rational(1, 2)), domain={near: (0.001, 0.01)}),
     )  # fmt: skip
@@ -81,6 +84,18 @@ def _waited_for_collapse(values: Values, dps: int) -> Any:
     start, stop = ((y + tau * x) / (2 * (x + spread)) for y in ends)
     points = [start + (stop - start) * k / 4 for k in range(5)]
     return mpmath.quad(lambda u: 1 / power_rule(values, dps, u), points)
+
+
+def _through_the_bottleneck(values: Values, dps: int) -> Any:
+    """Time through a parabola of velocities: its height and its curvature at p_c by differences of the exact one."""
+    near = next(value for symbol, value in values.items() if symbol.name == "delta")
+    tau, x, spread = at(values, dps, t.TAU, t.SIGNAL, t.SPREAD)
+    critical = tau**2 * x**2 / (4 * (x + spread))
+    above = {**values, t.DECAY: critical + mpmath.mpf(near.p) / near.q}
+    centre, h = tau * x / (2 * (x + spread)), mpmath.mpf(1) / 16
+    low, here, high = (power_rule(above, dps, centre + k * h) for k in (-1, 0, 1))
+    bend = -(low - 2 * here + high) / (2 * h**2)
+    return mpmath.quad(lambda u: 1 / (bend * u**2 - here), [-mpmath.inf, -1, 0, 1, mpmath.inf])
 
 
 def _between_double_roots(near: Symbol) -> Expr:

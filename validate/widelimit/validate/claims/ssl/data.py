@@ -8,8 +8,8 @@ import numpy as np
 
 from widelimit.validate.claims.ssl.modes import PAPER, derivation, plans
 from widelimit.validate.harness.claim import Choice, Interval
-from widelimit.validate.harness.declare import declare, row, table, wrong
-from widelimit.validate.simulate.ssl import measured
+from widelimit.validate.harness.declare import declare, presets, row, table, wrong
+from widelimit.validate.simulate.ssl import digits, measured
 
 SIGNAL = (1.0, 0.9, 0.5, 0.4, 0.3, 0.6)
 SPREAD = (1.0, 4.0, 0.1, 1.0, 0.02, 0.3)
@@ -81,4 +81,37 @@ def _normalised(epsilon: float) -> np.ndarray:
     return np.array([root**2, root**2 * (epsilon * root > p.predictor_unstable)])
 
 
-DATA_CLAIMS = (FILTER, EPSILON)
+DIGITS = declare(
+    "ssl.digits",
+    title="Nonlinear encoders of digits",
+    statement=(
+        "Eigenspaces of predictor and features align while a ReLU encoder learns (commutator five times smaller); "
+        "without predictor or without stop-gradient features collapse (below 1 %); DirectPred is within 3 points of a "
+        "learned predictor."
+    ),
+    paper=f"{PAPER}, figures 2-4 and table 2, at the scale of digits",
+    domain={"steps": Choice((350, 500))},
+    rows={"alignment": 5.0, "no predictor": 0.01, "no stop-gradient": 0.01, "accuracy": -0.03},
+    compare={"alignment": "at least", "no predictor": "at most", "no stop-gradient": "at most", "accuracy": "at least"},
+    simulate=digits.measured,
+    plans=presets(table("steps", [350], []), ((), (), ()), pilot=(8, 8, 16), most=(8, 16, 32), block=(8, 8, 16)),
+    within=0.01,
+    scale=np.ones_like,
+    quantity="factor of the commutator; spread of features over that at the start; gain in accuracy",
+    observable="a two-layer encoder of width 64 on digits shifted by a pixel, with noise",
+    notes=(
+        "Alignment and collapse at a weight decay of 0.03, accuracy (5 nearest neighbours, held-out digits) at 0.005. "
+        "At 0.03 few dimensions survive, training lowers the accuracy under either rule, and DirectPred, which moves "
+        "first, was 4.6 points behind (8 seeds, standard error 0.7) after 350 steps."
+    ),
+    size_name="",
+    derivation=derivation("flow"),
+    wrong=(
+        wrong("nothing aligns", "the commutator stays as large as it was", lambda truth: np.array([1.0, *truth[1:]])),
+        wrong("nothing collapses", "the spread of features stays",
+              lambda truth: np.array([truth[0], 1.0, 1.0, truth[3]])),
+        wrong("no learning by a rule", "chance, seven tenths below", lambda truth: np.array([*truth[:3], -0.7])),
+    ),
+)  # fmt: skip
+
+DATA_CLAIMS = (FILTER, EPSILON, DIGITS)
