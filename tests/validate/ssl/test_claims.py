@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from widelimit.validate import claims
+from widelimit.validate.claims.ssl import GALLERY
 from widelimit.validate.harness.backend import Backend
-from widelimit.validate.simulate.ssl import measured, networks, searched
+from widelimit.validate.simulate.ssl import digits, measured, networks, searched
 from widelimit.validate.simulate.ssl.networks import Setting, State
 
 CLAIMS = claims.load("ssl")
@@ -16,7 +17,9 @@ def test_all_claims_of_the_note_are_there():
     names = (
         "invariant fixed-point collapse-threshold time-to-learn bottleneck basin ema-basin snr-filter epsilon"
     )
-    assert {f"ssl.{name}" for name in (*names.split(), "alignment")} <= {claim.id for claim in CLAIMS}
+    assert {f"ssl.{name}" for name in (*names.split(), "alignment", "digits")} <= {
+        claim.id for claim in CLAIMS
+    }
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda one: one.id)
@@ -83,3 +86,34 @@ def test_the_invariant_drifts_by_the_step_alone():
     assert drifts[0] / drifts[1] == pytest.approx(2, rel=0.1) and drifts[1] / drifts[2] == pytest.approx(
         2, rel=0.1
     )
+
+
+def test_figures_show_networks_on_their_theory():
+    figures = {one.name: one for one in GALLERY}
+    assert set(figures) == {"phase-diagram", "collapse", "basin", "rules"}
+    rules = figures["rules"].compute("quick")
+    for rule in ("learned", "directpred", "directcopy"):
+        np.testing.assert_allclose(rules[f"{rule} dots"], rules[f"{rule} theory"][:, ::16], atol=0.01)
+    border = figures["basin"].compute("quick")
+    assert np.isfinite(border["border"]).all() and (border["moves_s"][:, -1] > 0.3).any()
+
+
+def test_rules_of_digits_are_powers_with_a_floor():
+    x = torch.randn(2, 6, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    moment = x.mT @ x
+    top = torch.linalg.eigvalsh(moment)[..., -1, None, None]
+    eye = torch.eye(64, dtype=torch.float64)
+    copied = digits._ruled(moment, "directcopy")
+    torch.testing.assert_close(copied, moment + digits.FLOOR * top * eye, rtol=1e-9, atol=1e-9)
+    root = digits._ruled(moment, "directpred") - digits.FLOOR * top * eye
+    torch.testing.assert_close(root @ root, moment, rtol=1e-6, atol=1e-5)
+    torch.testing.assert_close(digits._ruled(moment, "no predictor")[1], eye)
+
+
+def test_digits_move_by_a_pixel_and_accuracy_counts_neighbours():
+    pictures, labels = digits.images()
+    assert pictures.shape == (1797, 10, 10) and not pictures[:, 0].any() and not pictures[..., -1].any()
+    assert abs((pictures[:, 1:-1, 1:-1] ** 2).mean() - 1) < 1e-12
+    known = torch.nn.functional.one_hot(torch.as_tensor(labels), 10).double()[None]
+    assert digits._accuracy(known).item() == 1.0
+    assert digits._accuracy(torch.zeros(1, 1797, 3, dtype=torch.float64)).item() < 0.2

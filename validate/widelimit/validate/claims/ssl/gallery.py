@@ -136,7 +136,7 @@ def _rules(preset: str) -> Arrays:
 
     times = np.linspace(0.0, 120.0, 241)
     given = {"signal": _SIGNALS, "augmentation": _SPREADS, "weight_decay": _DECAY}
-    moments = tuple(
+    signal, spread = (
         torch.diag(torch.tensor(one, dtype=Backend().dtype))[None] for one in (_SIGNALS, _SPREADS)
     )
     out: dict[str, np.ndarray] = {"time": times, "marks": times[::16]}
