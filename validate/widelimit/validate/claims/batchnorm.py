@@ -23,6 +23,7 @@ GRADIENT = declare(
     ),
     sizes=(64, 128, 256),
     within=0.06,
+    target=0.035,
     noise=0.65,
     quantity="growth of the mean square gradient per layer",
     observable="exact gradients through batch normalisation, averaged over the lower half of the layers",

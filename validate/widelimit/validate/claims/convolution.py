@@ -32,6 +32,7 @@ MODES = declare(
     valid=lambda inputs, wave, positions: wave <= positions // 2 and simulate.fixed_point(inputs)["c"] < 0.9,
     sizes=(2000, 4000, 8000),
     within=0.12,
+    target=0.04,
     noise=4.0,
     size_name="channels",
     quantity="factor of the mode in one layer",

@@ -36,7 +36,9 @@ _BLOCKS: dict[str, Any] = {
 _UNCORRELATED = "gradients of different samples taken as uncorrelated: kappa_2 = 0"
 
 
-def _plans(most: int, sizes: tuple[int, ...] = (100, 200, 400)) -> dict[Preset, Plan]:
+def _plans(
+    most: int, target: float | None = None, sizes: tuple[int, ...] = (100, 200, 400)
+) -> dict[Preset, Plan]:
     larger = tuple(3 * size // 2 for size in sizes)
     return presets(
         _POINTS,
@@ -44,6 +46,7 @@ def _plans(most: int, sizes: tuple[int, ...] = (100, 200, 400)) -> dict[Preset, 
         pilot=(8, 16, 16),
         most=(most, max(48, most), 4 * most),
         block=(8, 8, 16),
+        within=(None,) * 3 if target is None else (target, target / 2, target / 2),
     )
 
 
@@ -62,7 +65,7 @@ SPECTRUM = declare(
     rows={"mean x width": lambda found: found.mean * _WIDE, "second": "second_moment"},
     named="moment",
     simulate=simulate.moments,
-    plans=_plans(120),
+    plans=_plans(240, 0.1),
     within=0.12,
     quantity="moment of the eigenvalues",
     observable="the same over all weights, from the Gram matrix of exact gradients",
@@ -82,7 +85,7 @@ LARGEST = declare(
     domain=_NETWORK,
     rows=lambda found: found.largest / _WIDE,
     simulate=simulate.largest,
-    plans=_plans(24),
+    plans=_plans(120, 0.06),
     within=0.1,
     quantity="largest eigenvalue over the width",
     observable="mean of the C largest eigenvalues over the width",
@@ -104,7 +107,7 @@ BOUND = declare(
     rows=_whole_over_block,
     derivation=None,
     simulate=simulate.whole_over_block,
-    plans=_plans(16),
+    plans=_plans(120, 0.05),
     within=0.1,
     quantity="lambda_max(F) / max_l lambda_max(F_l)",
     observable="the same, one output",
@@ -122,7 +125,7 @@ LEARNING_RATE = declare(
     domain=_NETWORK,
     rows=1.0,
     simulate=simulate.critical_rate,
-    plans=_plans(16, (40, 80, 160)),
+    plans=_plans(16, sizes=(40, 80, 160)),
     within=0.05,
     quantity="critical learning rate times lambda_max / 2",
     observable="bisection between shrinking and growing loss; targets 1e-4 from the outputs along the outlier",

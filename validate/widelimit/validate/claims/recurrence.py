@@ -68,6 +68,7 @@ TIED = declare(
     ),
     sizes=(100, 200, 400),
     within=0.12,
+    target=0.08,
     noise=2.5,
     scale=largest,
     quantity="covariance of the last two times; variance",

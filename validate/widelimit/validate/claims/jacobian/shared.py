@@ -36,6 +36,9 @@ RELU: Inputs = {"activation": "relu", "sigma_w": 2**0.5, "sigma_b": 0.0}
 LINEAR: Inputs = {"activation": "linear", "sigma_w": 1.0, "sigma_b": 0.0}
 
 
+_ENOUGH = 1500  # replicates of each size that a target may cost
+
+
 def point(base: Inputs, depth: int, weights: str, **more: Scalar) -> Inputs:
     """One point of a plan."""
     return {**base, "depth": depth, "weights": weights, **more}
@@ -48,15 +51,20 @@ def plans(
     most: int = 144,
     reference: tuple[int, ...] = (100, 200, 400),
     reference_draws: tuple[int, int] = (32, 192),
+    target: float | None = None,
 ) -> Mapping[Preset, Plan]:
     """Quick runs stay below width 200, reference runs at 400 where they need many draws, deep runs reach 4,000.
 
-    `pilot` and `most` are those of quick runs, `reference_draws` those of reference runs.
+    `pilot` and `most` are those of quick runs, `reference_draws` those of reference runs. `target`: how close quick
+    runs are to look, for as many replicates as that takes; reference runs twice as close.
     """
     every = (*quick, *more)
+    closer = None if target is None else target / 2
+    most = most if target is None else _ENOUGH
+    draws = reference_draws if target is None else (reference_draws[0], _ENOUGH)
     return {
-        "quick": Plan(tuple(quick), (48, 96, 160), pilot=pilot, most=most, block=16),
-        "reference": Plan(every, reference, *reference_draws, block=16),
+        "quick": Plan(tuple(quick), (48, 96, 160), pilot=pilot, most=most, block=16, within=target),
+        "reference": Plan(every, reference, *draws, block=16, within=closer),
         "deep": Plan(every, (500, 1000, 2000, 4000), pilot=8, most=24, block=4),
     }
 

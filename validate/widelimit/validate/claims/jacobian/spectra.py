@@ -136,6 +136,7 @@ LARGEST = Claim(
     plans=plans(
         [point(RELU, 3, "gaussian"), point(TANH, 4, "orthogonal")],
         [point(ERF, 8, "orthogonal"), point(HARD, 8, "gaussian")],
+        target=0.035,
     ),
     predict=theory.largest,
     simulate=partial(simulated, "largest", 0, 1),
@@ -197,6 +198,7 @@ RELU_NO_ISOMETRY = Claim(
     plans=plans(
         [point({**RELU, "sigma_w": s}, 4, "orthogonal") for s in (1.0, 1.4142135623730951)],
         [point({**RELU, "sigma_w": s}, 8, "orthogonal") for s in (0.8, 1.6)],
+        target=0.05,
     ),
     predict=theory.spread,
     simulate=partial(simulated, "spread", 1, 2),
@@ -236,6 +238,7 @@ ORTHOGONAL_NEEDED = Claim(
     plans=plans(
         [point(TANH, 4, "gaussian"), point(LINEAR, 4, "gaussian")],
         [point(HARD, 8, "gaussian"), point(ERF, 6, "gaussian")],
+        target=0.035,
     ),
     predict=theory.spread,
     simulate=partial(simulated, "spread", 1, 2),

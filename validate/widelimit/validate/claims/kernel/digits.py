@@ -107,7 +107,7 @@ DIGITS = Claim(
         "digits": Choice(("3-8", "4-9", "0-1")),
     },
     plans={
-        "quick": Plan((_RELU, _TANH), (64, 128, 256), pilot=8, most=32, block=8),
+        "quick": Plan((_RELU, _TANH), (64, 128, 256), pilot=8, most=96, block=8, within=0.07),
         "reference": Plan((_RELU, _TANH), (128, 256, 512), pilot=16, most=96, block=8),
         "deep": Plan((_RELU, _TANH), (256, 512, 1024, 2048), pilot=16, most=96, block=16),
     },

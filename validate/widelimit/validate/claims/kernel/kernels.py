@@ -97,8 +97,8 @@ _MORE = (
     point("sin", 1.5, 0.1, 2),
 )
 _PLANS: dict[Preset, Plan] = {
-    "quick": Plan(_QUICK, (64, 128, 256), pilot=16, most=256, block=32),
-    "reference": Plan(_QUICK + _MORE, (128, 256, 512), pilot=32, most=512, block=32),
+    "quick": Plan(_QUICK, (64, 128, 256), pilot=16, most=512, block=32, within=0.05),
+    "reference": Plan(_QUICK + _MORE, (128, 256, 512), pilot=32, most=1024, block=32, within=0.025),
     "deep": Plan(_QUICK + _MORE, (256, 512, 1024, 2048), pilot=32, most=512, block=64),
 }
 _KERNEL_MARGIN = (

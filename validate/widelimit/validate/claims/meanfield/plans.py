@@ -117,8 +117,8 @@ DEPTH_SCALE = presets(
         point("relu", 1.0, 0.4),
         point("gelu", 1.2, 0.4),
     ),
-    most=(160, 256, 256),
-    sizes=((200, 400, 800), (400, 800, 1600), DEEP),
+    most=(320, 512, 256),
+    sizes=((100, 200, 400), (200, 400, 800), DEEP),
 )
 
 GRADIENT_NORM = presets(
@@ -133,8 +133,8 @@ GRADIENT_NORM = presets(
         point("sin", 2.0, 0.3, distance=12, weights="orthogonal"),
         point("gelu", 1.2, 0.4, distance=6),
     ),
-    most=(64, 192, 192),
-    sizes=((200, 400, 800), (400, 800, 1600), DEEP),
+    most=(128, 384, 192),
+    sizes=((100, 200, 400), (200, 400, 800), DEEP),
 )
 
 DROPOUT = presets(

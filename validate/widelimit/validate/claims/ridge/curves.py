@@ -114,7 +114,8 @@ ALIGNMENT = declare(
     simulate=simulate_alignment,
     plans=plans(
         table(NAMES, [(0.25, 0.01, 1.0, 0.1)], [(0.1, 0.02, 1.0, 0.05), (0.1, 0.005, 1.0, 0.3)]),
-        (512, 1536, 1024),
+        (1536, 3072, 1024),
+        target=0.05,
     ),
     derivation=derivation("alignment"),
     within=0.05,

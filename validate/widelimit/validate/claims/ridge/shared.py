@@ -50,11 +50,19 @@ def samples(inputs: Inputs, size: int) -> int:
 
 
 def plans(
-    points: Points, most: tuple[int, int, int] = (384, 320, 512), sizes: Any = SIZES, copies: int = 1
+    points: Points,
+    most: tuple[int, int, int] = (384, 320, 512),
+    sizes: Any = SIZES,
+    copies: int = 1,
+    target: float | None = None,
 ) -> Mapping[Preset, Plan]:
-    """Plan the presets; a replicate of several data sets (`copies`) needs as many fewer for the pilot."""
+    """Plan the presets; a replicate of several data sets (`copies`) needs as many fewer for the pilot.
+
+    `target`: how close quick runs are to look, the others twice as close, where `most` allows it.
+    """
     pilot, block = (tuple(max(8, count // copies) for count in of) for of in ((32, 48, 64), (32, 32, 64)))
-    return presets(points, sizes, pilot=pilot, most=most, block=block)
+    aims = (None,) * 3 if target is None else (target, target / 2, target / 2)
+    return presets(points, sizes, pilot=pilot, most=most, block=block, within=aims)
 
 
 def derivation(result: str) -> Callable[[Inputs], Derivation]:

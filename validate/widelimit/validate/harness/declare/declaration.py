@@ -53,6 +53,7 @@ def declare(
     named: str = "quantity",
     sizes: Sequence[int] = (),
     noise: float = 1.0,
+    target: float | None = None,
     plans: Mapping[Preset, Plan] | None = None,
     start: Callable[[Inputs], Mapping[str, Any]] | None = None,
     wrong: Wrong | Sequence[Wrong] = (),
@@ -84,6 +85,7 @@ def declare(
         named: what the report calls the names of rows.
         sizes: sizes of the quick preset; none where the claim has no limit. The others multiply them.
         noise: standard deviation of one replicate over the scale, times the square root of its size.
+        target: how close quick runs are to look, where that is closer than `within`; the others look twice as close.
         plans: plans by preset in place of what `points`, `sizes`, `within` and `noise` come to.
         start: ``(inputs) -> mapping`` of further arguments of `simulate`.
         wrong: wrong theories, each a `wrong(...)`.
@@ -113,7 +115,7 @@ def declare(
     prediction = Prediction(asked, Rows.of(rows, over, named), domain, home)
     measure = Floor(float(scale)) if isinstance(scale, int | float) else scale
     if points is not None and plans is None:
-        plans = spend(points, sizes, within=within, noise=noise, exponent=exponent)
+        plans = spend(points, sizes, within=within, noise=noise, exponent=exponent, target=target)
     more = {"curve": _between(prediction), **more}
     return Claim(
         id=id,

@@ -28,6 +28,7 @@ from widelimit.validate.harness.statistics.stages import MISSED
 _GROWTH: Mapping[Preset, int] = {"quick": 1, "reference": 2, "deep": 4}
 _MISSED: Mapping[Preset, float] = {"quick": 0.01, "reference": MISSED / 2000, "deep": MISSED / 2000}
 _SPARE: Mapping[Preset, int] = {"quick": 1, "reference": 2, "deep": 2}
+_CLOSER: Mapping[Preset, int] = {"quick": 1, "reference": 2, "deep": 2}  # than a target of the quick preset
 _PILOT = (8, 32)  # a standard deviation is known to 27 % from 8, to 13 % from 32
 _BLOCK = (8, 32)
 
@@ -95,9 +96,15 @@ def presets(
 
 
 def spend(
-    points: Points, sizes: Sequence[int], *, within: float, noise: float, exponent: float = 1.0
+    points: Points,
+    sizes: Sequence[int],
+    *,
+    within: float,
+    noise: float,
+    exponent: float = 1.0,
+    target: float | None = None,
 ) -> dict[Preset, Plan]:
-    """Plan all presets for a precision.
+    """Plan all presets for a precision: `within`, or the `target` of the quick preset and half of it for the others.
 
     A preset multiplies `sizes` (1, 2 and 4). One replicate at size N scatters by ``noise / sqrt(N)`` of the scale (by
     `noise` where there are no sizes), so that `expected` replicates resolve `within`: they are the most of quick runs,
@@ -105,22 +112,28 @@ def spend(
     how many it takes (Stein's rule). No clock is read: a run that was interrupted goes on with the same numbers.
 
     >>> spend(table("a", [1.0]), (64, 128, 256), within=0.05, noise=0.5)["quick"]
-    Plan(points=({'a': 1.0},), sizes=(64, 128, 256), pilot=8, most=24, block=8)
+    Plan(points=({'a': 1.0},), sizes=(64, 128, 256), pilot=8, most=24, block=8, within=None)
     """
-    for name, value in (("within", within), ("noise", noise), ("exponent", exponent)):
+    for name, value in (
+        ("within", within),
+        ("noise", noise),
+        ("exponent", exponent),
+        ("target", target or within),
+    ):
         positive(name, value)
     if len(sizes) in (1, 2):
         raise ArgumentError("sizes", "must be three or more, or none where there is no limit", tuple(sizes))
     plans: dict[Preset, Plan] = {}
     for preset in get_args(Preset):
         larger = tuple(_GROWTH[preset] * size for size in sizes)
-        count = expected(larger, within=within, noise=noise, exponent=exponent, missed=_MISSED[preset])
+        aim = None if target is None else target / _CLOSER[preset]
+        count = expected(larger, within=aim or within, noise=noise, exponent=exponent, missed=_MISSED[preset])
         block = min(_BLOCK[1], max(_BLOCK[0], 2 ** int(math.log2(max(1.0, count / 8)))))
         pilot = _upwards(min(_PILOT[1], max(_PILOT[0], count / 4)), _PILOT[0])
         most = _upwards(
             max(3 * pilot, _SPARE[preset] * count), block
         )  # the second stage is twice the pilot or more
-        plans[preset] = Plan(points.of(preset), larger, pilot=pilot, most=most, block=block)
+        plans[preset] = Plan(points.of(preset), larger, pilot=pilot, most=most, block=block, within=aim)
     return plans
 
 
