@@ -275,6 +275,19 @@ def test_bad_input_of_trajectories(change, message):
         ssl.trajectory(**{**given, **change})
 
 
+def test_a_start_at_the_unstable_fixed_point_is_refused():
+    p = ssl.fixed_points(**GIVEN)
+    given = {"predictor": p.predictor_unstable, "covariance": p.covariance_unstable}
+    for more in ({}, {"ema_rate": 0.3}):
+        with pytest.raises(ArgumentError, match="`predictor` must not be that of the unstable fixed point"):
+            ssl.trajectory([0.0, 2000.0], **given, **more, **GIVEN)
+    with pytest.raises(ArgumentError, match="`covariance` must not be that of the unstable fixed point"):
+        ssl.trajectory(1.0, covariance=p.predictor_unstable, rule="directcopy", **GIVEN)
+    beside = ssl.trajectory(2000.0, **{**given, "covariance": p.covariance_unstable * (1 + 1e-9)}, **GIVEN)
+    assert beside.predictor == pytest.approx(p.predictor)
+    assert np.isfinite(ssl.trajectory(9.0, **given, ema_rate=0.3, target_scale=0.5, **GIVEN).predictor)
+
+
 def test_what_is_too_stiff_is_told():
     with pytest.raises(ConvergenceError, match="100000 steps"):
         ssl.trajectory(1e6, predictor=0.5, covariance=0.1, ema_rate=1e6, **GIVEN)

@@ -16,7 +16,8 @@ Array = np.ndarray
 RULES = ("learned", "direct", "directpred", "directcopy")
 _POWERS = {"directpred": 0.5, "directcopy": 1.0}
 _LOW, _HIGH = 1e-30, 1e30
-LONGEST = 1e12
+LONGEST = 1e12  # time
+SAME = 8 * float(np.finfo(float).eps)  # share by which a start may miss a fixed point and still be at it
 _UNITS = "Choose units in which it is near 1."
 _POWER = "The predictor is the covariance to this power: 0.5 for DirectPred, 1 for DirectCopy."
 

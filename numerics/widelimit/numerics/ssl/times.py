@@ -11,7 +11,6 @@ from widelimit.numerics.ssl.points import roots
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
-_SAME = 4 * np.finfo(float).eps
 
 
 def passage_time(
@@ -50,7 +49,7 @@ def passage_time(
     )  # fmt: skip
     first, last = m.further["start"], m.further["stop"]
     high, low = roots(m)
-    stuck = m.alive & (low < high) & (np.abs(first - low) <= _SAME * low) & (first != last)
+    stuck = m.alive & (low < high) & (np.abs(first - low) <= settings.SAME * low) & (first != last)
     if stuck.any():
         help = "A mode stays there, or leaves either way: start beside it."
         raise ArgumentError(

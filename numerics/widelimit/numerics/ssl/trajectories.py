@@ -10,6 +10,7 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ssl import loops, settings, terms
+from widelimit.numerics.ssl.points import roots
 from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 Array = np.ndarray
@@ -58,7 +59,8 @@ def trajectory(
         ema_rate: beta of a target that is a moving average, (1 - momentum) per unit of time. Default: a constant ratio.
         weight_decay, augmentation, signal, predictor_rate, rule, exponent: as in `fixed_points`.
 
-    Good to about 12 digits. Raises `ConvergenceError` where rates are too different to be followed that far.
+    Good to about 12 digits. Raises `ArgumentError` for a start at the unstable fixed point, `ConvergenceError` where
+    rates are too different to be followed that far.
 
     >>> found = trajectory([0, 50, 400], predictor=0.05, covariance=0.01, weight_decay=0.04, augmentation=0.5)
     >>> found.predictor.round(10).tolist(), found.invariant.round(12).tolist()
@@ -82,6 +84,7 @@ def trajectory(
     m = settings.modes(
         weight_decay, augmentation, signal, target_scale, predictor_rate, rule, exponent, **further
     )
+    _refuse_saddles(m, learned, moving)
     order = np.argsort(times, axis=None, kind="stable")
     flat = _states(m, learned, moving, times.reshape(-1)[order])
     back = np.empty_like(order)
@@ -94,6 +97,23 @@ def trajectory(
     left = terms.INVARIANT(times, np.reshape(m.decay, m.shape + (1,) * times.ndim))
     invariant = np.reshape(start, m.shape + (1,) * times.ndim) * left
     return Trajectory(times, p, s, tau, invariant, aligned)
+
+
+def _refuse_saddles(m: settings.Modes, learned: bool, moving: bool) -> None:
+    """A start at the unstable fixed point, to rounding: what is computed from there would be rounding."""
+    low = roots(m)[1]
+    covariance = m.further["covariance"]
+    rest = np.asarray(terms.LEARNED(low, m.rate)) if learned else np.asarray(terms.DIRECT(low, m.power))
+    near = (np.abs(covariance - rest) <= settings.SAME * rest) & m.alive & (low > 0) & (m.gap > 0)
+    if learned:
+        near &= np.abs(m.further["predictor"] - low) <= settings.SAME * low
+    if moving:
+        near &= m.target == 1
+    if near.any():
+        name = "predictor" if learned else "covariance"
+        help = "A mode stays there, or leaves either way: start beside it."
+        value = float(m.further[name][near].flat[0])
+        raise ArgumentError(name, "must not be that of the unstable fixed point", value, help)
 
 
 def _states(m: settings.Modes, learned: bool, moving: bool, times: Array) -> tuple[Array, ...]:

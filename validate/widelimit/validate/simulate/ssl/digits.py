@@ -54,49 +54,90 @@ def train(
     """Train a network for each seed by `steps` steps of `length`, in single precision, and measure it."""
     import torch
 
-    pictures = torch.as_tensor(images()[0], dtype=torch.float32, device=backend.device)
+    pixels = torch.as_tensor(
+        images()[0][:, 1:-1, 1:-1].reshape(-1, 64), dtype=torch.float32, device=backend.device
+    )
+    first, weights, predictor = _drawn(variant, seeds, backend)
+    before, misaligned = _features(weights, pixels), _commutator(_features(weights, pixels), predictor)
+    weights, predictor = _trained(first, weights, predictor, variant, steps, length, decay)
+    after = _features(weights, pixels)
+    aligned = torch.stack([misaligned, _commutator(after, predictor)], dim=-1)
+    spread = after.std(1).mean(-1) / before.std(1).mean(-1)
+    return Run(aligned.cpu().numpy(), spread.cpu().numpy(), _accuracy(after).cpu().numpy())
+
+
+def encoder(variant: str, steps: int, length: float, decay: float, seed: int) -> torch.Tensor:
+    """The first layer of a network that has learned, units x pixels."""
+    from widelimit.validate.harness.backend import Backend
+
+    drawn = _drawn(variant, (seed,), Backend())
+    return _trained(*drawn, variant, steps, length, decay)[0][0][0]
+
+
+def penultimate(layer: torch.Tensor, seed: int) -> list[np.ndarray]:
+    """Units behind a layer for two draws of views of all digits, centred."""
+    import torch
+
+    pictures = torch.as_tensor(images()[0], dtype=layer.dtype)
+    one, rows = torch.Generator().manual_seed(seed), torch.arange(len(pictures))
+    hidden = [(_seen(pictures, rows, one) @ layer.T).relu() for _ in range(2)]
+    return [(units - units.mean(0)).double().numpy() for units in hidden]
+
+
+def _drawn(variant: str, seeds: Sequence[int], backend: Backend) -> tuple[list[Any], list[Any], Any]:
+    """Generators, weights and predictor of each seed before learning."""
+    import torch
+
     generators = [backend.generator(seed) for seed in seeds]
-    options: dict[str, Any] = {"dtype": torch.float32, "device": backend.device}
 
     def drawn(*shape: int) -> torch.Tensor:
-        return torch.stack([torch.randn(*shape, generator=one, **options) for one in generators])
+        parts = [torch.randn(*shape, generator=one, device=backend.device) for one in generators]
+        return torch.stack(parts).float()
 
     weights = [drawn(WIDTH, 64) * (2 / 64) ** 0.5, drawn(WIDTH, WIDTH) * START / WIDTH**0.5]
     predictor = drawn(WIDTH, WIDTH) * AHEAD / WIDTH**0.5 if variant == "learned" else None
-    pixels = pictures[:, 1:-1, 1:-1].reshape(len(pictures), 64)
-    before = _features(weights, pixels)
-    first = _commutator(before, predictor)
+    return generators, weights, predictor
+
+
+def _trained(
+    generators: Sequence[torch.Generator], weights: list[Any], predictor: Any, variant: str, steps: int,
+    length: float, decay: float,
+) -> tuple[list[Any], Any]:  # fmt: skip
+    """Weights and predictor after learning."""
+    import torch
+
+    pictures = torch.as_tensor(images()[0], dtype=torch.float32, device=weights[0].device)
     moment: torch.Tensor | None = None
     for _ in range(steps):
-        views = _views(pictures, generators, options)
+        views = _views(pictures, generators)
         if variant != "learned":
             moment = _moment(weights, views, moment)
             predictor = _ruled(moment, variant)
         weights, predictor = _step(weights, predictor, views, variant, length, decay)
-    after = _features(weights, pixels)
-    spread = after.std(1).mean(-1) / before.std(1).mean(-1)
-    last = _commutator(after, predictor)
-    return Run(
-        torch.stack([first, last], dim=-1).cpu().numpy(), spread.cpu().numpy(), _accuracy(after).cpu().numpy()
-    )
+    return weights, predictor
 
 
-def _views(
-    pictures: torch.Tensor, generators: Sequence[torch.Generator], options: Mapping[str, Any]
-) -> list[Any]:
+def _views(pictures: torch.Tensor, generators: Sequence[torch.Generator]) -> list[Any]:
     """Two views of a batch of each replicate."""
     import torch
 
     found: list[list[torch.Tensor]] = [[], []]
     for one in generators:
-        rows = torch.randint(len(pictures) // 2, (BATCH,), generator=one, device=options["device"])
+        rows = torch.randint(len(pictures) // 2, (BATCH,), generator=one, device=pictures.device)
         for views in found:
-            moves = torch.randint(3, (2, BATCH), generator=one, device=options["device"])
-            columns = torch.arange(8, device=options["device"])
-            down, right = (move[:, None] + columns for move in moves)
-            shifted = pictures[rows[:, None, None], down[:, :, None], right[:, None, :]].reshape(BATCH, 64)
-            views.append(shifted + NOISE * torch.randn(BATCH, 64, generator=one, **options))
+            views.append(_seen(pictures, rows, one))
     return [torch.stack(views) for views in found]
+
+
+def _seen(pictures: torch.Tensor, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Digits of these rows, each moved by a pixel or none in either direction, with noise."""
+    import torch
+
+    device = pictures.device
+    moves = torch.randint(3, (2, len(rows)), generator=generator, device=device)
+    down, right = (move[:, None] + torch.arange(8, device=device) for move in moves)
+    shifted = pictures[rows[:, None, None], down[:, :, None], right[:, None, :]].reshape(len(rows), 64)
+    return shifted + NOISE * torch.randn(len(rows), 64, generator=generator, device=device)
 
 
 def _features(weights: Sequence[torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
