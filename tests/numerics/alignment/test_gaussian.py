@@ -229,6 +229,34 @@ def test_signals_through_layers():
         alignment.depth([])
 
 
+@pytest.mark.parametrize(("active", "layers", "cosine"), [(1.0, 4, 0.9), (0.5, 3, 0.8)])
+def test_signals_of_one_network_scatter(active, layers, cosine):
+    """Drawn networks, by hand: not in proportion to depth over the root of the width."""
+    generator = np.random.default_rng(0)
+    n, found = 100, []
+    for _ in range(300):
+        true = fed = generator.standard_normal(n)
+        for _ in range(layers):
+            mask = generator.random(n) < active
+            w, other = generator.standard_normal((2, n, n))
+            b = cosine * w + (1 - cosine**2) ** 0.5 * other
+            true, fed = (true * mask) @ w, (fed * mask) @ b
+        found.append(true @ fed / np.linalg.norm(true) / np.linalg.norm(fed))
+    predicted = alignment.scatter([cosine] * layers, width=n, active=active)
+    assert np.std(found) == pytest.approx(predicted, rel=0.15)  # 4 % is one standard error
+    assert np.mean(found) == pytest.approx(cosine**layers, abs=0.02)
+
+
+def test_scatter_of_layers_that_are_exact_or_lost():
+    assert alignment.scatter([1.0, 1.0], width=50) == 0.0
+    assert alignment.scatter([0.5, 0.0], width=25) == pytest.approx(0.2)
+    many = [alignment.scatter([0.9] * k, width=100) for k in (20, 40, 80)]
+    assert max(many) < 0.25 and many[2] == pytest.approx(many[1], rel=0.01)  # it comes to rest
+    for given, words in (({"width": 0}, "`width`"), ({"width": 9, "active": 1.5}, "`active`")):
+        with pytest.raises(ArgumentError, match=words):
+            alignment.scatter([0.5], **given)
+
+
 @pytest.mark.parametrize(("eta", "decay"), [(0.1, 0.5), (0.3, 5.0), (1e-9, 1e-7), (0.2, 0.0), (0.5, 3.9)])
 def test_kolen_pollack_is_the_recursion_of_variances(eta, decay):
     with mpmath.workdps(40):

@@ -2,7 +2,7 @@
 
 resting    `fixed_point`: B at rest, its cosine, rates, largest step, noise; `trajectory`: B(t)
 gaussian   `cosine`, `largest_step`: of Gaussian layers by their shape
-moving     `coupled`: singular values where W and B move; `invariant`; `depth`; `kolen_pollack`; `estimated`
+moving     `coupled`: singular values where W and B move; `invariant`; `depth`, `scatter`; `kolen_pollack`; `estimated`
 formulas, noise, checks    compiled formulas; sums over modes; what callers pass
 
 Time is steps times learning rate; W is outputs by inputs, B inputs by outputs; C is the mean of x x^T.
@@ -17,13 +17,13 @@ import numpy as np
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.alignment.gaussian import cosine, largest_step
-from widelimit.numerics.alignment.moving import coupled, depth, estimated, invariant, kolen_pollack
+from widelimit.numerics.alignment.moving import coupled, depth, estimated, invariant, kolen_pollack, scatter
 from widelimit.numerics.alignment.resting import FixedPoint, fixed_point, trajectory
 from widelimit.numerics.results import by_value
 
 __all__ = [
     "FixedPoint", "Prediction", "cosine", "coupled", "depth", "estimated", "fixed_point", "invariant", "kolen_pollack",
-    "largest_step", "predict", "trajectory",
+    "largest_step", "predict", "scatter", "trajectory",
 ]  # fmt: skip
 
 Rule = Literal["symmetric", "mirror", "activation", "information", "kolen_pollack"]

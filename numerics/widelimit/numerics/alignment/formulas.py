@@ -107,8 +107,9 @@ def imbalance(rule: str) -> Compiled:
 
 @functools.cache
 def below() -> Compiled:
-    """Cosine below a layer: (its own, above)."""
-    return compile(theory.below(), (signals.LAYER, signals.ABOVE), name="below")
+    """Cosine below a layer, and its variance: (its own, above, variance above, units)."""
+    arguments = (signals.LAYER, signals.ABOVE, signals.VARIANCE, signals.UNITS)
+    return compile((theory.below(), theory.scatter_below()), arguments, name="below")
 
 
 @functools.cache

@@ -79,8 +79,8 @@ def invariant(rule: str, t: Any, *, alpha: Any, gamma: Any = 0.0) -> Any:
 def depth(cosines: Any) -> float:
     """Cosine of the error signal below several layers with the true one: the product of the layers' cosines.
 
-    For wide layers, linear or with ReLU masks that both signals share, whose errors are independent. At width n the
-    cosine scatters by about sqrt(layers/n).
+    For wide layers, linear or with ReLU masks that both signals share, whose errors are independent; `scatter` is what
+    one network of some width deviates by.
 
     Args:
         cosines: of each layer's feedback with its transposed weights.
@@ -88,13 +88,44 @@ def depth(cosines: Any) -> float:
     >>> round(depth([0.9] * 6), 6)
     0.531441
     """
+    return _through(_layers(cosines), 1.0, 1.0)[0]
+
+
+def scatter(cosines: Any, *, width: Any, active: Any = 1.0) -> float:
+    """Standard deviation of `depth` from one network to the next, for one error signal in layers of some width.
+
+    A cosine over N units scatters like a correlation of N samples, by (1 - cos^2)/sqrt(N); layers below pass that on
+    times their own cosine. It grows with depth while signals are alike, and comes to rest when nothing is left of them.
+
+    Args:
+        cosines: of each layer, in the order in which the signal passes them, the topmost first.
+        width: units of a layer.
+        active: share of the units whose mask lets signals pass, 1/2 for ReLU; below the last layer all are counted.
+
+    >>> round(scatter([0.9] * 4, width=100), 6)
+    0.077394
+    """
+    layers = _layers(cosines)
+    units = arguments.positive_number("width", width)
+    share = arguments.single("active", arguments.probability("active", active))
+    return float(np.sqrt(_through(layers, share * units, units)[1]))
+
+
+def _layers(cosines: Any) -> Array:
+    """Cosines of layers, checked."""
     layers = arguments.vector("cosines", cosines)
     arguments.correlation("cosines", layers)
     costs.affordable("cosines", layers.size, seconds=2e-5)
-    found = 1.0
-    for one in layers:
-        found = float(formulas.below()(float(one), found))
-    return found
+    return layers
+
+
+def _through(layers: Array, masked: float, last: float) -> tuple[float, float]:
+    """Cosine and its variance below all layers; variance is that of masked units but below the last layer."""
+    found, variance = 1.0, 0.0
+    for k, one in enumerate(layers, 1):
+        units = last if k == layers.size else masked
+        found, variance = formulas.below().njit(float(one), found, variance, units)
+    return float(found), float(variance)
 
 
 def kolen_pollack(steps: Any, *, learning_rate: Any, decay: Any, noise: Any, initial: Any) -> Any:
@@ -152,4 +183,4 @@ def estimated(error: Any, sigma: Any = 1.0) -> Any:
     return arguments.scalar(np.asarray(formulas.estimated()(e, s)))
 
 
-__all__ = ["coupled", "depth", "estimated", "invariant", "kolen_pollack"]
+__all__ = ["coupled", "depth", "estimated", "invariant", "kolen_pollack", "scatter"]

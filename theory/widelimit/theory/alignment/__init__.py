@@ -88,6 +88,7 @@ from widelimit.theory.alignment.signals import (
     estimated_cosine,
     kolen_pollack_cosine,
     remembered,
+    scatter_below,
 )
 
 __all__ = [
@@ -98,6 +99,6 @@ __all__ = [
     "flow", "forward_flow", "growth", "imbalance", "information_cosine", "information_step",
     "kolen_pollack_cosine", "largest_step",
     "mirror_cosine", "noisy_rate", "overlap", "passed_on", "rate", "relu_cosine", "relu_moments", "relu_overlap",
-    "relu_spread", "remembered", "residual", "resolvent", "resting_value", "saturation", "shrunk", "shrunk_twice",
-    "squared_value",
+    "relu_spread", "remembered", "residual", "resolvent", "resting_value", "saturation", "scatter_below",
+    "shrunk", "shrunk_twice", "squared_value",
 ]  # fmt: skip

@@ -8,6 +8,8 @@ from widelimit.theory.alignment.noise import STEP
 
 LAYER = Symbol("c", real=True)
 ABOVE = Symbol("k", real=True)
+VARIANCE = Symbol("V", nonnegative=True)
+UNITS = Symbol("N", positive=True)
 STEPS = Symbol("t", integer=True, nonnegative=True)
 DECAY = Symbol("lambda", nonnegative=True)
 NOISE = Symbol("sigma_g", nonnegative=True)
@@ -27,6 +29,15 @@ def below() -> Expr:
     c*k
     """
     return LAYER * ABOVE
+
+
+def scatter_below() -> Expr:
+    """Variance of the cosine below a layer: c^2 times that above, and (1 - k'^2)^2/N of a mean over N units.
+
+    >>> scatter_below().subs({LAYER: 1, ABOVE: 1})
+    V
+    """
+    return LAYER**2 * VARIANCE + (1 - below() ** 2) ** 2 / UNITS
 
 
 def course() -> Expr:

@@ -10,9 +10,20 @@ from sympy import Eq, Symbol
 
 from widelimit.theory.alignment import signals as forms
 from widelimit.theory.alignment.noise import STEP
-from widelimit.theory.alignment.signals import ABOVE, DECAY, ERROR, INITIAL, LAYER, NOISE, SPREAD, STEPS
+from widelimit.theory.alignment.signals import (
+    ABOVE,
+    DECAY,
+    ERROR,
+    INITIAL,
+    LAYER,
+    NOISE,
+    SPREAD,
+    STEPS,
+    UNITS,
+    VARIANCE,
+)
 from widelimit.theory.calculus.derivation import Step
-from widelimit.theory.calculus.ensembles import over_signs
+from widelimit.theory.calculus.ensembles import over_gaussian, over_signs
 from widelimit.theory.calculus.precision import Values, numbers
 
 _SLOW = {STEP: (0.05, 0.4), DECAY: (0.1, 1.0), NOISE: (0.3, 2.0), INITIAL: (0.1, 2.0), STEPS: (1, 8)}
@@ -29,6 +40,14 @@ def signals() -> list[Step]:
             "drops out; the check sums over all signs of the weights, their errors and the mask",
             domain={LAYER: (0.2, 0.95), ABOVE: (0.2, 0.95)},
             left=_below,
+        ),
+        Step(
+            "scatter",
+            Eq(Symbol("V'"), forms.scatter_below(), evaluate=False),
+            "a cosine over N units is a correlation of as many samples; the check takes the covariance of its sums by "
+            "quadrature, and the slope of the cosine below by that above by differences",
+            domain={LAYER: (0.2, 0.95), ABOVE: (0.2, 0.95), VARIANCE: (0.01, 0.1), UNITS: (50, 500)},
+            left=_scatter,
         ),
         *(_pollack(name, domain) for name, domain in (("slow", _SLOW), ("fast", _FAST))),
         Step(
@@ -105,6 +124,25 @@ def _below(values: Values, dps: int) -> Any:
 
     both = moment(lambda u, v: u * v)
     return both / mpmath.sqrt(moment(lambda u, v: u * u) * moment(lambda u, v: v * v))
+
+
+def _scatter(values: Values, dps: int) -> Any:
+    """Variance of S_uv/sqrt(S_uu S_vv) over N pairs of Gaussian units, to first order in 1/N and in the noise above."""
+    above, before, units = numbers(values, dps, ABOVE, VARIANCE, UNITS)
+
+    def cosine(k: Any) -> Any:
+        return _below({LAYER: values[LAYER], ABOVE: k}, dps)
+
+    rho, step = cosine(values[ABOVE]), mpmath.mpf(1) / 16
+    slope = (cosine(above + step) - cosine(above - step)) / (2 * step)
+    sums = (lambda u, v: u * v, lambda u, v: u * u, lambda u, v: v * v)
+    slopes = (mpmath.mpf(1), -rho / 2, -rho / 2)
+
+    def linear(u: Any, v: Any) -> Any:
+        return mpmath.fsum(g * f(u, v) for g, f in zip(slopes, sums, strict=True))
+
+    spread = over_gaussian(lambda u, v: linear(u, v) ** 2, [[1, rho], [rho, 1]], 4)
+    return slope**2 * before + spread / units
 
 
 def _estimated(values: Values, dps: int) -> Any:
