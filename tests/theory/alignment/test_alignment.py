@@ -11,7 +11,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 
 @pytest.mark.parametrize("result", alignment.RESULTS)
 def test_every_step_checks_itself(result):
-    checks = alignment.derive(result).check(dps=30)
+    checks = alignment.derive(result).check(dps=30, points=2)
     assert all(one.passed for one in checks)
 
 
