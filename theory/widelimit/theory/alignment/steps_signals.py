@@ -135,11 +135,9 @@ def _scatter(values: Values, dps: int) -> Any:
 
     rho, step = cosine(values[ABOVE]), mpmath.mpf(1) / 16
     slope = (cosine(above + step) - cosine(above - step)) / (2 * step)
-    sums = (lambda u, v: u * v, lambda u, v: u * u, lambda u, v: v * v)
-    slopes = (mpmath.mpf(1), -rho / 2, -rho / 2)
 
-    def linear(u: Any, v: Any) -> Any:
-        return mpmath.fsum(g * f(u, v) for g, f in zip(slopes, sums, strict=True))
+    def linear(u: Any, v: Any) -> Any:  # in the sums of u v, u^2 and v^2, whose means are rho, 1 and 1
+        return u * v - rho / 2 * (u * u + v * v)
 
     spread = over_gaussian(lambda u, v: linear(u, v) ** 2, [[1, rho], [rho, 1]], 4)
     return slope**2 * before + spread / units
