@@ -26,15 +26,15 @@ def weights_of(kind, rng):
 
 
 def networks(phi, *, sigma_w, sigma_b, q0, c0, depth, keep, weights, count, seed):
-    """Lengths and correlations of a network's own pre-activations, (networks, depth, 2): means over its pairs."""
-    rng, found = np.random.default_rng(seed), np.empty((count, depth, 2))
+    """Lengths, correlations, covariances of a network's own pre-activations, (networks, depth, 3): means of pairs."""
+    rng, found = np.random.default_rng(seed), np.empty((count, depth, 3))
     for one in found:
         h = given_pairs(rng, q0, c0)
         for layer in range(depth):
             x = phi(h) * (rng.random(h.shape) < keep) / keep
             h = sigma_w * weights_of(weights, rng) @ x + sigma_b * rng.standard_normal((WIDTH, 1))
             q, r = (h**2).mean(0), (h[:, :PAIRS] * h[:, PAIRS:]).mean(0)
-            one[layer] = q.mean(), (r / (q[:PAIRS] * q[PAIRS:]) ** 0.5).mean()
+            one[layer] = q.mean(), (r / (q[:PAIRS] * q[PAIRS:]) ** 0.5).mean(), r.mean()
     return found
 
 
@@ -61,8 +61,9 @@ def test_small_networks(name, phi, at, weights, keep):
     found = meanfield.propagate(
         name, **given, keep=keep, depth=3, width=WIDTH, weights=weights, given=True
     ).at_width
-    predicted = np.stack([found.mean[0, 1:], found.c[0, 1:]], axis=1)
-    infinite = predicted - np.stack([found.correction[0, 1:], found.c_correction[0, 1:]], axis=1)
+    predicted = np.stack([found.mean, found.c, found.covariance], axis=-1)[0, 1:]
+    corrected = np.stack([found.correction, found.c_correction, found.covariance_correction], axis=-1)
+    infinite = predicted - corrected[0, 1:]
     left_out = 0.25 * np.abs(predicted - infinite).max(0) + 0.05 / WIDTH  # the order N^-2
     assert (np.abs(mean - predicted) < 4 * error + left_out).all()
     seen = np.abs(predicted - infinite) > 4 * error

@@ -31,6 +31,8 @@ def test_shapes_and_seeds(claim):
 @pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.id)
 def test_each_counterfactual_differs_by_more_than_the_margin_somewhere(claim):
     for counterfactual in claim.counterfactuals:
+        if counterfactual.predict_at is not None:  # asked where it differs at the sizes of a plan
+            continue
         gaps = []
         for inputs in filter(counterfactual.applies, claim.plans["quick"].points):
             predicted = np.asarray(claim.predict(inputs))

@@ -31,11 +31,14 @@ _SMALL = 0.8  # correlations up to which few coefficients are enough
 class Correlations:
     """N times the mean's correction and N times the variance over networks of a layer's own correlation, (layers,).
 
+    `covariance`: N times the correction of the covariance.
+
     NaN from the first layer on in which inputs are so alike (or a length so small) that the series is not resolved.
     """
 
     shift: Array
     spread: Array
+    covariance: Array
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,12 @@ def correlations(
     made, last = formulas(), len(eps) - 1
     moments, known = _moments(functions, one, two, 1 - eps)
     a, v = np.zeros(3), np.zeros(6)
-    shift, spread = np.full((2, len(held)), np.nan)
+    shift, spread, covariance = np.full((3, len(held)), np.nan)
     for layer, bound in enumerate(held):
         k = min(layer, last)
         if not known[k]:
             break
+        covariance[layer] = a[1]
         c, q1, q2 = 1 - eps[k], one.q[k], two.q[k]
         left = np.array(made.held.njit(*bound, *v))
         sample = left + np.array(made.sample.njit(q1, c * np.sqrt(q1 * q2), q2))
@@ -133,7 +137,7 @@ def correlations(
         )
         v = np.array([v1, *between, v2])
         a = np.array([a1, a12, a2])
-    return Correlations(shift, spread)
+    return Correlations(shift, spread, covariance)
 
 
 def _moments(functions: Maps, one: Lengths, two: Lengths, c: Array) -> tuple[Array, Array]:

@@ -34,9 +34,9 @@ class AtWidth:
     own N pre-activations, which is what a single network shows. Both are leading orders, of error O(1/N) of
     themselves: trust them where they are well below `mean`.
     c: the average over networks of the correlation of a layer's own pre-activations of two inputs, that of infinite
-    width plus `c_correction`; `c_deviation` its standard deviation. NaN from the first layer on in which the inputs are
-    so alike that a series of a few hundred terms does not resolve how they scatter (1 - c below some hundredths where
-    phi has kinks).
+    width plus `c_correction`; `c_deviation` its standard deviation. `covariance`, with its correction: the average of
+    their covariance, sqrt(q q_2) c at infinite width. NaN from the first layer on in which the inputs are so alike that
+    a series of a few hundred terms does not resolve how they scatter (1 - c below some hundredths where phi has kinks).
     """
 
     width: Array
@@ -47,6 +47,8 @@ class AtWidth:
     c: Array
     c_correction: Array
     c_deviation: Array
+    covariance: Array
+    covariance_correction: Array
 
 
 @functools.cache
@@ -122,6 +124,8 @@ def at_width(
         1 - eps + pair.shift / n,
         pair.shift / n,
         np.sqrt(np.maximum(pair.spread, 0.0) / n),
+        (1 - eps) * np.sqrt(q * other) + pair.covariance / n,
+        pair.covariance / n,
     )
 
 

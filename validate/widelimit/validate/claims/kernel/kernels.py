@@ -49,6 +49,24 @@ def nngp(inputs: Inputs) -> np.ndarray:
     return _theory(inputs)[0][_UPPER]
 
 
+def nngp_at(inputs: Inputs, size: int) -> np.ndarray:
+    """The mean over networks of this width of the same, to order 1/width: hidden layers are no Gaussian process yet."""
+    from widelimit.numerics import meanfield
+
+    activation, sigma_w, sigma_b, depth = network(inputs)
+    first = sigma_w**2 * _POINTS @ _POINTS.T / FEATURES + sigma_b**2
+    found = []
+    for i, j in zip(*_UPPER, strict=True):
+        lengths = first[i, i], first[j, j]
+        mine = meanfield.propagate(
+            activation, sigma_w=sigma_w, sigma_b=sigma_b, q0=lengths, c0=first[i, j] / (lengths[0] * lengths[1]) ** 0.5,
+            depth=depth, width=size,
+        ).at_width  # fmt: skip
+        if mine is not None:
+            found.append((mine.mean if i == j else mine.covariance)[0, -1])
+    return np.array(found)
+
+
 def ntk(inputs: Inputs) -> np.ndarray:
     """The tangent kernel of the six pairs."""
     return _theory(inputs)[1][_UPPER]
@@ -96,6 +114,11 @@ _MORE = (
     point("x*tanh(x)", 1.2, 0.3, 1),
     point("sin", 1.5, 0.1, 2),
 )
+_NNGP_PLANS: dict[Preset, Plan] = {  # theory speaks of each width
+    "quick": Plan(_QUICK, (64, 96, 128), pilot=16, most=512, block=32, within=0.03),
+    "reference": Plan(_QUICK + _MORE, (64, 128, 256), pilot=32, most=4096, block=32, within=0.01),
+    "deep": Plan(_QUICK + _MORE, (256, 512, 1024), pilot=32, most=4096, block=64, within=0.005),
+}
 _PLANS: dict[Preset, Plan] = {
     "quick": Plan(_QUICK, (64, 128, 256), pilot=16, most=512, block=32, within=0.05),
     "reference": Plan(_QUICK + _MORE, (128, 256, 512), pilot=32, most=1024, block=32, within=0.025),
@@ -112,8 +135,9 @@ NNGP = Claim(
     statement="Outputs of wide random networks are Gaussian with covariance K' = sigma_w^2 E phi phi + sigma_b^2.",
     paper="arXiv:1711.00165, eq. (5)",
     domain=NETWORK,
-    plans=_PLANS,
+    plans=_NNGP_PLANS,
     predict=nngp,
+    predict_at=nngp_at,
     simulate=simulate_nngp,
     rows=pairs,
     derivation=derivation,
