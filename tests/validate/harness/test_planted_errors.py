@@ -42,14 +42,24 @@ def more(**factors: float) -> Callable:
     return changed
 
 
+def modes(factor: float) -> Callable:
+    """Every Fourier mode's factor a layer, times this."""
+    return lambda result: replace(result, factor=[factor * one for one in result.factor])
+
+
 def fields(**values: float) -> Callable:
     """Fields of a result, as given."""
     return lambda result: replace(result, **values)
 
 
 CASES = [
-    Planted("ridge.optimal-penalty", "ridge.optimal_penalty", more(penalty=1.5), (0,), 24, point=1),
+    Planted("ridge.optimal-penalty", "ridge.optimal_penalty", more(penalty=1.5), (0,), 16, point=1),
     Planted("ridge.negative-penalty", "ridge.optimal_penalty", more(penalty=1.5), (0,), 64),
+    Planted("convolution.modes", "convolution.predict", modes(1.1), (0,), 16, sizes=(16, 32, 64)),
+    Planted("fisher.jacobian-bound", "fisher.blocks", lambda blocks: blocks**1.5, (0,), 16),
+    Planted(
+        "fisher.learning-rate", "fisher.predict", more(largest_learning_rate=1.5), (0,), 12, 1, (24, 48, 96)
+    ),
     Planted(
         "meanfield.critical-decay",
         "meanfield.critical_line",

@@ -113,7 +113,7 @@ def test_curves_by_finite_differences():
             out.append(torch.tanh(out[-1]) @ weight.T + bias)
         return np.array([one.numpy() for one in out])
 
-    found = geometry.circle(inputs, q, size, 8, BACKEND)
+    found = geometry.circle({**inputs, "q": q}, size, 8, BACKEND)
     metric, bent = np.zeros((2, 3))
     for angle in np.arange(8) * np.pi / 4:
         left, here, right = (curve(angle + k * step) for k in (-1, 0, 1))
@@ -137,7 +137,9 @@ def test_lines_by_loops():
         h = x @ weight.T + bias
         lengths.append(sum(np.linalg.norm(b - a) for a, b in pairwise(h)))
         if crossed is None:
-            crossed = sum((np.sign(b) != np.sign(a)).sum() for a, b in pairwise(h)) / size
+            crossed = (
+                sum((np.sign(b) != np.sign(a)).sum() for a, b in pairwise(h)) / size
+            )  # relu has one kink, at 0
         x = np.maximum(h, 0)
     assert geometry.growth(inputs, size, 4, BACKEND, points) == pytest.approx(
         (lengths[2] / lengths[1], crossed)
@@ -187,20 +189,67 @@ def test_largest_fisher_eigenvalues_by_jacobians(samples):
     assert fisher.largest_eigenvalue(module, x) == pytest.approx(right, rel=1e-6)
 
 
-def test_modes_by_loops_over_positions_and_filters():
-    inputs = {"activation": "tanh", "sigma_w": 1.3, "positions": 8, "wave": 2, "filter_size": 3}
-    size, q, c, n = 30, 0.9, 0.4, 8
-    normal = draws(6)
-    shared, own_1, own_2 = (normal(size, k).numpy() for k in (1, n, n))
+def test_modes_by_loops_over_positions_and_filters(monkeypatch):
+    monkeypatch.setattr(convolution, "_BURN", 2)
+    monkeypatch.setattr(convolution, "_FOLLOWED", 1)
+    inputs = {
+        "activation": "tanh",
+        "sigma_w": 1.3,
+        "sigma_b": 0.2,
+        "positions": 8,
+        "wave": 2,
+        "filter_size": 3,
+    }
+    size, n, normal = 5, 8, draws(6)
+
+    def passed(h, weight, bias):
+        out = np.zeros_like(h)
+        for a in range(n):
+            for tap in range(3):
+                block = weight[:, tap * size : (tap + 1) * size]
+                out[:, a] += block @ np.tanh(h[:, (a + 1 - tap) % n])
+        return out + bias
+
+    def layer():
+        return normal(size, 3 * size).numpy() * 1.3 / (3 * size) ** 0.5, normal(size, 1).numpy() * 0.2
+
+    first, second = (normal(size, n).numpy() for _ in range(2))
+    for _ in range(2):
+        weight, bias = layer()
+        first, second = passed(first, weight, bias), passed(second, weight, bias)
+    weight, bias = layer()
     wave = np.cos(2 * np.pi * 2 * np.arange(n) / n)
-    rho = 0.15 * wave
-    first = np.sqrt(q * c) * shared + np.sqrt(q * (1 - c)) * own_1
-    second = np.sqrt(q * c) * shared + np.sqrt(q * (1 - c)) * (rho * own_1 + np.sqrt(1 - rho**2) * own_2)
-    after = np.zeros(n)
-    for a in range(n):
-        for b in (a - 1, a, a + 1):
-            after[a] += 1.3**2 * np.mean(np.tanh(first[:, b % n]) * np.tanh(second[:, b % n])) / 3
-    right = (after @ wave) / (wave @ wave) / (q * 0.15 * (1 - c))
-    assert convolution.convolution_modes(inputs, size, 6, BACKEND, q=q, c=c)[0] == pytest.approx(
-        right, rel=1e-12
-    )
+    difference = {"before": np.zeros(n), "after": np.zeros(n)}
+    for sign in (1, -1):
+        turned = np.zeros((size, n))
+        for a in range(n):
+            x, y = first[:, a] / np.linalg.norm(first[:, a]), second[:, a]
+            c = x @ y / np.linalg.norm(y)
+            across = y - (x @ y) * x
+            angle = np.arccos(np.clip(c + sign * convolution._WAVE * wave[a], -1, 1))
+            turned[:, a] = np.linalg.norm(y) * (
+                np.cos(angle) * x + np.sin(angle) * across / np.linalg.norm(across)
+            )
+        difference["before"] += sign * np.mean(first * turned, axis=0)
+        difference["after"] += sign * np.mean(
+            passed(first, weight, bias) * passed(turned, weight, bias), axis=0
+        )
+    right = (difference["after"] @ wave) / (difference["before"] @ wave)
+    found = convolution.convolution_modes(inputs, size, 6, BACKEND)[0]
+    assert found == pytest.approx(right, rel=1e-10)
+
+
+def test_critical_rates_are_two_over_the_largest_eigenvalue():
+    """Of the network's own Fisher matrix, by explicit gradients: within what five bisections of a factor two leave."""
+    inputs = {"activation": "tanh", "sigma_w": 1.5, "sigma_b": 0.5, "depth": 1, "samples": 4}
+    net, x = fisher.draw(inputs, 20, 3, BACKEND, 1)
+    rows = []
+    for one in x:
+        weights = [weight.clone().requires_grad_() for weight in net.weights]
+        h = one
+        for weight, bias in zip(weights[:-1], net.biases[:-1], strict=True):
+            h = torch.tanh(weight @ h + bias)
+        parts = torch.autograd.grad((weights[-1] @ h + net.biases[-1]).sum(), weights)
+        rows.append(torch.cat([part.reshape(-1) for part in parts]).numpy())
+    largest = np.linalg.eigvalsh(np.array(rows) @ np.array(rows).T / 4)[-1]
+    assert fisher.critical_rate(inputs, 20, 3, BACKEND) == pytest.approx(2 / largest * 20, rel=0.012)

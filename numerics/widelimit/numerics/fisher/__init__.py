@@ -21,6 +21,7 @@ from widelimit.numerics.fisher.matrices import (
 )
 from widelimit.numerics.fisher.spread import (
     Spread,
+    blocks,
 )
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Propagation",
     "Spread",
     "Statistics",
+    "blocks",
     "jacobian_bound",
     "predict",
     "propagation",

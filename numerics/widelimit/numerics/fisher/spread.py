@@ -81,6 +81,25 @@ def spread(run: Propagation, samples: int, outputs: int, inputs: str = "auto") -
     return Spread(top, place, _outputs(run, shares, outputs, samples, along))
 
 
+def blocks(run: Propagation, samples: int) -> np.ndarray:
+    """Largest eigenvalue of each layer's block of the Fisher matrix, one output, along the mean over samples.
+
+    ``M_(l-1) ((T - 1) qtilde_st qhat_st + qtilde qhat) / T`` of the weights of layer l; their sum is the largest
+    eigenvalue of the whole matrix (`Statistics.outlier`), whose blocks share this direction.
+
+    >>> from widelimit.numerics.fisher.depths import propagation
+    >>> run = propagation(
+    ...     "relu", sigma_w=2**0.5, sigma_b=0.0, widths=[100, 100], input_moment=1.0, input_overlap=0.0
+    ... )
+    >>> blocks(run, 4).round(4).tolist()
+    [25.0, 48.8732]
+    """
+    same, pair = (
+        run.widths * part for part in (run.forward * run.backward, run.forward_pair * run.backward_pair)
+    )
+    return np.asarray(_two_levels()(same / samples, pair / samples, samples)[0])
+
+
 def activities(run: Propagation, samples: int, inputs: str = "auto") -> np.ndarray:
     """Largest eigenvalue of the mean over samples of x x' in the mean over networks, from the inputs up."""
     gaussian, found = _gaussian(run, samples, inputs), []

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from widelimit.theory.calculus.activation import Activation
 from widelimit.validate.harness.claim import Choice, Integers, Interval
-from widelimit.validate.harness.declare import declare, instead, table, wrong
+from widelimit.validate.harness.declare import declare, instead, row, table, wrong
 from widelimit.validate.simulate import geometry as simulate
 
 if TYPE_CHECKING:
-    from widelimit.numerics.geometry import Circle, Line
+    from widelimit.numerics.geometry import Circle
 
 SMOOTH: dict[str, Interval | Integers | Choice] = {
     "activation": Choice(("tanh", "erf", "sin")),
@@ -21,28 +20,28 @@ SMOOTH: dict[str, Interval | Integers | Choice] = {
 }
 _NAMES = "activation sigma_w sigma_b depth"
 _CIRCLE: dict[str, Any] = {
-    "domain": SMOOTH,
+    "domain": SMOOTH | {"q": Interval(0.5, 5.0, simplest=1.0)},
     "paper": "arXiv:1606.05340, eq. (9)",
     "solver": "geometry.predict",
     "over": {"layer": "depth"},
-    "start": simulate.radius,
-    "points": table(_NAMES, [("tanh", 2.0, 0.3, 2)], [("erf", 2.5, 0.2, 3), ("tanh", 3.0, 0.3, 3)]),
+    # circles of any radius: not of the one that theory says they keep
+    "points": table(
+        f"{_NAMES} q", [("tanh", 2.0, 0.3, 2, 2.0)], [("erf", 2.5, 0.2, 3, 4.0), ("tanh", 3.0, 0.3, 3, 3.0)]
+    ),
     "sizes": (100, 200, 400),
 }
 
 
-def _bent_once(circle: Circle, depth: int) -> list[float]:
-    """E hdot^4 = g^2 in place of 3 g^2."""
-    values = [1.0 / circle.q_star]
-    for _ in range(depth):
-        values.append((circle.chi_2 or 0.0) / circle.chi_1**2 + values[-1] / circle.chi_1)
+def _bent_once(circle: Circle) -> list[float]:
+    """E hdot^4 = g^2 in place of 3 g^2: a third of what each layer bends."""
+    values = [1.0 / circle.q[0]]
+    for stretch, bend in zip(circle.stretch, circle.bend or [], strict=True):
+        values.append(bend / stretch**2 + values[-1] / stretch)
     return values[1:]
 
 
-def _crossings_at_zero(line: Line, sigma_w: float, sigma_b: float) -> float:
-    """Angle between the ends in layer 1, biases included, over pi."""
-    diagonal, across = sigma_w**2 + sigma_b**2, sigma_b**2
-    return float(np.arccos(across / diagonal) / np.pi)
+def _kinked(activation: str) -> bool:
+    return bool(Activation.of(activation).kinks)
 
 
 LENGTH = declare(
@@ -59,7 +58,7 @@ LENGTH = declare(
     wrong=wrong(
         "no stretch",
         "the length kept, as at the edge of chaos",
-        instead(lambda circle, depth: [circle.q_star] * depth),
+        instead(lambda circle, depth: [circle.metric[0]] * depth),
     ),
     **_CIRCLE,
 )
@@ -82,7 +81,7 @@ CURVATURE = declare(
 TRAJECTORY = declare(
     "geometry.trajectory",
     title="Growth of a trajectory and kinks crossed",
-    statement="Lengths grow by sqrt(chi_1) per layer; a line crosses the kink of a unit angle/pi times.",
+    statement="Lengths grow by sqrt(chi_1) per layer; a line crosses a kink at the rate of Rice's formula.",
     paper="arXiv:1606.05336 (its lower bound's factor is the counterfactual)",
     domain=SMOOTH | {"activation": Choice(("relu", "tanh", "hard_tanh"))},
     solver="geometry.line",
@@ -90,7 +89,7 @@ TRAJECTORY = declare(
     given={"start": (2**0.5, 0.0), "end": (0.0, 2**0.5)},
     rows={
         "growth of the length": lambda line: line.length[-1] / line.length[-2],
-        "crossings per unit": _crossings_at_zero,
+        "crossings per unit": row(lambda line: line.crossings[0], only=_kinked),
     },
     derivation=None,
     simulate=simulate.growth,
@@ -99,7 +98,7 @@ TRAJECTORY = declare(
     within=0.06,
     target=0.04,
     noise=1.2,
-    quantity="factor of the length in the last layer; crossings of zero per unit in the first",
+    quantity="factor of the length in the last layer; kinks crossed per unit in the first",
     observable="both along 200 points of a line between two Gaussian inputs",
     wrong=wrong(
         "published factor",

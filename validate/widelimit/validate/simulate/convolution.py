@@ -1,4 +1,4 @@
-"""Covariances of convolutional networks, one layer on."""
+"""Drawn convolutional networks: how a wave in the covariance of two signals passes a layer."""
 
 from __future__ import annotations
 
@@ -6,47 +6,65 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from widelimit.validate.harness.backend import Backend
-
 from widelimit.validate.simulate.kernel import functions, normals
 
+if TYPE_CHECKING:
+    import torch
 
-def fixed_point(inputs: Any) -> dict[str, float]:
-    """Return the fixed point of the dense network with the same scales, around which modes are followed."""
-    from widelimit.numerics import meanfield
+    from widelimit.validate.harness.backend import Backend
 
-    point = meanfield.solve(
-        str(inputs["activation"]), sigma_w=float(inputs["sigma_w"]), sigma_b=float(inputs["sigma_b"])
-    )
-    return {"q": float(point.q_star), "c": float(point.c_star)}
+_BURN = 24  # layers in which two signals settle
+_FOLLOWED = 6  # layers that a wave passes, each with a wave of its own
+_WAVE = 0.05  # its amplitude, as a change of the correlation
 
 
-def convolution_modes(
-    inputs: Any, size: int, seed: int, backend: Backend, *, q: float, c: float
-) -> np.ndarray:
-    """Factor per layer of a small Fourier mode of the covariance of two signals around the fixed point (q, c).
+def convolution_modes(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """Factor per layer of a small Fourier mode of the covariance of two signals that a network has settled.
 
-    Both signals are Gaussian in the channels with variance q and covariance c q between any two positions and signals,
-    except that the covariance of the two at position a carries a small wave, 0.15 q (1 - c) cos(2 pi k a / n). Returns
-    the wave's amplitude behind one layer over that before it, both measured in the same channels.
+    Two independent signals pass `_BURN` drawn layers of `size` channels. The second is then turned, position by
+    position, towards the first and away from it, so that their correlation gains and loses a wave cos(2 pi k a/n).
+    Returned is the wave that the difference of both covariances has behind the next layer over that before it, both
+    measured in the network and averaged over some layers.
     """
     import torch
 
     normal = normals(seed, backend)
     phi, _ = functions(str(inputs["activation"]))
-    n, k, width = int(inputs["positions"]), int(inputs["wave"]), int(inputs["filter_size"])
-    wave = torch.cos(2 * np.pi * k * torch.arange(n, device=backend.device, dtype=backend.dtype) / n)
-    shared, own_1, own_2 = normal(size, 1), normal(size, n), normal(size, n)
-    amplitude = 0.15 * (1 - c)
-    rho = amplitude * wave / (1 - c)
-    first = (q * c) ** 0.5 * shared + (q * (1 - c)) ** 0.5 * own_1
-    second = (q * c) ** 0.5 * shared + (q * (1 - c)) ** 0.5 * (rho * own_1 + (1 - rho**2).sqrt() * own_2)
-    images = [phi(signal) for signal in (first, second)]
-    sigma_w = float(inputs["sigma_w"])
-    # the average over the next layer's weights is exact: sigma_w^2 times the filter's mean of the products of channels
-    product = sigma_w**2 * (images[0] * images[1]).mean(0)
-    half = width // 2
-    smooth = sum(torch.roll(product, shift, 0) for shift in range(-half, half + 1)) / width
-    before = float((smooth * wave).mean() / (wave**2).mean())
-    return np.array([before / (q * amplitude)])
+    n, taps = int(inputs["positions"]), int(inputs["filter_size"])
+    sigma_w, sigma_b = float(inputs["sigma_w"]), float(inputs["sigma_b"])
+    place = torch.arange(n, device=backend.device, dtype=backend.dtype)
+    wave = torch.cos(2 * np.pi * int(inputs["wave"]) / n * place)
+
+    def layer() -> Any:
+        weight = normal(size, size * taps) * sigma_w / (size * taps) ** 0.5
+        bias = normal(size, 1) * sigma_b
+
+        def apply(h: torch.Tensor) -> torch.Tensor:
+            x = phi(h)
+            shifted = [torch.roll(x, shift, 1) for shift in range(-(taps // 2), taps // 2 + 1)]
+            return weight @ torch.cat(shifted) + bias
+
+        return apply
+
+    first, second = normal(size, n), normal(size, n)
+    for _ in range(_BURN):
+        apply = layer()
+        first, second = apply(first), apply(second)
+    before, after = 0.0, 0.0
+    for _ in range(_FOLLOWED):
+        apply = layer()
+        near, far = (_turned(first, second, sign * _WAVE * wave) for sign in (1.0, -1.0))
+        next_first = apply(first)
+        before += float(((first * (near - far)).mean(0) * wave).mean())
+        after += float(((next_first * (apply(near) - apply(far))).mean(0) * wave).mean())
+        first, second = next_first, apply(second)
+    return np.array([after / before])
+
+
+def _turned(first: torch.Tensor, second: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+    """`second`, its correlation with `first` changed at each position, in their plane and at its own length."""
+    long, own = first.norm(dim=0), second.norm(dim=0)
+    c = (first * second).sum(0) / (long * own)
+    across = second / own - c * first / long
+    turned = (c + change).clamp(-1.0, 1.0)
+    return own * (turned * first / long + (1 - turned**2).sqrt() * across / across.norm(dim=0))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from widelimit.validate.harness.backend import Backend
 
 
+_STEPS = 8  # of gradient descent: along one eigenvector a loss grows or shrinks from the first
 OUTPUTS = 2  # of the networks whose moments and outliers are measured
 
 
@@ -74,27 +75,35 @@ def whole_over_block(inputs: Any, size: int, seed: int, backend: Backend) -> np.
     return spectrum(inputs, size, seed, backend, 1)[3:]
 
 
-def critical_rate(inputs: Any, size: int, seed: int, backend: Backend, bisections: int = 7) -> float:
-    """The learning rate at which gradient descent turns from shrinking to growing, times lambda_max / 2.
+def critical_rate(inputs: Any, size: int, seed: int, backend: Backend, bisections: int = 5) -> float:
+    """The learning rate at which gradient descent turns from shrinking to growing, times the width.
 
-    Targets lie 1e-4 from the outputs, along the eigenvector of the Gram matrix that grows first.
+    Between powers of two over the width one is looked for at which the loss grows while it shrinks at half of it; then
+    by bisection. Targets lie 1e-4 from the outputs, in the direction that grows first: along the eigenvector of the
+    network's own Gram matrix.
     """
     import torch
 
     net, x = draw(inputs, size, seed, backend, 1)
     f, _, _ = net.forward(x)
-    values, vectors = torch.linalg.eigh(sum(net.blocks(x)))
+    _, vectors = torch.linalg.eigh(sum(net.blocks(x)))
     targets, start = f + 1e-4 * vectors[:, -1:], [weight.clone() for weight in net.weights]
-    low, high = 0.5, 2.0
-    for _ in range(bisections):
-        factor = (low * high) ** 0.5
+
+    def grows(rate: float) -> bool:
         net.weights = [weight.clone() for weight in start]
-        losses = net.descend(x, targets, factor * 2.0 / float(values[-1]), 20)
-        if len(losses) < 20 or losses[-1] > losses[0]:
-            high = factor
-        else:
-            low = factor
-    return (low * high) ** 0.5
+        losses = net.descend(x, targets, rate, _STEPS)
+        return len(losses) < _STEPS or losses[-1] > losses[0]
+
+    high = 4.0 / size
+    while not grows(high):
+        high *= 2.0
+    while grows(high / 2.0):
+        high /= 2.0
+    low = high / 2.0
+    for _ in range(bisections):
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if grows(middle) else (middle, high)
+    return (low * high) ** 0.5 * size
 
 
 def largest_eigenvalue(

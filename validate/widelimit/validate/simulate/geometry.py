@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.theory.calculus.activation import Activation
 from widelimit.validate.simulate.kernel import functions
 
 if TYPE_CHECKING:
@@ -14,27 +15,17 @@ if TYPE_CHECKING:
 _ANGLES = 8
 
 
-def radius(inputs: Any) -> dict[str, float]:
-    """Return the fixed point of the length map: the squared radius over N that a circle starts with and keeps."""
-    from widelimit.numerics import meanfield
-
-    point = meanfield.solve(
-        str(inputs["activation"]), sigma_w=float(inputs["sigma_w"]), sigma_b=float(inputs["sigma_b"])
-    )
-    return {"q": float(point.q_star)}
-
-
-def metric(inputs: Any, size: int, seed: int, backend: Backend, *, q: float) -> np.ndarray:
+def metric(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     """|dh/dt|^2 / N of every layer behind the first, of a circle of squared radius N q."""
-    return circle(inputs, q, size, seed, backend)[0, 1:]
+    return circle(inputs, size, seed, backend)[0, 1:]
 
 
-def curvature(inputs: Any, size: int, seed: int, backend: Backend, *, q: float) -> np.ndarray:
+def curvature(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     """N times the squared extrinsic curvature of every layer behind the first, of a circle of squared radius N q."""
-    return circle(inputs, q, size, seed, backend)[1, 1:]
+    return circle(inputs, size, seed, backend)[1, 1:]
 
 
-def circle(inputs: Any, q: float, size: int, seed: int, backend: Backend) -> np.ndarray:
+def circle(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     """Metric and curvature (N kappa^2) of a circle of squared radius N q, averaged over eight angles, a column a layer.
 
     The curve starts as a circle of pre-activations; the second derivative of phi is taken by automatic differentiation.
@@ -43,7 +34,7 @@ def circle(inputs: Any, q: float, size: int, seed: int, backend: Backend) -> np.
 
     generator = backend.generator(seed)
     phi, slope = functions(str(inputs["activation"]))
-    sigma_w, sigma_b = float(inputs["sigma_w"]), float(inputs["sigma_b"])
+    sigma_w, sigma_b, q = (float(inputs[name]) for name in ("sigma_w", "sigma_b", "q"))
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator, device=backend.device, dtype=backend.dtype)
@@ -76,14 +67,16 @@ def _geometry(first: Any, second: Any, size: int) -> tuple[float, float]:
     return float(speed.mean()) / size, float(squared.mean()) * size
 
 
-def growth(inputs: Any, size: int, seed: int, backend: Backend, points: int = 200) -> tuple[float, float]:
-    """A straight line of inputs: factor of its length in the last layer, and kinks at zero crossed per unit of
-    layer 1.
+def growth(inputs: Any, size: int, seed: int, backend: Backend, points: int = 200) -> list[float]:
+    """A straight line of inputs: factor of its length in the last layer, and kinks crossed per unit of layer 1.
+
+    The latter only where the activation has kinks.
     """
     import torch
 
     generator = backend.generator(seed)
     phi, _ = functions(str(inputs["activation"]))
+    kinks = [float(kink) for kink in Activation.of(str(inputs["activation"])).kinks]
     sigma_w, sigma_b = float(inputs["sigma_w"]), float(inputs["sigma_b"])
 
     def normal(*shape: int) -> torch.Tensor:
@@ -96,6 +89,6 @@ def growth(inputs: Any, size: int, seed: int, backend: Backend, points: int = 20
         h = x @ (normal(size, size) * sigma_w / size**0.5).T + normal(size) * sigma_b
         lengths.append(float((h[1:] - h[:-1]).norm(dim=1).sum()))
         if layer == 0:
-            crossed = float(((h[1:] > 0) != (h[:-1] > 0)).sum()) / size
+            crossed = sum(float(((h[1:] > k) != (h[:-1] > k)).sum()) for k in kinks) / size
         x = phi(h)
-    return lengths[-1] / lengths[-2], crossed
+    return [lengths[-1] / lengths[-2], crossed][: 2 if kinks else 1]
