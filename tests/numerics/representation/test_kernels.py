@@ -68,6 +68,40 @@ def test_modes_add_up_to_the_kernels_of_networks(which, d):
     assert total == pytest.approx(own[0, 1] / own[0, 0] * (1 if which == "nngp" else 2), abs=1e-6)
 
 
+@pytest.mark.parametrize("which", ["nngp", "ntk"])
+def test_spectra_of_networks_are_those_in_closed_form(which):
+    degrees = [0, 1, 2, 3, 4, 10, 40]
+    found = representation.network_spectrum(degrees, dimension=4, kernel_of=which)
+    exact = representation.kernel_spectrum(degrees, dimension=4, kernel=which)
+    assert np.abs(found.eigenvalues - 2 * exact.eigenvalues).max() <= found.error < 1e-11
+    assert (found.exponent, found.bound) == (exact.exponent, exact.bound)
+    assert found.multiplicities.tolist() == exact.multiplicities.tolist()
+
+
+@pytest.mark.parametrize(
+    "activation, depth, exponent", [("relu", 2, 2.5), ("hard_tanh", 1, 2.5), ("x*abs(x)", 1, 3.5)]
+)
+def test_kinks_set_the_exponent_at_any_depth(activation, depth, exponent):
+    degrees = np.arange(0, 121)
+    found = representation.network_spectrum(
+        degrees, dimension=3, activation=activation, depth=depth, sigma_w=1.2, sigma_b=0.3
+    )
+    assert found.exponent == exponent
+    last = np.cumsum(found.multiplicities)
+    filled = found.eigenvalues > 100 * found.error
+    keep = filled & (degrees >= 16)
+    slope = np.polyfit(np.log(last[keep]), np.log(found.eigenvalues[keep]), 1)[0]
+    assert -slope == pytest.approx(exponent, abs=0.35)  # degrees of both parities fall alike, slowly so
+
+
+def test_smooth_activations_fall_faster_than_any_power():
+    found = representation.network_spectrum(np.arange(16), dimension=3, activation="tanh", sigma_w=1.5)
+    odd = found.eigenvalues[1::2]
+    assert found.exponent == math.inf and found.smooth
+    assert (np.diff(np.log(odd[:5])) < -1.0).all()
+    assert (found.eigenvalues[::2] <= found.error).all()  # tanh is odd
+
+
 def test_squares_of_relu_are_one_at_equal_inputs():
     found = representation.kernel_spectrum(np.arange(400), dimension=4, power=2)
     assert found.eigenvalues @ found.multiplicities == pytest.approx(1.0, abs=1e-6)

@@ -2,6 +2,7 @@
 
 spectra      kernels on spheres, the bound of smoothness, the bias of few stimuli, robustness of a readout
 codes        cross-validated PCA, power-law fits, the spectral penalty
+networks     spectra of the kernels of topic `kernel`: any activation, depth, biases
 limit        what PCA and cross-validated PCA find on average
 curve        the same, inside: integrals along a curve in the complex plane
 correction   the exponent behind a recording, with an interval
@@ -32,6 +33,7 @@ from widelimit.numerics.representation.limit import (
     spike,
     spike_variance,
 )
+from widelimit.numerics.representation.networks import kink, network_spectrum
 from widelimit.numerics.representation.recordings import read
 from widelimit.numerics.representation.spectra import (
     KernelSpectrum,
@@ -60,6 +62,8 @@ __all__ = [
     "fit_exponent",
     "gradient_growth",
     "kernel_spectrum",
+    "kink",
+    "network_spectrum",
     "predict",
     "read",
     "robust_accuracy",

@@ -26,12 +26,14 @@ class KernelSpectrum:
 
     `eigenvalues` of the integral operator with the uniform measure of mass one, each with its `multiplicities`;
     `exponent` alpha of the eigenvalues by rank, n^-alpha; `bound` = 1 + 2/D, D = d - 1, above which a code is smooth.
+    `error`: a bound on the absolute error of eigenvalues that come from quadrature, 0 for closed forms.
     """
 
     eigenvalues: Array
     multiplicities: Array
     exponent: float
     bound: float
+    error: float = 0.0
 
     @property
     def smooth(self) -> bool:
@@ -138,7 +140,7 @@ def kernel_spectrum(degrees: Any, *, dimension: int, kernel: str = "nngp", power
         raise DomainError(
             "Steps have no slope, so that their tangent kernel is that of the readout: use kernel='nngp'."
         )
-    asked = _whole("degrees", degrees)
+    asked = whole("degrees", degrees)
     for name, value, most in (("power", s, 10**4), ("dimension", d, 10**6)):
         if value > most:
             raise ArgumentError(name, f"must be at most {most}", value)
@@ -148,20 +150,35 @@ def kernel_spectrum(degrees: Any, *, dimension: int, kernel: str = "nngp", power
         slopes, tangent = _modes(most + 1, d, s - 1), np.empty(most + 1)
         _tangents(float(d), float(s), values[: most + 1], slopes, tangent)
         values = tangent
-    counts = np.empty(most + 1)
-    with np.errstate(over="ignore"):
-        _harmonics(most, float(d), counts)
-    if not np.isfinite(counts[asked]).all():
-        raise DomainError(
-            "At these degrees and this dimension there are more harmonics than a float can count."
-        )
-    exponents = _exponents()(float(d - 1), float(s))
+    counts = harmonics(most, d)
     return KernelSpectrum(
-        values[asked], counts[asked], float(exponents[which == "ntk"]), float(smoothness_bound(d - 1))
+        values[asked],
+        counts[asked],
+        float(exponents(d - 1, s)[which == "ntk"]),
+        float(smoothness_bound(d - 1)),
     )
 
 
-def _whole(name: str, value: Any) -> Array:
+def harmonics(most: int, d: int) -> Array:
+    """Multiplicities of degrees 0 to `most`."""
+    counts = np.empty(max(most, 1) + 1)
+    with np.errstate(over="ignore"):
+        _harmonics(max(most, 1), float(d), counts)
+    if not np.isfinite(counts).all():
+        raise DomainError(
+            "At these degrees and this dimension there are more harmonics than a float can count."
+        )
+    return counts
+
+
+def exponents(manifold: int, power: int) -> tuple[float, float]:
+    """Exponents by rank of the kernel and of the tangent kernel of units that are kinked like max(0, t)^power."""
+    found: tuple[float, float] = _exponents()(float(manifold), float(power))
+    return found
+
+
+def whole(name: str, value: Any) -> Array:
+    """Return `value` as an array of whole numbers from 0: degrees."""
     array = arguments.non_negative(name, value)
     if array.size == 0:
         raise ArgumentError(name, "must not be empty", value)
