@@ -88,6 +88,7 @@ CVPCA_SPIKE = declare(
     simulate=simulate.spike,
     points=table("variance noise aspect", [(3.0, 1.0, 3.0)], [(4.0, 1.0, 2.0), (2.5, 0.8, 3.0)]),
     sizes=(90, 180, 360),
+    valid=lambda variance, noise, aspect: variance > 1.6 * noise * aspect**0.5,  # the threshold is rounded
     within=0.14,
     noise=4.0,
     size_name="units",
@@ -147,7 +148,7 @@ CORRECTED = declare(
     statement="Corrected for the bias of cross-validated PCA, exponents are right, and 95 % intervals cover the truth.",
     paper="new",
     domain={
-        "exponent": Interval(0.9, 1.6, simplest=1.0),
+        "exponent": Interval(0.9, 1.2, simplest=1.0),
         "noise": Interval(0.01, 0.05, simplest=0.05),
         "units": Choice((100, 200)),
         "stimuli": Choice((75, 150)),
