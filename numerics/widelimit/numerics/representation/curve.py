@@ -23,6 +23,7 @@ NODES = 10
 _ORDER = NODES  # Legendre polynomials that a panel is expanded in
 _MOST = 200  # steps of a root; about ten are taken
 _DEEPEST = 60  # halvings of a panel
+_PANELS = 20  # for each eigenvalue of Sigma, at most; one or two are needed
 TOLERANCE = 1e-9  # of the mass of a panel, which is of order one
 
 _POINT = (theory.SCALE, theory.SIGNAL, theory.PLACE, theory.HEIGHT)
@@ -235,7 +236,7 @@ def ranks(s, m, signal, stimuli, most, nodes, expand, weights):
     starts, ends = np.empty(_DEEPEST + 2), np.empty(_DEEPEST + 2)
     start_rank, end_rank = np.empty(_DEEPEST + 2), np.empty(_DEEPEST + 2)
     values, series = np.empty((3, NODES)), np.empty((3, NODES))
-    rank, worst = 0, 0.0
+    rank, worst, left = 0, 0.0, _PANELS * (s.size + 50)
     for bulk in range(low.size):
         half = 0.5 * (high[bulk] - low[bulk])
         first = 0.0 if bulk == 0 else above[bulk - 1]
@@ -254,7 +255,8 @@ def ranks(s, m, signal, stimuli, most, nodes, expand, weights):
                 values[0, j], values[1, j], values[2, j] = each, each * x, each * cv
                 mass += weights[j] * each
             wrong = abs(mass - (upto - done))
-            if wrong > TOLERANCE * max(1.0, upto - done) and depth < _DEEPEST:
+            if wrong > TOLERANCE * max(1.0, upto - done) and depth < _DEEPEST and left > 0:
+                left -= 1
                 theta = begin + reach
                 a = along(low[bulk], high[bulk], theta)
                 between = rank_at(a, height(a, s, m, stimuli), s, m, total, stimuli)

@@ -12,11 +12,12 @@ from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.representation import curve
 from widelimit.numerics.results import by_value
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, InternalError
 from widelimit.theory.representation import crossvalidation as theory
 
 Array = np.ndarray
 LEAST_STIMULI = 3
+_MASS = 1e-4  # of an eigenvalue that a panel may miss
 _UNSEEN = 1e-30  # of the largest eigenvalue: what is smaller has no part in any sum
 
 
@@ -104,7 +105,9 @@ def _expected(total: Array, signal: Array, stimuli: float, most: int) -> Expecte
     seen = int((total > _UNSEEN * largest).sum())
     scales, counts, along = _merged(total[:seen] / largest, signal[:seen] / largest)
     there = min(most, seen)
-    x, cv, _ = curve.per_rank(scales, counts, along, stimuli, there)
+    x, cv, wrong = curve.per_rank(scales, counts, along, stimuli, there)
+    if not wrong < _MASS:  # no spectrum is known that does this
+        raise InternalError(f"The mass of the sample spectrum is wrong by {wrong:.2g} eigenvalues.")
     sample[:there], crossed[:there] = x * largest, cv * largest
     return ExpectedPCA(crossed, sample)
 
