@@ -53,7 +53,7 @@ _tangent = compile(
 
 @functools.cache
 def _starts() -> Compiled:
-    """Coefficients of degrees 0 and 1 and the kernel's scale, in logarithms of Gamma functions."""
+    """Eigenvalues of degrees 0 and 1, in logarithms of Gamma functions."""
     from sympy import expand_log, gamma, log, loggamma
 
     def logarithm(expr: Any) -> Any:
@@ -62,10 +62,13 @@ def _starts() -> Compiled:
             lambda e: loggamma(e.args[0].args[0]),
         )
 
-    first, second = (kernels.coefficient().subs(_k, degree) for degree in (0, 1))
-    return compile(
-        [logarithm(e) for e in (first, second, kernels.kernel_scale())], (_d, _s), name="kernel_starts"
-    )
+    first, second = (kernels.kernel_eigenvalue().subs(_k, degree) for degree in (0, 1))
+    return compile([logarithm(e) for e in (first, second)], (_d, _s), name="kernel_starts")
+
+
+@functools.cache
+def _first_multiplicity() -> Compiled:
+    return compile(kernels.multiplicity().subs(_k, 1), (_d,), name="harmonics_first")
 
 
 @functools.cache
@@ -76,7 +79,7 @@ def _exponents() -> Compiled:
 
 @njit(nogil=True, error_model="numpy")
 def _squares(most, d, s, first, second, out):
-    """Squares of the coefficients of degrees 0 to `most`, from those of degrees 0 and 1."""
+    """Eigenvalues of degrees 0 to `most`, which go like squares of the coefficients, from those of degrees 0 and 1."""
     out[0] = first
     out[1] = second
     for k in range(most - 1):
@@ -84,9 +87,9 @@ def _squares(most, d, s, first, second, out):
 
 
 @njit(nogil=True, error_model="numpy")
-def _harmonics(most, d, out):
-    """Multiplicities of degrees 0 to `most`."""
-    out[0], out[1] = 1.0, d
+def _harmonics(most, d, first, out):
+    """Multiplicities of degrees 0 to `most`, from that of degree 1."""
+    out[0], out[1] = 1.0, first
     for k in range(1, most):
         out[k + 1] = out[k] * _next_multiplicity(k, d)
         if out[k + 1] < 4503599627370496.0:
@@ -105,8 +108,8 @@ def _tangents(d, s, own, below, out):
 def _modes(most: int, d: int, power: int) -> Array:
     """Eigenvalues of the kernel of max(0, w.x)^power of degrees 0 to `most`."""
     out = np.empty(max(most, 1) + 1)
-    first, second, scale = _starts()(float(d), float(power))
-    _squares(max(most, 1), float(d), float(power), np.exp(scale + 2 * first), np.exp(scale + 2 * second), out)
+    first, second = _starts()(float(d), float(power))
+    _squares(max(most, 1), float(d), float(power), np.exp(first), np.exp(second), out)
     return out
 
 
@@ -163,7 +166,7 @@ def harmonics(most: int, d: int) -> Array:
     """Multiplicities of degrees 0 to `most`."""
     counts = np.empty(max(most, 1) + 1)
     with np.errstate(over="ignore"):
-        _harmonics(max(most, 1), float(d), counts)
+        _harmonics(max(most, 1), float(d), _first_multiplicity()(float(d)), counts)
     if not np.isfinite(counts).all():
         raise DomainError(
             "At these degrees and this dimension there are more harmonics than a float can count."
