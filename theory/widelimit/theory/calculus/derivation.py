@@ -16,7 +16,7 @@ import textwrap
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import mpmath
@@ -25,6 +25,7 @@ from sympy.core.function import AppliedUndef
 
 from widelimit.theory.calculus.equations import Equations
 from widelimit.theory.calculus.exact import plain
+from widelimit.theory.calculus.naming import Shown, shown
 from widelimit.theory.calculus.precision import SPARE, evaluate
 from widelimit.theory.errors import ArgumentError, DerivationError
 
@@ -159,6 +160,11 @@ class Derivation:
     def __len__(self) -> int:
         return len(self.steps)
 
+    @cached_property
+    def shown(self) -> tuple[Shown, ...]:
+        """Both sides of each step as they are shown: with the names that earlier steps give (`naming`)."""
+        return shown((step.equation, step.kind) for step in self.steps)
+
     @property
     def result(self) -> Eq:
         """The equation of the last step."""
@@ -172,8 +178,8 @@ class Derivation:
     def __str__(self) -> str:
         lines = [self.title, "=" * len(self.title)]
         lines += [f"Assuming {a}." for a in self.assumptions]
-        for number, step in enumerate(self.steps, 1):
-            lines += ["", f"{number}. {step.name}", f"       {_sides(step, str)}"]
+        for number, (step, pair) in enumerate(zip(self.steps, self.shown, strict=True), 1):
+            lines += ["", f"{number}. {step.name}", f"       {_sides(step, pair, str)}"]
             reason = step.because + (f" [{step.source}]" if step.source else "")
             reason += f" Assuming {'; '.join(step.assumptions)}." if step.assumptions else ""
             lines += textwrap.wrap(reason, 96, initial_indent="   ", subsequent_indent="   ")
@@ -182,8 +188,8 @@ class Derivation:
     def latex(self) -> str:
         """Return the steps as one LaTeX `align*` environment, a line of words under each equation."""
         rows = []
-        for step in self.steps:
-            rows.append(_sides(step, latex, " &", r"\sim", r"\coloneqq"))
+        for step, pair in zip(self.steps, self.shown, strict=True):
+            rows.append(_sides(step, pair, latex, " &", r"\sim", r"\coloneqq", r" \\ &\quad\text{where }"))
             rows.append(rf"&\quad\text{{{_escaped(step.because)}}}")
         return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
@@ -192,14 +198,16 @@ class Derivation:
 
     def mathml(self) -> str:
         """Return a MathML table, one row an equation; valid XML that browsers render."""
-        rows = "".join(f"<mtr><mtd>{_inner_mathml(step)}</mtd></mtr>" for step in self.steps)
+        pairs = zip(self.steps, self.shown, strict=True)
+        rows = "".join(f"<mtr><mtd>{_inner_mathml(step, pair)}</mtd></mtr>" for step, pair in pairs)
         return (
             f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>{rows}</mtable></math>'
         )
 
     def step_mathml(self, name: str) -> str:
         """Return one equation as a ``<math>`` element."""
-        inner = _inner_mathml(self[name])
+        pairs = {step.name: (step, pair) for step, pair in zip(self.steps, self.shown, strict=True)}
+        inner = _inner_mathml(*pairs[name])
         return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">{inner}</math>'
 
     def check(self, dps: int = 30, points: int = 3, seed: int = 0) -> tuple[StepCheck, ...]:
@@ -304,10 +312,17 @@ def _approach(step: Step, values: Mapping[Symbol, Any], dps: int) -> tuple[float
 
 
 def _sides(
-    step: Step, show: Callable[[Expr], str], align: str = "", near: str = "~", named: str = ":="
+    step: Step,
+    pair: Shown,
+    show: Callable[[Expr], str],
+    align: str = "",
+    near: str = "~",
+    named: str = ":=",
+    behind: str = ", where ",
 ) -> str:
     sign = {"limit": near, "notation": named}.get(step.kind, "=")
-    return f"{show(step.equation.lhs)}{align} {sign} {show(step.equation.rhs)}"
+    where = ", ".join(f"{show(name)} = {show(part)}" for name, part in pair.where)
+    return f"{show(pair.left)}{align} {sign} {show(pair.right)}" + (f"{behind}{where}" if where else "")
 
 
 def _escaped(text: str) -> str:
@@ -315,8 +330,13 @@ def _escaped(text: str) -> str:
     return "".join(marks.get(ch, "\\" + ch if ch in "#$%&_{}" else ch) for ch in text)
 
 
-def _inner_mathml(step: Step) -> str:
+def _inner_mathml(step: Step, pair: Shown) -> str:
     from widelimit.theory.calculus.mathml import mathml  # only reports need this printer
 
     sign = {"limit": "∼", "notation": "≔"}.get(step.kind, "=")
-    return f"<mrow>{mathml(step.equation.lhs)}<mo>{sign}</mo>{mathml(step.equation.rhs)}</mrow>"
+    equation = f"<mrow>{mathml(pair.left)}<mo>{sign}</mo>{mathml(pair.right)}</mrow>"
+    if not pair.where:
+        return equation
+    parts = [f"<mrow>{mathml(name)}<mo>=</mo>{mathml(part)}</mrow>" for name, part in pair.where]
+    rows = [equation, f"<mrow><mtext>where </mtext>{parts[0]}</mrow>", *parts[1:]]
+    return f"<mtable>{''.join(f'<mtr><mtd>{row}</mtd></mtr>' for row in rows)}</mtable>"

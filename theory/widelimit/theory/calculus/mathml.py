@@ -9,6 +9,9 @@ from typing import Any
 from sympy import Expr, Piecewise, Symbol
 from sympy.printing.mathml import MathMLPresentationPrinter
 
+_SCRIPTS = ("msub", "msup", "msubsup", "munder", "mover", "munderover")
+_FENCES = "()[]{}|"
+_TERM = re.compile(r"[\w&;#\s']+([+\-,=*][\w&;#\s']+)+")  # names and numbers with signs between them
 _KEPT = {"amp", "lt", "gt", "quot", "apos"}
 
 
@@ -56,17 +59,57 @@ def mathml(expr: Expr) -> str:
     >>> mathml(2*Symbol("q"))
     '<mrow><mn>2</mn><mo>&#8290;</mo><mi>q</mi></mrow>'
     >>> mathml(Symbol("V_{l+1}"))
-    '<msub><mi>V</mi><mi>l+1</mi></msub>'
+    '<msub><mi>V</mi><mrow><mi>l</mi><mo>+</mo><mn>1</mn></mrow></msub>'
+    >>> mathml(Symbol("sigma_w")**2)
+    '<msubsup><mi>σ</mi><mi>w</mi><mn>2</mn></msubsup>'
     >>> mathml(Symbol("<b>"))
     '<mi>&lt;b&gt;</mi>'
     """
-    element = _Printer()._print(expr)
-    _escape(element)
-    text = element.toxml()
-    text = re.sub(
-        r"<mi>\{([^{}]*)\}</mi>", r"<mi>\1</mi>", text
-    )  # braces that group an index in a symbol's name
+    root = _Printer().dom.createElement("mrow")
+    root.appendChild(_Printer()._print(expr))
+    _tidy(root, root.ownerDocument)
+    _escape(root)
+    text = "".join(child.toxml() for child in root.childNodes)
     return re.sub(r"&(\w+);", _numbered, text.replace("<mo>-</mo>", "<mo>&#8722;</mo>"))
+
+
+def _tidy(node: Any, document: Any, script: bool = False) -> None:
+    """Set names as rows of their parts, index and power on one letter, and brackets in scripts at their own size."""
+    for child in list(node.childNodes):
+        if child.nodeType == child.TEXT_NODE:
+            continue
+        within = script or (node.tagName in _SCRIPTS and child is not node.firstChild)
+        _tidy(child, document, within)
+        if child.tagName == "mi" and (row := _row(child, document)) is not None:
+            node.replaceChild(row, child)
+        elif child.tagName == "mo" and within and child.firstChild.data in _FENCES:
+            child.setAttribute("stretchy", "false")
+        elif child.tagName == "msup" and child.firstChild.tagName == "msub":
+            base, index = child.firstChild.childNodes
+            both = document.createElement("msubsup")
+            for part in (base, index, child.lastChild):
+                both.appendChild(part)
+            node.replaceChild(both, child)
+
+
+def _row(name: Any, document: Any) -> Any:
+    """A name that is a term, such as l+1, 12,l or {i j}, as a row of letters, numbers and signs; None for others."""
+    text = "".join(part.data for part in name.childNodes)
+    grouped = re.fullmatch(r"\{([^{}]*)\}", text)
+    text = grouped[1] if grouped else text
+    parts = re.findall(r"&#?\w+;|\d+|[^\W\d]+['′]*|[+\-,()=*]", text)
+    term = "".join(parts) == text.replace(" ", "") and len(parts) > 1 and _TERM.fullmatch(text)
+    if not term:
+        if grouped:
+            name.firstChild.data = text
+        return None
+    row = document.createElement("mrow")
+    for part in parts:
+        tag = "mo" if part in "+-,()=*" else "mn" if part.isdigit() else "mi"
+        element = document.createElement(tag)
+        element.appendChild(document.createTextNode(part))
+        row.appendChild(element)
+    return row
 
 
 def _escape(node: Any) -> None:

@@ -5,7 +5,6 @@ measure          pilots of all points, then what their variances ask for
 executors        where cells run, and what to do when workers die
 store, atomic    samples in SQLite; files whole or not at all
 manifest         what it takes to repeat a run
-
-costs    what cells cost, learnt from earlier runs
-telling    who watches: stages, cells, how long is left
+costs            what cells cost, learnt from earlier runs
+telling          who watches: stages, cells, how long is left
 """
