@@ -16,7 +16,7 @@ from widelimit.validate.harness.declare import at_size, declare, row
 from widelimit.validate.harness.faults import ClaimError
 from widelimit.validate.harness.running.points import point
 from widelimit.validate.harness.statistics.limit import extrapolate
-from widelimit.validate.report import machine
+from widelimit.validate.report import machine, remarks, write
 from widelimit.validate.run import validate
 
 TOY = str(Path(__file__).parents[1] / "toy_claims.py")
@@ -155,6 +155,17 @@ def test_faults_of_a_users_prediction_are_theirs(predict_at, says):
 def test_only_functions_predict():
     with pytest.raises(ArgumentError, match="`predict_at` must be a function"):
         claim(predict_at=3.0)
+
+
+def test_the_page_shows_the_limit_beside_the_pooled_sizes(judged, tmp_path):
+    outcome, _ = judged["finite"]
+    write(outcome, tmp_path, [claim()])
+    assert (tmp_path / "index.html").read_text().count("limit alone") == 4
+    write(judged["free"][0], tmp_path, [claim()])
+    assert "limit alone" not in (tmp_path / "index.html").read_text()
+    one = outcome.claims[0]
+    said = remarks.of(replace(one, law=replace(one.law, off=True)))
+    assert any("what theory predicts of each" in sentence for sentence in said)
 
 
 # --- declared -----------------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class RowView:
     interval: str
     within: str
     verdict: str
+    free: str = ""  # the limit by extrapolation alone, where sizes are pooled
 
 
 @dataclass(frozen=True)
@@ -404,6 +405,7 @@ def _row(row: RowOutcome) -> RowView:
         interval=numbers.interval(row.low, row.high),
         within=numbers.percent(row.within),
         verdict=row.verdict,
+        free="" if row.free is None else numbers.measured(row.free, row.free_error or 0.0),
     )
 
 

@@ -39,6 +39,8 @@ def _law(claim: ClaimOutcome) -> str:
     if fit is None or not fit.off:
         return ""
     how = "deviate from" if fit.chi2 > 1 else "scatter less than their errors about"
+    if any(row.free is not None for row in claim.rows):
+        return f"Sizes {how} what theory predicts of each: {_said(fit, claim.level)}."
     return f"Sizes {how} a bias that falls as N^-{claim.exponent:g}: {_said(fit, claim.level)}."
 
 
