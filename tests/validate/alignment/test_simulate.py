@@ -38,8 +38,9 @@ def drawn(seed, steps, batch):
 def test_feedback_of_one_layer(rule):
     inputs = {"rule": rule, **GIVEN, "learning_rate": 0.1, "steps": 6, "batch": 4}
     along = (W.T, ROOT @ ROOT.T @ W.T)
-    b, kept = np.zeros((3, 2)), []
-    for rows in drawn(7, 6, 4):
+    draws, kept = Draws([7], Backend()), []
+    b = 30 * draws.normal(3, 2)[0].numpy()
+    for rows in (draws.normal(6, 4, 3) @ torch.from_numpy(ROOT).mT)[0].numpy():
         b = b + 0.1 * np.mean([changes(rule, x, W, b)[0] for x in rows], axis=0)
         kept.append(b)
     mean = np.mean(kept[3:], axis=0)

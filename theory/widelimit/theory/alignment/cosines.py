@@ -80,8 +80,8 @@ def resolvent() -> Expr:
 def shrunk() -> Expr:
     """T = E s^2/(s^2 + zeta) = 1 - zeta G, in a form that keeps its digits on either side of l = 1 - r."""
     scaled, root = _scaled()
-    part, turn = SIGMA_W**2 * resolvent() / 2, scaled - 1 + ASPECT
-    return Piecewise((4 * scaled * part / (root + turn), turn > 0), ((root - turn) * part, True))
+    whole, turn = scaled + 1 - ASPECT + root, scaled - 1 + ASPECT
+    return Piecewise((4 * scaled / ((root + turn) * whole), turn > 0), ((root - turn) / whole, True))
 
 
 def shrunk_twice() -> Expr:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from widelimit.validate.harness.backend import Backend
 
 _CHUNK = 64  # steps whose inputs are drawn at once
+_AWAY = 30.0  # standard deviation of the entries that a feedback starts with
 
 
 def coefficients(inputs: Mapping[str, Any]) -> Coefficients:
@@ -53,11 +54,14 @@ def resting(
     root: np.ndarray,
     along: Sequence[np.ndarray],
 ) -> np.ndarray:
-    """Components of B along the matrices `along`, averaged over the second half of training by batches from 0."""
+    """Components of B along the matrices `along`, averaged over the second half of training by batches.
+
+    B starts at random and far away, so that what is left of the start has no sign that all replicates share.
+    """
     draws, given = Draws(seeds, backend), coefficients(inputs)
     w, r, *references = _tensors(draws, weights, root, *along)
     rate, steps = float(inputs["learning_rate"]), int(inputs["steps"])
-    b = torch.zeros((len(seeds), *w.mT.shape), dtype=w.dtype, device=w.device)
+    b = _AWAY * draws.normal(*w.mT.shape)
     total = torch.zeros_like(b)
     for k, x in enumerate(batches(draws, steps, int(inputs["batch"]), r)):
         b = b + rate * backward_change(given, x, x @ w.mT, w, b)
