@@ -45,19 +45,40 @@ def test_fits_are_those_of_scikit_learn(P, N):
     penalties = [0.003, 0.2]
     X, e = simulate.draw(population, N, [11], CPU)
     x, y = X[0].numpy(), (X[0] @ population.tensors(CPU)[1]).numpy() + population.noise**0.5 * e[0].numpy()
-    expected, train = [], []
+    expected = []
     for penalty in penalties:
         model = Ridge(alpha=N * penalty, fit_intercept=False, solver="svd").fit(x, y)
         expected.append(population.s @ (model.coef_ - population.w) ** 2 + population.noise)
-        train.append(np.mean((y - model.predict(x)) ** 2))
     got = simulate.test_errors(population, N, penalties, [11], CPU)[0]
     assert got == pytest.approx(expected, rel=1e-9)
-    both = simulate.training_errors(population, N, penalties, [11], CPU)[0]
-    assert both[:2] == pytest.approx(train, rel=1e-9)
-    # the cross-validation score, with the hat matrix's trace from its definition
+
+
+@pytest.mark.parametrize(("P", "N"), [(40, 20), (20, 40)])
+def test_fits_of_several_targets_are_those_of_scikit_learn(P, N):
+    population = simulate.Population.two_scales(INPUTS, P)
+    penalties = [0.003, 0.2]
+    (many,) = regressions._many(population, N, regressions._tensor(penalties, CPU), [11], CPU)
+    x, y, truth = (part.numpy() for part in (many.X, many.y, many.truth))
+    assert y.shape == (N, simulate.TARGETS) and (np.abs(truth) == population.w[:, None]).all()
+    errors = simulate.mean_test_errors(population, N, penalties, [11], CPU)[0]
+    both = simulate.mean_training_errors(population, N, penalties, [11], CPU)[0]
     for k, penalty in enumerate(penalties):
+        model = Ridge(alpha=N * penalty, fit_intercept=False, solver="svd").fit(x, y)
+        own = population.s @ (model.coef_.T - truth) ** 2 + population.noise
+        train = np.mean((y - model.predict(x)) ** 2)
+        assert errors[k] == pytest.approx(own.mean(), rel=1e-9)
+        assert both[k] == pytest.approx(train, rel=1e-9)
+        # the cross-validation score, with the hat matrix's trace from its definition
         hat = x @ np.linalg.solve(x.T @ x + N * penalty * np.eye(P), x.T)
-        assert both[2 + k] == pytest.approx(train[k] / (1 - np.trace(hat) / N) ** 2, rel=1e-9)
+        assert both[2 + k] == pytest.approx(train / (1 - np.trace(hat) / N) ** 2, rel=1e-9)
+
+
+def test_several_targets_measure_the_same_with_less_noise():
+    population = simulate.Population.two_scales(INPUTS, 40)
+    one = simulate.test_errors(population, 20, [0.05], range(1500), CPU)[:, 0]
+    many = simulate.mean_test_errors(population, 20, [0.05], range(5000, 5600), CPU)[:, 0]
+    assert abs(one.mean() - many.mean()) < 4 * (one.var() / len(one) + many.var() / len(many)) ** 0.5
+    assert one.var() > 4 * many.var()
 
 
 @pytest.mark.parametrize(("P", "N"), [(150, 101), (110, 200)])

@@ -32,16 +32,18 @@ _NOTHING = 1e-8
 
 def simulate_test_error(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """Errors of ridge fits on new Gaussian data."""
-    from widelimit.validate.simulate.ridge import Population, test_errors
+    from widelimit.validate.simulate.ridge import Population, mean_test_errors
 
-    return test_errors(Population.two_scales(inputs, size), samples(inputs, size), PENALTIES, seeds, backend)
+    return mean_test_errors(
+        Population.two_scales(inputs, size), samples(inputs, size), PENALTIES, seeds, backend
+    )
 
 
 def simulate_training(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """Training errors of ridge fits, and their generalised cross-validation scores."""
-    from widelimit.validate.simulate.ridge import Population, training_errors
+    from widelimit.validate.simulate.ridge import Population, mean_training_errors
 
-    return training_errors(
+    return mean_training_errors(
         Population.two_scales(inputs, size), samples(inputs, size), PENALTIES, seeds, backend
     )
 
@@ -80,7 +82,7 @@ TEST_ERROR = declare(
     paper=f"{PAPER}, section 3",
     rows="test_error",
     simulate=simulate_test_error,
-    plans=plans(_POINTS, (512, 768, 512)),
+    plans=plans(_POINTS, (256, 512, 512), target=0.02),
     derivation=derivation("test-error"),
     within=0.03,  # of an error; finite-size terms are about 1/N before they are extrapolated away
     quantity="E",
@@ -111,7 +113,7 @@ TRAINING_ERROR = declare(
     paper=f"{PAPER}, section 3",
     rows={"training error": "training_error", "cross-validation": "test_error"},
     simulate=simulate_training,
-    plans=plans(_POINTS, (1024, 1024, 1024)),
+    plans=plans(_POINTS, (512, 1024, 512), target=0.025),
     derivation=derivation("training-error"),
     within=0.05,
     quantity="training error, GCV",

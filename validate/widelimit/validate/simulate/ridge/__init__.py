@@ -6,29 +6,33 @@ real         on real data
 """
 
 from widelimit.validate.simulate.ridge.regressions import (
+    TARGETS,
     Population,
     draw,
     erf_features,
     fits,
     linear_features,
+    mean_test_errors,
+    mean_training_errors,
     neighbours,
     new_errors,
     parts,
     test_errors,
-    training_errors,
     weights_of,
 )
 
 __all__ = [
+    "TARGETS",
     "Population",
     "draw",
     "erf_features",
     "fits",
     "linear_features",
+    "mean_test_errors",
+    "mean_training_errors",
     "neighbours",
     "new_errors",
     "parts",
     "test_errors",
-    "training_errors",
     "weights_of",
 ]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _TRIDIAGONAL = 100  # from this size on
 
+TARGETS = 8  # of the same inputs
+
 
 @by_value
 @dataclass(frozen=True)
@@ -131,25 +133,73 @@ def test_errors(
     return np.concatenate(found)
 
 
-def training_errors(
+def mean_test_errors(
     population: Population, samples: int, penalties: Sequence[float], seeds: Sequence[int], backend: Backend
 ) -> np.ndarray:
-    """Training errors at each penalty, then their generalised cross-validation scores."""
+    """As `test_errors`, each replicate the mean over `TARGETS` targets of the same inputs."""
+    s, _ = population.tensors(backend)
     found = []
-    for X, e in _batches(population, samples, seeds, backend):
-        _, w = population.tensors(backend)
-        y = X @ w + population.noise**0.5 * e
-        lam = _tensor(penalties, backend)
-        weights, values = fits(X, y, lam)
-        train = ((y[:, None, :] - weights @ X.mT) ** 2).mean(-1)
-        # lambda tr(K + lambda)^-1/N: eigenvalues of K beyond those of the smaller matrix are zero
-        shrunk = (lam[:, None] / (values[:, None, :] + lam[:, None])).sum(-1) + max(
-            0, samples - values.shape[-1]
-        )
-        found.append(
-            np.concatenate([train.cpu().numpy(), (train / (shrunk / samples) ** 2).cpu().numpy()], axis=1)
-        )
-    return np.concatenate(found)
+    for many in _many(population, samples, _tensor(penalties, backend), seeds, backend):
+        errors = new_errors(many.weights.mT, s, many.truth.mT, population.noise)
+        found.append(errors.mean(-1).cpu().numpy())
+    return np.array(found)
+
+
+def mean_training_errors(
+    population: Population, samples: int, penalties: Sequence[float], seeds: Sequence[int], backend: Backend
+) -> np.ndarray:
+    """Training errors at each penalty, then their generalised cross-validation scores; means as `mean_test_errors`."""
+    found = []
+    lam = _tensor(penalties, backend)
+    for many in _many(population, samples, lam, seeds, backend):
+        train = ((many.y - many.X @ many.weights) ** 2).mean((-2, -1))
+        left = _left(many.values, lam, samples)
+        found.append(np.concatenate([train.cpu().numpy(), (train / left**2).cpu().numpy()]))
+    return np.array(found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Many:
+    """Targets of the same inputs (n, P): labels (n, T), true weights (P, T), fits (penalties, P, T), eigenvalues."""
+
+    X: torch.Tensor
+    y: torch.Tensor
+    truth: torch.Tensor
+    weights: torch.Tensor
+    values: torch.Tensor
+
+
+def _many(
+    population: Population, samples: int, penalties: torch.Tensor, seeds: Sequence[int], backend: Backend
+) -> Iterator[_Many]:
+    """Fit several targets of the same inputs, with one decomposition, for each seed.
+
+    A coordinate of the inputs and its negative have the same law, so that targets whose weights have other signs are as
+    good as other inputs; each has label noise of its own. The variance of a mean of eight falls seven times, for 1.5 to
+    4 times the work: as a product, measured at 40 to 160 dimensions, that gains 2 to 5.
+    """
+    import torch
+
+    s, w = population.tensors(backend)
+    for seed in seeds:
+        generator = backend.generator(seed)
+        options: dict[str, Any] = {"dtype": backend.dtype, "device": backend.device, "generator": generator}
+        X = torch.randn(samples, s.numel(), **options) * s.sqrt()
+        signs = torch.randn(s.numel(), TARGETS, **options).sign()
+        truth = w[:, None] * signs
+        y = X @ truth + population.noise**0.5 * torch.randn(samples, TARGETS, **options)
+        small = samples < s.numel()
+        values, vectors = torch.linalg.eigh((X @ X.mT if small else X.mT @ X) / samples)
+        right, back = (y, X.mT @ vectors) if small else (X.mT @ y, vectors)
+        inner = vectors.mT @ right / samples
+        weights = torch.stack([back @ (inner / (values + one)[:, None]) for one in penalties])
+        yield _Many(X, y, truth, weights, values)
+
+
+def _left(values: torch.Tensor, penalties: torch.Tensor, samples: int) -> torch.Tensor:
+    """lambda tr(K + lambda)^-1/N of each penalty: eigenvalues of K beyond those of the smaller matrix are zero."""
+    shrunk = (penalties[:, None] / (values[..., None, :] + penalties[:, None])).sum(-1)
+    return (shrunk + max(0, samples - values.shape[-1])) / samples
 
 
 def parts(
