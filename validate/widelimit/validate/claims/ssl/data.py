@@ -15,6 +15,12 @@ SIGNAL = (1.0, 0.9, 0.5, 0.4, 0.3, 0.6)
 SPREAD = (1.0, 4.0, 0.1, 1.0, 0.02, 0.3)
 
 
+def _apart(weight_decay: float) -> bool:
+    """Whether no feature is so near its threshold that it would take longer than networks are followed."""
+    ratio = np.array(SIGNAL) ** 2 / (np.array(SIGNAL) + np.array(SPREAD)) / (4 * weight_decay)
+    return bool((np.abs(ratio - 1) > 0.1).all())
+
+
 def _without(inputs: object, truth: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return np.where(kept, np.where(truth > 0, truth, 0.3), 0.0)
 
@@ -39,6 +45,7 @@ FILTER = declare(
     quantity="predictor along a feature, 0 for those that are lost",
     observable="along the directions of the population, after learning from samples",
     size_name="samples",
+    valid=_apart,
     derivation=derivation("filter"),
     wrong=(
         wrong("signal alone", "a feature survives if x > 4 eta",

@@ -177,7 +177,7 @@ def features(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend, 
     cross = (cross + cross.mT) / 2
     both = sum(view.mT @ view for view in views) / (2 * size)
     setting = _setting(inputs, power=float(inputs["exponent"]))
-    state = learn(State(rotation / 2, rotation), (cross, both - cross), setting, 0.2, 1500)
+    state = learn(State(0.8 * rotation, rotation), (cross, both - cross), setting, 0.2, 1500)
     found = ruled(state.online.mT, setting)  # of W' W: along directions of the inputs
     return torch.diagonal(rotation @ found @ rotation.mT, dim1=-2, dim2=-1).cpu().numpy()
 

@@ -57,13 +57,13 @@ def _networks(online: torch.Tensor, predictor: torch.Tensor, seeds: Sequence[int
 def critical_decay(
     inputs: Mapping[str, Any], size: int, seeds: Sequence[int], backend: Backend
 ) -> np.ndarray:
-    """The weight decay at which networks that start large no longer live after a time of 1000."""
+    """The weight decay at which networks that start large no longer live after a time of 2000."""
     moments = isotropic(_GRID * len(seeds), _WIDTH, float(inputs["augmentation"]), backend)
 
     def lives(decay: torch.Tensor) -> np.ndarray:
-        one = decay * 0 + 1.0
+        one = decay * 0 + 0.7
         setting = Setting(decay=decay[:, None, None], scale=float(inputs["target_scale"]))
-        end = learn(_networks(one, one, seeds, backend), moments, setting, 0.5, 2000)
+        end = learn(_networks(one, one, seeds, backend), moments, setting, 1.0, 2000)
         return (trace(end.online @ end.online.mT) > 1e-3).cpu().numpy()
 
     return _search(0.0, 0.5, True, seeds, backend, lives)
