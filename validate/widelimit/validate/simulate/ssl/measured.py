@@ -89,7 +89,10 @@ def settled(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -
         cross = second.mT @ first / batch
         return cross, first.mT @ first / batch - cross
 
-    state = State(0.6 * eye.expand(count, width, width), 0.6 * eye.expand(count, width, width))
+    start = 0.6 * eye.expand(count, width, width)
+    state = State(
+        start / float(inputs["predictor_rate"]) ** 0.5, start
+    )  # what decays at 2 eta would take long
     sums: list[torch.Tensor] = []
 
     def seen(number: int, state: State) -> None:
@@ -113,7 +116,7 @@ def _crossing(
     size: int,
     seeds: Sequence[int],
     backend: Backend,
-    most: float = 1000.0,
+    most: float = 4000.0,
 ) -> np.ndarray:
     """Times at which the mean eigenvalue of the predictor passes each of `stops`, between steps by a line."""
     state = _start(at, seeds, backend, 4, 1e-4)
@@ -134,14 +137,17 @@ def _crossing(
 
 
 def waits(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend, critical: float) -> np.ndarray:
-    """Time of collapse over `size` at an excess decay of 1/size^2, from near 0.6; over that at half the size."""
+    """Time of collapse from near 0.6 over `size`, at an excess decay of 1/size^2; what doubling the size adds, twice.
+
+    The second number is by how much more the last doubling of the size has added than the one before.
+    """
     times = []
-    begin = 0.6 + 0.1 * normals(seeds, backend, 2, 1, 1).tanh()
-    for k, root in enumerate((size, size // 2)):
+    begin = 0.6 + 0.1 * normals(seeds, backend, 3, 1, 1).tanh()
+    for k, root in enumerate((size, size // 2, size // 4)):
         at = {"covariance": begin[:, k] ** 2, "predictor": begin[:, k]}
         given = {**inputs, "weight_decay": critical * (1 + root**-2)}
         times.append(_crossing(given, at, [0.1], 3, seeds, backend)[:, 0])
-    return np.stack([times[0] / size, times[0] / times[1]], axis=-1)
+    return np.stack([times[0] / size, (times[0] - times[1]) / (times[1] - times[2])], axis=-1)
 
 
 def commutators(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
