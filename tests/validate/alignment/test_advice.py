@@ -193,6 +193,53 @@ def test_bad_input_gets_one_sentence(given, words):
         alignment.advise(**{"module": network(), "x": torch.ones(4, 20).double(), **given})
 
 
+def test_layers_that_work_in_place_and_twice():
+    """A common ReLU changes its inputs in place; a layer that runs twice has both its inputs measured."""
+    torch.manual_seed(0)
+    shared = nn.Linear(8, 8)
+    net = nn.Sequential(
+        shared, nn.ReLU(inplace=True), shared, nn.ReLU(inplace=True), nn.Linear(8, 3)
+    ).double()
+    x = torch.randn(40, 8).double()
+    whole, layers, inputs = measured.run(net, x)
+    assert [(layer.name, layer.count) for layer in layers] == [("0", 80), ("4", 40)]
+    true = measured.signal(whole, layers, inputs, None)
+    out = shared(x).detach().requires_grad_()
+    delta = torch.randn(40, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    (expected,) = torch.autograd.grad(net[4](shared(out.relu()).relu()), out, delta)
+    assert torch.allclose(true, expected)
+    assert set(alignment.advise(net, x).signal) == set(alignment.advise(net, x).measured_signal)
+
+
+class Odd(nn.Module):
+    """Returns more than a tensor, or what does not depend on its first layer."""
+
+    def __init__(self, pair):
+        super().__init__()
+        self.one, self.other, self.pair = nn.Linear(4, 3), nn.Linear(4, 2), pair
+
+    def forward(self, x):
+        return (self.one(x), self.other(x)) if self.pair else (self.one(x), self.other(x))[1]
+
+
+def test_outputs_of_other_kinds():
+    x = torch.randn(10, 4)
+    with pytest.raises(ArgumentError, match="`module` must return one tensor"):
+        alignment.advise(Odd(True), x)
+    assert alignment.advise(Odd(False), x).measured_signal["mirror"] == 0.0
+
+
+def test_modules_that_cannot_be_copied():
+    net = nn.Linear(4, 2)
+    net.made = net.weight * 2  # no leaf: torch does not copy it
+    for use in (
+        lambda: alignment.advise(net, torch.zeros(3, 4)),
+        lambda: alignment.converted(net, rule="mirror"),
+    ):
+        with pytest.raises(ArgumentError, match="`module` must be one that can be copied"):
+            use()
+
+
 def test_weights_of_zero_are_told_by_their_layer():
     net = network()
     with torch.no_grad():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any, cast
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from widelimit.numerics import arguments
 from widelimit.theory.errors import ArgumentError
-from widelimit.validate.alignment.change import Coefficients, backward_change
+from widelimit.validate.alignment.change import Coefficients, backward_change, copied
 
 
 class Linear(nn.Module):
@@ -155,7 +154,7 @@ def converted(
     given = {"rule": rule, "alpha": alpha, "beta": beta, "gamma": gamma, "centred": centred}
     Coefficients(rule, alpha, beta, gamma)
     made: dict[nn.Module, nn.Module] = {}
-    whole = copy.deepcopy(module)
+    whole = copied(module)
     if type(whole) is nn.Linear:
         return _like(whole, given)
     for parent in list(whole.modules()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from widelimit.theory.errors import ArgumentError
+from widelimit.validate.alignment.change import copied
 from widelimit.validate.alignment.layers import Linear
 
 _KINDS = (nn.Linear, nn.Conv2d, Linear)
@@ -75,7 +75,7 @@ def run(module: Any, x: Any) -> tuple[nn.Module, list[Layer], Tensor]:
     if not isinstance(module, nn.Module):
         raise ArgumentError("module", "must be a torch module", module)
     inputs = _tensor(x, module)
-    whole = copy.deepcopy(module).eval()
+    whole = copied(module).eval()
     found: dict[nn.Module, Layer] = {}
 
     def hook(layer: nn.Module, given: tuple[Any, ...], _: Any) -> None:
@@ -135,10 +135,9 @@ def signal(
 
     def hook(module: nn.Module, given: tuple[Any, ...], out: Tensor) -> Tensor:
         layer = known[module]
-        if layer is layers[0]:
-            if not kept:
-                kept.append(out.detach().requires_grad_())
-            return kept[0]
+        if layer is layers[0] and not kept:
+            kept.append(out.detach().requires_grad_())
+            return kept[0].clone()  # what follows may change it in place
         inner = given[0]
         w = layer.weights if feedback is None else feedback[layer.name].T
         through = _apply(module, inner, torch.from_numpy(w).to(inner))
@@ -148,13 +147,15 @@ def signal(
     try:
         with torch.enable_grad():
             out = whole(x)
+            if not isinstance(out, Tensor):
+                raise ArgumentError("module", "must return one tensor", out)
             generator = torch.Generator().manual_seed(_SEED)
             delta = torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out)
-            (found,) = torch.autograd.grad(out, kept, delta)
+            found = torch.autograd.grad(out, kept, delta, allow_unused=True)[0] if out.requires_grad else None
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return torch.zeros_like(kept[0]) if found is None else found  # the outputs may not depend on that layer
 
 
 def _apply(module: nn.Module, x: Tensor, w: Tensor) -> Tensor:
