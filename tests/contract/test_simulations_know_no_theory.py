@@ -44,13 +44,6 @@ DEBTS = {
     "freeprob.addition": "the distribution is read at shares of the support of theory",
     "freeprob.multiplication": "the distribution is read at shares of the support of theory",
     "freeprob.compression": "the distribution is read at shares of the support of theory",
-    **{
-        f"jacobian.{name}": "inputs have the length of the fixed point of theory"
-        for name in (
-            "moments", "largest", "relu-no-isometry", "orthogonal-needed", "rectangular", "varying-q", "residual",
-            "universality-smooth", "universality-bernoulli", "distribution", "atom",
-        )
-    },
     "kernel.training-dynamics": "the learning rate is a share of the largest stable one of theory",
     "kernel.ntk-drift": "the learning rate is a share of the largest stable one of theory",
     "kernel.linearisation": "the learning rate is a share of the largest stable one of theory",

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from widelimit.validate.claims import jacobian as claims
 from widelimit.validate.claims.jacobian import shared, theory
 from widelimit.validate.harness.backend import Backend
+from widelimit.validate.harness.drawing.weights import Draws
 
 POINT = {"activation": "tanh", "sigma_w": 1.2, "sigma_b": 0.1, "depth": 3, "weights": "orthogonal"}
 
@@ -68,10 +70,7 @@ def test_an_atom_is_there_exactly(simulate):
     """Hard-tanh with orthogonal weights: sigma_w^2L is a singular value wherever no layer saturates."""
     inputs = {**shared.HARD, "depth": 4, "weights": "orthogonal"}
     law = theory.law(inputs)
-    measure = simulate.atom(law.atoms[-1][0])
-    found = simulate.spectrum_statistics(
-        inputs, theory.first_length(inputs), 150, range(8), Backend(), measure
-    )
+    found = simulate.spectrum_statistics(inputs, 0.2, 150, range(8), Backend(), simulate.atom)
     assert abs(found[:, 0].mean() - law.atoms[-1][1]) < 5 * found[:, 0].std() / 8**0.5 + 0.01
     assert np.allclose(found[:, 1], law.log_largest / 2, atol=1e-10)
 
@@ -99,7 +98,9 @@ def test_every_claim_predicts_what_it_measures(claim):
 def test_the_misprinted_transform_is_no_distribution():
     point = {**shared.LINEAR, "depth": 1, "weights": "gaussian"}
     wrong, right = theory.misprinted_distribution(point), theory.distribution(point)
-    assert np.abs(right - theory.LEVELS).max() < 1e-10 and np.abs(wrong - right).max() > 0.1
+    x = np.array(theory.PLACES)  # Marchenko and Pastur's law of ratio one
+    exact = (np.sqrt(x * (4 - x)) + 4 * np.arcsin(np.sqrt(x) / 2)) / (2 * np.pi)
+    assert np.abs(right - exact).max() < 1e-8 and np.abs(wrong - right).max() > 0.1
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,21 @@ def test_wrong_requests_on_the_command_line(capsys, options, words):
     assert out == "" and err.startswith("widelimit: ") and err.count("\n") == 1
     for word in words:
         assert word in err
+
+
+def test_residual_jacobians_by_autograd(simulate):
+    """The network is x + phi(W x): slopes at what the layers below have made of the input."""
+    inputs = {"activation": "tanh", "sigma_w": 0.4, "sigma_b": 0.0, "weights": "gaussian", "branch": True}
+    found, _ = simulate.jacobians(inputs, 0.7, [12] * 4, [3], Backend())
+    draws = Draws([3], Backend())
+    x = draws.normal(12, 1)[0, :, 0]
+    start = x * (0.7**0.5 / 0.4 * 12**0.5 / x.norm())
+    layers = [draws.normal(12, 12)[0] * 0.4 / 12**0.5 for _ in range(3)]
+
+    def network(x):
+        for weight in layers:
+            x = x + torch.tanh(weight @ x)
+        return x
+
+    right = torch.autograd.functional.jacobian(network, start)
+    assert torch.allclose(found[0], right, rtol=1e-10, atol=1e-12)

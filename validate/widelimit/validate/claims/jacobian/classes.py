@@ -25,7 +25,11 @@ def class_prediction(name: str, inputs: Inputs) -> np.ndarray:
     return _class_ratios(name, float(inputs["strength"]))[1:3]
 
 
-_CLASS_DOMAIN = DOMAIN | {"strength": Interval(0.1, 0.5, simplest=0.25), "depth": Integers(64, 256)}
+_CLASS_DOMAIN = DOMAIN | {
+    "q0": Interval(0.01, 3.0, simplest=1.0),
+    "strength": Interval(0.1, 0.5, simplest=0.25),
+    "depth": Integers(64, 256),
+}
 
 
 def _class_claim(
@@ -67,9 +71,12 @@ def _class_claim(
     )
 
 
-def _doubly_scaled(activation: str, sigma_w: float, sigma_b: float) -> Inputs:
+def _doubly_scaled(activation: str, sigma_w: float, sigma_b: float, q0: float) -> Inputs:
     return point(
-        {"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b}, 64, "orthogonal", strength=0.25
+        {"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, "q0": q0},
+        64,
+        "orthogonal",
+        strength=0.25,
     )
 
 
@@ -79,14 +86,14 @@ UNIVERSALITY_SMOOTH = _class_claim(
     "Universality of smooth activations",
     "At fixed s_0^2 = L (mu_2/mu_1^2 - 1), deep critical orthogonal networks of smooth activations share "
     "S = exp(-s_0^2 m).",
-    [_doubly_scaled("tanh", 1.0235568303325902, 0.0041772602159892095)],
-    [_doubly_scaled("erf_s", 1.0233326040423403, 0.004669956467788098)],
+    [_doubly_scaled("tanh", 1.0235568303325902, 0.0041772602159892095, 0.024672)],
+    [_doubly_scaled("erf_s", 1.0233326040423403, 0.004669956467788098, 0.030764)],
 )
 UNIVERSALITY_BERNOULLI = _class_claim(
     "bernoulli",
     "smooth",
     "Universality of piecewise linear activations",
     "At fixed s_0^2, deep critical orthogonal networks whose slopes are 0 or 1 share S = exp(-s_0^2 m/(1 + m)).",
-    [_doubly_scaled("hard_tanh", 1.0019512213675872, 0.01985308811060775)],
-    [_doubly_scaled("shifted_relu", 1.001951221367588, 0.010646915130905987)],
+    [_doubly_scaled("hard_tanh", 1.0019512213675872, 0.01985308811060775, 0.1199908)],
+    [_doubly_scaled("shifted_relu", 1.001951221367588, 0.010646915130905987, 0.035296)],
 )

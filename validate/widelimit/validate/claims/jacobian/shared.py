@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from widelimit.validate.claims.jacobian import theory
+from widelimit.validate.claims.jacobian.theory import PLACES
 from widelimit.validate.claims.meanfield.shared import counterfactual
 from widelimit.validate.harness.claim import Choice, Inputs, Integers, Interval, Plan, Preset, Scalar
 
@@ -24,16 +25,18 @@ DOMAIN: dict[str, Interval | Integers | Choice] = {
     "sigma_b": Interval(0.05, 0.4, simplest=0.1),
     "depth": Integers(1, 8),
     "weights": Choice(("orthogonal", "gaussian")),
+    "q0": Interval(0.2, 3.0, simplest=1.0),
 }
 TANH: Inputs = {
     "activation": "tanh",
     "sigma_w": 1.1517,
     "sigma_b": 0.06911,
-}  # on the edge of chaos at q* = 0.2
-ERF: Inputs = {"activation": "erf_s", "sigma_w": 1.129626, "sigma_b": 0.06245}
-HARD: Inputs = {"activation": "hard_tanh", "sigma_w": 1.01292, "sigma_b": 0.063602}
-RELU: Inputs = {"activation": "relu", "sigma_w": 2**0.5, "sigma_b": 0.0}
-LINEAR: Inputs = {"activation": "linear", "sigma_w": 1.0, "sigma_b": 0.0}
+    "q0": 0.2,
+}  # on the edge of chaos where pre-activations have the length q0, which they keep; that of the input is given as well
+ERF: Inputs = {"activation": "erf_s", "sigma_w": 1.129626, "sigma_b": 0.06245, "q0": 0.2}
+HARD: Inputs = {"activation": "hard_tanh", "sigma_w": 1.01292, "sigma_b": 0.063602, "q0": 0.2}
+RELU: Inputs = {"activation": "relu", "sigma_w": 2**0.5, "sigma_b": 0.0, "q0": 1.0}
+LINEAR: Inputs = {"activation": "linear", "sigma_w": 1.0, "sigma_b": 0.0, "q0": 1.0}
 
 
 _ENOUGH = 1500  # replicates of each size that a target may cost
@@ -98,12 +101,12 @@ def simulated(
 
     chosen: jacobian.Measure = jacobian.moments
     if measure == "distribution":
-        chosen = jacobian.distribution(tuple(theory.points(inputs)))
+        chosen = jacobian.distribution(PLACES)
     elif measure == "atom":
-        chosen = jacobian.atom(float(np.exp(theory.law(inputs).log_atoms[-1][0])))
+        chosen = jacobian.atom
     elif measure == "largest":
         chosen = jacobian.largest
-    found = jacobian.spectrum_statistics(inputs, theory.first_length(inputs), size, seeds, backend, chosen)
+    found = jacobian.spectrum_statistics(inputs, float(inputs["q0"]), size, seeds, backend, chosen)
     return found[:, first:last] - (1.0 if measure == "spread" else 0.0)
 
 

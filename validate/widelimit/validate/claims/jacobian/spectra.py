@@ -37,7 +37,7 @@ __all__ = ["CLAIMS", "GALLERY"]
 
 
 def _levels(inputs: Inputs) -> Sequence[Inputs]:
-    return tuple({"x": float(x)} for x in theory.points(inputs))
+    return tuple({"x": float(x)} for x in theory.PLACES)
 
 
 def _is_misprinted(inputs: Inputs) -> bool:
@@ -46,7 +46,7 @@ def _is_misprinted(inputs: Inputs) -> bool:
 
 def _distribution_of(change: Callable[[Inputs], Inputs], inputs: Inputs) -> np.ndarray:
     """Another law's distribution function at this point's x."""
-    return np.asarray(theory.law(change(inputs)).cdf(theory.points(inputs)))
+    return np.asarray(theory.law(change(inputs)).cdf(np.array(theory.PLACES)))
 
 
 def _no_isometry(inputs: Inputs) -> np.ndarray:
@@ -102,7 +102,7 @@ DISTRIBUTION = Claim(
         reference=(250, 500, 1000),
     ),
     predict=theory.distribution,
-    simulate=partial(simulated, "distribution", 0, len(theory.LEVELS)),
+    simulate=partial(simulated, "distribution", 0, len(theory.PLACES)),
     rows=_levels,
     curve=theory.distribution_curve,
     derivation=derivation,
@@ -168,7 +168,7 @@ ATOM = Claim(
     scale=scale,
     valid=lambda inputs: bool(theory.law(inputs).log_atoms) and theory.law(inputs).log_atoms[-1][0] > -1e300,
     quantity="mass of the atom, largest singular value",
-    observable="share of squared singular values within 1e-9 of sigma_w^2L",
+    observable="share of squared singular values within 1e-9 of the largest",
     float32="an atom cannot be told from its neighbourhood",
     counterfactuals=(
         counterfactual(
@@ -194,6 +194,7 @@ RELU_NO_ISOMETRY = Claim(
         "activation": Choice(("relu",)),
         "sigma_b": Interval(0.0, 0.3, simplest=0.0),
         "weights": Choice(("orthogonal",)),
+        "q0": Choice((1.0,)),
     },
     plans=plans(
         [point({**RELU, "sigma_w": s}, 4, "orthogonal") for s in (1.0, 1.4142135623730951)],

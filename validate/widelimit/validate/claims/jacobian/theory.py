@@ -10,7 +10,7 @@ import numpy as np
 from widelimit.theory.errors import NoFixedPointError
 from widelimit.validate.harness.claim import Inputs, Scalar
 
-LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # where distribution functions are compared
+PLACES = (0.05, 0.2, 0.5, 1.0, 2.0)  # squared singular values at which distribution functions are compared
 
 
 @lru_cache(maxsize=256)
@@ -27,8 +27,19 @@ def _spectrum(
         depth=depth,
         weights=weights,
         widths=widths,
-        q0=q0 or None,
+        q0=None if _stays(activation, sigma_w, sigma_b, q0) else q0,
     )
+
+
+def _stays(activation: str, sigma_w: float, sigma_b: float, q0: float) -> bool:
+    """Whether theory says that inputs of this length keep it, to the digits that a point gives; 0 means that."""
+    from widelimit.numerics import meanfield
+
+    try:
+        kept = float(meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b).q_star)
+    except NoFixedPointError:
+        return not q0
+    return not q0 or abs(q0 - kept) < 1e-4 * kept
 
 
 def law(inputs: Inputs, **changes: Scalar):
@@ -43,26 +54,6 @@ def law(inputs: Inputs, **changes: Scalar):
         str(given.get("shape", "")),
         float(given.get("q0", 0.0)),
     )
-
-
-@lru_cache(maxsize=256)
-def _fixed_point(activation: str, sigma_w: float, sigma_b: float) -> float:
-    from widelimit.numerics import meanfield
-
-    try:
-        found = float(meanfield.solve(activation, sigma_w=sigma_w, sigma_b=sigma_b).q_star)
-    except NoFixedPointError:
-        found = 0.0
-    return (
-        found if found > 0 else 1.0
-    )  # slopes of ReLU do not depend on the length; zero inputs would sit on its kink
-
-
-def first_length(inputs: Inputs) -> float:
-    """Second moment of the first layer's pre-activations: q0, or the fixed point."""
-    if float(inputs.get("q0", 0.0)) > 0:
-        return float(inputs["q0"])
-    return _fixed_point(str(inputs["activation"]), float(inputs["sigma_w"]), float(inputs["sigma_b"]))
 
 
 def ratios_of(found, order: int = 3) -> np.ndarray:
@@ -81,21 +72,14 @@ def spread(inputs: Inputs) -> np.ndarray:
     return ratios(inputs)[1:2] - 1.0
 
 
-def points(inputs: Inputs) -> np.ndarray:
-    """Squared singular values at which distribution functions are compared: quantiles of the part above zero."""
-    found = law(inputs)
-    zero = float(found.cdf(0.0))
-    return np.asarray(found.quantile(zero + (1.0 - zero) * np.array(LEVELS)))
-
-
 def smooth_above_zero(inputs: Inputs) -> bool:
     """Whether no atom lies above zero, at which a distribution function would jump."""
     return all(location == -np.inf for location, _ in law(inputs).log_atoms)
 
 
 def distribution(inputs: Inputs) -> np.ndarray:
-    """P(lambda <= x) at `points`."""
-    return np.asarray(law(inputs).cdf(points(inputs)))
+    """P(lambda <= x) at `PLACES`."""
+    return np.asarray(law(inputs).cdf(np.array(PLACES)))
 
 
 def distribution_curve(inputs: Inputs, x: np.ndarray) -> np.ndarray:
@@ -117,14 +101,23 @@ def atom(inputs: Inputs) -> np.ndarray:
 
 
 def residual(inputs: Inputs) -> np.ndarray:
-    """log m_1 and m_2/m_1^2 of prod (1 + D W): m_1 = (1 + a)^L, a = sigma_w^2 mu_1 = c/L."""
+    """log m_1 and m_2/m_1^2 of prod (1 + D_l W_l): m_1 = prod (1 + a_l), a_l = sigma_w^2 mu_1 at each length."""
     from widelimit.numerics import jacobian
+    from widelimit.numerics import residual as grown
 
-    slopes = jacobian.slopes(str(inputs["activation"]), first_length(inputs))
-    a = float(inputs["sigma_w"]) ** 2 * slopes.moment(1)
-    fourth = a**2 * (1 + slopes.moment(2) / slopes.moment(1) ** 2)  # of the branch alone
-    depth = int(inputs["depth"])
-    return np.array([depth * np.log1p(a), 1 + depth * ((1 + 4 * a + fourth) / (1 + a) ** 2 - 1)])
+    depth, sigma_w, q0 = int(inputs["depth"]), float(inputs["sigma_w"]), float(inputs["q0"])
+    scales = {"sigma_w": sigma_w, "sigma_b": float(inputs["sigma_b"])}
+    moments = grown.predict(
+        str(inputs["activation"]), **scales, depth=depth, p0=q0 / sigma_w**2
+    ).second_moment
+    log_mean, variance = 0.0, 0.0
+    for moment in moments[:depth]:
+        slopes = jacobian.slopes(str(inputs["activation"]), sigma_w**2 * moment)
+        a = sigma_w**2 * slopes.moment(1)
+        fourth = a**2 * (1 + slopes.moment(2) / slopes.moment(1) ** 2)  # of the branch alone
+        log_mean += np.log1p(a)
+        variance += (1 + 4 * a + fourth) / (1 + a) ** 2 - 1
+    return np.array([log_mean, 1 + variance])
 
 
 # wrong theories ----------------------------------------------------------------------------------------------------
@@ -152,7 +145,7 @@ def misprinted_distribution(inputs: Inputs) -> np.ndarray:
     def density(x: float) -> float:
         return float(np.sqrt(max(4 * s / x - 1, 0.0)) / (np.pi * x))
 
-    return np.array([1.0 - quad(density, x, 4 * s, limit=200)[0] for x in points(inputs)])
+    return np.array([1.0 - quad(density, x, 4 * s, limit=200)[0] for x in PLACES])
 
 
 def bulk_edge(inputs: Inputs) -> np.ndarray:

@@ -118,7 +118,7 @@ RESIDUAL = Claim(
     margin=0.03,
     scale=scale,
     quantity="moments of squared singular values",
-    observable="traces of powers of the Gram matrix; slopes of each branch at fresh pre-activations of length q0",
+    observable="traces of powers of the Gram matrix of one network x + phi(W x)",
     float32=FLOAT32,
     counterfactuals=(
         counterfactual(

@@ -36,7 +36,7 @@ def spectrum_statistics(
     """`measure(J, active)` for one network a seed, shape (len(seeds), k).
 
     inputs: activation, sigma_w, sigma_b, depth, weights, and shape for rectangular layers; with `branch` true every
-    layer is a residual branch 1 + D W. q1: second moment of the first layer's pre-activations; the input has
+    layer is a residual branch, x + phi(W x + b). q1: second moment of the first layer's pre-activations; the input has
     exactly the length that gives it. J is (R, N_L, N_0); `active` (R,) the smallest share of units of non-zero
     slope, times N_l/N_0.
     """
@@ -81,14 +81,8 @@ def jacobians(
             h = h + sigma_b * draws.normal(after, 1)
         d = slope(h).to(both.dtype)
         active = torch.minimum(active, (d != 0).to(both.dtype).sum(dim=(1, 2)) / widths[0])
-        if (
-            branch
-        ):  # lengths stay those of the first layer: each branch sees fresh pre-activations of length q1
-            fresh = slope(draws.normal(after, 1) * q1**0.5).to(both.dtype)
-            product = product + fresh * both[..., :-1]
-        else:
-            product = d * both[..., :-1]
-            x = phi(h)
+        product = product + d * both[..., :-1] if branch else d * both[..., :-1]
+        x = x + phi(h) if branch else phi(h)
     return product, active
 
 
@@ -120,15 +114,11 @@ def largest(jacobian: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
     return torch.linalg.matrix_norm(jacobian, ord=2).log()[:, None]
 
 
-def atom(location: float) -> Measure:
-    """Share of squared singular values within rounding of `location`, and log of the largest singular value."""
-
-    def measure(jacobian: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
-        values = torch.linalg.svdvals(jacobian)
-        near = (values**2 / location - 1.0).abs() < 1e-9
-        return torch.stack([near.to(values.dtype).mean(1), values[:, 0].log()], dim=1)
-
-    return measure
+def atom(jacobian: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
+    """Share of squared singular values within rounding of the largest, and log of the largest singular value."""
+    values = torch.linalg.svdvals(jacobian)
+    near = ((values / values[:, :1]) ** 2 - 1.0).abs() < 1e-9
+    return torch.stack([near.to(values.dtype).mean(1), values[:, 0].log()], dim=1)
 
 
 def singular_values(
