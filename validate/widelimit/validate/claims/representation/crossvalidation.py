@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from widelimit.validate.harness.claim import Choice, Interval
-from widelimit.validate.harness.declare import declare, presets, row, table, wrong
+from widelimit.validate.harness.claim import Choice, Interval, Plan
+from widelimit.validate.harness.declare import declare, row, table, wrong
 from widelimit.validate.simulate.representation import codes as simulate
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def correct(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     data = simulate.recording(inputs, seed, backend)
     counted = inputs["asked"] == "coverage"
     found = representation.corrected(
-        *data, first_rank=_RANKS[0], last_rank=_RANKS[1], draws=20 if counted else 5, seed=seed % 2**32
+        *data, first_rank=_RANKS[0], last_rank=_RANKS[1], draws=12 if counted else 5, seed=seed % 2**32
     )
     if not counted:
         return np.array([found.exponent])
@@ -122,6 +122,7 @@ def correct(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
 
 
 _RANKS = (5, 40)
+_ASKED: dict[str, Any] = {"exponent": 1.04, "noise": 0.03, "units": 200, "stimuli": 150, "asked": "coverage"}
 
 
 def _raw(exponent: float, units: int, stimuli: int, noise: float) -> ExpectedExponents:
@@ -151,7 +152,7 @@ CORRECTED = declare(
         "exponent": Interval(0.9, 1.2, simplest=1.0),
         "noise": Interval(0.01, 0.05, simplest=0.05),
         "units": Choice((100, 200)),
-        "stimuli": Choice((75, 150)),
+        "stimuli": Choice((150, 300)),
         "asked": Choice(("mean", "coverage")),
     },
     rows={
@@ -159,17 +160,11 @@ CORRECTED = declare(
         "share of intervals": row(0.95, only=lambda asked: asked == "coverage"),
     },
     simulate=correct,
-    plans=presets(
-        table(
-            "exponent noise units stimuli asked",
-            [(1.04, 0.05, 200, 150, "mean")],
-            [(1.04, 0.05, 200, 75, "coverage")],
-        ),
-        ((), (), ()),
-        pilot=(8, 64, 64),
-        most=(24, 400, 800),
-        block=(8, 16, 16),
-    ),
+    plans={
+        "quick": Plan(({**_ASKED, "noise": 0.05, "asked": "mean"},), (), pilot=8, most=24, block=8),
+        "reference": Plan((_ASKED,), (), pilot=200, most=200, block=20),
+        "deep": Plan((_ASKED, {**_ASKED, "exponent": 1.1}), (), pilot=200, most=400, block=20),
+    },
     within=0.045,
     scale=lambda predicted: np.ones_like(predicted),
     derivation=None,
