@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations_with_replacement
+from typing import TypeAlias
 
 from sympy import Expr, Matrix, S, Symbol, sqrt
 
@@ -35,6 +36,7 @@ from widelimit.theory.meanfield.formulas import (
 )
 from widelimit.theory.meanfield.moments import ANY, c, q_1, q_2
 
+Both: TypeAlias = str  # two entries of K, such as "11,12"
 ENTRIES = ("11", "12", "22")
 PAIRS = tuple(f"{one},{other}" for one, other in combinations_with_replacement(ENTRIES, 2))
 covariance = Symbol("r", real=True)  # c sqrt(q_1 q_2)
@@ -80,7 +82,7 @@ def covariance_shift_map() -> Expr:
     return (carried + sigma_w**2 * curved / 2).expand()
 
 
-def covariance_spread_map() -> dict[str, Expr]:
+def covariance_spread_map() -> dict[Both, Expr]:
     """Return v' where K_12 is one of both entries, and of both lengths: N times covariances over networks.
 
     >>> covariance_spread_map()["12,12"].subs({spread: 0 for spread in spreads.values()})
@@ -101,7 +103,7 @@ def covariance_spread_map() -> dict[str, Expr]:
     return {both: carried[entry(both)] + sigma_w**4 * one for both, one in added.items()}
 
 
-def sample_covariances() -> dict[str, Expr]:
+def sample_covariances() -> dict[Both, Expr]:
     """Return Gamma, N times the covariances of means over N pairs of Gaussian numbers (Isserlis).
 
     >>> sample_covariances()["11,12"]
@@ -110,7 +112,7 @@ def sample_covariances() -> dict[str, Expr]:
     return _isserlis({"11": q_1, "12": covariance, "22": q_2})
 
 
-def held_spreads() -> dict[str, Expr]:
+def held_spreads() -> dict[Both, Expr]:
     """Return v - Gamma(U): the spread that is left where units were made to have the Gram matrix U.
 
     >>> held_spreads()["11,11"]
@@ -149,7 +151,7 @@ def correlation_spread() -> Expr:
     return total.subs(covariance, c * sqrt(q_1) * sqrt(q_2)).expand()
 
 
-def _isserlis(k: Mapping[str, Expr]) -> dict[str, Expr]:
+def _isserlis(k: Mapping[str, Expr]) -> dict[Both, Expr]:
     """Cov(u_a u_b, u_c u_d) = K_ac K_bd + K_ad K_bc."""
 
     def at(one: str, other: str) -> Expr:
