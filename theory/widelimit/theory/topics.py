@@ -22,6 +22,7 @@ TOPICS: tuple[str, ...] = (
     "pruning",
     "alignment",
     "synapses",
+    "walkback",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

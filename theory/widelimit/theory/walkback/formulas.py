@@ -1,0 +1,87 @@
+"""Walking away from data and back: what a bound loses to entropy production, and what annealing costs.
+
+Data s_0 walk away by an operator T_t(s_t | s_{t-1}) for K steps, and the bound is
+L = E[log p(s_K) + sum_t log T_t(s_{t-1} | s_t) - log T_t(s_t | s_{t-1})], in nats. A linear-Gaussian operator is
+s' = A s + sqrt(T) n with n ~ N(0, D): temperature multiplies the variance. Distances are measured by D^-1.
+"""
+
+from __future__ import annotations
+
+from sympy import Expr, Symbol, cos, log, pi, sin
+
+STATIONARY_I, STATIONARY_J = Symbol("pi_i", positive=True), Symbol("pi_j", positive=True)
+THERE, BACK = Symbol("T_ij", positive=True), Symbol("T_ji", positive=True)
+SQUARE = Symbol("m", positive=True)  # E |s - A s'|^2 / T, the squared residual of the way back
+DIMENSION = Symbol("n", integer=True, positive=True)
+DETERMINANT = Symbol("Delta", positive=True)
+CONTRACTION = Symbol("a", positive=True)  # of the operator, below 1
+ANGLE = Symbol("p", real=True)
+FACTOR = Symbol("r", positive=True)  # of the temperature in a step
+RATIO = Symbol("R", positive=True)  # of the last temperature to the first
+STEPS = Symbol("K", integer=True, positive=True)
+GAP = Symbol("g", positive=True)
+DRIVE, TRACE = Symbol("b_2", positive=True), Symbol("b_1", positive=True)
+
+
+def edge_entropy() -> Expr:
+    """Return pi_i T_ij log(pi_i T_ij / (pi_j T_ji)), what one transition of a chain adds to the entropy production.
+
+    >>> edge_entropy().subs({STATIONARY_I: 1, STATIONARY_J: 1, THERE: 2, BACK: 1})
+    2*log(2)
+    """
+    return STATIONARY_I * THERE * log(STATIONARY_I * THERE / (STATIONARY_J * BACK))
+
+
+def way_back() -> Expr:
+    """Return (m - n) / 2, the mean of log T(s' | s) - log T(s | s') of a Gaussian step in n dimensions.
+
+    m is the mean squared residual of the way back, E |s - A s'|^2 by D^-1 over the temperature; that of the way there
+    is n. At stationarity and one temperature this is the entropy production of a step.
+    """
+    return (SQUARE - DIMENSION) / 2
+
+
+def log_density() -> Expr:
+    """Return -(n log 2 pi + log Delta + m) / 2: the mean log density of N(0, C), Delta = det C, m = tr C^-1 E s s'."""
+    return -(DIMENSION * log(2 * pi) + log(DETERMINANT) + SQUARE) / 2
+
+
+def rotation_entropy() -> Expr:
+    """Return 4 a^2 sin^2 p / (1 - a^2), the entropy production of A = a R(p), D = I in the plane.
+
+    >>> rotation_entropy().subs({CONTRACTION: 0.5, ANGLE: pi / 2})
+    1.33333333333333
+    """
+    return 4 * CONTRACTION**2 * sin(ANGLE) ** 2 / (1 - CONTRACTION**2)
+
+
+def rotation_residual() -> Expr:
+    """Return m = 2 (1 + a^2 - 2 a^2 cos 2p) / (1 - a^2), the squared residual of its way back."""
+    a = CONTRACTION
+    return 2 * (1 + a**2 - 2 * a**2 * cos(2 * ANGLE)) / (1 - a**2)
+
+
+def diffusion_entropy() -> Expr:
+    """Return tr(B' Q^-1 B Sigma) - tr B, the rate of dx = - B x dt + sqrt(2 Q) dW, from its two traces."""
+    return DRIVE - TRACE
+
+
+def steady_ratio() -> Expr:
+    """Return rho = (1 - a^2) / (1 - a^2 / r), the variance over T of a walk whose temperature grows by r a step."""
+    return (1 - CONTRACTION**2) / (1 - CONTRACTION**2 / FACTOR)
+
+
+def annealing_cost() -> Expr:
+    """Return (log r - (1 - a^2)(1 - 1/r) / (1 - a^2/r)) / 2, lost per step and dimension to annealing by r."""
+    return (log(FACTOR) - steady_ratio() * (1 - 1 / FACTOR)) / 2
+
+
+def end_cost() -> Expr:
+    """Return (rho - 1 - log rho) / 2, lost per dimension where the walk ends in the prior of its last temperature."""
+    rho = steady_ratio()
+    return (rho - 1 - log(rho)) / 2
+
+
+def steps_needed() -> Expr:
+    """Return K = (log R)^2 (1 + a^2) / (4 g (1 - a^2)), the steps that a gap g per dimension takes, to first order."""
+    return log(RATIO) ** 2 * (1 + CONTRACTION**2) / (4 * GAP * (1 - CONTRACTION**2))
