@@ -44,11 +44,6 @@ DEBTS = {
     "freeprob.addition": "the distribution is read at shares of the support of theory",
     "freeprob.multiplication": "the distribution is read at shares of the support of theory",
     "freeprob.compression": "the distribution is read at shares of the support of theory",
-    "kernel.training-dynamics": "the learning rate is a share of the largest stable one of theory",
-    "kernel.ntk-drift": "the learning rate is a share of the largest stable one of theory",
-    "kernel.linearisation": "the learning rate is a share of the largest stable one of theory",
-    "kernel.digits": "the learning rate is a share of the largest stable one of theory",
-    "kernel.digits-classes": "the learning rate is a share of the largest stable one of theory",
 }  # fmt: skip
 
 

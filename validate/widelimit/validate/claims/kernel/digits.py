@@ -39,12 +39,18 @@ def _network(inputs: Inputs) -> tuple[str, float, float, int]:
 
 
 def _rate(inputs: Inputs) -> float:
+    """The learning rate, which a point gives."""
+    return float(inputs["rate"])
+
+
+def _stable(inputs: Inputs) -> bool:
+    """Whether the infinite network learns at this rate, neither close to the largest stable one nor hardly."""
     from widelimit.numerics.kernel import nngp_ntk
 
     activation, sigma_w, sigma_b, depth = _network(inputs)
     x, _ = images(str(inputs["digits"]))
     theta = nngp_ntk(x[:_TRAIN], activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth).ntk
-    return 0.6 / float(np.linalg.eigvalsh(theta)[-1])
+    return 0.3 < _rate(inputs) * float(np.linalg.eigvalsh(theta)[-1]) < 0.9
 
 
 def _outputs(inputs: Inputs, kind: str) -> np.ndarray:
@@ -92,8 +98,22 @@ def _largest(predicted: np.ndarray) -> np.ndarray:
     return np.full_like(predicted, np.abs(predicted).max())
 
 
-_RELU: Inputs = {"activation": "relu", "sigma_w": 1.4, "sigma_b": 0.1, "depth": 1, "digits": "3-8"}
-_TANH: Inputs = {"activation": "tanh", "sigma_w": 1.5, "sigma_b": 0.2, "depth": 2, "digits": "4-9"}
+_RELU: Inputs = {
+    "activation": "relu",
+    "sigma_w": 1.4,
+    "sigma_b": 0.1,
+    "depth": 1,
+    "digits": "3-8",
+    "rate": 0.0275,
+}
+_TANH: Inputs = {
+    "activation": "tanh",
+    "sigma_w": 1.5,
+    "sigma_b": 0.2,
+    "depth": 2,
+    "digits": "4-9",
+    "rate": 0.0205,
+}
 DIGITS = Claim(
     id="kernel.digits",
     title="Digits, example by example",
@@ -105,7 +125,9 @@ DIGITS = Claim(
         "sigma_b": Interval(0.1, 0.5, simplest=0.5),
         "depth": Integers(1, 2),
         "digits": Choice(("3-8", "4-9", "0-1")),
+        "rate": Interval(0.002, 0.05, simplest=0.01),
     },
+    valid=_stable,
     plans={
         "quick": Plan((_RELU, _TANH), (64, 128, 256), pilot=8, most=96, block=8, within=0.07),
         "reference": Plan((_RELU, _TANH), (128, 256, 512), pilot=16, most=96, block=8),
@@ -180,6 +202,7 @@ CLASSES = Claim(
     statement="The share of trained networks that call an image one digit is P(f > 0) of their Gaussian process.",
     paper="arXiv:1902.06720, eqs. (14) to (16), on real images",
     domain=DIGITS.domain,
+    valid=_stable,
     plans={
         "reference": Plan((_RELU, _TANH), (48, 96, 192), pilot=48, most=128, block=16),
         "deep": Plan((_RELU, _TANH), (128, 256, 512, 1024), pilot=64, most=256, block=16),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from widelimit.validate.claims.kernel.shared import FEATURES, NETWORK, network, point, scale_of_kernel
-from widelimit.validate.harness.claim import Claim, Counterfactual, Inputs, Integers, Plan, Preset
+from widelimit.validate.harness.claim import Claim, Counterfactual, Inputs, Integers, Interval, Plan, Preset
 from widelimit.validate.simulate import kernel as simulate
 
 if TYPE_CHECKING:
@@ -21,14 +21,19 @@ _STEPS = 40
 
 
 def _rate(inputs: Inputs) -> float:
-    """A fifth of the largest stable rate of the infinite network."""
+    """The learning rate, which a point gives."""
+    return float(inputs["rate"])
+
+
+def _stable(inputs: Inputs) -> bool:
+    """Whether the infinite network learns at this rate, neither close to the largest stable one nor hardly."""
     from widelimit.numerics import kernel
 
     activation, sigma_w, sigma_b, depth = network(inputs)
     theta = kernel.nngp_ntk(
         _X[:_TRAIN], activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth
     ).ntk
-    return 0.4 / float(np.linalg.eigvalsh(theta)[-1])
+    return 0.2 < _rate(inputs) * float(np.linalg.eigvalsh(theta)[-1]) < 0.6
 
 
 def _predict_training(inputs: Inputs, kind: Literal["ntk", "nngp"] = "ntk") -> np.ndarray:
@@ -66,17 +71,23 @@ def simulate_training(inputs: Inputs, size: int, seeds: Sequence[int], backend: 
     return np.array([run.moved[_TRAIN:] for run in runs])
 
 
-_TRAINED = (point("relu", 1.4, 0.3, 1), point("tanh", 1.5, 0.3, 2))
+_RATE = {"rate": Interval(0.01, 0.1, simplest=0.05)}
+_TRAINED = (
+    {**point("relu", 1.4, 0.3, 1), "rate": 0.0525},
+    {**point("tanh", 1.5, 0.3, 2), "rate": 0.0569},
+)
+_ERF = {**point("erf", 1.5, 0.2, 2), "rate": 0.0429}
 TRAINING = Claim(
     id="kernel.training-dynamics",
     title="Training of wide networks",
     statement="Gradient descent moves the outputs by Theta(x, X) Theta^-1 (1 - (1 - eta Theta)^k) (y - f_0).",
     paper="arXiv:1902.06720, eq. (9)",
-    domain=NETWORK,
+    domain=NETWORK | _RATE,
+    valid=_stable,
     plans={
         "quick": Plan(_TRAINED, (48, 96, 192), pilot=8, most=24, block=8),
-        "reference": Plan((*_TRAINED, point("erf", 1.5, 0.2, 2)), (128, 256, 512), pilot=16, most=96, block=8),
-        "deep": Plan((*_TRAINED, point("erf", 1.5, 0.2, 2)), (256, 512, 1024, 2048), pilot=16, most=256, block=32),
+        "reference": Plan((*_TRAINED, _ERF), (128, 256, 512), pilot=16, most=96, block=8),
+        "deep": Plan((*_TRAINED, _ERF), (256, 512, 1024, 2048), pilot=16, most=256, block=32),
     },
     predict=training,
     simulate=simulate_training,
@@ -137,9 +148,11 @@ def simulate_linearisation(inputs: Inputs, size: int, seeds: Sequence[int], back
     return _exponents(inputs, size, seeds, backend)[:, 1:]
 
 
-_EXPONENT_DOMAIN = NETWORK | {"width": Integers(64, 512)}  # no limit: the exponent is that of finite widths
-_ONE = {**point("tanh", 1.5, 0.3, 1), "width": 64}
-_TWO = {**point("erf", 1.3, 0.2, 2), "width": 128}
+_EXPONENT_DOMAIN = (
+    NETWORK | _RATE | {"width": Integers(64, 512)}
+)  # no limit: the exponent is that of finite widths
+_ONE = {**point("tanh", 1.5, 0.3, 1), "width": 64, "rate": 0.0763}
+_TWO = {**point("erf", 1.3, 0.2, 2), "width": 128, "rate": 0.0713}
 _EXPONENT_PLANS: dict[Preset, Plan] = {
     "quick": Plan((_ONE,), (), pilot=8, most=24, block=4),
     "reference": Plan((_ONE, _TWO, {**_ONE, "width": 256}), (), pilot=16, most=96, block=4),
@@ -152,6 +165,7 @@ DRIFT = Claim(
     statement="The relative change of the tangent kernel over training falls like 1/N.",
     paper="arXiv:1902.06720, section 2.4",
     domain=_EXPONENT_DOMAIN,
+    valid=_stable,
     plans=_EXPONENT_PLANS,
     predict=_one,
     simulate=simulate_drift,
@@ -166,6 +180,7 @@ LINEARISATION = Claim(
     statement="The distance of a trained network to its linearisation at birth falls like 1/N.",
     paper="arXiv:1902.06720, theorem 2.1 (bound 1/sqrt(N)) and section 3",
     domain=_EXPONENT_DOMAIN,
+    valid=_stable,
     plans=_EXPONENT_PLANS,
     predict=_one,
     simulate=simulate_linearisation,
