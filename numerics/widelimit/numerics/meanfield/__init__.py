@@ -3,7 +3,7 @@
 points        `solve` and `phase_diagram`: fixed points, slopes, depth scales, phase; `predict` for the command line
 critical      `critical_line`: the edge of chaos and the power law there
 trajectories  `propagate`: lengths, correlations and gradients layer by layer
-widths        lengths at finite width, behind `propagate(..., width=)`
+widths, pair_widths    lengths and pairs of inputs at finite width, behind `propagate(..., width=)`
 lengths, correlations    fixed points of the two maps
 maps, pairs, loops   the maps themselves, compiled from `theory.meanfield`
 """

@@ -3,6 +3,7 @@
 recursions  forward and backward statistics, rates of merging
 moments     sample moments without the noise that can be known
 training    networks trained for a while
+edges       the edge of chaos, found by bisection on drawn networks
 """
 
 from widelimit.validate.simulate.meanfield.recursions import (

@@ -3,6 +3,7 @@
 regressions  test, training error and their parts
 tridiagonal  the same from tridiagonal matrices of the same law
 real         on real data
+scans        the best penalty of drawn data, found by a scan
 """
 
 from widelimit.validate.simulate.ridge.regressions import (
