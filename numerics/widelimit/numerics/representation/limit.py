@@ -156,6 +156,8 @@ def spike(variance: Any, *, noise: Any, aspect: Any) -> Spike:
     >>> found = spike(4.0, noise=1.0, aspect=2.0)
     >>> found.sample, found.cross_validated, spike(1.0, noise=1.0, aspect=2.0).cross_validated
     (7.5, 3.5, 0.0)
+    >>> round(found.threshold, 9), found.seen
+    (1.414213562, True)
     """
     given = arguments.broadcast(
         variance=arguments.non_negative("variance", variance),
