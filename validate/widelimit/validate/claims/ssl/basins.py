@@ -10,6 +10,7 @@ from widelimit.validate.harness.declare import another, declare, instead, table,
 from widelimit.validate.simulate.ssl import measured, searched
 
 _COARSE = ((2, 4, 8), (4, 8, 16), (8, 16, 32))
+_FINE = ((4, 8, 16), (8, 16, 32), (16, 32, 64))
 
 BASIN = declare(
     "ssl.basin",
@@ -47,7 +48,7 @@ EMA = declare(
     rows=lambda least: least,
     simulate=searched.critical_start,
     plans=plans(table("ema_rate weight_decay augmentation", [(0.1, 0.04, 0.5)], [(0.4, 0.04, 0.5), (0.2, 0.05, 0.3)]),
-                _COARSE, most=(8, 32, 64)),
+                _FINE, most=(8, 32, 64)),
     within=0.02,
     quantity="least predictor on the parabola",
     observable="a search by networks",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from widelimit.validate.simulate.ssl.networks import (
+    Moments,
     Setting,
     State,
     isotropic,
@@ -54,6 +55,16 @@ def _networks(online: torch.Tensor, predictor: torch.Tensor, seeds: Sequence[int
     return State(online[:, None, None] * turn, predictor[:, None, None] * eye)
 
 
+def _outcome(state: State, moments: Moments, setting: Setting, size: int) -> np.ndarray:
+    """Which networks have a predictor to speak of after a time of 400, or as soon as all are decided."""
+    for _ in range(20):
+        state = learn(state, moments, setting, 1 / size, 20 * size)
+        mean = trace(state.predictor)
+        if bool(((mean > 0.3) | (mean < 0.01)).all()):
+            break
+    return (mean > 0.15).cpu().numpy()
+
+
 def critical_decay(
     inputs: Mapping[str, Any], size: int, seeds: Sequence[int], backend: Backend
 ) -> np.ndarray:
@@ -78,8 +89,7 @@ def critical_covariance(
 
     def lives(logs: torch.Tensor) -> np.ndarray:
         state = _networks((logs / 2).exp(), 0 * logs + float(inputs["predictor"]), seeds, backend)
-        end = learn(state, moments, setting, 1 / size, 400 * size)
-        return (trace(end.predictor) > 0.15).cpu().numpy()
+        return _outcome(state, moments, setting, size)
 
     return _search(-9.0, 0.0, False, seeds, backend, lives)
 
@@ -96,7 +106,6 @@ def critical_start(
     def lives(p: torch.Tensor) -> np.ndarray:
         begin = _networks(p, p, seeds, backend)
         state = State(begin.online, begin.predictor, torch.zeros_like(begin.online))
-        end = learn(state, moments, setting, 1 / size, 400 * size)
-        return (trace(end.predictor) > 0.15).cpu().numpy()
+        return _outcome(state, moments, setting, size)
 
     return _search(0.01, 0.3, False, seeds, backend, lives)
