@@ -8,7 +8,7 @@ from widelimit.validate.claims.alignment import shared
 from widelimit.validate.claims.alignment.shared import AKROUT, KUNIN
 from widelimit.validate.harness.claim import Inputs, Integers, Interval, Plan
 from widelimit.validate.harness.declare import declare, table, wrong
-from widelimit.validate.simulate.alignment import training as simulate
+from widelimit.validate.simulate import alignment as simulate
 
 _PIXELS = 61  # that are not the same in all images of digits
 
