@@ -133,6 +133,8 @@ def kernel_spectrum(degrees: Any, *, dimension: int, kernel: str = "nngp", power
     ([0.375, 0.166666666667, 0.0234375, 0.000651041667], [1.0, 3.0, 5.0, 9.0])
     >>> found.exponent, found.bound, kernel_spectrum(2, dimension=3, kernel="ntk").exponent
     (2.5, 2.0, 1.5)
+    >>> kernel_spectrum([1, 200], dimension=3, kernel="ntk").multiplicities.tolist()
+    [3.0, 401.0]
     """
     which = arguments.choice("kernel", kernel, ("nngp", "ntk"))
     s, d = (
