@@ -29,6 +29,8 @@ VALID = {  # an argument that is right, so that the next one is reached
     "first": semicircle(), "second": semicircle(), "law": semicircle(), "kept": 0.5, "exponent": 2, "samples": 2,
     "ntk": [[1.0]], "nngp": [[1.0]], "targets": [1.0], "input_overlap": 0.5, "outputs": 1, "value": [[1.0]],
     "signal_exponent": 2.5, "z": 50.0, "m": 0.5, "zeta": 2.0,
+    "rule": "information", "backward": [[1.0]], "steps": 1, "singular_values": 1.0, "cosines": [0.5], "alpha": 1.0,
+    "beta": 1.0, "learning_rate": 0.1, "decay": 0.1, "initial": 1.0, "fan_in": 2, "fan_out": 2, "error": 1.0,
 }  # fmt: skip
 WORDS = {
     "name",
