@@ -32,6 +32,31 @@ VALID = {  # an argument that is right, so that the next one is reached
     "rule": "information", "backward": [[1.0]], "steps": 1, "singular_values": 1.0, "cosines": [0.5], "alpha": 1.0,
     "beta": 1.0, "learning_rate": 0.1, "decay": 0.1, "initial": 1.0, "fan_in": 2, "fan_out": 2, "error": 1.0,
 }  # fmt: skip
+ONE, PLANE = [[1.0]], [[0.5, 0.1], [0.0, 0.4]]
+VALID_IN = {  # the same where a name means something else in a topic
+    "ssl": {
+        "predictor": 0.1, "weight_decay": 0.04, "augmentation": 0.5, "signal": 1.0, "epsilon": 0.1, "ema_rate": 0.4,
+        "start": 0.1, "stop": 0.3, "t": 1.0, "covariance": 0.1,
+        "view1": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], "view2": [[1.0, 0.1], [0.1, 1.0], [1.0, 0.9]],
+    },
+    "representation": {
+        "powers": [1.0, 0.5], "first": PLANE, "second": PLANE, "stimuli": 10, "dimension": 3, "degrees": [0, 1],
+        "weights": [1.0, 2.0], "mean": [0.1, 0.2], "deviation": 1.0, "rank": 3, "variance": 2.0, "aspect": 0.5,
+        "cross_validated": 1.0, "activation": "relu", "eigenvalues": [1.0, 0.5], "exponent": 2.0,
+    },
+    "pruning": {"counts": [2, 3], "kept": 2, "widths": [4, 4, 2], "compression": 2.0},
+    "synapses": {
+        "hessian": ONE, "displacement": [1.0], "parameter": 0, "curvature": 1.0, "noise": 0.1, "steps": 3,
+        "learning_rate": 0.1, "aspect": 0.5, "strength": 1.0, "hessians": [ONE], "optima": [[1.0]],
+        "hessian_a": ONE, "optimum_a": [1.0], "hessian_b": ONE, "optimum_b": [0.0], "importance": [1.0],
+        "x_a": PLANE, "y_a": [1.0, 2.0], "x_b": PLANE, "y_b": [1.0, 2.0],
+    },
+    "walkback": {
+        "transition": [[0.5]], "noise": ONE, "data": ONE, "prior": ONE, "temperatures": [1.0], "drift": ONE,
+        "diffusion": ONE, "matrix": [[0.5, 0.5], [0.5, 0.5]], "contraction": 0.5,
+        "factor": 1.5, "ratio": 2.0, "gap": 0.1,
+    },
+}  # fmt: skip
 WORDS = {
     "name",
     "result",
@@ -44,6 +69,7 @@ WORDS = {
 }  # arguments that are text by right
 RECORDS = {"run", "given"}  # results of another function of ours
 INNER = {
+    "numerics.fisher.blocks",
     "numerics.fisher.statistics",
     "numerics.kernel.diagonalise",
     "numerics.kernel.inputs",
@@ -84,10 +110,11 @@ def doors():
                 parameter.VAR_POSITIONAL,
             ):
                 continue
+            valid = {**VALID, **VALID_IN.get(topic, {})}
             others = {
-                p.name: VALID[p.name]
+                p.name: valid[p.name]
                 for p in parameters
-                if p.default is p.empty and p.name in VALID and p != parameter
+                if p.default is p.empty and p.name in valid and p != parameter
             }
             yield pytest.param(f, parameter.name, others, id=f"{floor}.{topic}.{name}-{parameter.name}")
 

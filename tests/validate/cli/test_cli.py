@@ -1,6 +1,8 @@
 """The command line: exit statuses, one sentence for each bad request, JSON that is JSON, and what Ctrl-C leaves."""
 
 import errno
+import importlib
+import inspect
 import json
 import math
 import os
@@ -102,7 +104,8 @@ def test_predict_writes_infinity_as_text(capsys):
 def test_every_option_of_a_topic_says_what_it_is(topic, verb, capsys):
     assert main([verb, topic, "--help"]) == 0
     options = re.findall(r"│ --(\S+) [A-Z]+(?:\.{3})?  +(.*?) *│", capsys.readouterr().out)
-    assert options
+    room = importlib.import_module(f"widelimit.{'theory' if verb == 'derive' else 'numerics'}.{topic}")
+    assert options or not inspect.signature(getattr(room, verb)).parameters
     for name, text in options:
         assert text and not text.startswith("[default"), name
 

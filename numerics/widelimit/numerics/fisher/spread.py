@@ -94,6 +94,7 @@ def blocks(run: Propagation, samples: int) -> np.ndarray:
     >>> blocks(run, 4).round(4).tolist()
     [25.0, 48.8732]
     """
+    samples = arguments.count("samples", samples)
     same, pair = (
         run.widths * part for part in (run.forward * run.backward, run.forward_pair * run.backward_pair)
     )

@@ -108,6 +108,8 @@ def predict(
         if dimension is None
         else float(arguments.single("dimension", np.asarray(smoothness_bound(dimension))))
     )
+    arguments.number_within("level", level, 0.0, 1.0)
+    arguments.count("draws", draws)
     if recording is None:
         return _expected(exponent, units, stimuli, noise, first_rank, last_rank, bound)
     one, other = read(recording)

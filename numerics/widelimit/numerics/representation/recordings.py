@@ -29,10 +29,12 @@ def read(recording: Any) -> tuple[Array, Array]:
     (5, 3)
     """
     found = _file(recording) if isinstance(recording, str | Path) else recording
-    if isinstance(found, dict):
-        found = _chosen(found)
     try:
+        if isinstance(found, dict):
+            found = _chosen({str(name): np.asarray(one) for name, one in found.items()})
         array = np.asarray(found)
+    except ArgumentError:
+        raise
     except Exception:  # whatever a foreign container raises when asked for its numbers
         raise ArgumentError("recording", "must be an array or a file", recording, _HELP) from None
     if array.dtype.kind not in "iufb":

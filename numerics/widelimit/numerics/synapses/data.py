@@ -109,7 +109,7 @@ def _task(name: str, x: Any, y: Any) -> Task:
 
 
 def predict(
-    curvature: float, learning_rate: float = 0.1, momentum: float = 0.0, noise: float = 0.0
+    curvature: float = 1.0, learning_rate: float = 0.1, momentum: float = 0.0, noise: float = 0.0
 ) -> dict[str, float]:
     """Return the importance that synaptic intelligence gives a parameter, and what gradient noise adds to it.
 
