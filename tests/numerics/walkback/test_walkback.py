@@ -140,6 +140,22 @@ def test_a_fit_of_a_trajectory():
     assert still.entropy_production < 4 * still.standard_error + 1e-3
 
 
+def test_files_of_trajectories(tmp_path):
+    rng = np.random.default_rng(5)
+    x = np.zeros((3000, 2))
+    for t in range(1, len(x)):
+        x[t] = A @ x[t - 1] + rng.standard_normal(2)
+    np.save(tmp_path / "x.npy", x)
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",")
+    whole = walkback.fit(x)
+    assert walkback.fit(tmp_path / "x.npy") == whole
+    found = walkback.predict(trajectory=str(tmp_path / "x.csv"))
+    assert found["entropy_production"] == pytest.approx(whole.entropy_production, rel=1e-10)
+    for name in ("none.npy", "x.png", "zero\0.npy"):
+        with pytest.raises(ArgumentError, match="`trajectory` must be a"):
+            walkback.fit(tmp_path / name)
+
+
 def test_large_chains_are_fast():
     rng = np.random.default_rng(4)
     t = rng.random((500, 500))

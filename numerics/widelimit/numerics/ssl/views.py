@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.numerics import arguments, files
-from widelimit.numerics.files.table import Table, Unreadable
+from widelimit.numerics import arguments
+from widelimit.numerics.files.numbers import numbers
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ssl import matrices, settings
 from widelimit.theory.errors import ArgumentError
@@ -99,7 +99,7 @@ def _thresholds(signal: Array, spread: Array, count: int, decay: float | None) -
 
 def _table(name: str, view: Any) -> Array:
     if isinstance(view, str | Path):
-        view = _read(name, Path(view))
+        view = numbers(name, view)
     array = arguments.finite(name, view)
     if array.ndim != 2 or 0 in array.shape:
         help = "Flatten images: one row a sample."
@@ -107,36 +107,3 @@ def _table(name: str, view: Any) -> Array:
             name, "must be a table of samples x features", but=f"has shape {array.shape}", help=help
         )
     return array
-
-
-def _read(name: str, path: Path) -> Any:
-    if not files.kind(path):
-        raise ArgumentError(
-            name, f"must be a {', '.join(files.FORMATS[:-1])} or {files.FORMATS[-1]} file", str(path)
-        )
-    must = f"must be a readable {files.kind(path)} file"
-    try:
-        found = files.read(path)
-    except FileNotFoundError:
-        raise ArgumentError(name, "must be a file that exists", str(path)) from None
-    except Unreadable as error:
-        raise ArgumentError(name, must, but=f"{path} {error.reason}") from None
-    except OSError as error:
-        raise ArgumentError(
-            name, must, but=f"{path} cannot be read ({error.strerror or type(error).__name__})"
-        ) from None
-    except MemoryError:
-        raise ArgumentError(name, must, but=f"{path} does not fit in memory") from None
-    if isinstance(found, dict):
-        if len(found) != 1:
-            raise ArgumentError(
-                name, "must hold one array", but=f"holds {', '.join(list(found)[:20]) or 'none'}"
-            )
-        found = next(iter(found.values()))
-    if isinstance(found, Table):
-        if found.texts:
-            raise ArgumentError(
-                name, "must be numeric", but=f"{path} holds text in column {found.name(min(found.texts))}"
-            )
-        return found.values
-    return found

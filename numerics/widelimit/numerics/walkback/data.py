@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.files.numbers import numbers
 from widelimit.numerics.results import by_value
 from widelimit.numerics.walkback.gaussian import entropy_production
 from widelimit.theory import walkback as theory
@@ -36,7 +38,7 @@ def fit(trajectory: Any) -> Fit:
     """Fit a linear-Gaussian operator to a trajectory, and return its entropy production.
 
     Args:
-        trajectory: (times, dimensions), equally spaced.
+        trajectory: (times, dimensions), equally spaced; or a file of it (.npy, .npz, text).
 
     Raises `ArgumentError` for other shapes, constant coordinates, fewer times than twenty for each dimension, or a
     fitted operator without a stationary state (a trend).
@@ -50,7 +52,8 @@ def fit(trajectory: Any) -> Fit:
     >>> abs(found.entropy_production - truth) < 4 * found.standard_error
     True
     """
-    array = arguments.real("trajectory", trajectory)
+    given = numbers("trajectory", trajectory) if isinstance(trajectory, str | Path) else trajectory
+    array = arguments.real("trajectory", given)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or len(array) < 20 * (array.shape[1] + 1):
@@ -94,7 +97,11 @@ def _produced(sums: list[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarra
 
 
 def predict(
-    contraction: float = 0.8, angle: float = 0.6, factor: float = 1.1, steps: int = 10
+    contraction: float = 0.8,
+    angle: float = 0.6,
+    factor: float = 1.1,
+    steps: int = 10,
+    trajectory: str | None = None,
 ) -> dict[str, float]:
     """Return entropy production and annealing cost of an operator that turns and shrinks the plane, A = a R(p), D = I.
 
@@ -103,6 +110,7 @@ def predict(
         angle: p, in radians.
         factor: of the temperature in a step.
         steps: of the walk.
+        trajectory: a file (.npy, .npz, text) of (times, dimensions); then the entropy production of its linear fit.
 
     >>> found = predict(0.8, 0.6, factor=1.3)
     >>> round(found["entropy_production"], 6), round(found["residual"], 6), round(found["annealing"], 6)
@@ -110,6 +118,9 @@ def predict(
     """
     from widelimit.numerics.walkback.annealing import annealing_cost
 
+    if trajectory is not None:
+        found = fit(trajectory)
+        return {"entropy_production": found.entropy_production, "standard_error": found.standard_error}
     a, p = (
         arguments.number_within("contraction", contraction, 1e-12, 1 - 1e-12),
         arguments.finite_number("angle", angle),
