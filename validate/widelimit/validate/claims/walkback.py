@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from widelimit.validate.harness.claim import Choice, Integers, Interval, Plan, Preset
 from widelimit.validate.harness.declare import declare, table, wrong
+from widelimit.validate.report.gallery import GalleryFigure
 from widelimit.validate.simulate import walkback as simulate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Arrays = Mapping[str, np.ndarray]
 
 PAPER = "arXiv:1711.02282"
 _TURN: dict[str, Any] = {
@@ -234,3 +241,42 @@ RELEASED = declare(
     **_TRAINED,
 )
 CLAIMS = (GAP, ROTATION, DIFFUSION, ANY_DATA, SCHEDULE, ANNEALING, LEARNING, RELEASED)
+
+# --- the gallery ---------------------------------------------------------------------------------------------------
+
+_CONTRACTIONS = ((0.5, "#0072b2"), (0.7, "#009e73"), (0.9, "#d55e00"))
+
+
+def _costs(preset: str) -> Arrays:
+    from widelimit.numerics.walkback import annealing_cost
+    from widelimit.validate.harness.backend import Backend
+
+    factors, dots = np.linspace(1.0, 2.0, 81), np.array([1.15, 1.4, 1.7, 2.0])
+    found: dict[str, np.ndarray] = {"factor": factors, "dots": dots}
+    for size, _ in _CONTRACTIONS:
+        found[f"cost-{size}"] = annealing_cost(size, factor=factors)
+        found[f"drawn-{size}"] = np.array(
+            [simulate.annealed({"contraction": size, "factor": r}, 1, 3, Backend())[0] for r in dots.tolist()]
+        )
+    return found
+
+
+def _draw_costs(arrays: Arrays, axes: Axes) -> None:
+    for size, colour in _CONTRACTIONS:
+        axes.plot(arrays["factor"], arrays[f"cost-{size}"], color=colour, label=f"a = {size:g}")
+        axes.plot(arrays["dots"], arrays[f"drawn-{size}"], "o", color=colour, markersize=4)
+    axes.set(xlim=(1, 2.05), xlabel="factor of the temperature a step", ylabel="nats a step and dimension")
+    axes.legend()
+
+
+GALLERY = (
+    GalleryFigure(
+        "annealing",
+        "Annealing costs entropy, although the operator is reversible",
+        "What the bound loses in a step whose temperature grows by a factor, for three contractions; dots: 4,000 walks "
+        "in their own steady state.",
+        "goyal2017variational",
+        _costs,
+        _draw_costs,
+    ),
+)
