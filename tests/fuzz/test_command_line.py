@@ -135,7 +135,7 @@ def of_topics(draw, command, floor):
         for name in inspect.signature(options.topic_function(topic, floor, command)).parameters
     ]
     words = [command, topic]
-    for _ in range(draw(st.integers(0, 3))):
+    for _ in range(draw(st.integers(0, 3)) if names else 0):
         words += ["--" + draw(st.sampled_from(names)), *draw(st.lists(st.one_of(word, path), max_size=2))]
     return [*words, *draw(st.lists(st.sampled_from(["--json", "--format", "latex", "--topic"]), max_size=1))]
 

@@ -26,6 +26,9 @@ ALLOWED = {
     ("numerics/freeprob/poles.py", "nsimplify"): "a root of an expression that `exact` has let in",
     ("theory/calculus/gaussian/expectation.py", "lambdify"): "SymPy expressions, undefined functions refused",
     ("theory/ridge/steps.py", "lambdify"): "our own formulas",
+    ("theory/representation/evidence.py", "lambdify"): "our own formulas",
+    ("numerics/pruning/chance.py", "lambdify"): "our own formula, as functions of whole numbers",
+    ("validate/representation/penalty.py", "lambdify"): "our own formula, as a function of tensors",
     ("theory/ridge/power.py", "lambdify"): "our own formulas",
 }
 

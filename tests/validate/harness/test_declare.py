@@ -300,7 +300,7 @@ def test_as_many_replicates_resolve_the_margin_as_are_expected():
     ("name", "noise"),
     [
         pytest.param("recurrence.gated", 0.45, marks=pytest.mark.slow),
-        ("convolution.modes", 4.0),
+        ("convolution.modes", 0.5),
         ("geometry.trajectory", 1.2),
         ("batchnorm.gradient", 0.65),
     ],
@@ -456,7 +456,7 @@ def test_a_fingerprint_rests_on_the_files_that_simulate_and_on_no_file_of_claims
         topic = name.partition(".")[0]
         assert any(f"simulate/{topic}" in str(file) for file in read), name
         assert not names & {f"claims/{topic}.py", f"{topic}/scales.py", "declare/declaration.py"}, name
-        if name != "recurrence.gated":  # networks start at the fixed point that the solver finds
+        if name == "meanfield.depth-scale":  # networks start at the fixed point that the solver finds
             assert any("numerics/meanfield" in str(file) for file in read), name
 
 

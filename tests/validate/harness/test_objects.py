@@ -95,7 +95,11 @@ def test_records_of_numbers_hash_as_they_compare():
     assert one == other and hash(one) == hash(other) and one != BatchNorm(1.0, None, 2.0)
 
 
-NEEDED = {"ridge": {"eigenvalues": [1.0, 0.1], "signal": [1.0, 0.5], "sample_ratio": 0.5}}
+NEEDED = {
+    "ridge": {"eigenvalues": [1.0, 0.1], "signal": [1.0, 0.5], "sample_ratio": 0.5},
+    "ssl": {"weight_decay": 0.04, "augmentation": 0.5},
+    "pruning": {"widths": [10, 20, 5]},
+}
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -41,6 +41,7 @@ class FixedPoint:
     pseudo_inverse: bool = False
 
 
+@by_value
 @dataclass(frozen=True)
 class Bases:
     """Eigenvalues and bases of C (left) and of W C W^T (right); `image` = C W^T in the right basis."""
@@ -176,6 +177,7 @@ def cosine_of(backward: Array, w: Array) -> float:
     return float(np.clip(np.sum(b.T * w) / norm, -1.0, 1.0)) if norm > 0 else 0.0
 
 
+@by_value
 @dataclass(frozen=True)
 class Rest:
     """B at rest, rates and noisy rates of its entries, and whether a pseudo-inverse stood in."""

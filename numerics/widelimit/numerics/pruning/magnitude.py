@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import by_value
 from widelimit.theory import pruning as theory
 
 Array = np.ndarray
@@ -21,6 +22,7 @@ _PANELS, _NODES = 48, 16
 _FAR = 40.0  # standard deviations: no weight of any network is larger
 
 
+@by_value
 @dataclass(frozen=True)
 class Layers:
     """Gaussian layers: `counts` weights of standard deviations `scales`."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import by_value
 from widelimit.numerics.ssl import terms
 from widelimit.theory.errors import ArgumentError
 
@@ -22,6 +23,7 @@ _UNITS = "Choose units in which it is near 1."
 _POWER = "The predictor is the covariance to this power: 0.5 for DirectPred, 1 for DirectCopy."
 
 
+@by_value
 @dataclass(frozen=True)
 class Modes:
     """Constants of modes, arrays of one shape; `power` is 1/2 for a learned predictor. `critical`, `gap`: of decay.

@@ -145,6 +145,7 @@ def sequence(
     )
 
 
+@by_value
 @dataclass(frozen=True)
 class _Memory:
     """What is held: `kept` is the importance so far, `pull` it times where it is held; `last` the last end."""

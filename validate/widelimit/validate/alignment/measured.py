@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.alignment.change import copied
 from widelimit.validate.alignment.layers import Linear
@@ -19,6 +20,7 @@ _KINDS = (nn.Linear, nn.Conv2d, Linear)
 _SEED = 0  # of the error signal at the outputs
 
 
+@by_value
 @dataclass
 class Layer:
     """A weighted layer: W as a matrix, and sums over its inputs (of convolutions: their patches)."""
@@ -75,7 +77,7 @@ def run(module: Any, x: Any) -> tuple[nn.Module, list[Layer], Tensor]:
     if not isinstance(module, nn.Module):
         raise ArgumentError("module", "must be a torch module", module)
     inputs = _tensor(x, module)
-    whole = copied(module).eval()
+    whole = copied(module).train(False)
     found: dict[nn.Module, Layer] = {}
 
     def hook(layer: nn.Module, given: tuple[Any, ...], _: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.pruning.tracing import NORMS, PRUNED, RUNNING, layers, named, traced
 
@@ -124,6 +125,7 @@ def _off(residual: float, size: float) -> bool:
     return abs(residual) > TOLERANCE * max(size, 1e-300)
 
 
+@by_value
 @dataclass
 class _Ran:
     """What a node did: its inputs, each a copy of its own, its output, and its function of tensors."""

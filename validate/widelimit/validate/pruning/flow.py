@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.pruning.tracing import BATCH, NORMS, PRUNED, called, layers, named, traced
 
@@ -27,6 +28,7 @@ _SMALL = 1e-12
 _FAR = 1000  # powers of two beyond are 0 or infinite in any case
 
 
+@by_value
 @dataclass(frozen=True)
 class Scaled:
     """A tensor times two to the power of `exponent`."""
@@ -56,7 +58,7 @@ class SynapticFlow(torch.fx.Interpreter):
     """
 
     def __init__(self, module: nn.Module) -> None:
-        graph = traced(module).eval()
+        graph = traced(module).train(False)
         super().__init__(graph)
         if hidden := [name for name in layers(module) if name not in called(graph)]:
             but = f"uses the weights of {hidden[0]} in another way, or not at all"

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.pruning.tracing import key, layers
 
 
+@by_value
 @dataclass(frozen=True)
 class Pruned:
     """Masks of the weights that are kept, by the name of the parameter, and what is left of each layer.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.simulate.kernel import normals
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def permuted_digits(inputs: Any, size: int, seeds: Sequence[int], backend: Backe
     return np.stack([si - free, si - ewc, slopes], axis=1)
 
 
+@by_value
 @dataclass
 class _Task:
     """The digits in a random order, and the permutations of their pixels; `batches` draws minibatches."""
@@ -210,6 +212,7 @@ def _together(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Ten
     return images, labels
 
 
+@by_value
 @dataclass
 class _Networks:
     """A batch of networks 64-100-10: weights and biases of both layers, what is held of each, and where."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.validate.harness.claim import Inputs
 from widelimit.validate.harness.declare.calls import Solver, Told, call, typed
@@ -45,6 +46,7 @@ class Prediction(Told):
         return self.rows.read(result, at, typed(shown, self.domain))
 
 
+@by_value
 @dataclass(frozen=True)
 class Finite:
     """How the rows of a claim are predicted at a size: what `at_size` says of it."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.alignment.change import Coefficients, backward_change
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return x / np.sqrt((x**2).mean()), data.target
 
 
+@by_value
 @dataclass
 class Nets:
     """Weights and feedback of R networks, and Adam's moments."""

@@ -158,6 +158,7 @@ def mean_training_errors(
     return np.array(found)
 
 
+@by_value
 @dataclass(frozen=True, eq=False)
 class _Many:
     """Targets of the same inputs (n, P): labels (n, T), true weights (P, T), fits (penalties, P, T), eigenvalues."""

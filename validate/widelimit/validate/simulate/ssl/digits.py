@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
+
 if TYPE_CHECKING:
     import torch
 
@@ -25,6 +27,7 @@ FLOOR, KEPT = 0.1, 0.3  # of rules: epsilon, and the share of the last correlati
 VARIANTS = ("learned", "directpred", "directcopy", "no predictor", "no stop-gradient")
 
 
+@by_value
 @dataclass(frozen=True)
 class Run:
     """What training leaves, a row a replicate."""

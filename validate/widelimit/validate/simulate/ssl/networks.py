@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from widelimit.numerics.results import by_value
+
 if TYPE_CHECKING:
     import torch
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 Moments = tuple[Any, Any]  # signal and augmentation, replicates x features x features
 
 
+@by_value
 @dataclass(frozen=True)
 class State:
     """Matrices of all replicates; `target` None: `scale` times the online network."""
@@ -23,6 +26,7 @@ class State:
     target: torch.Tensor | None = None
 
 
+@by_value
 @dataclass(frozen=True)
 class Setting:
     """How they learn. `power`: the predictor is the covariance to that power, plus `floor` times its top eigenvalue."""
