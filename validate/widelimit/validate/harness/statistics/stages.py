@@ -61,15 +61,14 @@ def replicates_for(
     replicates the standard error is se(T), and a true theory is found to agree at all `rows` rows of the run
     with probability 95 % where ``(t_level + t_{0.05 / (2 rows)}) se(T) <= margin``. All sizes together cost no more
     than `most` replicates of each would, or twice the pilot where that is more. The second stage of the largest size is
-    a multiple of `block`. `pooled`: shifts of the sizes are
-    known, so that all sizes measure the limit.
+    a multiple of `block`. `pooled`: shifts of the sizes are known, so that all sizes measure the limit.
 
     >>> quiet = 1e-6 * np.arange(8.0)[:, None]
     >>> replicates_for([quiet], np.array([0.1]), most=64, block=8).tolist()
     [16]
     >>> noisy = [np.random.default_rng(0).standard_normal((8, 1)) for size in (50, 100, 200)]
     >>> replicates_for(noisy, np.array([0.1]), (50, 100, 200), most=64, block=8).tolist()
-    [248, 128, 64]
+    [64, 64, 64]
     """
     first = len(pilot[0])
     many, runs = len(pilot), pilot[0].shape[1:-1]
