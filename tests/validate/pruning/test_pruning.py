@@ -122,6 +122,18 @@ def test_depth_a_hundred_in_float32():
     assert not pruning.synflow(net, 2000, iterations=30, input_shape=(64,)).collapsed
 
 
+def test_batch_normalisation_is_a_gain_by_its_running_variance():
+    torch.manual_seed(2)
+    norm = nn.BatchNorm1d(3, eps=0.1)
+    norm.running_var.copy_(torch.tensor([100.0, 0.01, 1.0]))
+    norm.weight.data.copy_(torch.tensor([2.0, -0.5, 1.0]))
+    net = nn.Sequential(nn.Linear(4, 3), norm, nn.ReLU(), nn.Linear(3, 2))
+    first, last = net[0].weight.detach().abs().sum(1), net[3].weight.detach().abs().sum(0)
+    gain = norm.weight.detach().abs() / torch.sqrt(norm.running_var + 0.1)
+    found = pruning.synflow(net, 1, iterations=1, input_shape=(4,))
+    assert found.flow == pytest.approx(float((first * gain * last).sum()), rel=1e-5)
+
+
 def test_cuts_of_a_residual_network_in_both_modes():
     net, x = residual(), torch.randn(6, 3, 8, 8)
     before = {name: one.clone() for name, one in net.state_dict().items()}
