@@ -11,7 +11,7 @@ from widelimit.theory.topics import EXTENDS, TOPICS
 ROOT = Path(__file__).parents[1]
 ENGINES = {
     "theory": {"calculus", "errors", "topics"},
-    "numerics": {"compile", "intervals", "files", "arguments", "costs", "results", "threads"},
+    "numerics": {"compile", "cells", "intervals", "files", "arguments", "costs", "results", "threads"},
     "validate": {
         "harness",
         "claims",

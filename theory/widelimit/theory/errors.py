@@ -105,3 +105,7 @@ def _rebuild(cls: type[Exception], args: tuple[Any, ...], state: dict[str, Any])
 
 class ConservationWarning(WidelimitWarning):
     """A law of conservation that a method rests on does not hold for this module."""
+
+
+class PrecisionWarning(WidelimitWarning):
+    """Numbers that came in were rounded so coarsely that the answer moves with the rounding."""

@@ -7,6 +7,7 @@ gaussian    expectations over Gaussians: closed forms by rules, quadrature to an
 derivation, equations, precision, mathml    steps with reasons that check themselves; how they are set
 naming    equations shown with the names of earlier steps
 layers, motion    what a random layer does to units and to curves, for checks
+cells    units of recurrent cells: RNN, GRU, LSTM
 ensembles    averages that owe nothing to a formula: signs summed exactly, Gauss-Hermite
 lazily       rooms of a floor by attribute
 """
