@@ -4,7 +4,7 @@ reading  a file by its name and first bytes
 text     columns, separators, encodings, decimal commas
 table    `Table`: names and numbers, checked
 matlab   arrays of .mat files
-numbers  the numbers of a file that an argument names
+door     files that an argument names: opened, or a sentence
 """
 
 from widelimit.numerics.files.reading import (

@@ -9,7 +9,7 @@ import numpy as np
 
 from widelimit.numerics import files
 from widelimit.numerics.files import matlab
-from widelimit.numerics.files.table import Unreadable
+from widelimit.numerics.files.door import opened
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
@@ -47,22 +47,16 @@ def read(recording: Any) -> tuple[Array, Array]:
 
 
 def _file(recording: str | Path) -> Any:
-    path = Path(recording)
-    formats = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-    if path.suffix.lower() not in FORMATS:
-        raise ArgumentError("recording", f"must be a {formats} file", str(recording))
-    must = f"must be a readable {path.suffix.lower()} file"
-    try:
-        return matlab.arrays(path) if path.suffix.lower() == ".mat" else files.read(path)
-    except FileNotFoundError:
-        raise ArgumentError("recording", "must be a file that exists", str(recording)) from None
-    except Unreadable as error:
-        raise ArgumentError("recording", must, but=f"{path} {error.reason}") from None
-    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ArgumentError("recording", must, but=f"{path} cannot be read ({reason})") from None
-    except MemoryError:
-        raise ArgumentError("recording", must, but=f"{path} does not fit in memory") from None
+    return opened("recording", recording, formats=FORMATS, of=_format, reader=_arrays)
+
+
+def _format(path: Path) -> str:
+    suffix = path.suffix.lower()
+    return suffix if suffix in FORMATS else ""
+
+
+def _arrays(path: Path) -> Any:
+    return matlab.arrays(path) if _format(path) == ".mat" else files.read(path)
 
 
 def _chosen(arrays: dict[str, Array]) -> Array:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.numerics import files
-from widelimit.numerics.files.table import Table, Unreadable, frame
+from widelimit.numerics.files.door import opened
+from widelimit.numerics.files.table import Table, frame
 from widelimit.numerics.files.text import without_row_names
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
@@ -74,22 +74,7 @@ def _source(name: str, source: Any) -> Any:
         return frame(source.to_frame())
     if not isinstance(source, str | Path):
         return source
-    path = Path(source)
-    formats = f"{', '.join(files.FORMATS[:-1])} or {files.FORMATS[-1]}"
-    if not files.kind(path):
-        raise ArgumentError(name, f"must be a {formats} file", str(source))
-    must = f"must be a readable {files.kind(path)} file"
-    try:
-        return files.read(path)
-    except FileNotFoundError:
-        raise ArgumentError(name, "must be a file that exists", str(source)) from None
-    except Unreadable as error:
-        raise ArgumentError(name, must, but=f"{path} {error.reason}") from None
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror or type(error).__name__})"
-        raise ArgumentError(name, must, but=f"{path} {reason}") from None
-    except MemoryError:
-        raise ArgumentError(name, must, but=f"{path} does not fit in memory") from None
+    return opened(name, source)
 
 
 def _members(name: str, arrays: dict[str, Array], targets: Any) -> tuple[Any, Any]:

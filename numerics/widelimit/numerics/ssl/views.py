@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
-from widelimit.numerics.files.numbers import numbers
+from widelimit.numerics.files.door import numbers
 from widelimit.numerics.results import by_value
 from widelimit.numerics.ssl import matrices, settings
 from widelimit.theory.errors import ArgumentError
