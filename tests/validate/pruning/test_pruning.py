@@ -152,6 +152,40 @@ def test_cuts_of_a_residual_network_in_both_modes():
     assert "residual" in str(found)
 
 
+def test_parts_keep_their_own_mode():
+    """A network in training with its normalisation frozen: there, the weights before it carry flow."""
+    net, x = residual().train(), torch.randn(6, 3, 8, 8)
+    frozen = net[1].eval()
+    found = pruning.conservation(net, x)
+    assert found.holds and net.training and not frozen.training
+    assert abs({cut.layer: cut for cut in found.cuts}["0"].weights) > 1e-3 * abs(found.output)
+
+
+class Reused(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.last = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = torch.relu(self.layer(torch.relu(self.layer(x))))
+        return self.last(nn.functional.dropout(x, 0.5, self.training))
+
+
+def test_a_layer_that_is_used_twice_and_a_dropout_that_is_a_function():
+    torch.manual_seed(0)
+    net = Reused()
+    found = pruning.conservation(net, torch.randn(9, 4))
+    assert found.holds and [cut.layer for cut in found.cuts] == ["layer", "layer", "last"]
+    first, second = (pruning.synflow(net, 4, input_shape=(4,)) for _ in range(2))
+    assert all(torch.equal(mask, second.masks[name]) for name, mask in first.masks.items())
+    rows = torch.ones(4)
+    for layer in (net.layer, net.layer, net.last):
+        rows = layer.weight.detach().abs() @ rows
+    assert pruning.synflow(net, 1, iterations=1, input_shape=(4,)).flow == pytest.approx(
+        float(rows.sum()), rel=1e-5
+    )
+
+
 def test_flows_are_those_of_autograd():
     net, x = he((4, 6, 3), nn.LeakyReLU, 2), torch.randn(5, 4, dtype=torch.float64)
     found = pruning.conservation(net, x, loss=lambda y: (y**2).sum() / 2)

@@ -5,6 +5,7 @@ flow          SynFlow's scores of any module that torch.fx can trace, at any dep
 masks         from scores to masks: exactly as many weights as asked for
 balance       `conservation`: flow through every cut of a module, and which node breaks the law
 tracing       modules as graphs
+nested        values in tuples, lists and mappings
 """
 
 from widelimit.validate.pruning.balance import Conservation, Cut, Node, conservation

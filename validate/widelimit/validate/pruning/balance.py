@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
-from widelimit.validate.pruning.tracing import NORMS, PRUNED, RUNNING, layers, named, traced
+from widelimit.validate.pruning.nested import mapped, tensors
+from widelimit.validate.pruning.tracing import NORMS, RUNNING, layers, named, traced
 
 _SHOWN = 2  # reasons a cut
 TOLERANCE = 1e-9  # of a residual over the sizes of what is summed, in float64
@@ -83,7 +84,7 @@ class Conservation:
 def conservation(module: nn.Module, x: Any, loss: Callable[[Any], Tensor] | None = None) -> Conservation:
     """Return the flow of scores w dR/dw through every cut of a module, and the nodes that break its conservation.
 
-    R = loss(module(x)), by default the sum of all outputs; computed in float64 on a copy, in the module's own mode
+    R = loss(module(x)), by default the sum of all outputs; computed in float64 on a copy, each part in its own mode
     (training or evaluation).
 
     Args:
@@ -101,7 +102,7 @@ def conservation(module: nn.Module, x: Any, loss: Callable[[Any], Tensor] | None
     (False, ('1',), '2: the shift of Linear adds flow; 4: the shift of Linear adds flow')
     """
     names = layers(module)
-    recorder = _Recorder(module.training, traced(module).double().requires_grad_())
+    recorder = _Recorder(traced(module).double().requires_grad_())
     inputs = x.double() if isinstance(x, Tensor) and x.is_floating_point() else x
     try:
         out = recorder.run(inputs)
@@ -141,10 +142,8 @@ class _Ran:
 class _Recorder(torch.fx.Interpreter):
     """Runs a graph, with a copy of every value for each node that takes it."""
 
-    def __init__(self, training: bool, graph: torch.fx.GraphModule) -> None:
-        super().__init__(graph.train(training))
-        for name, one in graph.named_modules():
-            one.train(training if not name else one.training)
+    def __init__(self, graph: torch.fx.GraphModule) -> None:
+        super().__init__(graph)
         self.order: list[torch.fx.Node] = []
         self.ran: dict[torch.fx.Node, _Ran] = {}
         self.ends: list[tuple[torch.fx.Node, Tensor]] = []
@@ -158,22 +157,33 @@ class _Recorder(torch.fx.Interpreter):
             return super().run_node(n)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         edges: list[tuple[torch.fx.Node, Tensor]] = []
-        copied = _paired(list(n.args), list(args), edges), _paired(dict(n.kwargs), dict(kwargs), edges)
+
+        def copied(value: Any, node: Any) -> Any:
+            """A copy of a tensor of numbers, noted with the node that it comes from."""
+            if not (
+                isinstance(node, torch.fx.Node) and isinstance(value, Tensor) and value.is_floating_point()
+            ):
+                return value
+            edge = value.clone() if value.requires_grad else value.detach().clone().requires_grad_()
+            edges.append((node, edge))
+            return edge
+
+        args, kwargs = mapped(copied, (tuple(args), dict(kwargs)), (n.args, n.kwargs))
         if n.op == "output":
             self.ends = edges
-            return copied[0][0]
+            return args[0]
         module = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
         call = getattr(self, n.op)
         zero = None
         if edges and module is not None and not _own_statistics(module):
             still = copy.deepcopy(module)
             with torch.no_grad():
-                zero = _tensors(still(*_zeroed(copied[0]), **_zeroed(copied[1])))
-        out = call(n.target, tuple(copied[0]), copied[1])
+                zero = tensors(still(*mapped(_zero, args), **mapped(_zero, kwargs)))
+        out = call(n.target, args, kwargs)
         name = named(str(n.target)) if n.op == "call_module" else n.name
         kind = type(module).__name__ if module is not None else getattr(n.target, "__name__", str(n.target))
         self.order.append(n)
-        self.ran[n] = _Ran(name, kind, module, edges, _tensors(out), zero)
+        self.ran[n] = _Ran(name, kind, module, edges, tensors(out), zero)
         return out
 
     def slopes(self, reward: Tensor) -> None:
@@ -232,8 +242,7 @@ class _Recorder(torch.fx.Interpreter):
         edges += self.ends
         crossing = [edge for source, edge in edges if source not in later]
         through = {id(edge) for _, edge in self.ran[self.order[index]].edges}
-        own: Any = self.ran[self.order[index]].module
-        weights = self._flow(own.weight) if isinstance(own, PRUNED) else 0.0
+        weights = nodes[index].into  # of this use of the layer, also where it is used twice
         beside = sum(self._flow(edge) for edge in crossing if id(edge) not in through)
         added = sum(one.added for one in nodes[index:])
         residual = weights + beside + added - self.outflow
@@ -250,32 +259,5 @@ def _own_statistics(module: nn.Module) -> bool:
     return isinstance(module, NORMS)
 
 
-def _paired(nodes: Any, values: Any, edges: list[tuple[torch.fx.Node, Tensor]]) -> Any:
-    """Values with a copy of each tensor of numbers, which is noted with the node that it comes from."""
-    if isinstance(nodes, torch.fx.Node) and isinstance(values, Tensor) and values.is_floating_point():
-        edge = values.clone() if values.requires_grad else values.detach().clone().requires_grad_()
-        edges.append((nodes, edge))
-        return edge
-    if isinstance(nodes, tuple | list) and isinstance(values, tuple | list):
-        return type(values)(_paired(n, v, edges) for n, v in zip(nodes, values, strict=True))
-    if isinstance(nodes, dict) and isinstance(values, dict):
-        return {name: _paired(nodes[name], values[name], edges) for name in values}
-    return values
-
-
-def _zeroed(value: Any) -> Any:
-    if isinstance(value, Tensor) and value.is_floating_point():
-        return torch.zeros_like(value)
-    if isinstance(value, tuple | list):
-        return type(value)(_zeroed(one) for one in value)
-    if isinstance(value, dict):
-        return {name: _zeroed(one) for name, one in value.items()}
-    return value
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value] if value.is_floating_point() else []
-    if isinstance(value, tuple | list):
-        return [leaf for one in value for leaf in _tensors(one)]
-    return []
+def _zero(value: Any) -> Any:
+    return torch.zeros_like(value) if isinstance(value, Tensor) and value.is_floating_point() else value

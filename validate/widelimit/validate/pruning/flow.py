@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
+from widelimit.validate.pruning.nested import leaves, mapped, tensors
 from widelimit.validate.pruning.tracing import BATCH, NORMS, PRUNED, called, layers, named, traced
 
 _SUMS = (torch.add, operator.add, operator.iadd, torch.cat, torch.concat, torch.stack)
@@ -58,7 +59,7 @@ class SynapticFlow(torch.fx.Interpreter):
     """
 
     def __init__(self, module: nn.Module) -> None:
-        graph = traced(module).train(False)
+        graph = traced(module, evaluation=True)
         super().__init__(graph)
         if hidden := [name for name in layers(module) if name not in called(graph)]:
             but = f"uses the weights of {hidden[0]} in another way, or not at all"
@@ -97,7 +98,7 @@ class SynapticFlow(torch.fx.Interpreter):
         }
         self._found = {}
         out = self.run(Scaled(ones))
-        parts = [part for part in _leaves(out) if isinstance(part, Scaled)]
+        parts = [part for part in leaves(out) if isinstance(part, Scaled)]
         if not parts:
             raise ArgumentError("module", "must return tensors", but=f"returns {type(out).__name__}")
         top = max(part.exponent for part in parts)
@@ -108,7 +109,7 @@ class SynapticFlow(torch.fx.Interpreter):
         """Run one operation; where it is not finite for the first time, say which one it is."""
         self._node = n.name
         found = super().run_node(n)
-        for one in _leaves(found) if self._checked else ():
+        for one in leaves(found) if self._checked else ():
             if isinstance(one, Scaled) and not math.isfinite(float(one.value.detach().sum())):
                 but = f"{_called(n)} makes it infinite or NaN"
                 raise ArgumentError("module", "must have a finite flow", but=but)
@@ -134,7 +135,7 @@ class SynapticFlow(torch.fx.Interpreter):
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function: sums at a common exponent, others by how they scale."""
-        inputs = [one for one in _leaves((args, kwargs)) if isinstance(one, Scaled)]
+        inputs = _inputs(args, kwargs)
         if target in _SUMS and len(inputs) > 1:
             top = max(one.exponent for one in inputs)
             return Scaled(target(*_each(args, top), **_each(kwargs, top)), top)
@@ -151,7 +152,7 @@ class SynapticFlow(torch.fx.Interpreter):
 
     def _run(self, function: Any, args: Any, kwargs: Any, name: str, kind: str) -> Any:
         """Run what is homogeneous on scaled values, products with exponents summed, the rest on the true numbers."""
-        inputs = [one for one in _leaves((args, kwargs)) if isinstance(one, Scaled)]
+        inputs = _inputs(args, kwargs)
         if not inputs:
             return function(*args, **kwargs)
         top = max(one.exponent for one in inputs)
@@ -162,13 +163,13 @@ class SynapticFlow(torch.fx.Interpreter):
             self.inhomogeneous[name] = kind
             top = 0
         found = function(*_each(args, top), **_each(kwargs, top))
-        return _wrapped(found, top * (1 if degree is None else degree))
+        return _scaled(found, top * (1 if degree is None else degree))
 
 
 def _degree(function: Any, args: Any, kwargs: Any, top: int) -> int | None:
     """1 for what scales with its inputs, 2 for products of two, 0 for what does not mind; None for the rest."""
     with torch.no_grad():
-        base = _tensors(function(*_each(args, top), **_each(kwargs, top)))
+        base = tensors(function(*_each(args, top), **_each(kwargs, top)))
         for degree in (1, 2, 0):
             scales = (_SHIFT, 1 / _SHIFT)
             if all(_same(base, function, args, kwargs, top, factor, degree) for factor in scales):
@@ -179,12 +180,11 @@ def _degree(function: Any, args: Any, kwargs: Any, top: int) -> int | None:
 def _same(
     base: list[Tensor], function: Any, args: Any, kwargs: Any, top: int, factor: float, degree: int
 ) -> bool:
-    other = _tensors(function(*_each(args, top, factor), **_each(kwargs, top, factor)))
+    other = tensors(function(*_each(args, top, factor), **_each(kwargs, top, factor)))
     pairs = zip(base, other, strict=False)
     return len(base) == len(other) and all(
         one.shape == two.shape and torch.allclose(one * factor**degree, two, rtol=_CLOSE, atol=0.0)
         for one, two in pairs
-        if one.is_floating_point()
     )
 
 
@@ -221,35 +221,25 @@ def _gain(module: Any, x: Tensor) -> Tensor | None:
     return size.to(x.dtype)
 
 
-def _leaves(value: Any) -> list[Any]:
-    if isinstance(value, tuple | list):
-        return [leaf for one in value for leaf in _leaves(one)]
-    if isinstance(value, dict):
-        return [leaf for one in value.values() for leaf in _leaves(one)]
-    return [value]
-
-
 def _each(value: Any, exponent: int, factor: float = 1.0) -> Any:
     """Scaled values as tensors at an exponent, times a factor, wherever they stand."""
-    if isinstance(value, Scaled):
-        return value.at(exponent) * factor if factor != 1.0 else value.at(exponent)
-    if isinstance(value, tuple | list):
-        return type(value)(_each(one, exponent, factor) for one in value)
-    if isinstance(value, dict):
-        return {name: _each(one, exponent, factor) for name, one in value.items()}
-    return value
+
+    def plain(one: Any) -> Any:
+        return one.at(exponent) * factor if isinstance(one, Scaled) else one
+
+    return mapped(plain, value)
 
 
-def _wrapped(value: Any, exponent: int) -> Any:
-    if isinstance(value, Tensor) and value.is_floating_point():
-        return Scaled(value, exponent)
-    if isinstance(value, tuple | list):
-        return type(value)(_wrapped(one, exponent) for one in value)
-    return value
+def _scaled(value: Any, exponent: int) -> Any:
+    """Tensors of numbers with an exponent, wherever they stand."""
+    return mapped(
+        lambda one: Scaled(one, exponent) if isinstance(one, Tensor) and one.is_floating_point() else one,
+        value,
+    )
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    return [one for one in _leaves(value) if isinstance(one, Tensor)]
+def _inputs(args: Any, kwargs: Any) -> list[Scaled]:
+    return [one for one in leaves((args, kwargs)) if isinstance(one, Scaled)]
 
 
 def _called(node: torch.fx.Node) -> str:

@@ -43,15 +43,16 @@ def key(name: str) -> str:
     return f"{name}.weight" if name else "weight"
 
 
-def traced(module: nn.Module) -> torch.fx.GraphModule:
-    """Return the graph of a copy of a module, which leaves the module as it is.
+def traced(module: nn.Module, *, evaluation: bool = False) -> torch.fx.GraphModule:
+    """Return the graph of a copy of a module, each part in its own mode, or all of it in evaluation.
 
     Raises `ArgumentError` where its code branches on values, or does what torch.fx cannot follow.
     """
     if isinstance(module, torch.jit.ScriptModule):
         raise ArgumentError("module", "must be a plain module", but="is compiled by TorchScript")
     try:
-        graph = torch.fx.symbolic_trace(_Whole(copy.deepcopy(module)))
+        copied = copy.deepcopy(module)
+        graph = torch.fx.symbolic_trace(_Whole(copied.train(False) if evaluation else copied))
     except Exception as error:  # whatever the module's own code raises on a proxy
         said = str(error).split("\n")[0][:120]
         help = "Prune the parts that can be traced one by one."
