@@ -186,6 +186,46 @@ def test_a_layer_that_is_used_twice_and_a_dropout_that_is_a_function():
     )
 
 
+def test_tied_layers_are_pruned_once_and_stay_tied():
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 2))
+    net[2].weight = net[0].weight
+    found = pruning.synflow(net, 5, input_shape=(5,))
+    assert list(found.kept) == ["0.weight", "4.weight"] and sum(found.kept.values()) == 7
+    assert pruning.conservation(net, torch.randn(4, 5)).holds
+    found.apply(net)
+    assert (
+        torch.equal(net[0].weight, net[2].weight)
+        and int((net[2].weight != 0).sum()) == found.kept["0.weight"]
+    )
+
+
+def test_weights_that_are_computed_are_a_layers_own():
+    parts = [nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)) for _ in range(6)]
+    assert len(pruning.magnitude(nn.Sequential(*parts), 2).kept) == 6
+
+
+class Halves(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.layer, self.last = nn.Embedding(7, 4), nn.Linear(4, 8), nn.Linear(4, 2)
+
+    def forward(self, x):
+        one, other = self.layer(self.table(x)).chunk(2, -1)
+        return self.last(one + 2 * other)
+
+
+def test_operations_with_several_outputs_and_tables_pass_on_what_comes_in():
+    torch.manual_seed(0)
+    found = pruning.conservation(Halves(), torch.randint(7, (5, 3)))
+    assert found.holds and not found.broken and len(found.cuts) == 2
+    nan = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    nn.init.constant_(nan[0].weight, float("nan"))
+    with pytest.raises(ArgumentError, match="but 0 makes it infinite or NaN") as caught:
+        pruning.synflow(nan, 2, input_shape=(2,))
+    assert "\n" not in str(caught.value)
+
+
 def test_flows_are_those_of_autograd():
     net, x = he((4, 6, 3), nn.LeakyReLU, 2), torch.randn(5, 4, dtype=torch.float64)
     found = pruning.conservation(net, x, loss=lambda y: (y**2).sum() / 2)

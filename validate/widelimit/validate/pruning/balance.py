@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -144,6 +145,7 @@ class _Recorder(torch.fx.Interpreter):
 
     def __init__(self, graph: torch.fx.GraphModule) -> None:
         super().__init__(graph)
+        self.extra_traceback = False  # of fx, behind our own sentences
         self.order: list[torch.fx.Node] = []
         self.ran: dict[torch.fx.Node, _Ran] = {}
         self.ends: list[tuple[torch.fx.Node, Tensor]] = []
@@ -158,17 +160,11 @@ class _Recorder(torch.fx.Interpreter):
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         edges: list[tuple[torch.fx.Node, Tensor]] = []
 
-        def copied(value: Any, node: Any) -> Any:
-            """A copy of a tensor of numbers, noted with the node that it comes from."""
-            if not (
-                isinstance(node, torch.fx.Node) and isinstance(value, Tensor) and value.is_floating_point()
-            ):
-                return value
-            edge = value.clone() if value.requires_grad else value.detach().clone().requires_grad_()
-            edges.append((node, edge))
-            return edge
+        def copied(node: Any, value: Any) -> Any:
+            """Copies of all tensors of numbers that a node put out, noted with it."""
+            return mapped(partial(_edge, edges, node), value) if isinstance(node, torch.fx.Node) else value
 
-        args, kwargs = mapped(copied, (tuple(args), dict(kwargs)), (n.args, n.kwargs))
+        args, kwargs = mapped(copied, (n.args, dict(n.kwargs)), (args, kwargs))
         if n.op == "output":
             self.ends = edges
             return args[0]
@@ -212,6 +208,8 @@ class _Recorder(torch.fx.Interpreter):
         added = self._added(one)
         if one.module is not None and _own_statistics(one.module):
             added -= into  # what the constant beside the variance lets in
+        if not one.edges:  # made of no numbers: an embedding, a parameter
+            added = out
         residual = into + added - out
         return Node(one.name, one.kind, into, added, out, residual, self._why(one, into, added, out))
 
@@ -257,6 +255,14 @@ def _own_statistics(module: nn.Module) -> bool:
     if isinstance(module, RUNNING):
         return module.training or module.running_mean is None
     return isinstance(module, NORMS)
+
+
+def _edge(edges: list[tuple[torch.fx.Node, Tensor]], node: torch.fx.Node, value: Any) -> Any:
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return value
+    edge = value.clone() if value.requires_grad else value.detach().clone().requires_grad_()
+    edges.append((node, edge))
+    return edge
 
 
 def _zero(value: Any) -> Any:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.pruning.nested import leaves, mapped, tensors
-from widelimit.validate.pruning.tracing import BATCH, NORMS, PRUNED, called, layers, named, traced
+from widelimit.validate.pruning.tracing import BATCH, NORMS, PRUNED, called, layers, named, shared, traced
 
 _SUMS = (torch.add, operator.add, operator.iadd, torch.cat, torch.concat, torch.stack)
 _SHIFT = 2.0**20  # a homogeneous function follows scales of this size, up and down
@@ -61,6 +61,8 @@ class SynapticFlow(torch.fx.Interpreter):
     def __init__(self, module: nn.Module) -> None:
         graph = traced(module, evaluation=True)
         super().__init__(graph)
+        self.extra_traceback = False  # of fx, behind our own sentences
+        self._shared = shared(module)
         if hidden := [name for name in layers(module) if name not in called(graph)]:
             but = f"uses the weights of {hidden[0]} in another way, or not at all"
             raise ArgumentError("module", "must call the layers that are to be pruned", but=but)
@@ -119,11 +121,12 @@ class SynapticFlow(torch.fx.Interpreter):
         """Run a layer: weights by their sizes, normalisation by its gain, the rest as it is."""
         module, name = self.fetch_attr(target), named(str(target))
         if isinstance(module, PRUNED):
-            found = _layer(module, self.weights[name], args[0])
-            if name in self._powers:  # the weights are lowered already
-                return Scaled(found.value, found.exponent + self._powers[name])
-            self._found[name] = found.power()
-            return found.lowered(self._found[name])
+            found = _layer(module, self.weights[self._shared[name]], args[0])
+            own = self._shared[name]
+            if own in self._powers:  # the weights are lowered already
+                return Scaled(found.value, found.exponent + self._powers[own])
+            self._found[own] = found.power()
+            return found.lowered(self._found[own])
         if isinstance(module, NORMS):
             if not isinstance(module, BATCH):
                 self.inhomogeneous[name] = type(module).__name__

@@ -14,7 +14,7 @@ from torch.nn.utils import prune
 from widelimit.numerics import arguments
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
-from widelimit.validate.pruning.tracing import key, layers
+from widelimit.validate.pruning.tracing import key, layers, shared
 
 
 @by_value
@@ -49,8 +49,9 @@ class Pruned:
                 raise ArgumentError(
                     "module", f"must have weights {name} of shape {tuple(mask.shape)}", but="has none"
                 )
-        for name, mask in self.masks.items():
-            prune.custom_from_mask(found[name], "weight", mask)
+        for name, first in shared(module).items():  # tied layers stay tied
+            if key(first) in self.masks:
+                prune.custom_from_mask(module.get_submodule(name), "weight", self.masks[key(first)])
         return module
 
 

@@ -30,12 +30,20 @@ def layers(module: Any) -> dict[str, Any]:
     ):
         help = "Call it once on an input."
         raise ArgumentError("module", "must have weights", but=f"has none yet in {lazy[0]}", help=help)
-    once: dict[int, str] = {}
-    for name, one in found.items():
-        once.setdefault(id(one.weight), name)
-    if not once:
+    if not found:
         raise ArgumentError("module", "must have linear or convolutional layers to prune", but="has none")
-    return {name: found[name] for name in once.values()}
+    return {name: found[name] for name in dict.fromkeys(shared(module).values())}
+
+
+def shared(module: nn.Module) -> dict[str, str]:
+    """Return for each layer the name of the first one that has the same weights."""
+    first: dict[int, str] = {}
+    found = {}
+    for name, one in module.named_modules(remove_duplicate=False):
+        if isinstance(one, PRUNED):  # weights that are computed when asked for are a layer's own
+            own = one.weight if isinstance(one.weight, nn.Parameter) else one
+            found[name] = first.setdefault(id(own), name)
+    return found
 
 
 def key(name: str) -> str:
