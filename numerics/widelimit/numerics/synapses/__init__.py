@@ -8,7 +8,7 @@
     random_tasks            the same in high dimension                                              (price)
     forecast                the same for two data sets and a linear model, before any training      (data)
 
-Matrices that come in are checked in `curvature`.
+Matrices that come in are checked in `curvature`; `formulas` are those of theory, compiled.
 """
 
 from widelimit.numerics.synapses.data import Forecast, forecast, predict

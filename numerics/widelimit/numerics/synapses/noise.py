@@ -40,18 +40,14 @@ def noisy_path_integral(
     start = arguments.finite("displacement", displacement)
     rate = arguments.positive("learning_rate", learning_rate)
     spread = arguments.non_negative("noise", noise)
-    if (
-        (np.max(bent * np.ones_like(rate) * rate) >= 2)
-        if bent.shape == rate.shape
-        else (bent.max() * rate.max() >= 2)
-    ):
+    bent, start, rate, spread = arguments.broadcast(
+        curvature=bent, displacement=start, learning_rate=rate, noise=spread
+    )
+    if (bent * rate >= 2).any():
         raise ArgumentError(
             "learning_rate", "must be below 2 / curvature", learning_rate, "Descent diverges."
         )
     if steps is None:
-        bent, start, rate, spread = arguments.broadcast(
-            curvature=bent, displacement=start, learning_rate=rate, noise=spread
-        )
         return arguments.scalar(np.asarray(_rate()(bent, rate, spread)))
     count = arguments.positive("steps", steps)
     if (count != np.floor(count)).any():

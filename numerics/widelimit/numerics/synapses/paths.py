@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,8 @@ import numpy as np
 from scipy import integrate
 
 from widelimit.numerics import arguments
-from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
-from widelimit.numerics.synapses import curvature
-from widelimit.theory import synapses as theory
+from widelimit.numerics.synapses import curvature, formulas
 from widelimit.theory.errors import ArgumentError, DomainError
 
 
@@ -85,8 +82,10 @@ def importance(
     if small.any():
         must = "must move every parameter, or `damping` be positive"
         raise ArgumentError("displacement", must, but=f"leaves parameter {int(np.argmax(small))} where it is")
-    loss = math.fsum(_loss()(np.maximum(values, 1e-300), moving))
-    return Importance(omega, paths, np.asarray(_ratio()(omega, moved, xi)), moved, float(omega.sum()), loss)
+    loss = math.fsum(formulas.loss()(np.maximum(values, 1e-300), moving))
+    return Importance(
+        omega, paths, np.asarray(formulas.ratio()(omega, moved, xi)), moved, float(omega.sum()), loss
+    )
 
 
 def diagonal(bent: Any, *, learning_rate: Any = 0.0, momentum: float = 0.0) -> Any:
@@ -100,13 +99,13 @@ def diagonal(bent: Any, *, learning_rate: Any = 0.0, momentum: float = 0.0) -> A
     values, eta = arguments.broadcast(curvature=values, learning_rate=eta)
     if (values * eta >= 2 * (1 + b)).any():
         raise ArgumentError("learning_rate", "must be below 2 (1 + momentum) / curvature", learning_rate)
-    return arguments.scalar(np.asarray(_diagonal()(values, eta, np.full(values.shape, b))))
+    return arguments.scalar(np.asarray(formulas.diagonal()(values, eta, np.full(values.shape, b))))
 
 
 def _entries(values: np.ndarray, inside: np.ndarray, rate: float, momentum: float) -> np.ndarray:
     """Entries of the path integral in the eigenbasis; none where there is no curvature."""
     safe = np.where(values > 0, values, 1.0)
-    found = _entry()(safe[:, None], safe[None, :], inside[:, None], inside[None, :], rate, momentum)
+    found = formulas.entry()(safe[:, None], safe[None, :], inside[:, None], inside[None, :], rate, momentum)
     return np.asarray(found)
 
 
@@ -135,7 +134,7 @@ class Tail:
     def exceeds(self, x: Any) -> Any:
         """Return P(|Omega| > x) for large x."""
         at = arguments.positive("x", x)
-        return arguments.scalar(np.asarray(_tail()(self.density, self.root_mean, at)))
+        return arguments.scalar(np.asarray(formulas.tail()(self.density, self.root_mean, at)))
 
 
 def importance_tail(
@@ -181,8 +180,8 @@ def importance_tail(
     root, mean = _root_mean(modes), float(modes.sum())
     damped = None
     if damping is not None:
-        damped = float(_damped()(density, mean, arguments.positive_number("damping", damping)))
-    return Tail(float(_tail()(density, root, 1.0)), density, root, mean, damped)
+        damped = float(formulas.damped()(density, mean, arguments.positive_number("damping", damping)))
+    return Tail(float(formulas.tail()(density, root, 1.0)), density, root, mean, damped)
 
 
 def _root_mean(modes: np.ndarray) -> float:
@@ -194,49 +193,10 @@ def _root_mean(modes: np.ndarray) -> float:
         return float(np.exp(-0.5 * np.log(1 - 2j * unit * u**2).sum()).real)
 
     def near(u: float) -> float:
-        return float(_root()(real(u), u)) if u > 1e-6 else 0.0
+        return float(formulas.root()(real(u), u)) if u > 1e-6 else 0.0
 
     def far(w: float) -> float:  # u = 1/w
-        return float(_root()(real(1 / w), 1.0)) if w > 0 else float(_root()(0.0, 1.0))
+        return float(formulas.root()(real(1 / w), 1.0)) if w > 0 else float(formulas.root()(0.0, 1.0))
 
     total = sum(integrate.quad(part, 0, 1, epsabs=1e-13, epsrel=1e-12, limit=200)[0] for part in (near, far))
     return float(total) * math.sqrt(scale)
-
-
-@functools.cache
-def _entry() -> Compiled:
-    t = theory
-    return compile(
-        t.path_entry(), (t.FIRST, t.SECOND, t.START_A, t.START_B, t.RATE, t.MOMENTUM), name="path_entry"
-    )
-
-
-@functools.cache
-def _diagonal() -> Compiled:
-    t = theory
-    return compile(t.diagonal_importance(), (t.CURVATURE, t.RATE, t.MOMENTUM), name="diagonal_importance")
-
-
-@functools.cache
-def _ratio() -> Compiled:
-    return compile(theory.importance(), (theory.PATH, theory.START, theory.DAMPING), name="importance")
-
-
-@functools.cache
-def _loss() -> Compiled:
-    return compile(theory.loss(), (theory.CURVATURE, theory.START), name="loss")
-
-
-@functools.cache
-def _tail() -> Compiled:
-    return compile(theory.tail(), (theory.DENSITY, theory.ROOT_MEAN, theory.THRESHOLD), name="tail")
-
-
-@functools.cache
-def _damped() -> Compiled:
-    return compile(theory.damped_mean(), (theory.DENSITY, theory.PATH, theory.DAMPING), name="damped_mean")
-
-
-@functools.cache
-def _root() -> Compiled:
-    return compile(theory.root_mean_density(), (theory.REAL_PART, theory.ANGLE), name="root_mean")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence as Listed
 from dataclasses import dataclass
@@ -12,10 +11,8 @@ import numpy as np
 from scipy.linalg import eigh
 
 from widelimit.numerics import arguments
-from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
-from widelimit.numerics.synapses import curvature
-from widelimit.theory import synapses as theory
+from widelimit.numerics.synapses import curvature, formulas
 from widelimit.theory.errors import ArgumentError
 
 METHODS = ("si", "ewc", "online_ewc", "laplace")
@@ -171,7 +168,7 @@ class _Memory:
         if self.method == "si":
             penalty = 2 * self.strength * self.kept
             omega = along(matrix, centre, matrix + penalty, start, end)
-            gained = np.asarray(_ratio()(omega, start - end, self.damping))
+            gained = np.asarray(formulas.ratio()(omega, start - end, self.damping))
             kept = np.diag(np.maximum(np.diag(self.kept) + gained, 0.0))
         else:
             own = matrix if self.method == "laplace" else np.diag(np.diag(matrix))
@@ -210,13 +207,13 @@ def held(
     shares, vectors = eigh(matrix, whole)
     back = whole @ vectors
     shares = np.clip(shares, 0.0, 1.0)
-    return vectors @ np.asarray(_between()(shares, back.T @ anchor, back.T @ centre))
+    return vectors @ np.asarray(formulas.between()(shares, back.T @ anchor, back.T @ centre))
 
 
 def cost(matrix: np.ndarray, away: np.ndarray) -> float:
     """Return the loss of a task at a displacement from its optimum."""
     values, vectors = np.linalg.eigh(matrix)
-    return float(np.sum(_loss()(np.maximum(values, 0.0), vectors.T @ away)))
+    return float(np.sum(formulas.loss()(np.maximum(values, 0.0), vectors.T @ away)))
 
 
 def _like(name: str, value: Any, size: int) -> np.ndarray:
@@ -239,19 +236,3 @@ def _listed(hessians: Any, optima: Any) -> tuple[list[np.ndarray], list[np.ndarr
     return [_like("hessians", one, size) for one in matrices], [
         curvature.vector("optima", one, size) for one in optima
     ]
-
-
-@functools.cache
-def _between() -> Compiled:
-    t = theory
-    return compile(t.compromise(), (t.SHARE, t.OPTIMUM_A, t.OPTIMUM_B), name="compromise")
-
-
-@functools.cache
-def _loss() -> Compiled:
-    return compile(theory.loss(), (theory.CURVATURE, theory.START), name="loss")
-
-
-@functools.cache
-def _ratio() -> Compiled:
-    return compile(theory.importance(), (theory.PATH, theory.START, theory.DAMPING), name="importance")

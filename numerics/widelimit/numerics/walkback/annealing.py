@@ -29,13 +29,7 @@ def annealing_cost(contraction: Any, *, factor: Any) -> Any:
     >>> round(annealing_cost(0.8, factor=1.3), 13), round(annealing_cost(0.5, factor=1.5), 13)
     (0.0493639504156, 0.0527325540541)
     """
-    size, growth = _contraction(contraction), arguments.positive("factor", factor)
-    size, growth = arguments.broadcast(contraction=size, factor=growth)
-    if (growth <= size**2).any():
-        raise ArgumentError(
-            "factor", "must be above the squared contraction", factor, "The walk has no steady state."
-        )
-    return arguments.scalar(np.asarray(_costs()(size, growth)[0]))
+    return arguments.scalar(np.asarray(_costs()(*_steady(contraction, factor))[0]))
 
 
 def steps_for(contraction: Any, *, ratio: Any, gap: Any) -> Any:
@@ -65,14 +59,18 @@ def end_cost(contraction: Any, *, factor: Any) -> Any:
     >>> round(end_cost(0.8, factor=1.3), 6)
     0.026431
     """
+    return arguments.scalar(np.asarray(_costs()(*_steady(contraction, factor))[1]))
+
+
+def _steady(contraction: Any, factor: Any) -> tuple[np.ndarray, ...]:
+    """Contraction and factor of a walk that has a steady state."""
     size, growth = arguments.broadcast(
         contraction=_contraction(contraction), factor=arguments.positive("factor", factor)
     )
     if (growth <= size**2).any():
-        raise ArgumentError(
-            "factor", "must be above the squared contraction", factor, "The walk has no steady state."
-        )
-    return arguments.scalar(np.asarray(_costs()(size, growth)[1]))
+        help = "The walk has no steady state."
+        raise ArgumentError("factor", "must be above the squared contraction", factor, help)
+    return size, growth
 
 
 def _contraction(value: Any) -> np.ndarray:

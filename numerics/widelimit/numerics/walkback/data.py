@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.files.door import numbers
 from widelimit.numerics.results import by_value
+from widelimit.numerics.walkback.annealing import annealing_cost
 from widelimit.numerics.walkback.gaussian import entropy_production
 from widelimit.theory import walkback as theory
 from widelimit.theory.errors import ArgumentError
@@ -116,8 +119,6 @@ def predict(
     >>> round(found["entropy_production"], 6), round(found["residual"], 6), round(found["annealing"], 6)
     (2.267172, 6.534345, 0.987279)
     """
-    from widelimit.numerics.walkback.annealing import annealing_cost
-
     if trajectory is not None:
         found = fit(trajectory)
         return {"entropy_production": found.entropy_production, "standard_error": found.standard_error}
@@ -126,9 +127,7 @@ def predict(
         arguments.finite_number("angle", angle),
     )
     count = arguments.count("steps", steps)
-    at = {theory.CONTRACTION: a, theory.ANGLE: p}
-    produced = float(theory.rotation_entropy().subs(at))
-    residual = float(theory.rotation_residual().subs(at))
+    produced, residual = _rotation()(a, p)
     annealed = 2 * count * annealing_cost(a, factor=factor)
     return {
         "entropy_production": produced,
@@ -136,3 +135,9 @@ def predict(
         "residual": residual,
         "annealing": annealed,
     }
+
+
+@functools.cache
+def _rotation() -> Compiled:
+    formulas = (theory.rotation_entropy(), theory.rotation_residual())
+    return compile(formulas, (theory.CONTRACTION, theory.ANGLE), name="rotation")

@@ -70,7 +70,7 @@ def gaussian_mean_log(values: Values, dps: int) -> Any:
     return dimension * one
 
 
-def _rotation(values: Values, dps: int) -> tuple[Any, Any, Any]:
+def _rotation(values: Values, dps: int) -> tuple[Any, Any]:
     size, angle = numbers(values, dps, f.CONTRACTION, f.ANGLE)
     matrix = size * mpmath.matrix(
         [[mpmath.cos(angle), -mpmath.sin(angle)], [mpmath.sin(angle), mpmath.cos(angle)]]
@@ -80,12 +80,12 @@ def _rotation(values: Values, dps: int) -> tuple[Any, Any, Any]:
     for _ in range(int(dps / -mpmath.log(size**2, 10)) + 20):
         moved = matrix * moved * matrix.T
         covariance += moved
-    return matrix, covariance, moved
+    return matrix, covariance
 
 
 def residual_of_rotation(values: Values, dps: int) -> Any:
     """Return E |s - A s'|^2 of a rotation that shrinks, s' = A s + n, its covariance summed step by step."""
-    matrix, covariance, _ = _rotation(values, dps)
+    matrix, covariance = _rotation(values, dps)
     back = mpmath.eye(2) - matrix * matrix
     whole = back * covariance * back.T + matrix * matrix.T
     return whole[0, 0] + whole[1, 1]

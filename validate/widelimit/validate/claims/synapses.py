@@ -85,6 +85,17 @@ def _halved(inputs: Any) -> Any:
     return _two(inputs, 0.5)
 
 
+def _shared(result: Any) -> np.ndarray:
+    """The joint optimum's total, shared as the diagonal penalty shares its own."""
+    factor = result.joint_total / result.total
+    return np.array([result.forgetting * factor, result.new_loss * factor, result.joint_total])
+
+
+def _isotropic(strength: float, truth: np.ndarray) -> np.ndarray:
+    pull = 1 / (1 + strength)
+    return np.array([pull**2 / 2, (1 - pull) ** 2 / 2, truth[2]])
+
+
 PATH = declare(
     "synapses.path-integral",
     title="Path integrals in closed form",
@@ -250,23 +261,10 @@ PRICE = declare(
     quantity="losses above their least",
     observable="two Wishart matrices of mean I, optima a unit vector apart",
     wrong=(
-        wrong("joint optimum reached", "the diagonal costs nothing", lambda result: _shared(result)),
-        wrong("new curvature I", "H_B = I", lambda strength, truth: _isotropic(strength, truth)),
+        wrong("joint optimum reached", "the diagonal costs nothing", _shared),
+        wrong("new curvature I", "H_B = I", _isotropic),
     ),
 )
-
-
-def _shared(result: Any) -> np.ndarray:
-    """The joint optimum's total, shared as the diagonal penalty shares its own."""
-    factor = result.joint_total / result.total
-    return np.array([result.forgetting * factor, result.new_loss * factor, result.joint_total])
-
-
-def _isotropic(strength: float, truth: np.ndarray) -> np.ndarray:
-    pull = 1 / (1 + strength)
-    return np.array([pull**2 / 2, (1 - pull) ** 2 / 2, truth[2]])
-
-
 PERMUTED = declare(
     "synapses.permuted-digits",
     title="Continual learning of permuted digits",

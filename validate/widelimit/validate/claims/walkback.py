@@ -100,7 +100,7 @@ GAP = declare(
     quantity="E log pi - bound",
     observable="4,000 walks of A = a R(p), D = I",
     wrong=(
-        wrong("one step less", "(K - 1) times the entropy production", lambda inputs: _fewer(inputs)),
+        wrong("one step less", "(K - 1) times the entropy production", _fewer),
         wrong("tight", "no gap", lambda: 0.0),
     ),
 )
@@ -174,7 +174,7 @@ SCHEDULE = declare(
     quantity="bound",
     observable="4,000 walks from N(0, I), scored by N(0, 4 I)",
     wrong=(
-        wrong("one temperature", "no schedule", lambda inputs: _flat(inputs)),
+        wrong("one temperature", "no schedule", _flat),
         wrong(
             "temperatures a step late", "T_{t-1} for T_t", lambda inputs: _scheduled(inputs, 1), beyond=1.5
         ),

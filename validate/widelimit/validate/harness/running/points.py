@@ -81,12 +81,12 @@ class Point:
         needed = replicates_for(
             pilot,
             self.margin if plan.within is None else plan.within * self.scale,
-            self.plan.sizes,
+            plan.sizes,
             self.claim.exponent,
-            most=self.plan.most,
+            most=plan.most,
             level=level,
             rows=rows,
-            block=max(1, self.plan.block),
+            block=max(1, plan.block),
             location=self.claim.location,
             pooled=self.shifts is not None,
         )

@@ -24,13 +24,8 @@ from widelimit.validate.harness.statistics.limit import combine, fitted, locate,
 # What a replicate costs, as a power of size: between the 0.3 of small networks, where calls dominate, and the 3 of
 # eigenvalues; measured at all claims of the quick preset, the median is 1.4.
 COST = 1.5
-_FALLS = (
-    0.0,
-    0.5,
-    1.0,
-    1.5,
-    2.0,
-)  # of T_j with size; steeper ones would leave the limit to the smallest size
+# of T_j with size; steeper ones would leave the limit to the smallest size
+_FALLS = (0.0, 0.5, 1.0, 1.5, 2.0)
 _GAIN = 0.97  # of the price; a steeper fall that gains less is not worth it
 
 MISSED = 0.05  # probability, over the whole run, that some row of a true theory is not found to agree

@@ -19,9 +19,8 @@ def rejected(p: np.ndarray, level: float) -> np.ndarray:
     >>> rejected(np.array([0.01, 0.04, 0.9]), 0.05)
     array([ True, False, False])
     """
-    from scipy.stats import (
-        false_discovery_control,
-    )  # a second of start-up, which listing claims does not need
+    # a second of start-up, which listing claims does not need
+    from scipy.stats import false_discovery_control
 
     return false_discovery_control(p, axis=-1, method="bh") <= level
 
