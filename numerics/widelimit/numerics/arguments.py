@@ -80,6 +80,20 @@ def squared(name: str, array: Array) -> Array:
     return square
 
 
+def near_one(name: str, array: Array, power: int = 30, help: str = "") -> Array:
+    """Return a checked array whose entries are 0 or within 1e`power` of 1: formulas hold powers of them.
+
+    >>> near_one("weight_decay", positive("weight_decay", 1e-40))
+    Traceback (most recent call last):
+    ...
+    widelimit.theory.errors.ArgumentError: Argument `weight_decay` must lie between 1e-30 and 1e30, but is 1e-40. ...
+    """
+    size = np.abs(array)
+    good = (array == 0) | ((size >= float(f"1e-{power}")) & (size <= float(f"1e{power}")))
+    must = f"must lie between 1e-{power} and 1e{power}"
+    return _require(name, array, np.asarray(good), must, help or "Choose units in which it is near 1.")
+
+
 def within(name: str, value: Any, low: float, high: float, help: str = "") -> Array:
     """Return `value` as an array of numbers in the closed interval [low, high]."""
     array = real(name, value, help)

@@ -83,10 +83,7 @@ def covariance(value: Any, size: int) -> tuple[Array, Array]:
 
 def coefficient(name: str, value: Any, *, zero: bool = False) -> float:
     """A positive coefficient (or zero) within 1e60 and above 1e-60."""
-    number = (arguments.non_negative_number if zero else arguments.positive_number)(name, value)
-    if not (number == 0 or 1 / _LARGEST <= number <= _LARGEST):
-        raise ArgumentError(name, "must lie between 1e-60 and 1e60", number, _UNITS)
-    return number
+    return arguments.single(name, scales(name, value, zero=zero))
 
 
 def coefficients(name: str, alpha: Any, beta: Any, gamma: Any) -> tuple[float, float, float]:
@@ -101,7 +98,4 @@ def coefficients(name: str, alpha: Any, beta: Any, gamma: Any) -> tuple[float, f
 def scales(name: str, value: Any, *, zero: bool = False) -> Array:
     """An array of positive scales (or zeros), each within 1e-60 and 1e60."""
     array = (arguments.non_negative if zero else arguments.positive)(name, value)
-    good = (array >= 1 / _LARGEST) & (array <= _LARGEST) | (array == 0)
-    if not good.all():
-        raise ArgumentError(name, "must lie between 1e-60 and 1e60", float(array[~good].flat[0]), _UNITS)
-    return array
+    return arguments.near_one(name, array, 60)

@@ -61,7 +61,7 @@ def critical_compression(widths: Any, *, method: str = "magnitude", gain: float 
     """
     units = layers.units(widths)
     method = arguments.choice("method", method, METHODS)
-    gain = arguments.positive_number("gain", gain)
+    arguments.positive_number("gain", gain)
     sizes = layers.counts(units)
     total = sum(sizes)
     largest = _maximum()(float(total), float(len(sizes)))
@@ -69,7 +69,7 @@ def critical_compression(widths: Any, *, method: str = "magnitude", gain: float 
         return Collapse(largest, largest, math.log(largest), largest)
     if method == "random":
         return _at_random(sizes, largest)
-    drawn = Layers(np.array(sizes, dtype=float), layers.scales(units, gain))
+    drawn = Layers(np.array(sizes, dtype=float), layers.scales(units, 1.0))
     median = total / drawn.median_kept()
     rough, fine = drawn.log_kept()
     return Collapse(

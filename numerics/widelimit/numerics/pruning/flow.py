@@ -55,7 +55,9 @@ def total_flow(widths: Any, *, gain: float = 2.0, format: str = "float32") -> Fl
     [28.7, 25.5, 22.8]
     """
     units = layers.units(widths)
-    gain = arguments.positive_number("gain", gain)
+    gain = float(
+        arguments.near_one("gain", arguments.positive("gain", arguments.positive_number("gain", gain)))
+    )
     largest = FORMATS[arguments.choice("format", format, FORMATS)]
     below, above = (np.array(part, dtype=float) for part in (units[:-1], units[1:]))
     growth = np.asarray(_growth()(above, below, gain))

@@ -165,7 +165,7 @@ def spike(variance: Any, *, noise: Any, aspect: Any) -> Spike:
         aspect=arguments.positive("aspect", aspect),
     )
     for name, value in zip(("variance", "noise", "aspect"), given, strict=True):
-        _moderate(name, value)
+        arguments.near_one(name, value, 70)  # formulas square what they get
     level, sigma2, beta = given
     (*_, threshold) = _spike()(np.ones(level.shape), sigma2, beta)
     at = np.maximum(level, threshold)
@@ -187,13 +187,5 @@ def spike_variance(cross_validated: Any, *, noise: Any, aspect: Any) -> Any:
         aspect=arguments.positive("aspect", aspect),
     )
     for name, value in zip(("cross_validated", "noise", "aspect"), given, strict=True):
-        _moderate(name, value)
+        arguments.near_one(name, value, 70)  # formulas square what they get
     return arguments.scalar(np.asarray(_inverse()(*given)))
-
-
-def _moderate(name: str, value: Array) -> None:
-    """Formulas square what they get."""
-    bad = (value != 0) & ((np.abs(value) > 1e70) | (np.abs(value) < 1e-70))
-    if bad.any():
-        help = "Choose units in which it is near 1."
-        raise ArgumentError(name, "must be 0 or between 1e-70 and 1e70", float(value[bad].flat[0]), help)

@@ -54,7 +54,7 @@ _tangent = compile(
 @functools.cache
 def _starts() -> Compiled:
     """Eigenvalues of degrees 0 and 1, in logarithms of Gamma functions."""
-    from sympy import expand_log, gamma, log, loggamma
+    from sympy import Symbol, expand_log, gamma, log, loggamma
 
     def logarithm(expr: Any) -> Any:
         return expand_log(log(expr), force=True).replace(
@@ -62,8 +62,10 @@ def _starts() -> Compiled:
             lambda e: loggamma(e.args[0].args[0]),
         )
 
-    first, second = (kernels.kernel_eigenvalue().subs(_k, degree) for degree in (0, 1))
-    return compile([logarithm(e) for e in (first, second)], (_d, _s), name="kernel_starts")
+    # no symbols of whole numbers: SymPy writes log Gamma(n/2) of a whole n by Gamma(n), which overflows at n = 171
+    d, power = Symbol("d", positive=True), Symbol("s", positive=True)
+    whole = kernels.kernel_eigenvalue().xreplace({_d: d, _s: power})
+    return compile([logarithm(whole.subs(_k, degree)) for degree in (0, 1)], (d, power), name="kernel_starts")
 
 
 @functools.cache

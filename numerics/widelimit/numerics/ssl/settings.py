@@ -16,10 +16,8 @@ from widelimit.theory.errors import ArgumentError
 Array = np.ndarray
 RULES = ("learned", "direct", "directpred", "directcopy")
 _POWERS = {"directpred": 0.5, "directcopy": 1.0}
-_LOW, _HIGH = 1e-30, 1e30
 LONGEST = 1e12  # time
 SAME = 8 * float(np.finfo(float).eps)  # share by which a start may miss a fixed point and still be at it
-_UNITS = "Choose units in which it is near 1."
 _POWER = "The predictor is the covariance to this power: 0.5 for DirectPred, 1 for DirectCopy."
 
 
@@ -97,13 +95,7 @@ def exponents(rule: Any, exponent: Any) -> Array:
 def scale(name: str, value: Any, *, zero: bool = False, help: str = "") -> Array:
     """Return numbers that are positive (or zero) and neither so large nor so small that their powers leave floats."""
     check = arguments.non_negative if zero else arguments.positive
-    array = check(name, value, help)
-    good = ((array >= _LOW) & (array <= _HIGH)) | (array == 0)
-    if not good.all():
-        raise ArgumentError(
-            name, f"must lie between {_LOW:g} and {_HIGH:g}", float(array[~good].flat[0]), help or _UNITS
-        )
-    return array
+    return arguments.near_one(name, check(name, value, help), help=help)
 
 
 def start(name: str, value: Any, *, signed: bool = False) -> Array:

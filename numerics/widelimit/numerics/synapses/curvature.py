@@ -9,12 +9,15 @@ import numpy as np
 from widelimit.numerics import arguments, costs
 from widelimit.theory.errors import ArgumentError
 
-_ROUNDING = 1e-10  # of the largest entry or eigenvalue
+_ROUNDING = 1e-10  # of the largest entry, that input may be off by
+_FLAT = 1e-13  # of the largest eigenvalue: below, it is rounding
 
 
 def hessian(name: str, value: Any) -> np.ndarray:
     """Return a square matrix (a vector of its diagonal will do) that is symmetric and has no negative eigenvalue."""
     array = arguments.real(name, value)
+    if array.size:
+        arguments.near_one(name, np.abs(array).max(), 60)
     if array.ndim == 0:
         array = array.reshape(1)
     if array.ndim == 1:
@@ -40,7 +43,7 @@ def hessian(name: str, value: Any) -> np.ndarray:
 def eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return eigenvalues, those of rounding set to 0, and eigenvectors in columns."""
     values, vectors = np.linalg.eigh(matrix)
-    return np.where(values > _ROUNDING * max(values[-1], 0.0), values, 0.0), vectors
+    return np.where(values > _FLAT * max(values[-1], 0.0), values, 0.0), vectors
 
 
 def vector(name: str, value: Any, size: int) -> np.ndarray:
@@ -52,4 +55,4 @@ def vector(name: str, value: Any, size: int) -> np.ndarray:
         raise ArgumentError(
             name, f"must have {size} numbers, one for each parameter", but=f"has shape {array.shape}"
         )
-    return array
+    return arguments.near_one(name, array, 60)

@@ -83,13 +83,14 @@ def _costs(one: Task, two: Task, penalty: np.ndarray) -> tuple[float, float]:
     old = new = 0.0
     for first, second in zip(one[1].T, two[1].T, strict=True):
         if penalty.any():
-            end = held(two[0], second, penalty, first, "x_b")
+            moved, missed = held(two[0], second, penalty, first, "x_b")
         else:  # descent from the first optimum moves where the second task has curvature only
             values, vectors = curvature.eigen(two[0])
             moving = vectors[:, values > 0]
-            end = first + moving @ (moving.T @ (second - first))
-        old += cost(one[0], end - first)
-        new += cost(two[0], end - second)
+            moved = moving @ (moving.T @ (second - first))
+            missed = moved - (second - first)
+        old += cost(one[0], moved)
+        new += cost(two[0], missed)
     return old, new
 
 

@@ -55,7 +55,7 @@ def root() -> Compiled:
 
 
 @functools.cache
-def between() -> Compiled:
-    """`theory.synapses.compromise`."""
+def pull() -> Compiled:
+    """`theory.synapses.pull`."""
     t = theory
-    return compile(t.compromise(), (t.SHARE, t.OPTIMUM_A, t.OPTIMUM_B), name="compromise")
+    return compile(t.pull(), (t.SHARE, t.OPTIMUM_A, t.OPTIMUM_B), name="pull")

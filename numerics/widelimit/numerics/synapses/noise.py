@@ -36,10 +36,10 @@ def noisy_path_integral(
     >>> round(noisy_path_integral(0.5, 1.0, learning_rate=0.1, noise=0.4, steps=None), 12)
     0.01641025641
     """
-    bent = arguments.positive("curvature", curvature)
-    start = arguments.finite("displacement", displacement)
-    rate = arguments.positive("learning_rate", learning_rate)
-    spread = arguments.non_negative("noise", noise)
+    bent = arguments.near_one("curvature", arguments.positive("curvature", curvature))
+    start = arguments.near_one("displacement", arguments.finite("displacement", displacement))
+    rate = arguments.near_one("learning_rate", arguments.positive("learning_rate", learning_rate))
+    spread = arguments.near_one("noise", arguments.non_negative("noise", noise))
     bent, start, rate, spread = arguments.broadcast(
         curvature=bent, displacement=start, learning_rate=rate, noise=spread
     )

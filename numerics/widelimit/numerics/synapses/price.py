@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sympy import diff
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
@@ -33,8 +32,8 @@ def random_tasks(*, aspect: Any, strength: Any) -> RandomTasks:
     """Return what is forgotten and learnt behind a penalty 2 c O = strength * diag H_A in high dimension.
 
     H_A and H_B are independent Wishart matrices of mean I whose parameters are `aspect` times their samples; the
-    diagonal of H_A is I. forgetting = (1 - 2 k G - k^2 G')/2, new loss = k^2 (G + k G')/2, k the strength and
-    G = E 1/(h + k) of the law of Marchenko and Pastur; joint optimum (1 - aspect/2)/4 for aspects up to 1.
+    diagonal of H_A is I. forgetting = E (h/(h + k))^2 / 2 = (1 - 2 k G - k^2 G')/2, new loss = k^2 (G + k G')/2, k the
+    strength and G = E 1/(h + k) of the law of Marchenko and Pastur; joint optimum (1 - aspect/2)/4 for aspects up to 1.
 
     Args:
         aspect: parameters over samples, above 0 and at most 1 (beyond, curvatures are singular).
@@ -47,7 +46,7 @@ def random_tasks(*, aspect: Any, strength: Any) -> RandomTasks:
     (0.112884531005, 0.106339062591, 0.1875)
     """
     gamma = arguments.probability("aspect", aspect)
-    kappa = arguments.positive("strength", strength)
+    kappa = arguments.near_one("strength", arguments.positive("strength", strength), 100)
     gamma, kappa = arguments.broadcast(aspect=gamma, strength=kappa)
     old, new, joint = (np.asarray(one) for one in _prices()(gamma, kappa))
     parts = (old, new, old + new, joint)
@@ -57,6 +56,6 @@ def random_tasks(*, aspect: Any, strength: Any) -> RandomTasks:
 @functools.cache
 def _prices() -> Compiled:
     t = theory
-    known = {t.RESOLVENT: t.resolvent(), t.SLOPE: diff(t.resolvent(), t.PENALTY)}
+    known = {t.FITTED: t.fitted().subs(t.EDGE, t.edge()), t.EDGE: t.edge()}
     formulas = (t.forgetting_price().subs(known), t.new_loss_price().subs(known), t.joint_price())
     return compile(formulas, (t.ASPECT, t.PENALTY), name="prices")

@@ -62,10 +62,16 @@ def two_tasks(
     second = _like("hessian_b", hessian_b, size)
     one, two = curvature.vector("optimum_a", optimum_a, size), curvature.vector("optimum_b", optimum_b, size)
     penalty = 2 * arguments.non_negative_number("strength", strength) * _like("importance", importance, size)
-    end = held(second, two, penalty, one, "strength")
-    joint = held(second, two, first, one, "hessian_a")
-    costs = [cost(matrix, at - best) for at in (end, joint) for matrix, best in ((first, one), (second, two))]
-    return TwoTasks(end, costs[0], costs[1], joint, costs[2], costs[3])
+    moved, missed = held(second, two, penalty, one, "strength")
+    joint, apart = held(second, two, first, one, "hessian_a")
+    return TwoTasks(
+        one + moved,
+        cost(first, moved),
+        cost(second, missed),
+        one + joint,
+        cost(first, joint),
+        cost(second, apart),
+    )
 
 
 @by_value
@@ -128,7 +134,7 @@ def sequence(
     for matrix, centre in zip(matrices, centres, strict=True):
         penalty, anchor = memory.penalty()
         start = ends[-1] if ends else np.zeros(size)
-        end = held(matrix, centre, penalty, anchor, "hessians")
+        end = anchor + held(matrix, centre, penalty, anchor, "hessians")[0]
         memory = memory.after(matrix, centre, start, end)
         ends.append(end)
     losses = np.array([[cost(h, end - t) for h, t in zip(matrices, centres, strict=True)] for end in ends])
@@ -197,17 +203,22 @@ def along(
 
 def held(
     matrix: np.ndarray, centre: np.ndarray, penalty: np.ndarray, anchor: np.ndarray, name: str
-) -> np.ndarray:
-    """Return the minimum of a loss and a penalty, in coordinates in which both are diagonal."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far the minimum of a loss and a penalty is from the anchor, and how far from the loss's own.
+
+    In coordinates in which both are diagonal; each by its own share of the curvature, so that small ones keep digits.
+    """
     whole = matrix + penalty
     size = np.trace(whole) / len(whole)
     if size <= 0 or np.linalg.eigvalsh(whole)[0] <= 1e-13 * size:
         must = "must leave one minimum of the new loss and the penalty"
         raise ArgumentError(name, must, but="leaves some direction free", help="Add samples, or a penalty.")
-    shares, vectors = eigh(matrix, whole)
+    vectors = eigh(matrix / size, whole / size)[1] / np.sqrt(size)
+    shares, others = (np.einsum("ia,ij,ja->a", vectors, one, vectors) for one in (matrix, penalty))
     back = whole @ vectors
-    shares = np.clip(shares, 0.0, 1.0)
-    return vectors @ np.asarray(formulas.between()(shares, back.T @ anchor, back.T @ centre))
+    one, two = back.T @ anchor, back.T @ centre
+    pull = formulas.pull()
+    return vectors @ np.asarray(pull(shares, one, two)), vectors @ np.asarray(pull(others, two, one))
 
 
 def cost(matrix: np.ndarray, away: np.ndarray) -> float:

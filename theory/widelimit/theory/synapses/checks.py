@@ -153,9 +153,9 @@ def adam(values: Values, dps: int) -> Any:
 
 
 def between(values: Values, dps: int) -> Any:
-    """Return where the slopes of a new loss of curvature mu and of a penalty of curvature 1 - mu cancel."""
+    """Return how far from theta_A slopes of a new loss of curvature mu and a penalty of curvature 1 - mu cancel."""
     share, one, two = numbers(values, dps, f.SHARE, f.OPTIMUM_A, f.OPTIMUM_B)
-    return mpmath.findroot(lambda t: share * (t - two) + (1 - share) * (t - one), 0.3)
+    return mpmath.findroot(lambda t: share * (t - two) + (1 - share) * (t - one), 0.3) - one
 
 
 def energy(values: Values, dps: int) -> Any:
@@ -175,10 +175,17 @@ def _wishart(function: Any, aspect: Any) -> Any:
     return mpmath.quad(at, mpmath.linspace(0, mpmath.pi, 5))
 
 
-def mean_inverse(values: Values, dps: int) -> Any:
-    """Return E 1/(h + kappa)."""
+def discriminant(values: Values, dps: int) -> Any:
+    """Return the squared distance of the roots of gamma f^2 - (1 + gamma + kappa) f + 1, times gamma^2."""
     aspect, penalty = numbers(values, dps, f.ASPECT, f.PENALTY)
-    return _wishart(lambda h: 1 / (h + penalty), aspect)
+    one, other = mpmath.polyroots([aspect, -(1 + aspect + penalty), 1], maxsteps=200, extraprec=80)
+    return (aspect * (one - other)) ** 2
+
+
+def mean_share(values: Values, dps: int) -> Any:
+    """Return E h/(h + kappa)."""
+    aspect, penalty = numbers(values, dps, f.ASPECT, f.PENALTY)
+    return _wishart(lambda h: h / (h + penalty), aspect)
 
 
 def old_loss(values: Values, dps: int) -> Any:

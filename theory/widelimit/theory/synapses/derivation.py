@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Eq, Symbol, diff, oo
+from sympy import Eq, Symbol, oo
 
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.synapses import checks
@@ -138,12 +138,11 @@ def _noise() -> tuple[Step, ...]:
 
 
 def _tasks() -> tuple[Step, ...]:
-    slope = diff(f.resolvent(), f.PENALTY)
-    known = {f.RESOLVENT: f.resolvent(), f.SLOPE: slope}
+    known = {f.FITTED: f.fitted().subs(f.EDGE, f.edge()), f.EDGE: f.edge()}
     return (
         Step(
-            "compromise",
-            Eq(Symbol("theta"), f.compromise(), evaluate=False),
+            "pull",
+            Eq(Symbol("theta") - f.OPTIMUM_A, f.pull(), evaluate=False),
             "the gradients of the new loss and of the penalty cancel",
             source=f"{EWC}, eq. (3)",
             domain={f.SHARE: (0.1, 0.9), f.OPTIMUM_A: (-1.0, 1.0), f.OPTIMUM_B: (-1.0, 1.0)},
@@ -157,11 +156,18 @@ def _tasks() -> tuple[Step, ...]:
             left=checks.energy,
         ),
         Step(
-            "resolvent",
-            Eq(Symbol("G"), f.resolvent(), evaluate=False),
-            "the mean of 1/(h + kappa) over the law of Marchenko and Pastur",
+            "edge",
+            Eq(f.EDGE**2, f.edge() ** 2, evaluate=False),
+            "(1 + gamma + kappa)^2 - 4 gamma, the discriminant of gamma f^2 - (1 + gamma + kappa) f + 1",
             domain=_TASKS,
-            left=checks.mean_inverse,
+            left=checks.discriminant,
+        ),
+        Step(
+            "fitted",
+            Eq(f.FITTED, f.fitted().subs(f.EDGE, f.edge()), evaluate=False),
+            "the mean of h/(h + kappa) over the law of Marchenko and Pastur",
+            domain=_TASKS,
+            left=checks.mean_share,
         ),
         Step(
             "forgetting",

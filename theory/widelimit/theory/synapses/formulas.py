@@ -8,6 +8,7 @@ Omega_k = omega_k / (Delta_k^2 + xi), Delta the whole displacement, and penalise
 from __future__ import annotations
 
 from sympy import Expr, Rational, Symbol, pi, sqrt
+from sympy.codegen.cfunctions import expm1, log1p
 
 CURVATURE = Symbol("lambda", positive=True)
 FIRST, SECOND = Symbol("lambda_a", positive=True), Symbol("lambda_b", positive=True)
@@ -30,7 +31,7 @@ OPTIMUM_A, OPTIMUM_B = Symbol("theta_A", real=True), Symbol("theta_B", real=True
 SHARE = Symbol("mu", nonnegative=True)  # of the new task's curvature in that of task and penalty
 ASPECT = Symbol("gamma", positive=True)  # parameters over samples
 PENALTY = Symbol("kappa", positive=True)
-RESOLVENT, SLOPE = Symbol("G", positive=True), Symbol("G_1", negative=True)
+FITTED, EDGE = Symbol("f", positive=True), Symbol("R", positive=True)
 
 
 def path_entry() -> Expr:
@@ -83,11 +84,13 @@ def root_mean_density() -> Expr:
 def noisy_path() -> Expr:
     """Return E omega of T steps with gradient noise: eta (lambda^2 (d^2 S + v (T - S)) + T s^2).
 
-    S = (1 - a^(2T)) / (1 - a^2), v = eta^2 s^2 / (1 - a^2), a = 1 - eta lambda.
+    S = (1 - a^(2T)) / (1 - a^2), v = eta^2 s^2 / (1 - a^2), a = 1 - eta lambda; 1 - a^2 = eta lambda (2 - eta lambda)
+    and powers by log1p and expm1, so that small steps keep their digits.
     """
-    factor = (1 - RATE * CURVATURE) ** 2
-    total = (1 - factor**STEPS) / (1 - factor)
-    spread = RATE**2 * NOISE**2 / (1 - factor)
+    step = RATE * CURVATURE
+    lost = step * (2 - step)
+    total = -expm1(STEPS * log1p(-lost)) / lost
+    spread = RATE**2 * NOISE**2 / lost
     return RATE * (CURVATURE**2 * (START**2 * total + spread * (STEPS - total)) + STEPS * NOISE**2)
 
 
@@ -101,12 +104,13 @@ def adam_rate() -> Expr:
     return RATE * (1 - BETA_1) * NOISE
 
 
-def compromise() -> Expr:
-    """Return the optimum mu theta_B + (1 - mu) theta_A of a new loss and a penalty, mu = h_B / (h_B + 2 c O).
+def pull() -> Expr:
+    """Return theta - theta_A = mu (theta_B - theta_A), where a new loss and a penalty have their optimum.
 
-    In coordinates in which both are diagonal.
+    mu = h_B / (h_B + 2 c O) in coordinates in which both are diagonal; theta - theta_B is the same with the penalty's
+    share 1 - mu, and A and B exchanged.
     """
-    return SHARE * OPTIMUM_B + (1 - SHARE) * OPTIMUM_A
+    return SHARE * (OPTIMUM_B - OPTIMUM_A)
 
 
 def loss() -> Expr:
@@ -114,20 +118,30 @@ def loss() -> Expr:
     return CURVATURE * START**2 / 2
 
 
-def resolvent() -> Expr:
-    """Return G(kappa) = E 1/(h + kappa) of a Wishart matrix of mean I: gamma kappa G^2 + (1 - gamma + kappa) G = 1."""
-    b = 1 - ASPECT + PENALTY
-    return (sqrt(b**2 + 4 * ASPECT * PENALTY) - b) / (2 * ASPECT * PENALTY)
+def edge() -> Expr:
+    """Return R = sqrt((1 - gamma)^2 + 2 kappa (1 + gamma) + kappa^2), the root in the resolvent of a Wishart matrix."""
+    return sqrt((1 - ASPECT) ** 2 + 2 * PENALTY * (1 + ASPECT) + PENALTY**2)
+
+
+def fitted() -> Expr:
+    """Return f = E h/(h + kappa) = 2 / (1 + gamma + kappa + R) of a Wishart matrix of mean I.
+
+    The root of gamma f^2 - (1 + gamma + kappa) f + 1 = 0; f = 1 - kappa G of the resolvent G.
+    """
+    return 2 / (1 + ASPECT + PENALTY + EDGE)
 
 
 def forgetting_price() -> Expr:
-    """Return (1 - 2 kappa G - kappa^2 G') / 2, the old loss behind a new task with a diagonal penalty kappa."""
-    return (1 - 2 * PENALTY * RESOLVENT - PENALTY**2 * SLOPE) / 2
+    """Return E (h/(h + kappa))^2 / 2, the old loss behind a new task with a diagonal penalty kappa.
+
+    (f + kappa f')/2 = f ((1 - gamma)^2 + 2 kappa (1 + gamma)) / (2 R (R + kappa)), as f' = - f/R.
+    """
+    return FITTED * ((1 - ASPECT) ** 2 + 2 * PENALTY * (1 + ASPECT)) / (2 * EDGE * (EDGE + PENALTY))
 
 
 def new_loss_price() -> Expr:
-    """Return kappa^2 (G + kappa G') / 2, the loss of the new task."""
-    return PENALTY**2 * (RESOLVENT + PENALTY * SLOPE) / 2
+    """Return kappa^2 E h/(h + kappa)^2 / 2 = kappa^2 f / (2 R), the loss of the new task."""
+    return PENALTY**2 * FITTED / (2 * EDGE)
 
 
 def joint_price() -> Expr:

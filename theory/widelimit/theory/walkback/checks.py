@@ -122,6 +122,18 @@ def steady_variance(values: Values, dps: int) -> Any:
     return variance * (1 - size**2) / temperature
 
 
+def steady_excess(values: Values, dps: int) -> Any:
+    """Return the same less one."""
+    return steady_variance(values, dps) - 1
+
+
+def log_excess(values: Values, dps: int) -> Any:
+    """Return - log(1 - x) - x with three times the digits."""
+    (lag,) = numbers(values, 3 * dps, f.LAG)
+    with mpmath.workdps(3 * dps):
+        return -mpmath.log(1 - lag) - lag
+
+
 def annealed_step(values: Values, dps: int) -> Any:
     """Return what a step loses in the long run: log r / 2 less the heat E(s'^2 - s^2) (1 - a^2) / (2 T')."""
     size, factor = numbers(values, dps, f.CONTRACTION, f.FACTOR)

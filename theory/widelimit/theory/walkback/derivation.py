@@ -100,11 +100,19 @@ def _rotation(earlier: Mapping[str, Eq]) -> Eq:
 def _annealing() -> tuple[Step, ...]:
     return (
         Step(
-            "steady-ratio",
-            Eq(Symbol("rho"), f.steady_ratio(), evaluate=False),
+            "log-excess",
+            Eq(Symbol("e"), f.log_excess(f.LAG), evaluate=False),
+            "- log(1 - x) - x by its series, so that short steps keep their digits",
+            kind="limit",
+            limit=(f.LAG, 0, 14),
+            left=checks.log_excess,
+        ),
+        Step(
+            "steady-excess",
+            Eq(Symbol("rho") - 1, f.steady_excess(), evaluate=False),
             "S' = a^2 S + T' keeps S proportional to T where T' = r T",
             domain=_ANNEALED,
-            left=checks.steady_variance,
+            left=checks.steady_excess,
         ),
         Step(
             "annealing",
@@ -117,7 +125,7 @@ def _annealing() -> tuple[Step, ...]:
             "end",
             Eq(Symbol("g_end"), f.end_cost(), evaluate=False),
             "the walk lags behind the prior of the last temperature by the ratio rho",
-            domain=_ANNEALED,
+            domain={f.CONTRACTION: (0.7, 0.8), f.FACTOR: (1.1, 1.6)},  # where the series is not asked
             left=checks.annealed_end,
         ),
         Step(

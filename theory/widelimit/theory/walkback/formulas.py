@@ -7,7 +7,8 @@ s' = A s + sqrt(T) n with n ~ N(0, D): temperature multiplies the variance. Dist
 
 from __future__ import annotations
 
-from sympy import Expr, Symbol, cos, log, pi, sin
+from sympy import Abs, Expr, Integer, Piecewise, Rational, Symbol, cos, log, pi, sin
+from sympy.codegen.cfunctions import log1p
 
 STATIONARY_I, STATIONARY_J = Symbol("pi_i", positive=True), Symbol("pi_j", positive=True)
 THERE, BACK = Symbol("T_ij", positive=True), Symbol("T_ji", positive=True)
@@ -17,9 +18,11 @@ DETERMINANT = Symbol("Delta", positive=True)
 CONTRACTION = Symbol("a", positive=True)  # of the operator, below 1
 ANGLE = Symbol("p", real=True)
 FACTOR = Symbol("r", positive=True)  # of the temperature in a step
+LAG = Symbol("x", real=True)  # 1 - 1/r
 RATIO = Symbol("R", positive=True)  # of the last temperature to the first
 STEPS = Symbol("K", integer=True, positive=True)
 GAP = Symbol("g", positive=True)
+_TERMS = 16  # of the series: what is left of it is below 1e-16 of the first where x is below 1/20
 DRIVE, TRACE = Symbol("b_2", positive=True), Symbol("b_1", positive=True)
 
 
@@ -66,20 +69,37 @@ def diffusion_entropy() -> Expr:
     return DRIVE - TRACE
 
 
-def steady_ratio() -> Expr:
-    """Return rho = (1 - a^2) / (1 - a^2 / r), the variance over T of a walk whose temperature grows by r a step."""
-    return (1 - CONTRACTION**2) / (1 - CONTRACTION**2 / FACTOR)
+def steady_excess() -> Expr:
+    """Return rho - 1 = - a^2 x / (1 - a^2 (1 - x)), x = 1 - 1/r: rho the variance over T where T grows by r a step.
+
+    rho = (1 - a^2) / (1 - a^2/r), written without differences of nearly equal numbers.
+    """
+    lag = (FACTOR - 1) / FACTOR
+    return -(CONTRACTION**2) * lag / ((1 - CONTRACTION) * (1 + CONTRACTION) + CONTRACTION**2 * lag)
+
+
+def log_excess(x: Expr) -> Expr:
+    """Return - log(1 - x) - x, by its series where x is small.
+
+    >>> log_excess(Symbol("x")).subs("x", Rational(1, 2)) == log(2) - Rational(1, 2)
+    True
+    """
+    series = sum((x**k / k for k in range(2, _TERMS)), Integer(0))
+    return Piecewise((series, Abs(x) < Rational(1, 20)), (-log1p(-x) - x, True))
 
 
 def annealing_cost() -> Expr:
-    """Return (log r - (1 - a^2)(1 - 1/r) / (1 - a^2/r)) / 2, lost per step and dimension to annealing by r."""
-    return (log(FACTOR) - steady_ratio() * (1 - 1 / FACTOR)) / 2
+    """Return (log r - rho (1 - 1/r)) / 2, lost per step and dimension to annealing by r.
+
+    With x = 1 - 1/r it is (- log(1 - x) - x - x (rho - 1)) / 2: both parts are positive where r is above 1.
+    """
+    lag = (FACTOR - 1) / FACTOR
+    return (log_excess(lag) - lag * steady_excess()) / 2
 
 
 def end_cost() -> Expr:
     """Return (rho - 1 - log rho) / 2, lost per dimension where the walk ends in the prior of its last temperature."""
-    rho = steady_ratio()
-    return (rho - 1 - log(rho)) / 2
+    return log_excess(-steady_excess()) / 2
 
 
 def steps_needed() -> Expr:
