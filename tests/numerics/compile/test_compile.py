@@ -154,3 +154,13 @@ def test_expectations_in_nopython_code():
 
     for a, b in ((0.4, 0.3), (3.0, 1e-6), (3.0, 1.9)):
         assert caller(a, b) - 1 == pytest.approx(g(a, b), rel=1e-12)
+
+
+def test_a_sum_under_a_root_is_not_expanded():
+    """(1 - g)^2 + 4 k g lost all digits next to g = 1 when its polynomial was expanded for factors that it has not."""
+    gap, size = symbols("gap size", positive=True)
+    root = compile(sqrt((1 - gap) ** 2 + 4 * size * gap), (gap, size))
+    assert root(1.0, 1e-18) == pytest.approx(2e-9, rel=1e-14, abs=0)
+    assert root(1 + 1e-9, 1e-18) == pytest.approx(float(np.hypot(1 - (1 + 1e-9), 2e-9)), rel=1e-9)
+    square = compile(sqrt(1 - (1 - gap) ** 2), gap)
+    assert square(1e-18) == pytest.approx(2**0.5 * 1e-9, rel=1e-14, abs=0)

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 from scipy import integrate, special
@@ -47,6 +48,28 @@ def test_against_quadrature(d, k):
     assert step == pytest.approx(projected(lambda u: arc(u, 0), k, d), abs=1e-10)
     assert relu == pytest.approx(projected(lambda u: arc(u, 1), k, d), abs=1e-10)
     assert tangent == pytest.approx(projected(lambda u: arc(u, 1) + u * arc(u, 0), k, d), abs=1e-10)
+
+
+@pytest.mark.parametrize("d", [170, 171, 784])
+@pytest.mark.parametrize("which", ["nngp", "ntk"])
+def test_many_inputs(which, d):
+    """SymPy's log Gamma of halves of whole numbers overflows from 171 inputs on, and was a silent nan."""
+
+    def against(k):
+        def part(angle, kernel):
+            u = mp.cos(angle)
+            step = (mp.pi - angle) / mp.pi
+            relu = u * step + mp.sin(angle) / mp.pi
+            polynomial = (1, u, (d * u * u - 1) / (d - 1))[k]
+            return ((relu + (which == "ntk") * u * step) * polynomial if kernel else 1) * mp.sin(angle) ** (
+                d - 2
+            )
+
+        cuts = [0, mp.pi / 3, mp.pi / 2, 2 * mp.pi / 3, mp.pi]
+        return mp.quad(lambda t: part(t, True), cuts) / mp.quad(lambda t: part(t, False), cuts)
+
+    found = representation.kernel_spectrum([0, 1, 2], dimension=d, kernel=which).eigenvalues
+    assert found == pytest.approx([float(against(k)) for k in range(3)], rel=1e-11)
 
 
 @pytest.mark.parametrize("which", ["nngp", "ntk"])

@@ -1,5 +1,6 @@
 """Importances and forgetting against gradient descent, Monte Carlo, direct minima and worked values."""
 
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -139,6 +140,30 @@ def test_diagonal_price_of_drawn_wisharts():
     assert np.mean(sums, axis=0) == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.parametrize("aspect", [1e-6, 0.5, 1.0])
+@pytest.mark.parametrize("strength", [1e-12, 1e-4, 1.0, 1e6, 1e20])
+def test_diagonal_price_over_the_law_of_marchenko_and_pastur(aspect, strength):
+    with mp.workdps(40):
+        root, k = mp.sqrt(mp.mpf(aspect)), mp.mpf(strength)
+
+        def average(part):
+            def integrand(angle):
+                h = (1 - root) ** 2 + 4 * root * mp.sin(angle / 2) ** 2
+                return part(h) * mp.sin(angle) ** 2 / h if h else mp.mpf(0)
+
+            # towards zero the integrand of aspect one has a peak as wide as the root of k
+            near = [mp.mpf(10) ** (-j) for j in range(12, 0, -1)]
+            return 2 / mp.pi * mp.quad(integrand, [0, *near, mp.pi / 2, mp.pi])
+
+        # numbers near one inside: mpmath integrates to an absolute error
+        forgotten = average(lambda h: (h * (1 + k) / (h + k)) ** 2) / 2 / (1 + k) ** 2
+        new = average(lambda h: h * ((1 + k) / (h + k)) ** 2) / 2 * (k / (1 + k)) ** 2
+    found = synapses.random_tasks(aspect=aspect, strength=strength)
+    assert (found.forgetting, found.new_loss) == pytest.approx(
+        (float(forgotten), float(new)), rel=1e-9, abs=0
+    )
+
+
 def test_sequences():
     rng = np.random.default_rng(5)
     tasks = [curvature(rng, 4) for _ in range(3)]
@@ -222,6 +247,9 @@ def test_forecast_is_what_training_gives():
         (lambda: synapses.sequence([H], [D], strength=1, method="packnet"), "`method` must be one of"),
         (lambda: synapses.forecast(H, D, np.eye(3), [1, 2, 3]), "`x_b` must have as many"),
         (lambda: synapses.importance_tail(H, 2), "`parameter` must be below 2"),
+        (lambda: synapses.random_tasks(aspect=0.5, strength=1e200), "Choose units in which it is near 1"),
+        (lambda: synapses.importance([[1e200]], [1.0]), "Choose units in which it is near 1"),
+        (lambda: synapses.importance([[1.0]], [1e-200]), "Choose units in which it is near 1"),
     ],
 )
 def test_bad_input(call, words):

@@ -4,11 +4,13 @@ import itertools
 import math
 import time
 
+import mpmath as mp
 import numpy as np
 import pytest
 from scipy.linalg import expm, solve_discrete_lyapunov
 
 from widelimit.numerics import walkback
+from widelimit.numerics.walkback import annealing
 from widelimit.theory.errors import ArgumentError, DomainError
 
 A, D = np.array([[0.6, 0.3], [-0.2, 0.5]]), np.array([[1.0, 0.3], [0.3, 0.5]])
@@ -29,6 +31,19 @@ def test_worked_values():
     assert walkback.chain(circulant).entropy_production == pytest.approx(0.2 * math.log(3), rel=1e-13)
     costs = walkback.annealing_cost([0.8, 0.5], factor=[1.3, 1.5])
     assert costs == pytest.approx([0.0493639504156, 0.0527325540541], rel=1e-12)
+
+
+@pytest.mark.parametrize("a", [1e-12, 1e-3, 0.8, 1 - 1e-9])
+@pytest.mark.parametrize("excess", [1e-12, 1e-5, 0.03, 0.06, 1e6, 1e30])
+def test_annealing_keeps_its_digits(a, excess):
+    """Differences of nearly equal numbers once made the cost of annealing by 1 + 1e-12 negative."""
+    with mp.workdps(60):
+        factor = 1 + mp.mpf(excess)
+        r, squared = mp.mpf(float(factor)), mp.mpf(a) ** 2
+        ratio = (1 - squared) / (1 - squared / r)
+        exact = [(mp.log(r) - ratio * (1 - 1 / r)) / 2, (ratio - 1 - mp.log(ratio)) / 2]
+    costs = walkback.annealing_cost(a, factor=float(factor)), annealing.end_cost(a, factor=float(factor))
+    assert costs == pytest.approx([float(one) for one in exact], rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("reversible", [True, False])
@@ -154,6 +169,20 @@ def test_files_of_trajectories(tmp_path):
     for name in ("none.npy", "x.png", "zero\0.npy"):
         with pytest.raises(ArgumentError, match="`trajectory` must be a"):
             walkback.fit(tmp_path / name)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+def test_units_do_not_matter(scale):
+    assert walkback.entropy_production(A, D * scale) == pytest.approx(
+        walkback.entropy_production(A, D), rel=1e-12
+    )
+    drift, heat = np.array([[1.0, -0.8], [0.2, 0.5]]), np.array([[1.0, 0.2], [0.2, 0.4]])
+    expected = walkback.diffusion_entropy_production(drift, heat)
+    assert walkback.diffusion_entropy_production(drift, heat * scale) == pytest.approx(expected, rel=1e-12)
+    # nats a unit of time
+    assert walkback.diffusion_entropy_production(drift * scale, heat) == pytest.approx(
+        expected * scale, rel=1e-12
+    )
 
 
 def test_large_chains_are_fast():

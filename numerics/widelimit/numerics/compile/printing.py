@@ -187,10 +187,14 @@ def complement(r: Expr, sign: int) -> Expr:
 
 
 def _root(power: Pow) -> Expr:
-    """Factor a polynomial under a root: 1 - (1 - eps)^2 becomes eps (2 - eps)."""
+    """Factor a polynomial under a root: 1 - (1 - eps)^2 becomes eps (2 - eps); one that has no factors stays as it is.
+
+    (1 - g)^2 + k has digits next to g = 1 that its expansion loses.
+    """
     base = power.base
     if base.is_polynomial(*base.free_symbols) and len(base.free_symbols) <= 3:
-        return Pow(sympy.factor(sympy.expand(base)), power.exp, evaluate=False)
+        factored = sympy.factor(sympy.expand(base))
+        return power if isinstance(factored, Add) else Pow(factored, power.exp, evaluate=False)
     return power
 
 

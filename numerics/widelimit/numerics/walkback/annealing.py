@@ -64,9 +64,8 @@ def end_cost(contraction: Any, *, factor: Any) -> Any:
 
 def _steady(contraction: Any, factor: Any) -> tuple[np.ndarray, ...]:
     """Contraction and factor of a walk that has a steady state."""
-    size, growth = arguments.broadcast(
-        contraction=_contraction(contraction), factor=arguments.positive("factor", factor)
-    )
+    growth = arguments.near_one("factor", arguments.positive("factor", factor), 100)
+    size, growth = arguments.broadcast(contraction=_contraction(contraction), factor=growth)
     if (growth <= size**2).any():
         help = "The walk has no steady state."
         raise ArgumentError("factor", "must be above the squared contraction", factor, help)
@@ -74,7 +73,7 @@ def _steady(contraction: Any, factor: Any) -> tuple[np.ndarray, ...]:
 
 
 def _contraction(value: Any) -> np.ndarray:
-    size = arguments.positive("contraction", value)
+    size = arguments.near_one("contraction", arguments.positive("contraction", value), 100)
     if (size >= 1).any():
         raise ArgumentError("contraction", "must be below 1", value, "There is no stationary state.")
     return size

@@ -101,7 +101,7 @@ def _annealing() -> tuple[Step, ...]:
     return (
         Step(
             "log-excess",
-            Eq(Symbol("e"), f.log_excess(f.LAG), evaluate=False),
+            Eq(Symbol("e"), f.log_excess().subs(f.KEPT, 1 - f.LAG), evaluate=False),
             "- log(1 - x) - x by its series, so that short steps keep their digits",
             kind="limit",
             limit=(f.LAG, 0, 14),

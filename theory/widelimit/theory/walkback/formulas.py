@@ -8,7 +8,6 @@ s' = A s + sqrt(T) n with n ~ N(0, D): temperature multiplies the variance. Dist
 from __future__ import annotations
 
 from sympy import Abs, Expr, Integer, Piecewise, Rational, Symbol, cos, log, pi, sin
-from sympy.codegen.cfunctions import log1p
 
 STATIONARY_I, STATIONARY_J = Symbol("pi_i", positive=True), Symbol("pi_j", positive=True)
 THERE, BACK = Symbol("T_ij", positive=True), Symbol("T_ji", positive=True)
@@ -19,6 +18,7 @@ CONTRACTION = Symbol("a", positive=True)  # of the operator, below 1
 ANGLE = Symbol("p", real=True)
 FACTOR = Symbol("r", positive=True)  # of the temperature in a step
 LAG = Symbol("x", real=True)  # 1 - 1/r
+KEPT = Symbol("y", positive=True)  # 1 - x
 RATIO = Symbol("R", positive=True)  # of the last temperature to the first
 STEPS = Symbol("K", integer=True, positive=True)
 GAP = Symbol("g", positive=True)
@@ -74,18 +74,19 @@ def steady_excess() -> Expr:
 
     rho = (1 - a^2) / (1 - a^2/r), written without differences of nearly equal numbers.
     """
-    lag = (FACTOR - 1) / FACTOR
-    return -(CONTRACTION**2) * lag / ((1 - CONTRACTION) * (1 + CONTRACTION) + CONTRACTION**2 * lag)
+    return -(CONTRACTION**2) * _lag() / _damped()
 
 
-def log_excess(x: Expr) -> Expr:
-    """Return - log(1 - x) - x, by its series where x is small.
+def log_excess() -> Expr:
+    """Return - log(y) - x, y = 1 - x, by its series where x is small; y has the digits where x is near 1.
 
-    >>> log_excess(Symbol("x")).subs("x", Rational(1, 2)) == log(2) - Rational(1, 2)
+    >>> log_excess().subs({LAG: Rational(1, 2), KEPT: Rational(1, 2)}) == log(2) - Rational(1, 2)
     True
     """
-    series = sum((x**k / k for k in range(2, _TERMS)), Integer(0))
-    return Piecewise((series, Abs(x) < Rational(1, 20)), (-log1p(-x) - x, True))
+    series: Expr = Integer(0)
+    for k in range(_TERMS - 1, 1, -1):
+        series = Rational(1, k) + LAG * series
+    return Piecewise((LAG**2 * series, Abs(LAG) < Rational(1, 20)), (-log(KEPT) - LAG, True))
 
 
 def annealing_cost() -> Expr:
@@ -93,13 +94,26 @@ def annealing_cost() -> Expr:
 
     With x = 1 - 1/r it is (- log(1 - x) - x - x (rho - 1)) / 2: both parts are positive where r is above 1.
     """
-    lag = (FACTOR - 1) / FACTOR
-    return (log_excess(lag) - lag * steady_excess()) / 2
+    known = {LAG: _lag(), KEPT: 1 / FACTOR}
+    return (log_excess().subs(known) - _lag() * steady_excess()) / 2
 
 
 def end_cost() -> Expr:
-    """Return (rho - 1 - log rho) / 2, lost per dimension where the walk ends in the prior of its last temperature."""
-    return log_excess(-steady_excess()) / 2
+    """Return (rho - 1 - log rho) / 2, lost per dimension where the end is compared with its last temperature."""
+    return (
+        log_excess().subs({LAG: -steady_excess(), KEPT: (1 - CONTRACTION) * (1 + CONTRACTION) / _damped()})
+        / 2
+    )
+
+
+def _lag() -> Expr:
+    """1 - 1/r."""
+    return (FACTOR - 1) / FACTOR
+
+
+def _damped() -> Expr:
+    """1 - a^2/r."""
+    return (1 - CONTRACTION) * (1 + CONTRACTION) + CONTRACTION**2 * _lag()
 
 
 def steps_needed() -> Expr:
