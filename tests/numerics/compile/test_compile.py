@@ -162,5 +162,5 @@ def test_a_sum_under_a_root_is_not_expanded():
     root = compile(sqrt((1 - gap) ** 2 + 4 * size * gap), (gap, size))
     assert root(1.0, 1e-18) == pytest.approx(2e-9, rel=1e-14, abs=0)
     assert root(1 + 1e-9, 1e-18) == pytest.approx(float(np.hypot(1 - (1 + 1e-9), 2e-9)), rel=1e-9)
-    square = compile(sqrt(1 - (1 - gap) ** 2), gap)
+    square = compile(sqrt(1 - (1 - gap) ** 2), (gap,))
     assert square(1e-18) == pytest.approx(2**0.5 * 1e-9, rel=1e-14, abs=0)
