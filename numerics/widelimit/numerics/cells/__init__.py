@@ -3,6 +3,7 @@
 reading  `read`: a torch module, cell or dictionary of arrays becomes a `Cell`
 cell     `Cell`: step, Jacobians and resting map
 loops    the same as numba functions of plain arrays
+boxes    the resting map over boxes, rounded outward
 units    compiled units with their slopes, from `theory.calculus.cells`
 """
 
