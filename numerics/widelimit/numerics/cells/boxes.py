@@ -22,7 +22,10 @@ matvec, matmul = intervals.matvec, intervals.matmul
 def offsets(input_weights, biases, inputs):
     """Return lower and upper bounds of W_in x + b_in and of the hidden bias, each (2, rows)."""
     low, high = biases.copy(), biases.copy()
-    if np.any(inputs != 0.0):
+    zero = True
+    for x in inputs:
+        zero = zero and x == 0.0
+    if not zero:
         below, above = np.empty(biases.shape[1]), np.empty(biases.shape[1])
         matvec(input_weights, inputs, inputs, below, above)
         for i in range(biases.shape[1]):

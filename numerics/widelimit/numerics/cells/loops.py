@@ -19,32 +19,62 @@ _vanilla, _candidate, _reset = units.VANILLA.njit, units.CANDIDATE.njit, units.R
 _next, _lstm, _lstm_rest = units.NEXT.njit, units.LSTM.njit, units.LSTM_REST.njit
 
 
+@njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def product(weights, h, rows, first, out):
+    """Fill out[:rows] with rows `first` ... of weights times h: a loop, as a call of BLAS takes seconds to compile."""
+    for i in range(rows):
+        total = 0.0
+        for j in range(h.size):
+            total += weights[first + i, j] * h[j]
+        out[i] = total
+
+
+@njit(nogil=True, error_model="numpy")
+def _add(offsets, row, first, out):
+    for i in range(out.size):
+        out[i] += offsets[row, first + i]
+
+
+@njit(nogil=True, error_model="numpy")
+def _drives(weights, offsets, h, first, rows):
+    """Whole drives of so many units from `first` on."""
+    out = np.empty(rows)
+    product(weights, h, rows, first, out)
+    _add(offsets, 1, first, out)
+    _add(offsets, 0, first, out)
+    return out
+
+
 @njit(nogil=True, error_model="numpy")
 def candidate(code, weights, offsets, h, value, slope):
     """Fill `value` with the candidate n(h) of a GRU and `slope` with dn/dh; its roots n(h) = h are the fixed points."""
     d = h.size
     if code == GRU:
-        drives = np.dot(weights, h) + offsets[1]
+        drives = np.empty(3 * d)
+        product(weights, h, 3 * d, 0, drives)
+        _add(offsets, 1, 0, drives)
         for i in range(d):
             n, by_r, _, by_m = _candidate(offsets[0, i] + drives[i], offsets[0, 2 * d + i], drives[2 * d + i])
             value[i] = n
             for j in range(d):
                 slope[i, j] = by_r * weights[i, j] + by_m * weights[2 * d + i, j]
         return
-    drives = np.dot(weights[:d], h) + offsets[0, :d] + offsets[1, :d]
+    drives = _drives(weights, offsets, h, 0, d)
     scaled, inner = np.empty(d), np.empty((d, d))
     for i in range(d):
         scaled[i], by_r, by_h = _reset(drives[i], h[i])
         for j in range(d):
             inner[i, j] = by_r * weights[i, j]
         inner[i, i] += by_h
-    last = weights[2 * d :]
-    drives = np.dot(last, scaled) + offsets[0, 2 * d :] + offsets[1, 2 * d :]
-    np.dot(last, inner, slope)
+    drives = _drives(weights, offsets, scaled, 2 * d, d)
     for i in range(d):
         value[i], steep = _vanilla(drives[i])
         for j in range(d):
-            slope[i, j] *= steep
+            slope[i, j] = 0.0
+        for k in range(d):
+            w = steep * weights[2 * d + i, k]
+            for j in range(d):
+                slope[i, j] += w * inner[k, j]
 
 
 @njit(nogil=True, error_model="numpy")
@@ -56,14 +86,14 @@ def rest(code, weights, offsets, h, value, slope, speed):
     """
     d = h.size
     if code == VANILLA:
-        drives = np.dot(weights, h) + offsets[0] + offsets[1]
+        drives = _drives(weights, offsets, h, 0, weights.shape[0])
         for i in range(d):
             value[i], steep = _vanilla(drives[i])
             speed[i] = 1.0
             for j in range(d):
                 slope[i, j] = steep * weights[i, j]
     elif code == LSTM:
-        drives = np.dot(weights, h) + offsets[0] + offsets[1]
+        drives = _drives(weights, offsets, h, 0, weights.shape[0])
         for i in range(d):
             forget = min(drives[d + i], _OPEN)
             found = _lstm_rest(drives[i], forget, drives[2 * d + i], drives[3 * d + i])
@@ -78,7 +108,7 @@ def rest(code, weights, offsets, h, value, slope, speed):
                 )
     else:
         candidate(code, weights, offsets, h, value, slope)
-        drives = np.dot(weights[d : 2 * d], h) + offsets[0, d : 2 * d] + offsets[1, d : 2 * d]
+        drives = _drives(weights, offsets, h, d, d)
         for i in range(d):
             speed[i] = _next(drives[i], 0.0, 0.0)[2]
 
@@ -87,7 +117,7 @@ def rest(code, weights, offsets, h, value, slope, speed):
 def memory(weights, offsets, h, out):
     """Fill `out` with the memory c = i g / (1 - f) at which an LSTM rests whose output is held at h."""
     d = h.size
-    drives = np.dot(weights, h) + offsets[0] + offsets[1]
+    drives = _drives(weights, offsets, h, 0, 4 * d)
     for i in range(d):
         forget = min(drives[d + i], _OPEN)
         out[i] = _lstm_rest(drives[i], forget, drives[2 * d + i], drives[3 * d + i])[0]
@@ -104,7 +134,7 @@ def step(code, weights, offsets, state, out, jacobian):
         d = state.size
         value = np.empty(d)
         candidate(code, weights, offsets, state, value, jacobian)
-        drives = np.dot(weights[d : 2 * d], state) + offsets[0, d : 2 * d] + offsets[1, d : 2 * d]
+        drives = _drives(weights, offsets, state, d, d)
         for i in range(d):
             out[i], by_z, by_n, by_h = _next(drives[i], value[i], state[i])
             for j in range(d):
@@ -115,8 +145,10 @@ def step(code, weights, offsets, state, out, jacobian):
 @njit(nogil=True, error_model="numpy")
 def _step_lstm(weights, offsets, state, out, jacobian):
     d = state.size // 2
-    drives = np.dot(weights, state[:d]) + offsets[0] + offsets[1]
-    jacobian[:] = 0.0
+    drives = _drives(weights, offsets, state[:d], 0, 4 * d)
+    for i in range(2 * d):
+        for j in range(2 * d):
+            jacobian[i, j] = 0.0
     for i in range(d):
         found = _lstm(drives[i], drives[d + i], drives[2 * d + i], drives[3 * d + i], state[d + i])
         out[d + i], out[i] = found[0], found[1]
@@ -133,37 +165,43 @@ def advance(code, weights, offsets, state, out):
     """Fill `out` with the next state, without a Jacobian."""
     if code == LSTM:
         d = state.size // 2
-        drives = np.dot(weights, state[:d]) + offsets[0] + offsets[1]
+        drives = _drives(weights, offsets, state[:d], 0, 4 * d)
         for i in range(d):
             found = _lstm(drives[i], drives[d + i], drives[2 * d + i], drives[3 * d + i], state[d + i])
             out[d + i], out[i] = found[0], found[1]
         return
     d = state.size
     if code == VANILLA:
-        drives = np.dot(weights, state) + offsets[0] + offsets[1]
+        drives = _drives(weights, offsets, state, 0, d)
         for i in range(d):
             out[i] = _vanilla(drives[i])[0]
         return
-    drives = np.dot(weights, state) + offsets[1]
+    drives = _drives(weights, offsets, state, 0, 2 * d)
+    inner, scaled = np.empty(d), np.empty(d)
     if code == GRU_PAPER:
-        scaled = np.empty(d)
         for i in range(d):
-            scaled[i] = _reset(offsets[0, i] + drives[i], state[i])[0]
-        inner = np.dot(weights[2 * d :], scaled) + offsets[1, 2 * d :]
+            scaled[i] = _reset(drives[i], state[i])[0]
+        product(weights, scaled, d, 2 * d, inner)
+    else:
+        product(weights, state, d, 2 * d, inner)
+    _add(offsets, 1, 2 * d, inner)
     for i in range(d):
         if code == GRU:
-            n = _candidate(offsets[0, i] + drives[i], offsets[0, 2 * d + i], drives[2 * d + i])[0]
+            n = _candidate(drives[i], offsets[0, 2 * d + i], inner[i])[0]
         else:
             n = _vanilla(offsets[0, 2 * d + i] + inner[i])[0]
-        out[i] = _next(offsets[0, d + i] + drives[d + i], n, state[i])[0]
+        out[i] = _next(drives[d + i], n, state[i])[0]
 
 
 @njit(nogil=True, error_model="numpy")
 def steps(code, weights, offsets, states, count, out):
     """Fill the rows of `out` with the states that `count` steps make of the rows of `states`."""
     for k in range(states.shape[0]):
-        here, there = states[k].copy(), np.empty(states.shape[1])
+        here, there = np.empty(states.shape[1]), np.empty(states.shape[1])
+        for i in range(here.size):
+            here[i] = states[k, i]
         for _ in range(count):
             advance(code, weights, offsets, here, there)
-            here[:] = there
-        out[k] = here
+            here, there = there, here
+        for i in range(here.size):
+            out[k, i] = here[i]
