@@ -56,6 +56,7 @@ VALID_IN = {  # the same where a name means something else in a topic
         "diffusion": ONE, "matrix": [[0.5, 0.5], [0.5, 0.5]], "contraction": 0.5,
         "factor": 1.5, "ratio": 2.0, "gap": 0.1,
     },
+    "dynamics": {"g": 1.5},
 }  # fmt: skip
 WORDS = {
     "name",

@@ -23,6 +23,7 @@ TOPICS: tuple[str, ...] = (
     "alignment",
     "synapses",
     "walkback",
+    "dynamics",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

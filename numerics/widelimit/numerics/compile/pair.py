@@ -52,16 +52,18 @@ class Coefficients:
         return np.maximum(self.moment - (self.values**2).sum(axis=1), 0) + ROUNDING * self.moment
 
 
-def coefficients(f: Integrand, q: Array, features: Features, terms: int = TERMS) -> Coefficients:
-    """Return a_0 .. a_{terms-1} of one function at every q.
+def coefficients(
+    f: Integrand, q: Array, features: Features, terms: int = TERMS, mean: Array | None = None
+) -> Coefficients:
+    """Return a_0 .. a_{terms-1} of one function at every q: E f(mean + sqrt(q) z) h_n(z), mean 0 by default.
 
     >>> a = coefficients(lambda x, rows: np.exp(x)[None], np.array([0.25]), Features(spots=((0.0, 1.0),)), 3)
     >>> np.allclose(a.values, math.exp(0.125) * np.array([1, 0.5, 0.125 * math.sqrt(2)]), rtol=1e-14)
     True
     """
     q = np.maximum(np.asarray(q, float), TINY)
-    squares, uncertain = gaussian(lambda x, rows: f(x, rows) ** 2, q, features)
-    values, moment = projected(f, q, features, terms)
+    squares, uncertain = gaussian(lambda x, rows: f(x, rows) ** 2, q, features, mean)
+    values, moment = projected(f, q, features, terms, mean)
     # the nodes resolve f if they reproduce its second moment
     scale = np.sqrt(squares[0])
     with np.errstate(invalid="ignore"):
@@ -70,16 +72,19 @@ def coefficients(f: Integrand, q: Array, features: Features, terms: int = TERMS)
     return Coefficients(values, squares[0], np.where(known, error, math.inf))
 
 
-def projected(f: Integrand, q: Array, features: Features, terms: int) -> tuple[Array, Array]:
+def projected(
+    f: Integrand, q: Array, features: Features, terms: int, mean: Array | None = None
+) -> tuple[Array, Array]:
     """Return E f h_n, (rows, terms), and E f^2 by one rule, not adapted: right also where f is mostly rounding."""
+    centre = np.zeros_like(q) if mean is None else np.asarray(mean, float)
     level = np.maximum(_level(features.scale, q) + 1, 3)
     values, moment = np.empty((q.size, terms)), np.empty(q.size)
     for k in np.unique(level):
         chosen = np.flatnonzero(level == k)
         if features.kinks or 2 * _REACH * 2.0**k > ELEMENTS / 16:
-            got = _by_panels(f, q[chosen], features, chosen, terms)
+            got = _by_panels(f, q[chosen], features, centre[chosen], chosen, terms)
         else:
-            got = _by_trapezoid(f, q[chosen], chosen, int(k), terms)
+            got = _by_trapezoid(f, q[chosen], centre[chosen], chosen, int(k), terms)
         values[chosen], moment[chosen] = got
     return values, moment
 
@@ -99,22 +104,26 @@ def _hermite(level: int, terms: int) -> tuple[Array, Array]:
     return z, np.ascontiguousarray(matrix.T)
 
 
-def _by_trapezoid(f: Integrand, q: Array, rows: Array, level: int, terms: int) -> tuple[Array, Array]:
+def _by_trapezoid(
+    f: Integrand, q: Array, mean: Array, rows: Array, level: int, terms: int
+) -> tuple[Array, Array]:
     z, matrix = _hermite(level, terms)
     values, moment = np.empty((q.size, terms)), np.empty(q.size)
     block = max(1, ELEMENTS // z.size)
     for start in range(0, q.size, block):
         part = slice(start, start + block)
         with np.errstate(all="ignore"):
-            samples = f(np.sqrt(q[part, None]) * z, rows[part])[0]
+            samples = f(mean[part, None] + np.sqrt(q[part, None]) * z, rows[part])[0]
             values[part] = samples @ matrix[:, 1:]
             moment[part] = samples**2 @ matrix[:, 0]
     return values, moment
 
 
-def _by_panels(f: Integrand, q: Array, features: Features, rows: Array, terms: int) -> tuple[Array, Array]:
+def _by_panels(
+    f: Integrand, q: Array, features: Features, mean: Array, rows: Array, terms: int
+) -> tuple[Array, Array]:
     values, moment = np.empty((q.size, terms)), np.empty(q.size)
-    edges = _edges(q, features, np.zeros_like(q), _REACH)
+    edges = _edges(q, features, mean, _REACH)
     edges = np.sort(np.concatenate([edges, 0.5 * (edges[:, 1:] + edges[:, :-1])], axis=1), axis=1)
     block = max(1, ELEMENTS // (21 * edges.shape[1]))
     for start in range(0, q.size, block):
@@ -124,7 +133,7 @@ def _by_panels(f: Integrand, q: Array, features: Features, rows: Array, terms: i
         weight = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) * half[..., None] * KRONROD
         z, weight = z.reshape(len(half), -1), weight.reshape(len(half), -1)
         with np.errstate(all="ignore"):
-            samples = f(np.sqrt(q[part, None]) * z, rows[part])[0]
+            samples = f(mean[part, None] + np.sqrt(q[part, None]) * z, rows[part])[0]
             samples = np.where(weight > 0, samples, 0.0)
             moment[part] = (samples**2 * weight).sum(axis=1)
             before, now = np.zeros_like(z), samples * weight
