@@ -57,6 +57,11 @@ VALID_IN = {  # the same where a name means something else in a topic
         "factor": 1.5, "ratio": 2.0, "gap": 0.1,
     },
     "dynamics": {"g": 1.5},
+    "rules": {
+        "rule": "sgd", "t": 1.0, "strength": 1.0, "start": 0.1, "feedback": None, "share": 0.5, "damping": 0.1,
+        "steps": 2, "gradient": 1.0, "covariance": ONE, "curvature": 1.0, "learning_rate": 0.1, "momentum": 0.5,
+        "difference": 1.0, "noise": 1.0, "units": 2, "accuracies": [0.6, 0.7], "kurtosis": 3.0, "entries": 2,
+    },
 }  # fmt: skip
 WORDS = {
     "name",

@@ -24,6 +24,7 @@ TOPICS: tuple[str, ...] = (
     "synapses",
     "walkback",
     "dynamics",
+    "rules",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

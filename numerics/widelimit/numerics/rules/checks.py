@@ -1,0 +1,41 @@
+"""What callers pass to rules, checked: scales that squares and cubes leave in the range of floats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from widelimit.numerics import arguments
+from widelimit.theory.errors import ArgumentError
+
+Array = np.ndarray
+_LARGEST = 1e30
+_UNITS = "Choose units in which it is near 1."
+
+
+def near_one(name: str, array: Array, *, zero: bool = False) -> Array:
+    """A checked array whose entries have sizes between 1e-30 and 1e30 (or are 0)."""
+    size = np.abs(array)
+    good = (size >= 1 / _LARGEST) & (size <= _LARGEST) | ((size == 0) & zero)
+    if not good.all():
+        worst = float(array[~good].flat[0])
+        raise ArgumentError(name, "must have a size between 1e-30 and 1e30", worst, _UNITS)
+    return array
+
+
+def positive(name: str, value: Any) -> Array:
+    """Positive numbers of such sizes."""
+    return near_one(name, arguments.positive(name, value))
+
+
+def non_negative(name: str, value: Any) -> Array:
+    """Zeros, or positive numbers of such sizes."""
+    return near_one(name, arguments.non_negative(name, value), zero=True)
+
+
+def times(value: Any) -> Array:
+    """Times from 0 to infinity, which is allowed."""
+    t = arguments.non_negative("t", value, infinite=True)
+    near_one("t", np.where(np.isinf(t), 1.0, t), zero=True)
+    return t

@@ -1,0 +1,12 @@
+"""Learning rules as falsifiable claims (arXiv:2010.11765, 1312.6120, 2011.12428).
+
+linear     trajectories of linear networks and neurons, momentum, Adam
+gallery    figures
+"""
+
+from widelimit.validate.claims.rules import linear
+from widelimit.validate.claims.rules.gallery import GALLERY
+
+CLAIMS = (*linear.CLAIMS,)
+
+__all__ = ["CLAIMS", "GALLERY"]
