@@ -6,6 +6,8 @@ resting_feedback, adam, hebb, oja   other closed forms (times)
 momentum, descent                   roots and trajectories of the heavy ball (heavy_ball)
 accuracy, from_pilots, variance_error   best accuracy by recorded units; what two pilots say about more (telling)
 predict                             one mode, for the command line (prediction)
+
+`formulas` compiles what theory states; `checks` is for what callers pass.
 """
 
 from widelimit.numerics.rules.heavy_ball import Momentum, descent, momentum
