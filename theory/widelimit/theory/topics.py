@@ -25,6 +25,7 @@ TOPICS: tuple[str, ...] = (
     "walkback",
     "dynamics",
     "rules",
+    "robustness",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.
