@@ -113,10 +113,10 @@ def _shape(name: str, shape: Any) -> float:
 def _moments(name: str, shape: float | None) -> tuple[float, float, float]:
     """rho, kurtosis and E |w|^3 of weights of variance 1 (the last two infinite where they do not exist)."""
     with mpmath.workdps(_DIGITS):
-        beta = () if shape is None else (mpmath.mpf(min(shape, _NORMAL) if name == "student" else shape),)
+        beta = [] if shape is None else [mpmath.mpf(min(shape, _NORMAL) if name == "student" else shape)]
 
         def moment(order: int) -> Any:
-            if name == "student" and beta[0] <= order:
+            if name == "student" and shape is not None and shape <= order:
                 return mpmath.inf
             return _moment(name, order).mpmath(_DIGITS)(*beta)
 
@@ -157,8 +157,10 @@ def weight_statistics(weights: Any) -> WeightStatistics:
     sizes = np.abs(w)
     first, square, fourth = (np.asarray((sizes**k).mean(-1)) for k in (1, 2, 4))
     kurtosis = np.asarray(_kurtosis()(square, fourth))
-    parts = (_ratio()(first, square), kurtosis, _least()(kurtosis))
-    return WeightStatistics(*(arguments.scalar(np.asarray(one)) for one in parts), w.shape[-1])
+    ratio, kurtosis, least = (
+        arguments.scalar(np.asarray(one)) for one in (_ratio()(first, square), kurtosis, _least()(kurtosis))
+    )
+    return WeightStatistics(ratio, kurtosis, least, w.shape[-1])
 
 
 @functools.cache

@@ -47,26 +47,26 @@ _LOG_SOFTMAX = {torch.log_softmax, Tensor.log_softmax, functional.log_softmax}
 
 class _Elementwise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, u: Tensor, function: Callable[[Tensor], Tensor], slope: Slope) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, u: Tensor, function: Callable[[Tensor], Tensor], slope: Slope) -> Tensor:
         ctx.save_for_backward(u)
         ctx.slope = slope
         return function(u)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (u,) = ctx.saved_tensors
         return gradient * ctx.slope(u), None, None
 
 
 class _Softmax(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, u: Tensor, function: Any, dim: int, scale: Tensor, log: bool) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, u: Tensor, function: Any, dim: int, scale: Tensor, log: bool) -> Tensor:
         ctx.save_for_backward(torch.softmax(u / scale, dim))
         ctx.dim, ctx.log = dim, log
         return function(u)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         (p,) = ctx.saved_tensors
         if ctx.log:
             found = gradient - p * gradient.sum(ctx.dim, keepdim=True)
