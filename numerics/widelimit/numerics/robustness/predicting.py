@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from widelimit.numerics.files.numbers import numbers
 
 from widelimit.numerics import arguments, meanfield
+from widelimit.numerics.files.door import numbers
 from widelimit.numerics.robustness.laws import weight_statistics
 from widelimit.numerics.robustness.networks import network_flip_fraction
 from widelimit.numerics.robustness.units import flip_fraction, power_of
