@@ -66,6 +66,7 @@ VALID_IN = {  # the same where a name means something else in a topic
         "weights": [[1.0], [1.0]], "mean": [1.0], "radius": 0.1, "input_std": 1.0, "shape": None, "inputs": 5,
         "margin": 1.0, "probabilities": [0.5, 0.5], "shift": [0.1, 0.2], "law": "gaussian", "activation": "tanh",
     },
+    "coding": {"balance": 4.0, "delay": 0.1, "noise": 0.5, "signal": 0.1, "times": 1.0, "activation": "tanh"},
 }  # fmt: skip
 WORDS = {
     "name",

@@ -24,6 +24,7 @@ TOPICS: tuple[str, ...] = (
     "synapses",
     "walkback",
     "dynamics",
+    "coding",
     "rules",
     "robustness",
 )

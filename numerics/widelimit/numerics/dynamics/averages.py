@@ -59,6 +59,8 @@ class Averages:
 
     def __call__(self, drive: Array, variance: Array, *others: Array) -> Array:
         """Values, (expressions, rows)."""
+        if drive.size == 0:
+            return np.empty((len(self._rest.expressions), 0))
         found = []
         for sign, function in self._groups:
             with np.errstate(over="ignore"):

@@ -249,7 +249,7 @@ class Path:
     """The fall of the correlation from Delta_0 to Delta_inf: quadrature nodes in tau, and Delta at any tau.
 
     `tau`, `weights` and `rho` (Delta/Delta_0) at the nodes: the integral over tau >= 0 of a function of tau and rho is
-    the sum of weights times its values, for what fades at least like Delta - Delta_inf.
+    the sum of weights times its values, for what fades at least like Delta - Delta_inf; `steps` are -d rho there.
     """
 
     def __init__(self, found: Balance, disorder: float, noise: float) -> None:
@@ -269,6 +269,8 @@ class Path:
         self.u = self.edges[:-1, None] + half * (1 + x)
         speed = self.rate(self.u)
         self.weights = (half * w * speed).ravel()
+        left = (1 - found.rest) * np.exp(-self.fall(self.u))
+        self.steps = (half * w * (self.start + self.bend * self.u / 2) * left).ravel()
         self.rho = self.rho_of(self.u).ravel()
         totals = (half * w * speed).sum(axis=1)
         self.starts = np.concatenate([[0.0], np.cumsum(totals)])

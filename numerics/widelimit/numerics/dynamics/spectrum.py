@@ -211,7 +211,7 @@ def noise_edge(g: float, *, activation: str | Activation | Expr = "tanh") -> Noi
 
     >>> found = noise_edge(2.0)
     >>> round(found.noise_variance, 10), round(found.variance, 10)
-    (1.6359572439, 4.207895031)
+    (1.6359572439, 4.2078950309)
     """
     phi = Activation.of(activation)
     size = moderate("g", arguments.positive_number("g", g))

@@ -1,0 +1,283 @@
+"""Thresholds of balance, disorder and delay, the best balance, and what remains of the oscillation beyond."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import optimize
+
+from widelimit.numerics import arguments
+from widelimit.numerics.coding import cycles, loops, solver
+from widelimit.numerics.coding.units import Given, Kind, Unit, unit
+from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import by_value
+from widelimit.theory import coding as theory
+from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.dynamics import VARIANCE
+from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointError
+
+Array = np.ndarray
+_SMALL = 1e-12  # variance that stands for none
+
+
+@by_value
+@dataclass(frozen=True)
+class CriticalBalance:
+    """The balance b_c at which a delayed network starts to oscillate, its loop gain G_c and its frequency omega."""
+
+    balance: Any
+    loop_gain: Any
+    frequency: Any
+
+
+@by_value
+@dataclass(frozen=True)
+class Best:
+    """The balance of the least error: N Var x_hat there, its leading order for short delays, the mean square error.
+
+    Without a size the error is the variance alone, and `mean_square_error` that of infinitely many neurons, the bias
+    squared.
+    """
+
+    balance: float
+    variance: float
+    mean_square_error: float
+    leading: float
+
+
+@by_value
+@dataclass(frozen=True)
+class Oscillation:
+    """Amplitude of h, the mean m that it turns about, its frequency, and amplitude and rms of x_hat's oscillation."""
+
+    amplitude: float
+    centre: float
+    frequency: float
+    estimate_amplitude: float
+    estimate_rms: float
+
+
+def critical_balance(
+    activation: Kind, *, delay: Any, noise: Any = 0.0, disorder: Any = 0.0, signal: Any = 0.0
+) -> CriticalBalance:
+    """Return where a delayed network starts to oscillate: b A(b) = G_c = sqrt(1 + omega^2).
+
+    omega cos(omega d) + sin(omega d) = 0 between pi/(2d) and pi/d. A depends on the balance itself through the drive;
+    with a signal or disorder the first crossing is found. Without a delay there is none (inf). Arguments broadcast.
+
+    >>> p = critical_balance("tanh", delay=0.1, noise=0.75)
+    >>> round(p.balance, 9), round(p.loop_gain, 9), round(p.frequency, 9)
+    (20.15181966, 16.350553926, 16.319945272)
+    """
+    neuron, given = solver.door(activation, 0.0, noise, disorder, delay, signal)
+    gain, frequency = loops.hopf_gain(given.delay), loops.hopf_frequency(given.delay)
+    balance = np.array([_crossing(neuron, given, k, float(gain[k])) for k in range(gain.size)])
+    shaped = (arguments.scalar(a.reshape(given.shape)) for a in (balance, gain, frequency))
+    return CriticalBalance(*shaped)
+
+
+def _at(given: Given, k: int, balance: Array) -> Given:
+    """One point at many balances."""
+    columns = (given.noise, given.disorder, given.delay, given.signal)
+    sigma, g, d, x = (np.full(balance.shape, column[k]) for column in columns)
+    return Given(balance, sigma, g, d, x, balance.shape)
+
+
+def _crossing(neuron: Unit, given: Given, k: int, gain: float) -> float:
+    if math.isinf(gain):
+        return math.inf
+
+    def excess(log_balance: Array) -> Array:
+        b = np.exp(np.atleast_1d(log_balance))
+        return b * solver.settle(neuron, _at(given, k, b)).gain - gain
+
+    if given.signal[k] == 0:
+        return float(gain / solver.settle(neuron, _at(given, k, np.ones(1))).gain[0])
+    low, high = math.log(gain) - 12.0, math.log(gain) + 12.0
+    grid = np.linspace(low, high, 17 if given.disorder[k] else 97)
+    above = np.flatnonzero(excess(grid) >= 0)
+    if above.size == 0 or above[0] == 0:
+        raise NoFixedPointError(
+            f"No balance brings the loop to its critical gain {gain:.6g} at the signal {given.signal[k]:.6g}: units "
+            "saturate. Use a smaller `signal`."
+        )
+    a, b = grid[above[0] - 1], grid[above[0]]
+    return float(np.exp(optimize.brentq(lambda u: float(excess(np.array([u]))[0]), a, b, xtol=1e-13)))
+
+
+def optimal_balance(
+    activation: Kind,
+    *,
+    delay: float,
+    size: float | None = None,
+    noise: float = 0.0,
+    disorder: float = 0.0,
+    signal: float = 0.0,
+) -> Best:
+    """Return the balance of the least error of a delayed network of `size` neurons, bias^2 + Var x_hat.
+
+    Without `size` the bias is not counted, and N Var x_hat is least: for short delays at G = y/d, y = cos y, where it
+    is 3.0638 Delta_0 B d. With a size and a signal the best balance lies higher. Raises `DomainError` where the error
+    falls with the balance for ever (no delay) or does not fluctuate.
+
+    >>> p = optimal_balance("tanh", delay=0.1, noise=0.75)
+    >>> round(p.balance, 6), round(p.variance, 12)
+    (8.706194, 0.050013764573)
+    """
+    for name, value in {"delay": delay, "noise": noise, "disorder": disorder, "signal": signal}.items():
+        arguments.finite_number(name, value)
+    neuron, given = solver.door(activation, 1.0, noise, disorder, delay, signal)
+    count = None if size is None else arguments.positive_number("size", size)
+    if given.delay[0] == 0:
+        raise DomainError(
+            "Without a delay the error falls with the balance for ever: pass a positive `delay`."
+        )
+    if given.noise[0] == 0 and given.disorder[0] == 0:
+        raise DomainError("Without noise and disorder nothing fluctuates, and no balance is best.")
+    top = _crossing(neuron, given, 0, float(loops.hopf_gain(given.delay)[0]))
+    one = solver.settle(neuron, given)
+
+    def errors(u: Array) -> tuple[Array, Array, Array]:
+        at = _at(given, 0, np.exp(u))
+        still = given.signal[0] == 0  # no balance moves the units then
+        state = solver.picked(one, np.zeros(u.size, int)) if still else solver.settle(neuron, at)
+        found = solver.coding(neuron, at, state)
+        variance, bias = found["variance"], found["bias"]
+        return (variance if count is None else bias**2 + variance / count), variance, bias
+
+    u = _least(lambda v: errors(v)[0], math.log(top), 9 if given.disorder[0] else 24)
+    _, variance, bias = errors(np.array([u]))
+    mean = float(bias[0] ** 2 + (0.0 if count is None else variance[0] / count))
+    return Best(math.exp(u), float(variance[0]), mean, _leading(neuron, given, math.exp(u)))
+
+
+def _least(function: Any, top: float, points: int) -> float:
+    """The least of a function of log b below `top`: a grid, then Chebyshev's series around the best point."""
+    grid = top + np.concatenate([np.linspace(-14.0, -2.0, points // 3), np.linspace(-1.8, -1e-3, points)])
+    found = function(grid)
+    if not (found > 0).any():
+        raise DomainError(
+            "Nothing fluctuates at any balance, and no balance is best: raise `noise` or `disorder`."
+        )
+    best = int(np.argmin(found))
+    low, high = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
+    nodes = np.cos(np.pi * (np.arange(12) + 0.5) / 12)
+    for _ in range(3):
+        middle, half = 0.5 * (low + high), 0.5 * (high - low)
+        series = np.polynomial.chebyshev.chebfit(nodes, function(middle + half * nodes), 8)
+        slopes = np.polynomial.chebyshev.chebroots(np.polynomial.chebyshev.chebder(series))
+        inside = slopes[(np.abs(slopes.imag) < 1e-6) & (np.abs(slopes.real) <= 1)].real
+        places = np.concatenate([inside, [-1.0, 1.0]])
+        values = np.polynomial.chebyshev.chebval(places, series)
+        u = middle + half * float(places[int(np.argmin(values))])
+        width = max(0.1 * half, 0.02)
+        if half <= 0.021:
+            break
+        low, high = u - width, min(u + width, top - 1e-6)
+    return float(u)
+
+
+@functools.cache
+def _short() -> tuple[Compiled, Compiled]:
+    t = theory
+    floor = compile(t.delay_floor(), (VARIANCE, t.SQUARE, t.DELAY, t.PHASE), name="delay_floor")
+    return floor, compile(t.best_phase(), (t.PHASE,), name="best_phase")
+
+
+@functools.cache
+def _best_phase() -> float:
+    return float(optimize.brentq(lambda y: float(_short()[1](y)), 0.1, 1.5, xtol=1e-15))
+
+
+def _leading(neuron: Unit, given: Given, balance: float) -> float:
+    state = solver.settle(neuron, _at(given, 0, np.array([balance])))
+    return float(_short()[0](given.noise[0] ** 2 / 2, state.square[0], given.delay[0], _best_phase()))
+
+
+def oscillation(
+    activation: Kind,
+    *,
+    balance: float,
+    delay: float,
+    noise: float = 0.0,
+    disorder: float = 0.0,
+    signal: float = 0.0,
+) -> Oscillation:
+    """Return the oscillation of a delayed network: b a_1(R)/R = G_c, a_1 the first Fourier coefficient of rates.
+
+    The frequency is that of the threshold. Noise smoothes the rates before they are taken apart. Below the threshold
+    the amplitude is 0. With disorder the variance of units is that of the state without oscillation, and with a signal
+    higher harmonics of even order are left out: both are approximations.
+
+    >>> p = oscillation("tanh", balance=1.05 * 16.35055392597, delay=0.1)
+    >>> round(p.amplitude, 4), round(p.estimate_rms, 4)
+    (0.4502, 0.3032)
+    """
+    for name, value in {
+        "balance": balance, "delay": delay, "noise": noise, "disorder": disorder, "signal": signal,
+    }.items():  # fmt: skip
+        arguments.finite_number(name, value)
+    neuron, given = solver.door(activation, balance, noise, disorder, delay, signal)
+    if given.delay[0] == 0:
+        raise ArgumentError("delay", "must be positive", 0.0, "A loop without delay does not oscillate.")
+    state = solver.settle(neuron, given)
+    gain = float(loops.hopf_gain(given.delay)[0])
+    frequency = float(loops.hopf_frequency(given.delay)[0])
+    b = float(given.balance[0])
+    if b * state.gain[0] < gain:
+        return Oscillation(0.0, float(state.drive[0]), frequency, 0.0, 0.0)
+    size, centre = cycles.amplitude(neuron, b, gain, float(state.variance[0]), float(given.signal[0]))
+    decoded = cycles.harmonics(neuron, size, centre, float(state.variance[0]))[1]
+    return Oscillation(size, centre, frequency, decoded, decoded / math.sqrt(2))
+
+
+def chaos_onset(activation: Kind, *, signal: Any, balance: Any = math.inf) -> Any:
+    """Return the disorder g_c at which the static state of a network without noise turns chaotic.
+
+    Delta_0 = g^2 E phi^2 loses its stability at g^2 E phi'^2 = 1, with m from the balance; infinite balance decodes the
+    signal exactly. Signals suppress chaos: g_c is 1 for tanh at x = 0 only. Arguments broadcast.
+
+    >>> chaos_onset("tanh", signal=[0.0, 0.2, 0.5]).round(9).tolist()
+    [1.0, 1.401609479, 2.103617615]
+    """
+    neuron = unit(Activation.of(activation))
+    b = arguments.positive("balance", balance, infinite=True)
+    if (b[np.isfinite(b)] > 1e12).any() or (b < 1e-9).any():
+        raise ArgumentError("balance", "must lie between 1e-9 and 1e12, or be infinite", float(b.flat[0]))
+    strengths, values = arguments.broadcast(balance=b, signal=solver.signals(neuron, signal))
+    pairs = zip(strengths.ravel().tolist(), values.ravel().tolist(), strict=True)
+    found = np.array([_onset(neuron, *pair) for pair in pairs]).reshape(strengths.shape)
+    return arguments.scalar(found)
+
+
+@functools.cache
+def _disorder() -> Compiled:
+    return compile(theory.onset_disorder(), (theory.SQUARE,), name="onset_disorder")
+
+
+def _onset(neuron: Unit, balance: float, signal: float) -> float:
+    def drives(variance: Array) -> Array:
+        return neuron.drive(np.full(variance.shape, balance), np.full(variance.shape, signal), variance)
+
+    def excess(log_variance: Array) -> Array:
+        variance = np.exp(np.atleast_1d(log_variance))
+        return neuron.onset(drives(variance), variance)
+
+    if signal == 0 and neuron.phi.is_odd:
+        variance = np.array([_SMALL])
+    else:
+        grid = np.linspace(math.log(_SMALL), math.log(1e6), 121)
+        above = np.flatnonzero(excess(grid) > 0)
+        if above.size == 0 or above[0] == 0:
+            raise NoFixedPointError(
+                f"No disorder makes the static state of {neuron.phi} chaotic at the signal {signal:.6g}."
+            )
+        ends = grid[above[0] - 1], grid[above[0]]
+        root = optimize.brentq(lambda u: float(excess(np.array([u]))[0]), *ends, xtol=1e-14)
+        variance = np.exp(np.array([root]))
+    square = neuron.squares(drives(variance), variance)[0]
+    return float(_disorder()(float(square[0])))
