@@ -109,3 +109,7 @@ class ConservationWarning(WidelimitWarning):
 
 class PrecisionWarning(WidelimitWarning):
     """Numbers that came in were rounded so coarsely that the answer moves with the rounding."""
+
+
+class CertainWarning(WidelimitWarning):
+    """What was computed comes out the same whatever the data are: there are too few of them."""

@@ -141,3 +141,21 @@ def _paper(weights, off_low, off_high, low, high, value_low, value_high, slope_l
         steep = tanh_slope(drive[0], drive[1])
         for j in range(d):
             slope_low[i, j], slope_high[i, j] = mul(steep[0], steep[1], slope_low[i, j], slope_high[i, j])
+
+
+@njit(nogil=True, error_model="numpy")
+def memory(weights, off_low, off_high, low, high, c_low, c_high):
+    """Fill bounds of the memory c = i g/(1 - f) at which an LSTM rests, over all outputs h of a box."""
+    d = low.size
+    a_low, a_high = np.empty(4 * d), np.empty(4 * d)
+    matvec(weights, low, high, a_low, a_high)
+    for i in range(3 * d):
+        a_low[i], a_high[i] = add(a_low[i], a_high[i], off_low[1, i], off_high[1, i])
+        a_low[i], a_high[i] = add(a_low[i], a_high[i], off_low[0, i], off_high[0, i])
+    for i in range(d):
+        entering, shut = sigmoid(a_low[i], a_high[i]), sigmoid(-a_high[d + i], -a_low[d + i])
+        gain, value = (
+            div(entering[0], entering[1], shut[0], shut[1]),
+            tanh(a_low[2 * d + i], a_high[2 * d + i]),
+        )
+        c_low[i], c_high[i] = mul(gain[0], gain[1], value[0], value[1])

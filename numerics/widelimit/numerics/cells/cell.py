@@ -80,7 +80,7 @@ class Cell:
         """Return the derivative of the next state by the input, (state_size, m)."""
         here, d = self.states("state", state)[0], self.size
         first, second = self.offsets
-        blocks = self.input_weights.reshape(-1, d, self.input_weights.shape[1])
+        blocks = self.input_weights.reshape(len(self.weights) // d, d, self.input_weights.shape[1])
         if self.kind == "rnn":
             return np.asarray(units.VANILLA(self.weights @ here + first + second)[1])[:, None] * blocks[0]
         drives = np.split(self.weights @ here[:d] + second, len(blocks))

@@ -1,10 +1,22 @@
 """Recurrent dynamics.
 
+fixed       fixed points of trained networks: certificates, time scales, integrators
+similarity  canonical correlations that chance gives
 random      random networks: energy of the correlation, Lyapunov exponents, spectra, networks of rank one
-derivation  `derive`; its steps are in `random_steps`, what their names stand for by numbers in `random_checks`
+derivation  `derive`; its steps are in `..._steps`, what their names stand for by numbers in `..._checks`
 """
 
 from widelimit.theory.dynamics.derivation import derive
+from widelimit.theory.dynamics.fixed import (
+    contraction_radius,
+    existence_radius,
+    integrated_noise,
+    lasting,
+    period,
+    tanh_bend,
+    time_constant,
+    uniqueness_radius,
+)
 from widelimit.theory.dynamics.random import (
     BEFORE,
     BEHIND,
@@ -36,6 +48,15 @@ from widelimit.theory.dynamics.random import (
     tail_rate,
     well,
 )
+from widelimit.theory.dynamics.similarity import (
+    certain,
+    highest,
+    lowest,
+    share,
+    shared_square,
+    similarity_density,
+    white_mean_square,
+)
 
 __all__ = [
     "BEFORE",
@@ -55,17 +76,32 @@ __all__ = [
     "STEP",
     "VARIANCE",
     "ZETA",
+    "certain",
     "continuous_exponent",
+    "contraction_radius",
     "derive",
+    "existence_radius",
+    "highest",
+    "integrated_noise",
     "kick",
+    "lasting",
     "lattice_balance",
+    "lowest",
     "mean_exponent",
     "noise_edge",
     "pace",
+    "period",
     "rank_one_excess",
     "rank_one_time",
+    "share",
+    "shared_square",
+    "similarity_density",
     "spectrum_exponent",
     "step_exponent",
     "tail_rate",
+    "tanh_bend",
+    "time_constant",
+    "uniqueness_radius",
     "well",
+    "white_mean_square",
 ]
