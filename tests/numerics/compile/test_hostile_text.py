@@ -56,7 +56,6 @@ VALID_IN = {  # the same where a name means something else in a topic
         "diffusion": ONE, "matrix": [[0.5, 0.5], [0.5, 0.5]], "contraction": 0.5,
         "factor": 1.5, "ratio": 2.0, "gap": 0.1,
     },
-    "dynamics": {"g": 1.5},
     "rules": {
         "rule": "sgd", "t": 1.0, "strength": 1.0, "start": 0.1, "feedback": None, "share": 0.5, "damping": 0.1,
         "steps": 2, "gradient": 1.0, "covariance": ONE, "curvature": 1.0, "learning_rate": 0.1, "momentum": 0.5,
@@ -67,6 +66,10 @@ VALID_IN = {  # the same where a name means something else in a topic
         "margin": 1.0, "probabilities": [0.5, 0.5], "shift": [0.1, 0.2], "law": "gaussian", "activation": "tanh",
     },
     "coding": {"balance": 4.0, "delay": 0.1, "noise": 0.5, "signal": 0.1, "times": 1.0, "activation": "tanh"},
+    "dynamics": {
+        "g": 1.5, "cell": {"weight_hh": [[2.0]]}, "starts": [[0.5]], "state": [0.0], "samples": 10, "p": 2, "q": 3,
+        "x": PLANE, "y": PLANE, "task_steps": 3, "found": None,
+    },
 }  # fmt: skip
 WORDS = {
     "name",
@@ -78,7 +81,7 @@ WORDS = {
     "method",
     "padding",
 }  # arguments that are text by right
-RECORDS = {"run", "given"}  # results of another function of ours
+RECORDS = {"run", "given", "found"}  # results of another function of ours
 INNER = {
     "numerics.fisher.blocks",
     "numerics.fisher.statistics",

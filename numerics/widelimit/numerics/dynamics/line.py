@@ -71,11 +71,11 @@ def line_attractor(
     Raises `ArgumentError` for a task of no steps, `DomainError` for fewer than three points, or a cell without inputs
     where no kick is given.
     """
-    if not isinstance(found, FixedPoints):
-        raise ArgumentError("found", "must be what fixed_points returns", found)
     steps = arguments.count("task_steps", task_steps)
     ratio = arguments.positive_number("gap", gap)
     push = None if kick is None else arguments.positive_number("kick", kick)
+    if not isinstance(found, FixedPoints):
+        raise ArgumentError("found", "must be what fixed_points returns", found)
     cell = found.cell
     points = np.concatenate([found.outputs, found.slow.states[:, : cell.size]])
     if len(points) < 3:

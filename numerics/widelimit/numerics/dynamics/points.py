@@ -24,7 +24,7 @@ _PAIRS = 600  # midpoints that are started from in a round
 _ROUNDS = 4
 _FOLLOWED, _STEPS = 30, 500  # starts that are followed along the dynamics, and for how long
 _VALLEYS = 200  # starts that slow points are looked for from
-_DAMPING, _RELAXED = 0.1, 12
+_DAMPING, _RELAXED = 3e-3, 12
 _NEAR = 1e-2  # of the span of all states: slow points closer than that are one
 
 

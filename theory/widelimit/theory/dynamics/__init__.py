@@ -1,9 +1,10 @@
-"""Recurrent dynamics.
+"""Recurrent dynamics: random networks, fixed points of trained ones, canonical correlations that chance gives.
 
 fixed       fixed points of trained networks: certificates, time scales, integrators
 similarity  canonical correlations that chance gives
 random      random networks: energy of the correlation, Lyapunov exponents, spectra, networks of rank one
-derivation  `derive`; its steps are in `..._steps`, what their names stand for by numbers in `..._checks`
+derivation  `derive`; its steps are in `fixed_steps`, `random_steps` and `similarity_steps`, what their names stand for
+            by numbers in `fixed_checks`, `random_checks` and `similarity_checks`
 """
 
 from widelimit.theory.dynamics.derivation import derive

@@ -54,14 +54,14 @@ def white_mean_square() -> Expr:
     return SECOND
 
 
-def share(ridge: Expr = RIDGE) -> Expr:
+def share() -> Expr:
     """Return pi_k = b_k / (b_k + kappa), how much of the k-th temporal mode p signals span; kappa makes the sum p.
 
     The degrees of freedom of ridgeless regression on p samples whose covariance has the eigenvalues b_k.
     """
-    return TEMPORAL / (TEMPORAL + ridge)
+    return TEMPORAL / (TEMPORAL + RIDGE)
 
 
 def shared_square() -> Expr:
     """Return pi_k(p) pi_k(q), what the k-th temporal mode adds to the sum of p squared correlations."""
-    return share(RIDGE) * share(RIDGE_2)
+    return share() * share().subs(RIDGE, RIDGE_2)
