@@ -33,6 +33,7 @@ VALID = {  # an argument that is right, so that the next one is reached
     "beta": 1.0, "learning_rate": 0.1, "decay": 0.1, "initial": 1.0, "fan_in": 2, "fan_out": 2, "error": 1.0,
 }  # fmt: skip
 ONE, PLANE = [[1.0]], [[0.5, 0.1], [0.0, 0.4]]
+PLANE_SQUARE = [[1.0, 0.1], [0.1, 1.0]]
 VALID_IN = {  # the same where a name means something else in a topic
     "ssl": {
         "predictor": 0.1, "weight_decay": 0.04, "augmentation": 0.5, "signal": 1.0, "epsilon": 0.1, "ema_rate": 0.4,
@@ -69,6 +70,13 @@ VALID_IN = {  # the same where a name means something else in a topic
     "dynamics": {
         "g": 1.5, "cell": {"weight_hh": [[2.0]]}, "starts": [[0.5]], "state": [0.0], "samples": 10, "p": 2, "q": 3,
         "x": PLANE, "y": PLANE, "task_steps": 3, "found": None,
+    },
+    "retina": {
+        "activation": "exp(x)", "gain": 1.0, "dimensions": 3, "samples": 10, "noise": 1.0, "input_std": 1.0,
+        "drive": 1.0, "weights": [1.0, 2.0], "filters": PLANE, "covariance": PLANE_SQUARE, "thresholds": 0.0,
+        "stimulus": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], "response": [1.0, 0.0, 2.0], "ridge": 0.1, "lags": 1,
+        "trials": [[1.0, 0.0, 2.0], [1.0, 1.0, 2.0]], "prediction": [1.0, 0.0, 2.0], "contrast": 1.0,
+        "feedback": 1.0, "threshold": 0.1, "tau": 1.0, "width": 1.0, "order": 1, "depth": 3,
     },
 }  # fmt: skip
 WORDS = {

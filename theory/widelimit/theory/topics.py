@@ -27,6 +27,7 @@ TOPICS: tuple[str, ...] = (
     "coding",
     "rules",
     "robustness",
+    "retina",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

@@ -54,14 +54,22 @@ def _classic(path: Path) -> dict[str, Array]:
     return {name: np.asarray(loaded[name]) for name in names if name in loaded and _real(loaded[name])}
 
 
+def hdf5(path: Path) -> dict[str, Array]:
+    """Read the arrays of real numbers at the top of an HDF5 file by name; raises as `arrays` does."""
+    with path.open("rb") as file:
+        if file.read(8) != _HDF5:
+            raise Unreadable("is not a readable HDF5 file")
+    if not (found := {name: one.T for name, one in _hdf5(path).items()}):
+        raise Unreadable("holds no array of real numbers")
+    return found
+
+
 def _hdf5(path: Path) -> dict[str, Array]:
     """Version 7.3, whose axes are stored in reverse."""
     try:
         import h5py
     except ImportError:
-        raise Unreadable(
-            "is a .mat file of version 7.3, which h5py reads: install it, or save with -v7"
-        ) from None
+        raise Unreadable("is an HDF5 file (.mat of version 7.3 is), which h5py reads: install it") from None
     try:
         with h5py.File(path, "r") as file:
             there = dict(_datasets(file))
@@ -73,7 +81,7 @@ def _hdf5(path: Path) -> dict[str, Array]:
         raise
     except Exception as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Unreadable(f"is not a readable .mat file ({first})") from None
+        raise Unreadable(f"is not a readable HDF5 file ({first})") from None
 
 
 def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
