@@ -78,6 +78,11 @@ VALID_IN = {  # the same where a name means something else in a topic
         "trials": [[1.0, 0.0, 2.0], [1.0, 1.0, 2.0]], "prediction": [1.0, 0.0, 2.0], "contrast": 1.0,
         "feedback": 1.0, "threshold": 0.1, "tau": 1.0, "width": 1.0, "order": 1, "depth": 3,
     },
+    "spiking": {
+        "first": [0.1], "second": [0.2], "trains": [[0.1], [0.2]], "rate_a": 1.0, "rate_b": 2.0, "jitter": 0.001,
+        "loss_per_spike": 1e-9, "lag": 0.01, "drive": 15.0, "threshold": 10.0, "tau": 0.01, "name": "box", "slope": 1.0,
+        "potentials": [0.1], "weights": [1.0], "weight": 1e4, "target": 0.01,
+    },
 }  # fmt: skip
 WORDS = {
     "name",

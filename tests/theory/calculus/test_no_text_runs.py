@@ -30,6 +30,7 @@ ALLOWED = {
     ("numerics/pruning/chance.py", "lambdify"): "our own formula, as functions of whole numbers",
     ("validate/representation/penalty.py", "lambdify"): "our own formula, as a function of tensors",
     ("theory/ridge/power.py", "lambdify"): "our own formulas",
+    ("theory/spiking/checks.py", "lambdify"): "our own formulas",
 }
 
 

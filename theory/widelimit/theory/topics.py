@@ -28,6 +28,7 @@ TOPICS: tuple[str, ...] = (
     "rules",
     "robustness",
     "retina",
+    "spiking",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.
