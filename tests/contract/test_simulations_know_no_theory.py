@@ -34,6 +34,7 @@ TOOLS = {
     "pruning/methods.py": "methods of pruning, whose schedule is that of numerics",
     "representation/penalty.py": "a penalty whose codes are those of theory",
     "representation/recorded.py": "an estimator from recordings, which numerics holds",
+    "spiking/neurons.py": "layers, whose checks of time constants are those of numerics",
 }
 DEBTS = {
     "representation.corrected-exponent": "the estimator that is tested is one of numerics",

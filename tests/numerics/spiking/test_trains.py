@@ -148,7 +148,9 @@ def test_comparison_of_a_jittered_copy():
     assert abs(chance.z_score) < 4
     missing = spiking.compare(target, target[5:], duration=200.0)
     zero = 2 * spiking.van_rossum([0.0], [])
-    assert missing.jitter < 1e-5 and missing.loss == pytest.approx(2.5 * zero, rel=1e-3)  # neighbours: exp(-10)
+    assert missing.jitter < 1e-5 and missing.loss == pytest.approx(
+        2.5 * zero, rel=1e-3
+    )  # neighbours: exp(-10)
     nothing = spiking.compare([], [])
     assert nothing.jitter == 0.0 and nothing.z_score is None and nothing.loss == 0.0
     alone = spiking.compare([0.5], [], duration=1.0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
-from widelimit.numerics.files.numbers import numbers
+from widelimit.numerics.files.door import numbers
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray

@@ -60,7 +60,7 @@ def plasticity_window(lag: Any, *, decay: Any = DECAY, rise: Any = RISE) -> Any:
     """Return K(D) = int alpha(t - D) (alpha * alpha)(t) dt: the update that one input spike and one target spike make.
 
     The output is silent and its surrogate constant; multiply by learning rate and surrogate. The peak lies behind the
-    input spike (zenke2018superspike, figure 1).
+    input spike (the rule of zenke2018superspike).
 
     Args:
         lag: D in seconds, of the target behind the input spike; negative before it; arrays broadcast.

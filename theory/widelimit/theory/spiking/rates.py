@@ -10,6 +10,7 @@ DRIVE = Symbol("mu", real=True)
 THRESHOLD, RESET = Symbol("theta", real=True), Symbol("U_r", real=True)
 TAU, REFRACTORY = Symbol("tau", positive=True), Symbol("t_ref", nonnegative=True)
 DISTANCE = Symbol("v", real=True)  # of the drive above a potential, over sigma
+_TERMS = 14  # of the series far above threshold
 PASSAGE = Symbol("S", positive=True)  # the integral of `passage_density` from reset to threshold
 
 
@@ -33,13 +34,13 @@ def passage_both() -> Expr:
     return sqrt(pi) * erfi(DISTANCE)
 
 
-def passage_far(terms: int = 14) -> Expr:
+def passage_far() -> Expr:
     """Return an integral of `passage_density` far above threshold: (log v + 1/(4 v^2) - 3/(16 v^4) + ...)/sqrt(pi).
 
     Integrals between two places are differences of it, to 1e-16 from v = 8 on.
     """
     series = log(DISTANCE) - sum(
-        (-1) ** n * factorial2(2 * n - 1) / (2**n * 2 * n * DISTANCE ** (2 * n)) for n in range(1, terms + 1)
+        (-1) ** n * factorial2(2 * n - 1) / (2**n * 2 * n * DISTANCE ** (2 * n)) for n in range(1, _TERMS + 1)
     )
     return series / sqrt(pi)
 
