@@ -225,6 +225,26 @@ def test_forecast_is_what_training_gives():
     assert exact.total[0] == pytest.approx(exact.joint_total, rel=1e-10)
 
 
+def test_files_of_two_data_sets(tmp_path):
+    rng = np.random.default_rng(5)
+    sets = {
+        name: rng.standard_normal((20, 3) if name[0] == "x" else 20) for name in ("x_a", "y_a", "x_b", "y_b")
+    }
+    np.save(tmp_path / "x_a.npy", sets["x_a"])
+    np.savetxt(tmp_path / "y_a.txt", sets["y_a"])
+    np.savez(tmp_path / "x_b.npz", sets["x_b"])
+    np.savetxt(tmp_path / "y_b.csv", sets["y_b"])
+    paths = [str(tmp_path / name) for name in ("x_a.npy", "y_a.txt", "x_b.npz", "y_b.csv")]
+    expected = synapses.forecast(*sets.values())
+    found = synapses.predict(**dict(zip(sets, paths, strict=True)))
+    assert found["forgetting"] == pytest.approx(expected.forgetting, rel=1e-9)
+    assert found["best_strength"] == expected.best_strength and found["joint_total"] <= found["best_total"]
+    with pytest.raises(ArgumentError, match="`y_b` must be given with the other data"):
+        synapses.predict(x_a=paths[0], y_a=paths[1], x_b=paths[2])
+    with pytest.raises(ArgumentError, match="`x_a` must be a file that exists"):
+        synapses.predict(**dict(zip(sets, [str(tmp_path / "none.npy"), *paths[1:]], strict=True)))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [

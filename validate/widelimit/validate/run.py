@@ -139,9 +139,9 @@ def validate(
         }
         whole = together.joined(RunOutcome(observed(measured, level), about, preset, level), earlier)
         store.check()  # before a folder that was deleted meanwhile is made again, without what was stored
-        _write(
-            folder, whole, earlier, measured, [claim for claim, _ in found] if report else None, teller.page
-        )
+        claims_shown = [claim for claim, _ in found] if report else None
+        drawing = jobs if executor is None and scheduler is None else 1
+        _write(folder, whole, earlier, measured, claims_shown, teller.page, drawing)
     asked = {one.claim.id for one in points}
     return RunOutcome(tuple(one for one in whole.claims if one.id in asked), about, preset, level)
 
@@ -153,6 +153,7 @@ def _write(
     measured: Sequence[Measured],
     claims: Sequence[Claim] | None,
     tell: Callable[[int, int, str], None],
+    jobs: int,
 ) -> None:
     """Write what the folder holds now: this run, and what is kept of earlier ones; a page if there are `claims`."""
     from widelimit.validate import report as pages
@@ -160,7 +161,7 @@ def _write(
 
     dataset.write(folder, whole.claims, measured, whole.manifest, keep=earlier.ids)
     if claims is not None:
-        pages.write(whole, folder, claims, tell)
+        pages.write(whole, folder, claims, tell, jobs)
     else:
         atomic.write_text(folder / machine.NAME, machine.dump(whole))
     manifest.write(folder, whole.manifest)  # last: a run that is done has all of its files

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.files import door as files
 from widelimit.numerics.results import by_value
 from widelimit.numerics.synapses import curvature
 from widelimit.numerics.synapses.tasks import cost, held
@@ -44,7 +46,7 @@ def forecast(
     F the diagonal of the first data set's second moments ("ewc"), or all of them ("laplace"). No training is done.
 
     Args:
-        x_a: first inputs or features, (samples, parameters).
+        x_a: first inputs or features, (samples, parameters): an array, or a file (.npy, .npz, text, Parquet).
         y_a: first targets, (samples,) or (samples, outputs).
         x_b: second inputs.
         y_b: second targets.
@@ -95,6 +97,10 @@ def _costs(one: Task, two: Task, penalty: np.ndarray) -> tuple[float, float]:
 
 
 def _task(name: str, x: Any, y: Any) -> Task:
+    x, y = (
+        files.numbers(f"{letter}_{name}", one) if isinstance(one, str | Path) else one
+        for letter, one in (("x", x), ("y", y))
+    )
     inputs = arguments.real(f"x_{name}", x)
     if inputs.ndim != 2 or not inputs.size:
         raise ArgumentError(
@@ -105,22 +111,38 @@ def _task(name: str, x: Any, y: Any) -> Task:
         must = f"must have {len(inputs)} rows, one for each sample"
         raise ArgumentError(f"y_{name}", must, but=f"has shape {targets.shape}")
     moments = inputs.T @ inputs / len(inputs)
+    if not targets.size:
+        raise ArgumentError(f"y_{name}", "must not be empty", but=f"has shape {targets.shape}")
     targets = targets.reshape(len(inputs), -1)
     return moments, np.linalg.lstsq(inputs, targets, rcond=None)[0]
 
 
 def predict(
-    curvature: float = 1.0, learning_rate: float = 0.1, momentum: float = 0.0, noise: float = 0.0
-) -> dict[str, float]:
-    """Return the importance that synaptic intelligence gives a parameter, and what gradient noise adds to it.
+    curvature: float = 1.0,
+    learning_rate: float = 0.1,
+    momentum: float = 0.0,
+    noise: float = 0.0,
+    x_a: str | None = None,
+    y_a: str | None = None,
+    x_b: str | None = None,
+    y_b: str | None = None,
+    method: str = "ewc",
+) -> dict[str, Any]:
+    """Return the importance that synaptic intelligence gives a parameter; or what is forgotten between two data sets.
 
     Args:
         curvature: of the loss along the parameter, positive.
         learning_rate: of the descent, positive and below 2 / curvature.
         momentum: of the descent.
         noise: standard deviation of its gradient's noise.
+        x_a: a file of first inputs or features (samples, parameters); then what a linear model forgets of them.
+        y_a: a file of first targets.
+        x_b: a file of second inputs.
+        y_b: a file of second targets.
+        method: of the penalty between the data sets, ewc or laplace.
 
-    Returns omega over the squared displacement, and what noise adds to omega in a step of SGD and of Adam.
+    Returns omega over the squared displacement, and what noise adds to omega in a step of SGD and of Adam. With data:
+    by strength of the penalty, the forgetting and both losses; the best strength; fine tuning and joint training.
 
     >>> found = predict(1.0, noise=0.5)
     >>> round(found["importance"], 6), round(found["sgd_noise"], 6), round(found["adam_noise"], 6)
@@ -129,10 +151,24 @@ def predict(
     from widelimit.numerics.synapses.noise import adam_noise_rate, noisy_path_integral
     from widelimit.numerics.synapses.paths import diagonal
 
-    alone = diagonal(curvature, learning_rate=learning_rate, momentum=momentum)
-    sgd = noisy_path_integral(curvature, 0.0, learning_rate=learning_rate, noise=noise, steps=None)
+    sets = {"x_a": x_a, "y_a": y_a, "x_b": x_b, "y_b": y_b}
+    if missing := [name for name, path in sets.items() if path is None]:
+        if len(missing) < len(sets):
+            raise ArgumentError(missing[0], "must be given with the other data", None)
+        alone = diagonal(curvature, learning_rate=learning_rate, momentum=momentum)
+        sgd = noisy_path_integral(curvature, 0.0, learning_rate=learning_rate, noise=noise, steps=None)
+        return {
+            "importance": alone,
+            "sgd_noise": sgd,
+            "adam_noise": adam_noise_rate(noise, learning_rate=learning_rate),
+        }
+    found = forecast(*sets.values(), method=method)
     return {
-        "importance": alone,
-        "sgd_noise": sgd,
-        "adam_noise": adam_noise_rate(noise, learning_rate=learning_rate),
+        "strength": found.strengths.tolist(),
+        "forgetting": found.forgetting.tolist(),
+        "new_loss": found.new_loss.tolist(),
+        "best_strength": found.best_strength,
+        "best_total": float(found.total.min()),
+        "joint_total": found.joint_total,
+        "fine_tuning": found.fine_tuning,
     }

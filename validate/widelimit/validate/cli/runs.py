@@ -188,6 +188,7 @@ def report(
     """
     from widelimit.validate import report as pages
     from widelimit.validate.harness.running import manifest
+    from widelimit.validate.harness.running.executors import default_jobs
     from widelimit.validate.report import machine
 
     _writable(junit)
@@ -202,7 +203,7 @@ def report(
             raise StoreError(unfinished)
     outcome = pages.read(folder)
     with watching(json) as watch:
-        pages.write(outcome, folder, _own(outcome, claims_from or []), of_page(watch))
+        pages.write(outcome, folder, _own(outcome, claims_from or []), of_page(watch), default_jobs())
     if not claims_from and outcome.manifest.get(
         "claims_from"
     ):  # a file in a folder's report is not run unasked

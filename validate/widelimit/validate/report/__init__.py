@@ -36,12 +36,14 @@ def write(
     out: str | Path,
     claims: Iterable[Claim] = (),
     tell: Callable[[int, int, str], None] | None = None,
+    jobs: int = 1,
 ) -> Path:
     """Write ``index.html``, ``report.json``, ``report.md`` and ``overview.svg`` into a folder; return the page's path.
 
     ``report.json`` comes first: if a later file fails, the run can be printed again from it. Each file appears whole
     or not at all. `claims`: those of a user's own, with their derivations and figures. `tell` is called with (done,
-    all, label) before each section and each of the papers' figures, which take seconds. What fails of a section or a
+    all, label) before each section and each of the papers' figures, which take seconds. `jobs`: processes that draw
+    where there are many sections. What fails of a section or a
     figure is told in its place. Raises `ArgumentError` for a folder that cannot be written to, `StoreError` for a full
     disk.
     """
@@ -57,7 +59,7 @@ def write(
     )  # the page shows the digits that the file has: printed again, it is the same page
     failures = Failures()
     picture = failures.attempt("The overview", lambda: overview.draw(outcome), "")
-    page = model.page(outcome, folder, claims, failures, tell)
+    page = model.page(outcome, folder, claims, failures, tell, jobs)
     if picture:
         atomic.write_text(folder / "overview.svg", picture)
     atomic.write_text(folder / "report.md", markdown.render(page))

@@ -50,7 +50,7 @@ def gallery(
     out = []
     failures = Failures() if failures is None else failures
     for topic in topics:
-        for figure in _of(topic):
+        for figure in figures_of(topic):
             make = partial(_panel, figure, topic, preset, folder)
             panel = failures.attempt(f"Gallery figure {topic}.{figure.name}", make, None)
             if panel is not None:
@@ -63,7 +63,8 @@ def _panel(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Pane
     return drawn(partial(figure.draw, arrays), f"g-{topic}-{figure.name}", figure.title, figure.caption)
 
 
-def _of(topic: str) -> tuple[GalleryFigure, ...]:
+def figures_of(topic: str) -> tuple[GalleryFigure, ...]:
+    """The figures that a topic redraws; none for a topic that is not ours."""
     name = f"widelimit.validate.claims.{topic}"
     if not topic.isidentifier() or find_spec(name) is None:
         return ()

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from widelimit.theory.errors import WidelimitError
 from widelimit.validate.harness.outcome import (
     ClaimOutcome,
     CounterfactualOutcome,
@@ -24,12 +23,13 @@ from widelimit.validate.harness.outcome import (
 from widelimit.validate.harness.text import clean
 from widelimit.validate.report import about, curves, labels, numbers, references, remarks
 from widelimit.validate.report.failures import Failures
-from widelimit.validate.report.figures import Panel, colours_of, evidence, panels
-from widelimit.validate.report.gallery import GalleryFigure, gallery
+from widelimit.validate.report.figures import Panel, colours_of
+from widelimit.validate.report.gallery import GalleryFigure
 from widelimit.validate.report.lead import Lead, Topic, lead, topics
 from widelimit.validate.report.look import themed
 from widelimit.validate.report.references import Reference
 from widelimit.validate.report.strips import strip
+from widelimit.validate.report.studio import Pictures, definition, named, studio
 
 if TYPE_CHECKING:
     from widelimit.theory.calculus.derivation import Derivation
@@ -151,11 +151,12 @@ def page(
     claims: Iterable[Claim] = (),
     failures: Failures | None = None,
     tell: Callable[[int, int, str], None] | None = None,
+    jobs: int = 1,
 ) -> Page:
     """Prepare everything that the page of a run shows.
 
     `claims`: those of a user's own among its claims, which bring their derivations and figures; ours are found by
-    their ids. A part that fails is left out: its section says so, or the head of the page.
+    their ids. A part that fails is left out: its section says so, or the head of the page. `jobs`: processes that draw.
     """
     failures = Failures() if failures is None else failures
     own = {claim.id: claim for claim in claims}
@@ -174,21 +175,30 @@ def page(
             tell(done, len(pieces), next(step, ""))
         done += 1
 
-    for index, one in enumerate(outcome.claims):
-        ours = _definition(one.id)
-        found = own.get(one.id, ours)
-        begin()
-        said = Failures()
-        explained = _derive(found, one, said)
-        sources += [step.source for step in explained.steps] if explained else []
-        make = partial(_claim, one, found, explained, f"c{index}", printed, said)
-        again = command(one, outcome) if ours is not None else command(one, outcome, users=True)
-        view = said.attempt(f"The section of {one.id}", make, None) or _bare(one)
-        views.append(replace(view, command=again, failures=tuple(said.sentences)))
-    pictures: list[tuple[GalleryFigure, Panel]] = []
-    for room in rooms:
-        begin()
-        pictures += gallery([room], outcome.preset, folder, failures)
+    known = {one.id: definition(one.id) for one in outcome.claims}
+    with studio(jobs, len(pieces)) as drawing:
+        asked = [
+            drawing.section(one, own.get(one.id, known[one.id]), known[one.id], f"c{index}")
+            for index, one in enumerate(outcome.claims)
+        ]
+        papers = [(room, drawing.figures(room, outcome.preset, folder)) for room in rooms]
+        for one, pictures_of in zip(outcome.claims, asked, strict=True):
+            ours = known[one.id]
+            found = own.get(one.id, ours)
+            begin()
+            said = Failures()
+            explained = _derive(found, one, said)
+            sources += [step.source for step in explained.steps] if explained else []
+            make = partial(_claim, one, found, explained, pictures_of, printed, said)
+            again = command(one, outcome) if ours is not None else command(one, outcome, users=True)
+            view = said.attempt(f"The section of {one.id}", make, None) or _bare(one)
+            views.append(replace(view, command=again, failures=tuple(said.sentences)))
+        pictures: list[tuple[GalleryFigure, Panel]] = []
+        for room, figures_of in papers:
+            begin()
+            shown, sentences = figures_of()
+            failures.sentences += sentences
+            pictures += [(named(room, name), panel) for name, panel in shown]
     begin()
     text = " ".join([*sources, *(figure.source for figure, _ in pictures)])
     versions = outcome.manifest.get("versions")
@@ -247,16 +257,6 @@ def _number_of(many: int, one_does: str, many_do: str) -> str:
     return f"{many or 'none'} {one_does if many == 1 else many_do}"
 
 
-def _definition(claim_id: str) -> Claim | None:
-    """The claim itself, for its derivation and figure; None if this installation does not know it."""
-    from widelimit.validate.harness.finding import find
-
-    try:
-        return find(claim_id)
-    except WidelimitError:
-        return None
-
-
 def _bare(one: ClaimOutcome) -> ClaimView:
     """A section without numbers, where they could not be set."""
     names = ("margin", "replicates", "time", "sizes", "exponent", "within", "worst_residual", "chi2")
@@ -277,7 +277,7 @@ def _claim(
     one: ClaimOutcome,
     claim: Claim | None,
     explained: Derivation | None,
-    prefix: str,
+    pictures_of: Callable[[], Pictures],
     printed: dict[Any, str],
     failures: Failures,
 ) -> ClaimView:
@@ -286,7 +286,8 @@ def _claim(
     make = partial(_derivation, one, explained, printed)
     nothing: tuple[DerivationView | None, int] = (None, 0)
     derivation, more = failures.attempt(f"The derivation of {one.id}", make, nothing)
-    drawn, proof = panels(one, claim, prefix, failures), evidence(one, prefix, failures)
+    drawn, proof, sentences = pictures_of()
+    failures.sentences += sentences
     return ClaimView(
         outcome=one,
         anchor=anchor(one.id),
