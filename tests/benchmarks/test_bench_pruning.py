@@ -1,5 +1,7 @@
 """When magnitude pruning empties a layer: one quadrature beside two thousand drawn networks (`--benchmark-enable`)."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from widelimit.numerics import pruning
@@ -13,9 +15,7 @@ def drawn(draws=DRAWS):
     rng = np.random.default_rng(1)
     logs = []
     for _ in range(draws):
-        layers = [
-            np.abs(rng.standard_normal(a * b)) * (2 / a) ** 0.5 for a, b in zip(WIDTHS, WIDTHS[1:], strict=False)
-        ]
+        layers = [np.abs(rng.standard_normal(a * b)) * (2 / a) ** 0.5 for a, b in pairwise(WIDTHS)]
         threshold = min(layer.max() for layer in layers)
         kept = sum(int((layer >= threshold).sum()) for layer in layers)
         logs.append(np.log(sum(layer.size for layer in layers) / kept))

@@ -52,6 +52,34 @@ def test_a_walk_that_has_not_settled_is_told():
     assert found.moved > 10
 
 
+@pytest.mark.parametrize("wanted", [0.5, 0.1])
+def test_a_schedule_loses_what_it_says(wanted):
+    """A reversible linear module, annealed in its own steady state: - entropy of the data - bound is the gap."""
+    a, ratio = np.array([0.5, 0.8]), 10.0
+    found = walkback.schedule(Linear(np.diag(a)), np.zeros((1, 2)), ratio=ratio, gap=wanted, chains=2000)
+    assert found.contractions == pytest.approx(a, abs=0.05)
+    heats = np.array(found.temperatures)
+    count, factor = len(heats), heats[0]
+    assert heats[-1] == pytest.approx(ratio) and found.gap <= wanted
+    assert found.gap == pytest.approx(found.housekeeping + found.annealing)
+    excess = (1 - a**2) / (1 - a**2 / factor)
+    data = np.diag(excess / (1 - a**2))
+    prior = np.diag(heats[-1] / (1 - a**2))
+    entropy = 0.5 * np.log(np.linalg.det(2 * math.pi * math.e * data))
+    exact = -entropy - theory.bound(np.diag(a), np.eye(2), data=data, prior=prior, temperatures=heats).bound
+    assert found.annealing == pytest.approx(exact, rel=0.1)
+    fewer = walkback.schedule(Linear(np.diag(a)), np.zeros((1, 2)), ratio=ratio, gap=2 * wanted, chains=2000)
+    assert len(fewer.temperatures) < count
+
+
+def test_a_gap_below_the_least_is_refused_with_the_least():
+    turning = Linear(0.8 * np.array([[math.cos(0.3), -math.sin(0.3)], [math.sin(0.3), math.cos(0.3)]]))
+    with pytest.raises(ArgumentError, match=r"`gap` must be at least .*, what the best schedule loses"):
+        walkback.schedule(turning, np.zeros((1, 2)), ratio=10.0, gap=0.5, chains=500)
+    found = walkback.schedule(turning, np.zeros((1, 2)), ratio=10.0, gap=20.0, chains=500)
+    assert found.gap <= 20.0 and found.least_gap <= found.gap and len(found.temperatures) <= found.best_steps
+
+
 def unfit(x):
     return x[:, :1], torch.zeros(())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -77,6 +77,18 @@ def measure(
 
     Raises `ArgumentError` for states or outputs of other shapes, outputs that are not finite, or data without a prior.
     """
+    _, generator, own = measured(module, start, path=path, burn_in=burn_in, chains=chains, seed=seed)
+    if data is None:
+        return own
+    with torch.no_grad():
+        walk = _walk(module, _states("data", data), temperatures, prior, generator)
+    return replace(own, walk=walk, housekeeping=own.entropy_production * len(walk.terms))
+
+
+def measured(
+    module: Operator, start: Any, *, path: int, burn_in: int, chains: int, seed: int
+) -> tuple[Tensor, torch.Generator, Measured]:
+    """Walk, and return where the chains end, the generator, and the entropy production that was found."""
     states = _states("start", start)
     steps, before = arguments.count("path", path), arguments.count("burn_in", burn_in, least=0)
     count = arguments.count("chains", chains, least=2)
@@ -85,19 +97,23 @@ def measure(
         chosen = torch.randint(len(states), (count,), generator=generator, device=states.device)
         here = states[chosen]
         for _ in range(before):
-            here, _ = _step(module, here, 1.0, generator)
+            here = walked(module, here, generator)
         first, total = here.square().sum(1), torch.zeros(count, dtype=torch.float64, device=states.device)
         for _ in range(steps):
             here, ratio = _step(module, here, 1.0, generator)
             total += ratio
-        change = (here.square().sum(1) - first).double()
-        spread = float(change.std()) / math.sqrt(count)
-        moved = abs(float(change.mean())) / spread if spread > 0 else 0.0
-        each = total / steps
-        produced, error = float(each.mean()), float(each.std()) / math.sqrt(count)
-        walk = None if data is None else _walk(module, _states("data", data), temperatures, prior, generator)
-    lost = None if walk is None else produced * len(walk.terms)
-    return Measured(produced, error, steps, count, moved, walk, lost)
+    change = (here.square().sum(1) - first).double()
+    spread = float(change.std()) / math.sqrt(count)
+    moved = abs(float(change.mean())) / spread if spread > 0 else 0.0
+    each = total / steps
+    produced, error = float(each.mean()), float(each.std()) / math.sqrt(count)
+    return here, generator, Measured(produced, error, steps, count, moved, None, None)
+
+
+def walked(module: Operator, here: Tensor, generator: torch.Generator) -> Tensor:
+    """The next states at temperature 1."""
+    with torch.no_grad():
+        return _step(module, here, 1.0, generator)[0]
 
 
 def _walk(
@@ -114,6 +130,7 @@ def _walk(
     end = prior(here)
     if not isinstance(end, Tensor) or end.shape != (len(here),) or not bool(torch.isfinite(end).all()):
         raise ArgumentError("prior", f"must return {len(here)} finite log densities", end)
+    # walks with opposite noise from the same data would not help: the bound is even in a walk, and data scatter more
     total = end.double() + torch.stack(parts).sum(0)
     error = float(total.std()) / math.sqrt(len(total)) if len(total) > 1 else math.inf
     return Walk(
