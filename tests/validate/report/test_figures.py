@@ -10,7 +10,7 @@ import pytest
 
 from widelimit.validate.report import gallery as galleries
 from widelimit.validate.report.figures import drawn
-from widelimit.validate.report.gallery import _of as figures_of
+from widelimit.validate.report.gallery import figures_of
 from widelimit.validate.report.look import BLUE, PALETTE, blank, style
 from widelimit.validate.report.strips import WIDTH, place
 from widelimit.validate.report.svg import fragment, standalone
