@@ -131,7 +131,7 @@ def test_gallery_computes_once_and_survives_failures(tmp_path, monkeypatch, capl
     bad = galleries.GalleryFigure(
         "bad", "Bad", "", "", partial(compute, counter), lambda arrays, axes: arrays["none"]
     )
-    monkeypatch.setattr(galleries, "_of", lambda topic: (good, bad))
+    monkeypatch.setattr(galleries, "figures_of", lambda topic: (good, bad))
     assert [f.name for f, _ in galleries.gallery(["toy"], "quick", tmp_path)] == ["line"]
     assert "toy.bad failed" in caplog.text
     assert counter.calls == 2

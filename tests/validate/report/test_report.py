@@ -18,7 +18,7 @@ from widelimit.validate.harness.outcome import (
     Fit,
 )
 from widelimit.validate.harness.statistics import LEVEL_MEANS
-from widelimit.validate.report import machine, model, numbers
+from widelimit.validate.report import machine, model, numbers, studio
 from widelimit.validate.report.references import bibliography, mentioned, spelled
 from widelimit.validate.report.words import words
 from widelimit.validate.run import validate
@@ -260,7 +260,7 @@ def test_reports_of_schema_1_open_with_todays_verdicts(old):
 
 
 def test_reports_of_schema_1_are_printed_again_in_schema_2(old, monkeypatch):
-    monkeypatch.setattr(model, "gallery", lambda *arguments: [])  # minutes, under the preset of the report
+    monkeypatch.setattr(studio, "gallery", lambda *arguments: [])  # minutes, under the preset of the report
     report.write(report.read(old), old)
     checked(old / "index.html")
     assert json.loads((old / "report.json").read_text())["schema"] == 2

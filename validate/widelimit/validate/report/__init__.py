@@ -13,6 +13,7 @@ lead       what was found, in the order in which it deserves a look; topics and 
 about      the manifest as tables
 differences, junit   what two reports say differently; verdicts as test results
 failures   what could not be drawn, said in its place
+studio     who draws: this process, or several
 gallery    figures of papers that topics redraw
 """
 
