@@ -47,8 +47,9 @@ class Identified:
     """`rule`: the most probable one, None where the recording lies outside the bank (`abstains`).
 
     `probabilities` by rule, as if it came from the bank; `inside`: the share of the bank's own networks that are as far
-    from their neighbours, below 0.02 where it abstains. `calibration` and `accuracy`: on networks that were left out.
-    `networks`: size of the bank; `columns`, `snapshots`: that were compared; `about`: the bank in words.
+    from their neighbours; it abstains at 0.02 or less, or where none of a small bank is. `calibration` and `accuracy`:
+    on networks that were left out. `networks`: size of the bank; `columns`, `snapshots`: that were compared; `about`:
+    the bank in words.
     """
 
     rule: str | None
@@ -116,7 +117,7 @@ def identify(table: Any, *, bank: Bank | None = None) -> Identified:
     scale = Scale.of(x)
     kinds, given, curve, right = _probabilities(scale(x), labels, scale(one))
     inside = _inside(scale(x), scale(one)[0])
-    abstains = inside < _LEVEL
+    abstains = inside <= max(_LEVEL, 1 / (len(x) + 1))
     best = str(kinds[int(given.argmax())])
     shares = {str(kind): float(share) for kind, share in zip(kinds, given, strict=True)}
     return Identified(

@@ -116,7 +116,7 @@ class Networks:
         y = torch.bmm(x, w.mT)
         rate = 1 / (_DAMPING + y.square().sum(-1).mean(-1))[:, None, None]
         moved = torch.bmm(y.mT, x) - torch.bmm(torch.bmm(y.mT, y), b)
-        self.back[layer][at] = b + rate * (moved / _BATCH - _DAMPING * b)
+        self.back[layer][at] = b + rate * (moved / x.shape[1] - _DAMPING * b)
 
     def _learn(self, layer: int, gradient: Tensor) -> None:
         """Adam for its networks, momentum for the others."""

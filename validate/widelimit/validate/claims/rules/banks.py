@@ -56,7 +56,7 @@ _BANK: dict[str, Any] = {
 IDENTIFIABLE = declare(
     "rules.identifiable",
     title="Rules can be told from what is recorded",
-    statement="Weights, activations and their changes each tell four rules apart better than chance (permutation test).",
+    statement="Weights, activations and their changes tell four rules apart better than chance (permutation test).",
     paper=f"{PAPER}, figure 2 (there 1,056 networks)",
     domain={"networks": Integers(10, 80)},
     rows={"weights": row(0.0), "activations": row(0.0), "changes": row(0.0)},
