@@ -35,7 +35,7 @@ def weights(law: str, count: int, seed: int, backend: Backend) -> torch.Tensor:
     if law == "laplace":
         return -torch.log1p(-uniform()) * normal(count).sign()
     if law == "student":
-        return normal(count) / (sum(normal(count) ** 2 for _ in range(5)) / 5).sqrt()
+        return normal(count) / (normal(5, count) ** 2).mean(0).sqrt()
     if law.startswith("signs:"):
         return (uniform() < float(law[6:])).to(backend.dtype) * normal(count).sign()
     return normal(count)
@@ -167,9 +167,10 @@ def drawn_classifier(seed: int, backend: Backend) -> nn.Module:
     from torch import nn
 
     normal = normals(seed, backend)
-    net = nn.Sequential(nn.Linear(20, 50), nn.Tanh(), nn.Linear(50, 4)).to(backend.device, backend.dtype)
+    layers = (nn.Linear(20, 50), nn.Linear(50, 4))
+    net = nn.Sequential(layers[0], nn.Tanh(), layers[1]).to(backend.device, backend.dtype)
     with torch.no_grad():
-        for layer in (net[0], net[2]):
+        for layer in layers:
             layer.weight.copy_(normal(*layer.weight.shape) * (1.5 / math.sqrt(layer.weight.shape[1])))
             layer.bias.zero_()
     return net.eval()
@@ -227,8 +228,8 @@ def scaled(net: nn.Module, scale: float) -> nn.Module:
     with torch.no_grad():
         for one in found.modules():
             if isinstance(one, nn.Linear):
-                one.weight *= scale
-                one.bias *= scale
+                one.weight.mul_(scale)
+                one.bias.mul_(scale)
     return found
 
 
