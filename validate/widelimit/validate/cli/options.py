@@ -40,6 +40,10 @@ _TYPES: dict[str, Any] = {
 _FALLBACK = {"activation": "tanh"}  # for functions that ask for an activation without a default
 
 
+# topics whose command reads files of torch, which no solver imports
+_DOORS = {("dynamics", "predict"): "widelimit.validate.dynamics"}
+
+
 def topics(floor: str) -> list[str]:
     """The topics that stand on a floor."""
     return [one for one in TOPICS if find_spec(f"widelimit.{floor}.{one}")]
@@ -69,7 +73,7 @@ def topic_function(topic: str, floor: str, name: str) -> Callable[..., Any]:
         near = get_close_matches(topic, known, n=1, cutoff=0.4)
         help = f"Did you mean {near[0]}?" if near else "See `widelimit list`."
         raise ArgumentError("topic", f"must be one of {', '.join(known)}", topic, help)
-    module = import_module(f"widelimit.{floor}.{topic}")
+    module = import_module(_DOORS.get((topic, name), f"widelimit.{floor}.{topic}"))
     # a topic whose function takes data may have another one of numbers for the command line
     function = getattr(module, f"{name}_from_numbers", None) or getattr(module, name, None)
     if function is None:

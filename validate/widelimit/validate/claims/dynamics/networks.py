@@ -1,0 +1,91 @@
+"""Trained recurrent networks, and correlations of trajectories that chance gives (arXiv:1907.08549, 1906.10720)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from widelimit.validate.harness.claim import Choice, Interval, Plan, Preset
+from widelimit.validate.harness.declare import declare, table, wrong
+from widelimit.validate.simulate.dynamics import signals, trained
+
+_LONG = 8000  # samples in which the null has its limit at fixed ratios of signals to samples
+
+
+def _null(factor: float) -> float:
+    from widelimit.numerics.dynamics import cca_null
+
+    return cca_null(_LONG, _LONG // 20, 3 * _LONG // 40, autocorrelation=lambda lag: factor**lag).mean_square
+
+
+def _counted(factor: float) -> float:
+    """Wachter's law in as many samples as are independent, (sum b)^2 / sum b^2 of n."""
+    return min(1.0, 0.075 * (1 + factor**2) / (1 - factor**2))
+
+
+NULL = declare(
+    "dynamics.cca-null",
+    title="Canonical correlations that chance gives smooth signals",
+    statement="Independent signals of one autocorrelation have E r^2 = sum pi_k(p) pi_k(q) / p, "
+    "pi_k = b_k/(b_k + kappa).",
+    paper="arXiv:1907.08549 compares trajectories by r; the null is new",
+    domain={"factor": Interval(0.0, 0.98, simplest=0.9)},
+    rows=_null,
+    simulate=signals.chance,
+    points=table("factor", [0.9], [0.0, 0.5, 0.98]),
+    sizes=(10, 20, 40),
+    within=0.03,
+    noise=0.11,
+    size_name="signals p",
+    quantity="mean squared canonical correlation",
+    observable="p and 3p/2 AR(1) signals in 20 p samples",
+    wrong=(
+        wrong("white null", "q/n, as permutations of the samples say", lambda: 0.075),
+        wrong("effective samples", "q over the number of independent samples", _counted),
+    ),
+)
+_TRAINED: dict[str, Any] = {
+    "rows": 0.9,
+    "compare": "at least",
+    "scale": 1.0,
+    "within": 0.1,
+    "derivation": None,
+    "quantity": "share of the solved networks",
+}
+
+
+def _architectures(*kinds: str) -> dict[str, Any]:
+    """Domain and plans: an architecture is a point, two batches of networks its replicates."""
+    points = tuple({"architecture": kind} for kind in kinds)
+    plans: dict[Preset, Plan] = {
+        "reference": Plan(points, (), pilot=2, most=2, block=1),
+        "deep": Plan(points, (), pilot=2, most=6, block=2),
+    }
+    return {"domain": {"architecture": Choice(kinds)}, "plans": plans}
+
+
+FLIP_FLOP = declare(
+    "dynamics.flip-flop",
+    title="Two bits are held by four sinks",
+    statement="At least nine in ten networks that solve the two-bit flip-flop rest at four states, one a corner.",
+    paper="arXiv:1907.08549, section 3; Sussillo and Barak 2013",
+    simulate=trained.flip_flops,
+    observable="8 networks of 16 units a replicate, 300 steps of Adam; solved: loss below 0.05",
+    notes="Empirical. Thresholds were fixed before any network was analysed.",
+    wrong=wrong("another number", "no network has one sink a corner", lambda: -0.5),
+    **_architectures("rnn", "gru", "lstm"),
+    **_TRAINED,
+)
+LINE = declare(
+    "dynamics.line-attractor",
+    title="Sums are kept along one line",
+    statement="At least nine in ten gated networks that add up words forget in all directions but one, "
+    "and keep the sum.",
+    paper="arXiv:1906.10720, section 4",
+    simulate=trained.lines,
+    observable="8 networks of 16 units a replicate, 400 steps of Adam; solved: loss below 0.004",
+    notes="Empirical; of gated cells. Of eight vanilla networks trained as long two kept sums so: they drift.",
+    wrong=wrong("no line", "no network keeps a sum along one direction", lambda: -0.5),
+    **_architectures("gru", "lstm"),
+    **_TRAINED,
+)
+CLAIMS = (NULL, FLIP_FLOP, LINE)

@@ -1,0 +1,6 @@
+"""Recurrent networks, simulated.
+
+signals     canonical correlations of independent signals
+training    networks of many seeds trained as one batch, kept by content
+trained     where trained networks come to rest, and what they keep
+"""
