@@ -54,9 +54,11 @@ def variability(drive: Any, noise: Any) -> Variability:
 
     Raises `ArgumentError` for a noise that is not positive: [u]_+ has no variance then.
 
-    >>> found = variability([-2.0, 0.0, 2.0], 1.0)
-    >>> found.fano.round(6), round(float(found.mean[1]), 9)
-    (array([0.670926, 0.854372, 0.478069]), 0.39894228)
+    >>> found = variability([-4.0, -2.0, 0.0, 2.0], 1.0)
+    >>> found.fano.round(6), round(float(found.mean[2]), 9)
+    (array([0.432477, 0.670926, 0.854372, 0.478069]), 0.39894228)
+    >>> round(float(found.mean[0]) * 1e6, 6)
+    7.145258
     """
     u = checks.level("drive", drive)
     eta = arguments.near_one(

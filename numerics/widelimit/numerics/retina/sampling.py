@@ -28,7 +28,8 @@ class Accuracy:
     `cosine`: expected, of the spike-triggered average; `likelihood_cosine` of maximum likelihood. `variance_ratio`: of
     the average's entries over those of maximum likelihood, infinite where a kink of f at 0, or the lack of noise, tells
     the drive exactly. `snr` of one sample; `length` of the average, s^2 kappa E f'; `standard_error` of its entries
-    across the filter. `rate`: E f; `response_variance`: Var r; `slope`: E f'.
+    across the filter; `likelihood_error` of those of maximum likelihood, in units of a filter. `rate`: E f;
+    `response_variance`: Var r; `slope`: E f'; `dimensions`: P.
     """
 
     cosine: Any
@@ -37,6 +38,7 @@ class Accuracy:
     snr: Any
     length: Any
     standard_error: Any
+    likelihood_error: Any
     rate: Any
     response_variance: Any
     slope: Any
@@ -75,6 +77,10 @@ def sta_accuracy(
     >>> found = sta_accuracy("exp(0.7*x - 1)", gain=1.0, dimensions=60, samples=4000)
     >>> round(found.cosine, 12), round(found.variance_ratio, 10)
     (0.960881519206, 1.2971953352)
+    >>> round(found.standard_error, 6), round(found.likelihood_error, 6)
+    (0.012346, 0.032947)
+    >>> round(sta_accuracy("erf(x)", gain=1.0, dimensions=9, samples=90, noise=0.5).variance_ratio, 6)
+    2.588184
     """
     f = _activation(activation)
     k, s = checks.scale("gain", gain), checks.scale("input_std", input_std)
@@ -94,9 +100,9 @@ def sta_accuracy(
     snr, length = (np.asarray(one) for one in formulas.quality()(s, k, slope, total))
     error = np.sqrt(formulas.off_filter()(s, total, n))
     told = _information(f, q, kind, extra)
-    ratio, best = _likelihood(s, k, slope, total, told, n)
+    ratio, best, spread_best = _likelihood(s, k, slope, total, told, n)
     best_cosine = np.where(np.isinf(best), 1.0, _cosine(p, n, np.where(np.isinf(best), 1.0, best)))
-    parts = (_cosine(p, n, snr), best_cosine, ratio, snr, length, error, rate, total, slope, p)
+    parts = (_cosine(p, n, snr), best_cosine, ratio, snr, length, error, spread_best, rate, total, slope, p)
     return Accuracy(*(arguments.scalar(np.asarray(one)) for one in parts))
 
 
@@ -206,10 +212,13 @@ def _density(f: Activation, variance: float) -> float:
     return total
 
 
-def _likelihood(s: Array, k: Array, slope: Array, total: Array, told: Array, n: Array) -> tuple[Array, Array]:
-    """Ratio of variances and SNR of maximum likelihood, infinite where the information or the ratio is."""
+def _likelihood(
+    s: Array, k: Array, slope: Array, total: Array, told: Array, n: Array
+) -> tuple[Array, Array, Array]:
+    """Ratio of variances, SNR and error of maximum likelihood; the first two are infinite where the information is."""
     fine = np.isfinite(told) & (told > 0)
     safe, even = np.where(fine, told, 1.0), slope == 0
-    ratio, snr, _ = formulas.likelihood()(s, k, np.where(even, 1.0, slope), total, safe, n)
+    ratio, snr, variance = formulas.likelihood()(s, k, np.where(even, 1.0, slope), total, safe, n)
     ratio = np.where(fine & ~even, ratio, np.inf)
-    return ratio, np.where(fine, snr, np.where(told == 0, 0.0, np.inf))
+    none, exact = np.where(told == 0, 0.0, np.inf), np.where(told == 0, np.inf, 0.0)
+    return ratio, np.where(fine, snr, none), np.where(fine, np.sqrt(variance), exact)

@@ -74,8 +74,11 @@ def linear_ceiling(filters: Any, weights: Any, covariance: Any, thresholds: Any 
     >>> found = linear_ceiling([[1, .2, 0, 0], [0, 1, .5, 0], [0, -.3, 0, 1]], [1, .6, .8], 1.0)
     >>> round(found.explained, 12)
     0.710229033414
-    >>> linear_ceiling([[1.0, 0.5], [-1.0, -0.5]], [1.0, 1.0], 1.0).explained  # an ON-OFF cell
-    0.0
+    >>> on_off = linear_ceiling([[1.0, 0.5], [-1.0, -0.5]], [1.0, 1.0], 1.0)
+    >>> on_off.explained, round(on_off.variance, 9)  # 1.25 (1 - 2/pi)
+    (0.0, 0.454225285)
+    >>> round(linear_ceiling([[1.0, 0.0], [-0.9, 0.5]], [1.0, 1.0], 1.0, 0.2).variance, 9)
+    0.355645064
     """
     cell = _cell(filters, weights, covariance, thresholds)
     total = cell.variance(_correlations(cell))

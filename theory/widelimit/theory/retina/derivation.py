@@ -8,6 +8,7 @@ from functools import partial
 from sympy import Derivative, Eq, S, Symbol, acos, cos, exp, oo, pi, sin
 
 from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.gaussian.special import BivariateNormalCDF
 from widelimit.theory.retina import checks, noise, sampling, subunits
 
 CHICHILNISKY, MCINTOSH, SAHANI, SCHOPPE = (
@@ -207,7 +208,11 @@ def _subunits() -> tuple[Step, ...]:
         ),
         Step(
             "covariance-slope",
-            Eq(Derivative(subunits.rectified_product(), rho), subunits.both_pass(), evaluate=False),
+            Eq(
+                Derivative(subunits.rectified_product(), rho),
+                BivariateNormalCDF(-subunits.FIRST, -subunits.SECOND, rho),
+                evaluate=False,
+            ),
             "Price's identity: its derivative by the correlation is the share of the time in which both pass",
             domain=pair,
         ),

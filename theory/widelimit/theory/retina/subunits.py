@@ -42,11 +42,6 @@ def reflected_product() -> Expr:
     return PRODUCT - CORRELATION * normal_cdf(-FIRST) - SECOND * mean
 
 
-def both_pass() -> Expr:
-    """Return P(y > t_1, z > t_2), the derivative of the covariance by rho."""
-    return BivariateNormalCDF(-FIRST, -SECOND, CORRELATION)
-
-
 def recovery() -> Expr:
     """Return tau / (1 + w Phi(-q)), the time in which an adapted state comes back."""
     return TAU / (1 + FEEDBACK * PASSED)
