@@ -166,7 +166,7 @@ def kolen_pollack(inputs: Inputs, size: int, seed: int, backend: Backend) -> np.
     time = float(inputs["t"])
     _, second, back = now = _followed(flow, begun, time, max(20, round(25 * time)))
     left = float((second - back.T).norm() / (begun[1] - begun[2].T).norm())
-    _, second, _ = _followed(flow, now, 25 / decay, round(100 / decay))
+    _, second, _ = _followed(flow, now, 34 / decay, round(100 / decay))
     return np.array([left, float(second.svd().S[0] ** 2)])
 
 
