@@ -19,7 +19,7 @@ def deterministic_rate() -> Expr:
 
     >>> at = {DRIVE: 15.0, THRESHOLD: 10, RESET: 0, TAU: 0.01, REFRACTORY: 0.005}
     >>> deterministic_rate().subs(at).evalf(8)
-    62.554098
+    62.554255
     """
     return 1 / (REFRACTORY + TAU * log(1 + (THRESHOLD - RESET) / (DRIVE - THRESHOLD)))
 
