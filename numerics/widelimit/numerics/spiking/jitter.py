@@ -89,6 +89,8 @@ def jitter_loss(jitter: Any, *, decay: Any = DECAY, rise: Any = RISE) -> Any:
 
     >>> round(jitter_loss(0.004, decay=0.010, rise=0.005) * 1e9, 10)
     7.5329348638
+    >>> round(jitter_loss(1e-4, decay=0.010, rise=0.005) * 1e12, 9)
+    8.201797715
     """
     a, b = constants(decay, rise)
     return _mapped(

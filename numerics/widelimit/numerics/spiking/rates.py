@@ -123,6 +123,8 @@ def firing_rate(
     62.554
     >>> round(firing_rate(12.0, threshold=10.0, tau=0.010, refractory=0.005, noise=4.0), 9)
     52.287489512
+    >>> round(firing_rate(15.0, threshold=10.0, tau=0.010, refractory=0.005, noise=0.3), 6)
+    62.585481
     """
     potentials = {name: _bounded(name, one) for name, one in
                   (("drive", drive), ("threshold", threshold), ("reset", reset))}  # fmt: skip
