@@ -18,6 +18,7 @@ after = compile(theory.window_after(), (theory.LAG, *_CONSTANTS), name="window_a
 before = compile(theory.window_before(), (theory.LAG, *_CONSTANTS), name="window_before").njit
 alpha = compile(theory.response(), (theory.TIME, *_CONSTANTS), name="spike_response").njit
 
+_GONE = 1000.0  # decays behind which exponentials are 0
 _APART = 1.5  # a over b: nearer, four exponentials cancel, and the definition is integrated instead
 _OUTER, _OUTER_WEIGHTS = (tuple(map(float, x)) for x in np.polynomial.laguerre.laggauss(40))
 _INNER, _INNER_WEIGHTS = (tuple(map(float, x)) for x in np.polynomial.legendre.leggauss(24))
@@ -48,7 +49,9 @@ def integrated(lag, a, b):
 @njit(nogil=True, error_model="numpy")
 def _fill(lags, a, b, out):
     for k in range(lags.size):
-        if a[k] < _APART * b[k]:
+        if abs(lags[k]) > _GONE * a[k]:
+            out[k] = 0.0  # below the smallest float
+        elif a[k] < _APART * b[k]:
             out[k] = integrated(lags[k], a[k], b[k])
         elif lags[k] >= 0.0:
             out[k] = max(after(lags[k], a[k], b[k]), 0.0)
