@@ -99,7 +99,7 @@ FIXED_POINT = presets(
         point("relu", 1.2, 0.4, depth=28, window=10, q0=1.0, c0=0.9, weights="orthogonal"),
     ),
     most=(160, 256, 192),
-    sizes=((150, 300, 600), (300, 600, 1200), DEEP),
+    sizes=((100, 200, 400), (300, 600, 1200), DEEP),
 )
 
 DEPTH_SCALE = presets(
