@@ -63,6 +63,7 @@ VALID_IN = {  # the same where a name means something else in a topic
         "difference": 1.0, "noise": 1.0, "units": 2, "accuracies": [0.6, 0.7], "kurtosis": 3.0, "entries": 2,
     },
     "robustness": {
+        "name": "student",
         "weights": [[1.0], [1.0]], "mean": [1.0], "radius": 0.1, "input_std": 1.0, "shape": None, "inputs": 5,
         "margin": 1.0, "probabilities": [0.5, 0.5], "shift": [0.1, 0.2], "law": "gaussian", "activation": "tanh",
     },

@@ -39,6 +39,8 @@ def flip_fraction(
     >>> w = [0.5, -1, 2, 0, 0.25]
     >>> round(flip_fraction(w, radius=0.3), 14)
     0.37451640638355
+    >>> f"{flip_fraction(w, radius=1e-12, bias=1.5):.12e}"  # a small share has its digits too
+    '1.050397342831e-12'
     >>> flip_fraction(w, radius=[0.1, 0.3], norm="l2").round(6)
     array([0.079656, 0.235823])
     """
