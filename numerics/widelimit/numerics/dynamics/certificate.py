@@ -76,6 +76,11 @@ def _widest(bounds: Bounds, h: Array, inverse: Array, first: float, best: Certif
 
 
 def _radius(first: float, alpha: float) -> float:
+    """How far a contraction by alpha gets whose first step is `first`.
+
+    >>> round(_radius(0.1, 0.5), 9)
+    0.2
+    """
     return float(_contraction().njit(first, alpha)) * _SURE
 
 
@@ -86,7 +91,17 @@ def _kantorovich(cell: Cell, first: float, alpha: float, inverse: Array) -> Cert
     bend = float(_bend().njit(norm, rows)) * _SURE
     if not 2 * first * bend * _SURE < (1 - alpha) ** 2:
         return None
-    found, unique = _newton().njit(first, alpha, bend)
+    return _theorem(first, alpha, bend)
+
+
+def _theorem(first: float, defect: float, bend: float) -> Certificate:
+    """Both radii of Newton's theorem.
+
+    >>> found = _theorem(0.1, 0.05, 2.0)
+    >>> round(found.radius, 9), round(found.unique, 9)
+    (0.120563828, 0.829436172)
+    """
+    found, unique = _newton().njit(first, defect, bend)
     return Certificate(float(found) * _SURE, float(unique) / _SURE**2)
 
 

@@ -148,7 +148,7 @@ def _judged(cell: Cell, chain: Array, steps: int, ratio: float, push: float | No
         if cell.input_weights.any():
             kicks.append(float(np.abs(left @ cell.input_jacobian(state)).max()) * size)
     kick = push if push is not None else float(np.median(kicks))
-    keep = float(_lasting().njit(steps))
+    keep = _keep(steps)
     alignment, drift, gap = float(np.median(angles)), max(drifts), min(gaps)
     fails = tuple(
         word
@@ -160,8 +160,7 @@ def _judged(cell: Cell, chain: Array, steps: int, ratio: float, push: float | No
         )
         if wrong
     )
-    middle = min(float(np.median(kept)), 1 - 1e-12)
-    spread = math.sqrt(float(_noise().njit(middle, steps, 1.0)))
+    spread = _spread(float(np.median(kept)), steps)
     return Line(
         not fails, fails, cell.full(chain), length, float(drift), kick, min(tops), (min(tops), max(tops)),
         float(gap), alignment, spread,
@@ -179,6 +178,24 @@ def _left(vectors: Array, which: int) -> Array:
     unit = np.zeros(len(vectors), complex)
     unit[which] = 1.0
     return np.asarray(np.linalg.lstsq(vectors.T.astype(complex), unit, rcond=None)[0])
+
+
+def _keep(steps: int) -> float:
+    """The eigenvalue whose time constant is so many steps.
+
+    >>> round(_keep(25), 9)
+    0.960789439
+    """
+    return float(_lasting().njit(steps))
+
+
+def _spread(kept: float, steps: int) -> float:
+    """Standard deviation of an integrator after steps of unit white input; of one that grows, as if it did not.
+
+    >>> round(_spread(0.5, 2), 9), round(_spread(1.0, 25), 6)
+    (1.118033989, 5.0)
+    """
+    return math.sqrt(float(_noise().njit(min(kept, 1 - 1e-12), steps, 1.0)))
 
 
 @functools.cache

@@ -107,8 +107,8 @@ def fixed_points(cell: Any, *, starts: Any, inputs: Any = None, slow_speed: floa
     >>> found = fixed_points({"weight_hh": [[2.0]]}, starts=[[0.5], [-0.5], [0.1]])
     >>> found.states.ravel().round(6), found.index
     (array([ 0.957504, -0.957504,  0.      ]), array([0, 0, 1]))
-    >>> found.graph
-    ((2, 0), (2, 1))
+    >>> found.graph, float(found.unique[2].round(6))
+    (((2, 0), (2, 1)), 0.649519)
     """
     network = read(cell, inputs=inputs)
     rows = _starts(network, starts)

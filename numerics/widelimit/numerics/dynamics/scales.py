@@ -13,7 +13,11 @@ Array = np.ndarray
 
 
 def time_constants(eigenvalues: Array) -> Array:
-    """1/|log|lambda|| in steps: 0 of an eigenvalue 0, infinite on the unit circle."""
+    """1/|log|lambda|| in steps: 0 of an eigenvalue 0, infinite on the unit circle.
+
+    >>> time_constants(np.array([0.5, 0.0, 1.0])).round(6)
+    array([1.442695, 0.      ,      inf])
+    """
     modulus = np.abs(eigenvalues)
     inside = np.where((modulus > 0) & (modulus != 1), modulus, 0.5)
     found = np.asarray(_time_constant()(inside))
@@ -21,7 +25,11 @@ def time_constants(eigenvalues: Array) -> Array:
 
 
 def periods(eigenvalues: Array) -> Array:
-    """2 pi/|arg lambda| in steps: infinite of positive eigenvalues, 2 of negative ones."""
+    """2 pi/|arg lambda| in steps: infinite of positive eigenvalues, 2 of negative ones.
+
+    >>> periods(np.array([1j, -1, 1]))
+    array([ 4.,  2., inf])
+    """
     angle = np.abs(np.angle(eigenvalues))
     turning = angle > 0
     return np.where(turning, np.asarray(_period()(np.where(turning, angle, 1.0))), np.inf)

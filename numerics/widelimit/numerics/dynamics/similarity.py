@@ -137,8 +137,8 @@ def cca_null(
     that is not positive definite. Warns (`CertainWarning`) where p + q exceeds the samples (`atom`).
 
     >>> white = cca_null(1000, 100, 150)
-    >>> round(white.mean, 8), round(white.smallest, 8), round(white.largest, 8)
-    (0.35557804, 0.07587587, 0.65897106)
+    >>> round(white.mean, 8), round(white.smallest, 8), round(white.largest, 8), white.mean_square
+    (0.35557804, 0.07587587, 0.65897106, 0.15)
     >>> round(cca_null(400, 20, 30, autocorrelation=lambda lag: 0.9**lag).mean_square, 6)
     0.406818
     """
@@ -151,7 +151,7 @@ def cca_null(
         raise ArgumentError("trials", f"must divide the {n} samples", trials)
     _warn_certain(n, p, q)
     a, b = p / n, q / n
-    atom = float(_certain().njit(p, q, n))
+    atom = _atom(p, q, n)
     if autocorrelation is None:
         low, high = (1.0, 1.0) if q == n else (float(edge) for edge in _edges().njit(a, b))
         mean = atom + (_mean(a, low, high) if q < n else 0.0)
@@ -224,6 +224,15 @@ def _warn_certain(n: int, p: int, q: int) -> None:
             "the data. Take more samples or fewer components."
         )
         warnings.warn(text, CertainWarning, stacklevel=3)
+
+
+def _atom(p: int, q: int, n: int) -> float:
+    """The share of correlations that are 1 by counting.
+
+    >>> _atom(20, 40, 50)
+    0.5
+    """
+    return float(_certain().njit(p, q, n))
 
 
 def _mean(a: float, low: float, high: float) -> float:
