@@ -25,7 +25,7 @@ def _points(preset: str) -> Arrays:
 
     from widelimit.numerics.dynamics import fixed_points
 
-    nets = trained(Training("rnn", "flip-flop", units=16, steps=300, nets=1, seed=5))
+    nets = trained(Training("rnn", "flip-flop", units=16, steps=200, nets=1, seed=5, batch=16))
     generator = torch.Generator().manual_seed(1)
     x, _, _ = flip_flop(generator, 1, 30, 25)
     p = {name: torch.tensor(array) for name, array in nets.weights.items()}
@@ -52,8 +52,8 @@ def _draw_points(arrays: Arrays, axes: Axes) -> None:
         some = points[arrays["index"] == order]
         if len(some):
             axes.plot(some[:, 0], some[:, 1], "os^"[order], color=colour, label=name, zorder=3)
-    axes.set(xlabel="read out of the first line", ylabel="read out of the second line")
-    axes.legend(loc="center")
+    axes.set(xlabel="read out of the first line", ylabel="read out of the second line", ylim=(-1.7, 2.0))
+    axes.legend(loc="upper center", ncols=3, fontsize="small")
 
 
 def _chances(preset: str) -> Arrays:

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 Array = np.ndarray
 NETS = 8  # of a replicate
 SOLVED = {"flip-flop": 0.05, "sentiment": 0.004}  # losses fixed before any network was analysed
-_UNITS, _STEPS = 16, {"flip-flop": 300, "sentiment": 400}
+_UNITS, _STEPS = 16, {"flip-flop": 500, "sentiment": 400}
+_LENGTH = {"flip-flop": 20, "sentiment": 25}
 
 
 def asked(kind: str, task: str, seed: int) -> Training:
     """The training of a replicate."""
-    return Training(kind, task, units=_UNITS, steps=_STEPS[task], nets=NETS, seed=seed % 2**31)
+    return Training(
+        kind, task, units=_UNITS, steps=_STEPS[task], nets=NETS, seed=seed % 2**31, length=_LENGTH[task]
+    )
 
 
 def flip_flops(inputs: Any, size: int, seed: int, backend: Backend) -> Array:
