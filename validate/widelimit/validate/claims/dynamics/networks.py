@@ -70,8 +70,8 @@ FLIP_FLOP = declare(
     paper="arXiv:1907.08549, section 3; Sussillo and Barak 2013",
     simulate=trained.flip_flops,
     observable="8 networks of 16 units a replicate, 500 steps of Adam; solved: loss below 0.05",
-    notes="Empirical. The threshold was fixed before any network was analysed. After 300 steps one batch of GRUs in two "
-    "had three networks that were not yet at rest at four corners.",
+    notes="Empirical. The threshold was fixed before any network was analysed. After 300 steps three GRUs in "
+    "sixteen were not yet at rest at four corners.",
     wrong=wrong("another number", "no network has one sink a corner", lambda: -0.5),
     **_architectures("rnn", "gru", "lstm"),
     **_TRAINED,
