@@ -203,6 +203,34 @@ def test_adaptation_solves_its_balance():
 EYE = np.eye(2)
 
 
+def test_empty_grids_and_single_numbers():
+    assert retina.sta_accuracy("exp(x)", gain=[], dimensions=3, samples=9).cosine.shape == (0,)
+    with pytest.raises(ArgumentError, match="`filter` must be 2 numbers"):
+        retina.nonlinear_ceiling(EYE, 1.0, 1.0, filter=1.0)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-25, 1e25, 1e29, 1e150, 1e300])
+def test_extreme_units_are_answered_or_refused(size):
+    x, r = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, -1.0]]), np.array([1.0, 0.0, 2.0, 1.0])
+    trials = np.array([[1.0, 0, 2, 1], [1, 1, 2, 0]])
+    calls = (
+        lambda: retina.sta(x * size, r).standard_error,
+        lambda: retina.sta(x, r * size).cosine,
+        lambda: retina.reliability(trials * size).ceiling,
+        lambda: retina.fano_curve(trials * size).noise,
+        lambda: retina.adaptation(contrast=1 / size, feedback=size, threshold=-size).gain,
+        lambda: retina.variability(size, 1 / size).fano,
+        lambda: retina.linear_ceiling(x * size, 1.0, size).explained,
+    )
+    for call in calls:
+        try:
+            found = call()
+        except ArgumentError as error:
+            assert "must" in str(error)
+        else:
+            assert np.isfinite(found).all() and (np.asarray(found) >= 0).all()
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -219,7 +247,7 @@ EYE = np.eye(2)
         (lambda: retina.linear_ceiling(EYE, [0, 0], 1.0), "`weights` must not all be 0"),
         (lambda: retina.linear_ceiling([[0.0, 0.0]], [1], 1.0), "`filters` must not be 0"),
         (lambda: retina.linear_ceiling([EYE[0], EYE[0]], [1, -1], 1.0), "must leave a response"),
-        (lambda: retina.nonlinear_ceiling([EYE[0], -EYE[0]], [1, 1], 1.0), "`filter` must be 2"),
+        (lambda: retina.nonlinear_ceiling([EYE[0], -EYE[0]], [1, 1], 1.0), "`filter` must not be 0"),
         (lambda: retina.sta_accuracy("tanh", gain=1, dimensions=5, samples=10), "must not be negative"),
         (lambda: retina.sta_accuracy("exp(x)", gain=0, dimensions=5, samples=10), "`gain` must be positive"),
         (

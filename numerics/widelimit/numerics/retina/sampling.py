@@ -91,7 +91,7 @@ def sta_accuracy(
     rate, slope = (np.asarray(one) for one in formulas.moments(f)(q))
     spread = np.asarray(formulas.variance(f)(q, rate))
     if kind == "poisson":
-        _require_rate(f, float(np.sqrt(q.max())))
+        _require_rate(f, float(np.sqrt(q.max(initial=0.0))))
         total = np.asarray(formulas.counted()(rate, spread))
     else:
         total = spread + extra
@@ -176,7 +176,7 @@ def _information(f: Activation, q: Array, kind: str, extra: float) -> Array:
             return np.full(q.shape, np.inf)
         return np.asarray(formulas.slope_square(f)(q)) / extra
     values, place = np.unique(q, return_inverse=True)
-    return np.array([_density(f, float(one)) for one in values])[place].reshape(q.shape)
+    return np.array([_density(f, float(one)) for one in values], dtype=float)[place].reshape(q.shape)
 
 
 def _density(f: Activation, variance: float) -> float:

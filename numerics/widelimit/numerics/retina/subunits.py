@@ -114,16 +114,12 @@ def nonlinear_ceiling(
     if total <= 0:
         raise ArgumentError("weights", "must leave a response that varies", but="cancel")
     k = cell.linear if filter is None else checks.level("filter", filter)
-    if k.shape != (cell.filters.shape[1],) or not k.any():
-        help = (
-            "Name one: spike-triggered covariances find it where the average is 0." if filter is None else ""
-        )
-        raise ArgumentError(
-            "filter",
-            f"must be {cell.filters.shape[1]} numbers, not all 0",
-            but=f"is {k.tolist()[:8]}",
-            help=help,
-        )
+    size = cell.filters.shape[1]
+    if k.shape != (size,):
+        raise ArgumentError("filter", f"must be {size} numbers", but=f"has shape {k.shape}")
+    if not k.any():
+        help = "Name one: spike-triggered covariances find it where the average is 0."
+        raise ArgumentError("filter", "must not be 0", but="is", help=help)
     unit = k / np.abs(k).max()
     across = cell.filters @ cell.covariance @ unit
     rho = np.clip(across / (cell.deviations * np.sqrt(unit @ cell.covariance @ unit)), -1, 1)
