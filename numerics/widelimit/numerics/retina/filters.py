@@ -128,8 +128,20 @@ def _summed(rows: Array, away: Array, back: Array | None) -> Array:
 
 @njit(cache=True, nogil=True)
 def _add(rows: Array, away: Array, first: Array, sums: Array) -> None:
-    """Add a block of rows to the sums."""
-    for i in range(rows.shape[0]):
+    """Add a block of rows to the sums, four rows at once: what the sums cost is their way to the cache and back."""
+    whole = rows.shape[0] - rows.shape[0] % 4
+    for i in range(0, whole, 4):
+        d0, d1, d2, d3 = away[i], away[i + 1], away[i + 2], away[i + 3]
+        for j in range(rows.shape[1]):
+            f = first[j]
+            v0, v1, v2, v3 = rows[i, j] - f, rows[i + 1, j] - f, rows[i + 2, j] - f, rows[i + 3, j] - f
+            t0, t1, t2, t3 = v0 * d0, v1 * d1, v2 * d2, v3 * d3
+            sums[0, j] += (v0 + v1) + (v2 + v3)
+            sums[1, j] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3)
+            sums[2, j] += (t0 + t1) + (t2 + t3)
+            sums[3, j] += (t0 * d0 + t1 * d1) + (t2 * d2 + t3 * d3)
+            sums[4, j] += (t0 * t0 + t1 * t1) + (t2 * t2 + t3 * t3)
+    for i in range(whole, rows.shape[0]):
         d = away[i]
         for j in range(rows.shape[1]):
             v = rows[i, j] - first[j]
