@@ -112,6 +112,14 @@ def test_passage_times_invert_modes():
     assert abs(gap) < 1e-8
 
 
+def test_short_names():
+    full = rules.mode("feedback_alignment", 1.2, strength=1.7, feedback=0.8)
+    for name in ("fa", "FA", "feedback alignment", "Feedback-alignment"):
+        assert rules.mode(name, 1.2, strength=1.7, feedback=0.8) == full
+    assert rules.signature("Kolen-Pollack").rule == rules.signature("kp").rule == "kolen_pollack"
+    assert rules.predict("IA", feedback=0.5).rule == "information_alignment"
+
+
 def test_exponents_are_those_of_the_ends():
     for rule in ("feedback_alignment", "sgd"):
         given = {"feedback": 0.7} if rule == "feedback_alignment" else {"start": 1e-3}

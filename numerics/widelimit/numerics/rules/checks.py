@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,20 @@ from widelimit.numerics import arguments
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
+
+
+_SHORT = {
+    "fa": "feedback_alignment", "feedback": "feedback_alignment", "kp": "kolen_pollack", "ia": "information_alignment",
+    "information": "information_alignment",
+}  # fmt: skip
+
+
+def rule(value: Any, options: Iterable[str]) -> str:
+    """The name of a rule, by its full name or a short one (fa, kp, ia), with spaces or hyphens in it."""
+    if isinstance(value, str):
+        said = value.strip().lower().replace("-", "_").replace(" ", "_")
+        value = _SHORT.get(said, said if said in options else value)
+    return arguments.choice("rule", value, options)
 
 
 def near_one(name: str, array: Array, *, zero: bool = False) -> Array:

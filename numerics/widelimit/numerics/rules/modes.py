@@ -51,7 +51,7 @@ def mode(
     exp(-lambda t), and information alignment.
 
     Args:
-        rule: sgd, feedback_alignment, kolen_pollack or information_alignment.
+        rule: sgd, feedback_alignment, kolen_pollack or information_alignment; fa, kp and ia are short for them.
         t: times, steps times learning rate; infinite ones where there is a closed form. Arrays broadcast.
         strength: s, positive.
         start: u_0, the product at time 0, at which both weights are its root.
@@ -74,7 +74,7 @@ def mode(
     >>> round(rest.first**2, 9), round(rest.second**2, 9), round(rest.feedback**2, 9)
     (1.5, 1.5, 1.5)
     """
-    name = arguments.choice("rule", rule, theory.MODE_RULES)
+    name = checks.rule(rule, theory.MODE_RULES)
     times, s = checks.times(t), checks.positive("strength", strength)
     u, held = checks.non_negative("start", start), checks.non_negative("decay", decay)
     b = _feedback(name, feedback)

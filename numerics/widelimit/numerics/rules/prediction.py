@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from widelimit.numerics import arguments
+from widelimit.numerics.rules import checks
 from widelimit.numerics.rules.modes import mode
 from widelimit.numerics.rules.times import signature
+from widelimit.theory import rules as theory
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ def predict(
         if one is not None:
             arguments.finite_number(name, one)
     arguments.single("t", arguments.real("t", t, infinite=True))
-    back = 1.0 if feedback is None and rule != "sgd" else feedback
-    found = mode(rule, t, strength=strength, start=start, feedback=back, decay=decay)
-    told = signature(rule)
+    name = checks.rule(rule, theory.MODE_RULES)
+    back = 1.0 if feedback is None and name != "sgd" else feedback
+    found = mode(name, t, strength=strength, start=start, feedback=back, decay=decay)
+    told = signature(name)
     v, w, u = (float(one) for one in (found.first, found.second, found.product))
-    return Prediction(rule, v, w, u, u / float(strength), found.method, told.exponent, told.plateau)
+    return Prediction(name, v, w, u, u / float(strength), found.method, told.exponent, told.plateau)

@@ -36,7 +36,7 @@ def passage_time(rule: str, share: Any, *, strength: Any, start: Any = 0.0, feed
     >>> round(passage_time("feedback_alignment", 0.5, strength=1.7, feedback=0.8), 12)  # no plateau
     0.962464116372
     """
-    name = arguments.choice("rule", rule, ("sgd", "feedback_alignment"))
+    name = checks.rule(rule, ("sgd", "feedback_alignment"))
     x, s, u = _share(share), checks.positive("strength", strength), checks.non_negative("start", start)
     x, s, u = arguments.broadcast(share=x, strength=s, start=u)
     if name == "sgd":
@@ -132,7 +132,7 @@ def signature(rule: str) -> Signature:
     >>> signature("sgd").exponent, signature("sgd").plateau, signature("adam").scale_free
     (0.5, True, True)
     """
-    name = arguments.choice("rule", rule, (*theory.MODE_RULES, *_OTHERS))
+    name = checks.rule(rule, (*theory.MODE_RULES, *_OTHERS))
     if name in ("hebb", "oja"):  # e^(Ct) w_0, and the same over its norm
         return Signature(name, math.inf if name == "hebb" else 0.0, "weights", True, False)
     mode = name if name in theory.MODE_RULES else "sgd"
