@@ -18,6 +18,7 @@ from widelimit.numerics import intervals
 from widelimit.numerics.cells import Cell, boxes
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.compile.cache import njit
+from widelimit.numerics.results import by_value
 from widelimit.theory.dynamics import fixed as theory
 
 Array = np.ndarray
@@ -105,6 +106,7 @@ def _theorem(first: float, defect: float, bend: float) -> Certificate:
     return Certificate(float(found) * _SURE, float(unique) / _SURE**2)
 
 
+@by_value
 @dataclass(frozen=True)
 class Bounds:
     """Enclosures of one cell's resting map."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from widelimit.numerics.compile.cache import digest, private
+from widelimit.numerics.results import by_value
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +41,7 @@ class Training:
     rate: float = 1e-2
 
 
+@by_value
 @dataclass(frozen=True)
 class Networks:
     """Weights of all nets (first axis), with torch's names, and the `loss` of each at the end."""
