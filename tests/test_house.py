@@ -11,7 +11,17 @@ from widelimit.theory.topics import EXTENDS, TOPICS
 ROOT = Path(__file__).parents[1]
 ENGINES = {
     "theory": {"calculus", "errors", "topics"},
-    "numerics": {"compile", "cells", "intervals", "files", "arguments", "costs", "results", "threads"},
+    "numerics": {
+        "compile",
+        "cells",
+        "intervals",
+        "orbits",
+        "files",
+        "arguments",
+        "costs",
+        "results",
+        "threads",
+    },
     "validate": {
         "harness",
         "claims",

@@ -84,6 +84,11 @@ VALID_IN = {  # the same where a name means something else in a topic
         "loss_per_spike": 1e-9, "lag": 0.01, "drive": 15.0, "threshold": 10.0, "tau": 0.01, "name": "box", "slope": 1.0,
         "potentials": [0.1], "weights": [1.0], "weight": 1e4, "target": 0.01,
     },
+    "gru": {"gain": 2.0, "angle": 0.5, "bias_2": -0.16, "bracket": (-1.1, -1.0), "cell": {"weight_hh": ONE}},
+    "cycles": {
+        "cell": {"weight_hh": [[1.5, -1.0], [1.0, 1.5]]}, "start": [0.5, 0.0], "direction": [1.0, 0.0], "noise": 0.1,
+        "cycle": None, "growth": 1.0, "frequency": 2.0, "shear": 0.5, "strength": 0.1, "detuning": 0.0, "coupling": 1.0,
+    },
 }  # fmt: skip
 WORDS = {
     "name",

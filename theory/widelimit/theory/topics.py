@@ -29,6 +29,8 @@ TOPICS: tuple[str, ...] = (
     "robustness",
     "retina",
     "spiking",
+    "gru",
+    "cycles",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

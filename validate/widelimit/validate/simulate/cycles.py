@@ -1,0 +1,100 @@
+"""Cycles of a GRU of two units in torch: how neighbours spread along them, alone and under a weak rhythm.
+
+The cell is that of `simulate.gru`. Where a claim has a size, it is the steps of a unit of time, or one over the
+forcing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from widelimit.validate.simulate.gru import Cell, rk4, start
+
+if TYPE_CHECKING:
+    import torch
+
+    from widelimit.validate.harness.backend import Backend
+    from widelimit.validate.simulate.gru import Move
+
+_TURNS = 6
+_NEAR = 1e-6
+
+
+def spread(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """Return the larger singular value of dh(t)/dh(0) after six turns, and the log of the smaller one a turn.
+
+    From where the cycle crosses the first axis upwards, by central differences of four neighbours; the last step is as
+    long as it takes to come back to the axis.
+    """
+    import torch
+
+    move, step = Cell(inputs["gain"], inputs["angle"], backend), 1 / size
+    h = start([seed], backend, 0.5)
+    for _ in range(90 * size):
+        h = rk4(move, h, step)
+    h, _ = _upwards(move, h, step)
+    shifts = [[0, 0], [_NEAR, 0], [-_NEAR, 0], [0, _NEAR], [0, -_NEAR]]
+    h = h + torch.tensor(shifts, dtype=h.dtype, device=h.device)
+    for _ in range(_TURNS):
+        h, _ = _upwards(move, h, step)
+    columns = torch.stack([h[1] - h[2], h[3] - h[4]], 1) / (2 * _NEAR)
+    values = torch.linalg.svdvals(columns)
+    return np.array([float(values[0]), math.log(float(values[1])) / _TURNS])
+
+
+def _upwards(move: Move, h: torch.Tensor, step: float) -> tuple[torch.Tensor, float]:
+    """The rows when the first of them next crosses the first axis upwards, by a shortened step, and the time."""
+    h, time = rk4(move, h, step), step  # away from the axis, where it starts there
+    while True:
+        after = rk4(move, h, step)
+        if float(h[0, 1]) < 0 <= float(after[0, 1]):
+            break
+        h, time = after, time + step
+    part = step * float(h[0, 1] / (h[0, 1] - after[0, 1]))
+    for _ in range(6):
+        there = rk4(move, h[:1], part)
+        part -= float(there[0, 1] / move(there)[0, 1])
+    return rk4(move, h, part), time + part
+
+
+def locked(inputs: Any, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
+    """Return the rate at which two phases come together under a forcing of 1/size along the first unit, times size.
+
+    The forcing has the frequency of the cycle itself, measured first; a replicate is a phase to begin with.
+    """
+    import torch
+
+    move, step = Cell(inputs["gain"], inputs["angle"], backend), 0.1
+    h = start(seeds, backend, 0.5)
+    for _ in range(900):
+        h = rk4(move, h, step)
+    one, _ = _upwards(move, h[:1], step)
+    _, period = _upwards(move, one, step)
+    count = 40
+    step, turn = period / count, 2 * math.pi / period
+    push = torch.tensor([1 / size, 0.0], dtype=h.dtype, device=h.device)
+    h = torch.cat([h, h + 1e-4 * move(h)])
+    settle, measure = int(6 * size / period) + 2, int(2 * size / period) + 1
+    gaps = []
+    for k in range(settle + measure):
+        for j in range(count):
+            h = _driven(move, h, step * j, step, push, turn)
+        if k + 1 in (settle, settle + measure):
+            gaps.append((h[len(seeds) :] - h[: len(seeds)]).norm(dim=1).cpu().numpy())
+    return np.asarray((np.log(gaps[0] / gaps[1]) / (measure * period) * size)[:, None])
+
+
+def _driven(
+    move: Move, h: torch.Tensor, time: float, step: float, push: torch.Tensor, turn: float
+) -> torch.Tensor:
+    """One step of the fourth-order rule under the forcing `push` cos(turn t)."""
+    begin, middle, end = (push * math.cos(turn * (time + part * step)) for part in (0.0, 0.5, 1.0))
+    a = move(h) + begin
+    b = move(h + step / 2 * a) + middle
+    c = move(h + step / 2 * b) + middle
+    d = move(h + step * c) + end
+    return h + step / 6 * (a + 2 * b + 2 * c + d)
