@@ -34,7 +34,7 @@ def test_worked_cycle(worked):
 def test_response_is_a_covector_of_the_flow(worked):
     """Z.f is the frequency at every phase, and Z at a phase between samples predicts the shift of a kick."""
     assert (worked.responses * worked.velocities).sum(1) == pytest.approx(
-        np.full(128, worked.frequency), rel=1e-9
+        np.full(len(worked.responses), worked.frequency), rel=1e-9
     )
     cell = turned(1.5, math.radians(40))
     turn = np.array(cell["U_h"])
