@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import integrate, linalg
 
-from widelimit.numerics.dynamics import noise_edge, random_network
+from widelimit.numerics.dynamics import euler, noise_edge, random_network, rank_one
 from widelimit.numerics.dynamics.correlation import Path, solve
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointError, WidelimitError
@@ -179,6 +179,36 @@ def test_more_bad_input():
             found.spectrum(bad)
     with pytest.raises(ArgumentError, match="whole number of steps"):
         found.autocorrelation(0.5)
+
+
+def test_euler_steps():
+    """Tables of an iteration by Fourier transforms; an autoregressive process where the network is linear."""
+    assert euler(2.0, step=0.2)[0] == pytest.approx(1.92476, abs=6e-6)
+    assert euler(2.0, step=0.5)[0] == pytest.approx(1.92429, abs=6e-6)
+    assert euler(2.0, step=1.0)[0] == pytest.approx(2.12147, abs=6e-6)
+    fine = euler(2.0, step=0.02, noise=0.5)
+    assert fine[0] == pytest.approx(random_network(2.0, noise=0.5).variance, rel=1e-2)
+    alpha, g, sigma = 0.2, 0.6, 0.75
+    angles = 2 * np.pi * np.arange(4096) / 4096
+    z = np.exp(-1j * angles)
+    power = alpha * sigma**2 / (np.abs(1 - (1 - alpha) * z) ** 2 - alpha**2 * g**2)
+    found = euler(g, step=alpha, activation="linear", noise=sigma)
+    assert found[:30] == pytest.approx(np.fft.ifft(power).real[:30], rel=1e-8)
+    with pytest.raises(WidelimitError):
+        euler(2.0, step=0.0)
+    with pytest.raises(WidelimitError):
+        euler(2.0, step=0.2, activation="relu")
+
+
+def test_rank_one():
+    z, w = np.polynomial.hermite_e.hermegauss(200)
+    found = rank_one(2.0)
+    slope = 1 - np.tanh(found.kappa * z) ** 2
+    assert 2.0 * (w @ slope) / w.sum() == pytest.approx(1.0, rel=1e-9)
+    assert (rank_one(0.9).kappa, rank_one(0.5).time_constant) == (0.0, pytest.approx(2.0, rel=1e-12))
+    for bad in (0.0, -1.0, math.nan, 1e300, True, "2"):
+        with pytest.raises(WidelimitError):
+            rank_one(bad)
 
 
 def test_speed():

@@ -1,7 +1,7 @@
 """Predictive coding in balanced networks: what they decode, and how noise, chaos and delays limit it.
 
 solver      `solve`: bias, variance and phase of a network
-thresholds  `critical_balance`, `optimal_balance`, `oscillation`, `chaos_onset`
+thresholds  `critical_balance`, `optimal_balance`, `oscillation`, `chaos_onset`, `stable_delay`
 limits      `strong_balance`, `correlation`, `phase_diagram`; `predict` for the command line
 units, loops, cycles    averages and drive of a unit, what feedback passes, amplitudes beyond the threshold
 """
@@ -23,6 +23,7 @@ from widelimit.numerics.coding.thresholds import (
     critical_balance,
     optimal_balance,
     oscillation,
+    stable_delay,
 )
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "phase_diagram",
     "predict",
     "solve",
+    "stable_delay",
     "strong_balance",
 ]

@@ -235,6 +235,29 @@ def oscillation(
     return Oscillation(size, centre, frequency, decoded, decoded / math.sqrt(2))
 
 
+def stable_delay(loop_gain: float) -> float:
+    """Return the delay from which on a loop of this gain oscillates, inf for gains of at most 1.
+
+    >>> round(stable_delay(16.35055392597), 10)
+    0.1
+    """
+    gain = arguments.non_negative_number("loop_gain", loop_gain)
+    if gain > 1e12:
+        raise ArgumentError("loop_gain", "must be at most 1e12", gain)
+    if gain <= 1 + 1e-12:
+        return math.inf
+
+    def excess(log_delay: float) -> float:
+        return math.log(float(loops.hopf_gain(np.array([math.exp(log_delay)]))[0])) - math.log(gain)
+
+    low, high = math.log(1 / gain), math.log(10 / gain)  # d G_c is at least pi/2
+    while excess(high) > 0:
+        high += 1.0
+        if high > 30:
+            return math.inf
+    return math.exp(float(optimize.brentq(excess, low, high, xtol=1e-14)))
+
+
 def chaos_onset(activation: Kind, *, signal: Any, balance: Any = math.inf) -> Any:
     """Return the disorder g_c at which the static state of a network without noise turns chaotic.
 

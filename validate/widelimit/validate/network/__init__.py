@@ -8,9 +8,11 @@ layers    all layers of a module read, or refused by their names
 weights, noise    scales of its weights, and whether they are noise
 replay    the same network written anew, run beside the user's
 result    `Network`: what can be asked of it
+rates       `rate_network`: a recurrent matrix read as a balanced code
 modules, parts    `build`: the torch module of an architecture, and what it is made of
 """
 
+from widelimit.validate.network.rates import RateNetwork, rate_network
 from widelimit.validate.network.reading import (
     from_torch,
 )
@@ -27,6 +29,8 @@ from widelimit.validate.network.weights import (
 __all__ = [
     "ModuleError",
     "Network",
+    "RateNetwork",
     "Scale",
     "from_torch",
+    "rate_network",
 ]
