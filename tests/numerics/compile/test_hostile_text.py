@@ -69,6 +69,7 @@ VALID_IN = {  # the same where a name means something else in a topic
     },
     "coding": {"balance": 4.0, "delay": 0.1, "noise": 0.5, "signal": 0.1, "times": 1.0, "activation": "tanh"},
     "dynamics": {
+        "step": 0.5, "overlap": 2.0,
         "g": 1.5, "cell": {"weight_hh": [[2.0]]}, "starts": [[0.5]], "state": [0.0], "samples": 10, "p": 2, "q": 3,
         "x": PLANE, "y": PLANE, "task_steps": 3, "found": None,
     },

@@ -78,7 +78,9 @@ def euler(
             return delta
         if not delta[0] > 0:
             break
-    raise ConvergenceError(f"Covariances of steps {alpha:.3g} were not found at g = {size:.6g}: use a smaller `step`.")
+    raise ConvergenceError(
+        f"Covariances of steps {alpha:.3g} were not found at g = {size:.6g}: use a smaller `step`."
+    )
 
 
 def _system(phi: Activation, g: float, alpha: float, sigma: float, delta: Array) -> tuple[Array, Array]:

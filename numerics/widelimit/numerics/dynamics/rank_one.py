@@ -22,7 +22,9 @@ from widelimit.theory.dynamics import random as theory
 @by_value
 @dataclass(frozen=True)
 class RankOne:
-    """`kappa`, the standard deviation of x at the two fixed points besides rest, 0 where there are none; `time_constant`
+    """Fixed points and rest of a network of rank one.
+
+    `kappa`, the standard deviation of x at the two fixed points besides rest, 0 where there are none; `time_constant`
     of rest, inf where it is not stable.
     """
 
@@ -40,9 +42,7 @@ def _time() -> Compiled:
     return compile(theory.rank_one_time(), (theory.OVERLAP,), name="rank_one_time")
 
 
-def rank_one(
-    overlap: float, *, activation: str | Activation | Expr | Callable[..., Any] = "tanh"
-) -> RankOne:
+def rank_one(overlap: float, *, activation: str | Activation | Expr | Callable[..., Any] = "tanh") -> RankOne:
     """Return kappa with sigma_mn E phi'(kappa z) = 1, for Gaussian m of mean square 1 and overlap m.n/N = sigma_mn.
 
     Two fixed points beyond sigma_mn phi'(0) = 1, a continuous attractor only there.

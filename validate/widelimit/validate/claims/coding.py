@@ -160,7 +160,7 @@ NOISE = declare(
     noise=0.4,
     size_name="neurons",
     quantity="N Var x_hat",
-    observable="32 copies over five units of time, tanh; Euler's factor 1/(1 - a dt/2) is in the prediction",
+    observable="64 copies over two units of time, tanh; Euler's factor 1/(1 - a dt/2) is in the prediction",
     wrong=(
         wrong("linear", "A^2 Delta_0/a", lambda inputs: _linear(inputs)),
         wrong("A for B/A", "A sigma^2/(2 b)", lambda inputs: _gain_only(inputs)),
@@ -314,7 +314,7 @@ DELAYED = declare(
     noise=0.4,
     size_name="neurons",
     quantity="N Var x_hat",
-    observable="32 copies over five units of time, tanh; half a step is added to the delay of the prediction",
+    observable="64 copies over two units of time, tanh; half a step is added to the delay of the prediction",
     wrong=wrong("linear", "the first mode alone, A^2 Delta_0 v_1", lambda inputs: _first_mode(inputs)),
 )
 BEST = declare(
@@ -333,7 +333,7 @@ BEST = declare(
     noise=0.8,
     size_name="neurons",
     quantity="N Var x_hat over that at the best balance",
-    observable="32 copies over five units of time, tanh, at both balances",
+    observable="64 copies over two units of time, tanh, at both balances",
     wrong=wrong("as large as stable", "more balance never hurts below the threshold", lambda: 1.0),
 )
 CLAIMS = (BIAS, NOISE, CHAOS, LAW, SUPER, ONSET, HOPF, OSCILLATION, DELAYED, BEST)

@@ -80,7 +80,7 @@ def bias(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
 def fluctuations(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     """N times the variance of x_hat in time, of networks without disorder, about the mean of all copies."""
     decoded, _, _ = run(
-        inputs, size, seed, backend, copies=32, time=5.0, step=float(inputs["step"]), burn=2.0
+        inputs, size, seed, backend, copies=64, time=2.0, step=float(inputs["step"]), burn=1.5
     )
     return np.array([size * decoded.var()])
 

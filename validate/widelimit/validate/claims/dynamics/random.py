@@ -1,0 +1,167 @@
+"""Random recurrent networks as falsifiable claims (10.1103/PhysRevLett.61.259, arXiv:2006.02427)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from widelimit.validate.harness.claim import Interval
+from widelimit.validate.harness.declare import declare, instead, table, wrong
+from widelimit.validate.simulate.dynamics import random as simulate
+
+_SHARES = np.array([0.25, 0.5, 0.75])
+_DISORDER = Interval(1.5, 5.0, simplest=2.0)
+
+
+def _stepping(g: float, noise: float = 0.0) -> Any:
+    from widelimit.numerics.dynamics import random_network
+
+    return random_network(g, time="step", noise=noise)
+
+
+def _covariance(inputs: Any, which: int) -> float:
+    from widelimit.numerics.dynamics import euler
+
+    found = euler(float(inputs["g"]), step=float(inputs["step"]))
+    lag = round(1 / float(inputs["step"]))
+    return float((found[0], found[lag] / found[0])[which])
+
+
+def _newman(g: float) -> np.ndarray:
+    return _stepping(g).lyapunov + 0.5 * np.log(_SHARES)
+
+
+def _newman_dimension() -> float:
+    """Newman's law shifted so that its largest exponent is right fills all dimensions, or fewer by its mean."""
+    return 1.0
+
+
+def _newman_entropy(g: float) -> float:
+    top = _stepping(g).lyapunov  # the integral of top + log(t)/2 where it is positive
+    low = math.exp(-2 * top)
+    return top * (1 - low) + 0.5 * (-1 - (low * math.log(low) - low))
+
+
+def _static(g: float) -> float:
+    return _stepping(g).variance
+
+
+AUTOCORRELATION = declare(
+    "dynamics.autocorrelation",
+    title="Autocovariance of a random network",
+    statement="Delta'' = Delta - g^2 C(Delta); here its form for Euler's steps, which is what is simulated.",
+    paper="10.1103/PhysRevLett.61.259; arXiv:1603.01880; finite steps new",
+    domain={"g": _DISORDER, "step": Interval(0.05, 0.5, simplest=0.2)},
+    rows={
+        "variance": lambda inputs: _covariance(inputs, 0),
+        "correlation after a unit of time": lambda inputs: _covariance(inputs, 1),
+    },
+    simulate=simulate.covariances,
+    points=table("g step", [(3.0, 0.5)], [(2.0, 0.2)]),
+    sizes=(20, 40, 80),
+    within=0.1,
+    noise=1.0,
+    size_name="units",
+    quantity="variance of x, correlation",
+    observable="four tanh networks from time 20 to 50",
+    wrong=wrong(
+        "static", "Delta_0 = g^2 E phi^2", instead(variance=lambda inputs: _static(float(inputs["g"])))
+    ),
+)
+_QR: dict[str, Any] = {
+    "domain": {"g": _DISORDER},
+    "points": table("g", [3.0], [2.0]),
+    "sizes": (16, 32, 64),
+    "size_name": "units",
+    "observable": "QR along 80 steps of a tanh network with tied weights",
+    "paper": "arXiv:2006.02427; closed form new",
+}
+SPECTRUM = declare(
+    "dynamics.lyapunov-spectrum",
+    title="All Lyapunov exponents of a random network",
+    statement="lambda(t) = log(g^2 (t - 1) zeta)/2 with E d/(zeta - d) = t - 1, d = phi'^2.",
+    rows=lambda g: _stepping(g).spectrum(_SHARES),
+    over={"share": [0.25, 0.5, 0.75]},
+    simulate=simulate.spectrum,
+    within=0.15,
+    noise=1.0,
+    scale=1.0,
+    quantity="exponent above a share of all, per step",
+    wrong=wrong("Newman's law", "slopes replaced by their mean square", _newman),
+    **_QR,
+)
+DIMENSION = declare(
+    "dynamics.dimension",
+    title="Dimension of chaos",
+    statement="Kaplan and Yorke's dimension is 1 - a of all dimensions, where lambda integrates to zero above a.",
+    rows=lambda g: _stepping(g).dimension,
+    simulate=simulate.dimension,
+    within=0.15,
+    noise=1.5,
+    quantity="dimension over the number of units",
+    wrong=wrong("Newman's law", "the spread of slopes dropped", _newman_dimension),
+    **_QR,
+)
+ENTROPY = declare(
+    "dynamics.entropy",
+    title="Entropy rate of chaos",
+    statement="The entropy rate over N is the integral of the positive part of lambda.",
+    rows=lambda g: _stepping(g).entropy,
+    simulate=simulate.entropy,
+    within=0.3,
+    noise=2.5,
+    quantity="sum of positive exponents over the number of units",
+    wrong=wrong("Newman's law", "the spread of slopes dropped", _newman_entropy),
+    **_QR,
+)
+SUPPRESSION = declare(
+    "dynamics.noise-suppression",
+    title="Noise suppresses chaos",
+    statement="log(g^2 E phi'^2)/2 is taken at the variance that noise adds to, and turns negative.",
+    paper="arXiv:1603.01880",
+    domain={"g": _DISORDER, "noise": Interval(0.1, 2.0, simplest=1.0)},
+    rows=lambda g, noise: _stepping(g, noise).lyapunov,
+    simulate=simulate.growth,
+    points=table("g noise", [(2.0, 1.279045442455769)], [(2.0, 0.9), (1.5, 0.6)]),
+    sizes=(20, 40, 80),
+    within=0.25,
+    noise=0.8,
+    scale=0.15,
+    size_name="units",
+    quantity="largest exponent per step",
+    observable="a small difference along 160 steps of four tanh networks",
+    wrong=wrong("g = 1 whatever the noise", "the exponent without noise", lambda g: _stepping(g).lyapunov),
+)
+RANK_ONE = declare(
+    "dynamics.rank-one",
+    title="Fixed points of rank one",
+    statement="Beyond sigma_mn = 1 two fixed points have sigma_mn E phi'(kappa z) = 1.",
+    paper="arXiv:1711.09672",
+    domain={"overlap": Interval(1.2, 3.0, simplest=2.0), "free": Interval(0.5, 2.0, simplest=1.0)},
+    solver="dynamics.rank_one",
+    rows="kappa",
+    simulate=simulate.settled,
+    points=table("overlap free", [(2.0, 1.0)], [(1.5, 2.0)]),
+    sizes=(100, 200, 400),
+    within=0.05,
+    noise=1.0,
+    size_name="units",
+    quantity="standard deviation of x",
+    observable="400 Euler steps of a tanh network whose overlap is exact",
+    wrong=wrong(
+        "|m||n|",
+        "the product of lengths in place of the overlap",
+        lambda overlap, free: _kappa(math.hypot(overlap, free)),
+    ),
+)
+
+
+def _kappa(overlap: float) -> float:
+    from widelimit.numerics.dynamics import rank_one
+
+    return rank_one(overlap).kappa
+
+
+CLAIMS = (AUTOCORRELATION, SPECTRUM, DIMENSION, ENTROPY, SUPPRESSION, RANK_ONE)
