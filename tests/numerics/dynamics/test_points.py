@@ -156,6 +156,10 @@ BAD = {
     "nan": (lambda: dynamics.fixed_points(bistable(1), starts=[[np.nan]]), "NaN"),
     "text": (lambda: dynamics.fixed_points(bistable(1), starts="x"), "`starts`"),
     "inputs": (lambda: dynamics.fixed_points(bistable(1), starts=[[0.0]], inputs=[1.0, 2.0]), "`inputs`"),
+    "too much": (
+        lambda: dynamics.fixed_points({"weight_hh": np.zeros((2000, 2000))}, starts=np.zeros((100, 2000))),
+        "fewer",
+    ),
     "speed": (lambda: dynamics.fixed_points(bistable(1), starts=[[0.0]], slow_speed=0), "`slow_speed`"),
     "layers": (lambda: dynamics.fixed_points(torch.nn.GRU(1, 2, 2), starts=[[0.0, 0.0]]), "one layer"),
     "relu": (

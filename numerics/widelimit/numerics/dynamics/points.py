@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.cells import Cell, read
 from widelimit.numerics.dynamics import newton
 from widelimit.numerics.dynamics.certificate import Bounds, certify
@@ -20,6 +20,7 @@ from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
 _log = logging.getLogger(__name__)
+_STEP_SECONDS = 8e-9  # of a start, a unit to the third: some eight steps of Newton's method
 _PAIRS = 600  # midpoints that are started from in a round
 _ROUNDS = 4
 _FOLLOWED, _STEPS = 30, 500  # starts that are followed along the dynamics, and for how long
@@ -210,7 +211,9 @@ def _starts(cell: Cell, starts: Any) -> Array:
         )
         must = f"must be states as rows, (k, d) or (trials, steps, d), of {widths} numbers"
         raise ArgumentError("starts", must, but=f"has shape {np.shape(starts)}")
-    return np.ascontiguousarray(array.reshape(-1, width)[:, : cell.size])
+    rows = array.reshape(-1, width)
+    costs.affordable("starts", len(rows), seconds=_STEP_SECONDS * cell.size**3, each="start")
+    return np.ascontiguousarray(rows[:, : cell.size])
 
 
 def _slow(cell: Cell, search: _Search, rows: Array, most: float) -> SlowPoints:
