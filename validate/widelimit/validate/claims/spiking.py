@@ -192,7 +192,7 @@ RATE = declare(
     within=0.06,
     size_name="steps to a membrane constant",
     quantity="rate (Hz)",
-    observable="2,000 neurons for .1 s; crossings between steps are missed",
+    observable="800 neurons for .1 s; crossings between steps are missed",
     wrong=(
         wrong("no refractory time", "t_ref = 0", lambda drive, noise: _rate(drive, noise, 0.0)),
         wrong("louder noise", "sigma sqrt(2 tau) dW", lambda inputs: _louder(inputs)),
@@ -327,7 +327,7 @@ LEARNING = declare(
     derivation=None,
     quantity="log10 of the loss before over after",
     observable="frozen Poisson inputs of 10 Hz, 500 steps of 1 ms",
-    notes="Empirical: a mean of logarithms over networks.",
+    notes="Empirical: a mean of logarithms over networks; a pilot of eight: 1.2(2).",
     wrong=wrong("no learning", "a loss that has to fall a thousandfold", lambda: 3.0),
 )
 FEEDBACK = declare(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIRST, SECOND = (0.010, 0.035, 0.090), (0.012, 0.033)  # spikes of two trains, in seconds
 POTENTIALS, OUTGOING = (0.5, -0.3, 0.8, -1.0), (1.0, -0.6, 0.8, -0.5)  # of a small first layer
 _DRAWS, _PAIRS, _SECONDS, _BIN = 300, 250, 4.0, 5e-4
-_NEURONS, _SAMPLES = 2000, 200_000
+_NEURONS, _SAMPLES = 800, 200_000
 
 
 def alpha(t: torch.Tensor, a: float, b: float) -> torch.Tensor:
@@ -193,11 +193,11 @@ def sharp(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
 
     time = passing(w)
     error = curve(target) - curve(time)
-    edges = time * (1 - torch.logspace(0, -11, 301, dtype=torch.float64))  # close to the spike
+    edges = time * (1 - torch.logspace(0, -11, 201, dtype=torch.float64))  # close to the spike
     widths = edges[1:] - edges[:-1]
-    places = edges[:-1] + widths * uniform(300).double()  # one anywhere in each
-    later = t[None, ::3]
-    back = (error[::3] * alpha(later - places[:, None], a, b)).sum(1) * 15e-3
+    places = edges[:-1] + widths * uniform(200).double()  # one anywhere in each
+    later = t[None, ::6]
+    back = (error[::6] * alpha(later - places[:, None], a, b)).sum(1) * 30e-3
     potential = alpha(places, a, b)
     slopes = surrogates(w * potential - 1, "fast_sigmoid", float(size))
     said = -float((slopes * potential * back * widths).sum())
@@ -285,7 +285,7 @@ def learning(inputs: Any, size: int, seeds: Sequence[int], backend: Backend) -> 
         parts.append((spikes, target, 0.3 * torch.randn((1, 1, 100), generator=generator).double()))
     spikes, target, weight = (torch.cat(column) for column in zip(*parts, strict=True))
     history = learnt(
-        [weight], None, filtered(spikes, like.kernel), filtered(target, like.kernel), like, 200, 3.0
+        [weight], None, filtered(spikes, like.kernel), filtered(target, like.kernel), like, 200, 6.0
     )
     return (history[0] / history[-20:].mean(0)).log10().numpy()[:, None]
 
