@@ -260,6 +260,8 @@ BAD = {
     "steps": (lambda: masking_report(NET, X, Y, 0.1, steps=0), "`steps` must be"),
     "queries": (lambda: masking_report(NET, X, Y, 0.1, queries=True), "`queries` must be"),
     "width": (lambda: masking_report(NET, X[:, :5], Y, 0.1), "`x` must be what the module takes"),
+    "huge radius": (lambda: masking_report(NET, X, Y, 1e300), "`radius` must be a size"),
+    "many": (lambda: masking_report(NET, X, Y, 0.1, queries=10**400), "`queries` must be at most"),
     "half": (lambda: masking_report(network().half(), X, Y, 0.1), "float32 or float64"),
     "surrogate": (lambda: masking_report(NET, X, Y, 0.1, surrogate=3), "must be a torch.nn.Module"),
     "fisher train": (lambda: input_fisher(network().train(), X), "evaluation mode"),

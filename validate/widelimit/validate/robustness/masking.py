@@ -24,6 +24,7 @@ from widelimit.validate.robustness.first_layer import FirstLayer, first_layer
 from widelimit.validate.robustness.surrogate import distilled
 
 _LEVEL = 0.05
+_MOST = 10_000  # steps, queries or pairs
 _SPREADS = (1.0, 3.0)  # what saturated arguments are brought down to
 _PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
@@ -132,8 +133,10 @@ def masking_report(
     if given.dim() < 2:
         raise ArgumentError("x", "must be of shape (batch, ...)", but=f"has shape {tuple(given.shape)}")
     size = arguments.non_negative_number("radius", radius)
-    counts = {name: arguments.count(name, value) for name, value in
-              (("steps", steps), ("queries", queries), ("pairs", pairs))}  # fmt: skip
+    counts = {
+        name: _count(name, value)
+        for name, value in (("steps", steps), ("queries", queries), ("pairs", pairs))
+    }
     generator = torch.Generator().manual_seed(arguments.count("seed", seed, least=0) % 2**63)
     classes = door.differentiable(net, given).shape[1]
     labels = door.labels(y, len(given), classes, given.device)
@@ -142,6 +145,8 @@ def masking_report(
     if twin is not None:
         twin = door.in_precision(twin, given.dtype)
         door.labels(labels, len(given), door.differentiable(twin, given).shape[1], given.device)
+    if not bool(torch.isfinite(target.high - target.low).all()):
+        raise ArgumentError("radius", f"must be a size that {given.dtype} holds", size)
     zero, subnormal = _vanishing(target)
     plans = _plans(target, classes, counts, twin, generator)
     found, broken = [], {}
@@ -150,6 +155,13 @@ def masking_report(
         broken[name] = attack()
         found.append(_attack(name, kind, broken[name], time.perf_counter() - before))
     return _report(target, tuple(found), broken, (zero, subnormal), start)
+
+
+def _count(name: str, value: Any) -> int:
+    count = arguments.count(name, value)
+    if count > _MOST:
+        raise ArgumentError(name, f"must be at most {_MOST}", value)
+    return count
 
 
 def _vanishing(target: Target) -> tuple[float, float]:
