@@ -71,7 +71,7 @@ def critical_balance(
 
     >>> p = critical_balance("tanh", delay=0.1, noise=0.75)
     >>> round(p.balance, 9), round(p.loop_gain, 9), round(p.frequency, 9)
-    (20.15181966, 16.350553926, 16.319945272)
+    (20.151819659, 16.350553926, 16.319945272)
     """
     neuron, given = solver.door(activation, 0.0, noise, disorder, delay, signal)
     gain, frequency = loops.hopf_gain(given.delay), loops.hopf_frequency(given.delay)
@@ -215,7 +215,7 @@ def oscillation(
 
     >>> p = oscillation("tanh", balance=1.05 * 16.35055392597, delay=0.1)
     >>> round(p.amplitude, 4), round(p.estimate_rms, 4)
-    (0.4502, 0.3032)
+    (0.4509, 0.3037)
     """
     for name, value in {
         "balance": balance, "delay": delay, "noise": noise, "disorder": disorder, "signal": signal,
@@ -265,7 +265,7 @@ def chaos_onset(activation: Kind, *, signal: Any, balance: Any = math.inf) -> An
     signal exactly. Signals suppress chaos: g_c is 1 for tanh at x = 0 only. Arguments broadcast.
 
     >>> chaos_onset("tanh", signal=[0.0, 0.2, 0.5]).round(9).tolist()
-    [1.0, 1.401609479, 2.103617615]
+    [1.0, 1.401609478, 2.103617615]
     """
     neuron = unit(Activation.of(activation))
     b = arguments.positive("balance", balance, infinite=True)

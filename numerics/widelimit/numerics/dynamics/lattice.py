@@ -52,7 +52,7 @@ def euler(
         noise: sigma.
 
     >>> [round(float(euler(2.0, step=alpha)[0]), 5) for alpha in (0.2, 0.5, 1.0)]
-    [1.92476, 1.92429, 2.12147]
+    [1.92475, 1.92428, 2.12147]
     """
     phi = Activation.of(activation)
     size = correlation.moderate("g", arguments.positive_number("g", g))
