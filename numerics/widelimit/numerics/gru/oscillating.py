@@ -75,7 +75,7 @@ def oscillation(gain: Any, angle: Any, *, update_gate: Any = 0.5) -> Oscillation
 
     >>> found = oscillation(1.5, 0.7)
     >>> found.phase, round(found.period, 9), round(found.radius, 9), round(found.floquet_exponent, 9)
-    ('cycle', 14.9772004, 0.524819976, -0.122251091)
+    ('cycle', 14.97720004, 0.524819976, -0.122251091)
     >>> round(found.weak.period, 6), round(found.weak.radius, 6), round(found.describing, 6)
     (14.968844, 0.516964, 0.524084)
     >>> steep = oscillation(10.0, 1.05)  # against infinite gain
