@@ -227,9 +227,9 @@ DEPTH = declare(
     points=table("sigma_w sigma_b depth reach", [(2.0, 0.2, 5, 0.1)], [(2.0, 0.2, 3, 0.1)]),
     sizes=(40, 80, 160),
     within=0.08,
-    noise=1.6,
+    noise=2.5,
     quantity="share flipped",
-    observable="FGSM of radius reach / sqrt(n) on 100 inputs of a drawn tanh network, as many inputs as units",
+    observable="FGSM of radius reach / sqrt(n) on 200 inputs of a drawn tanh network, as many inputs as units",
     wrong=(
         wrong("chi dropped", "gradients as of one layer", lambda inputs: _with_gain(1.0, **inputs)),
         wrong(

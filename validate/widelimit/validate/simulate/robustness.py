@@ -107,7 +107,7 @@ def deep(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
 
     normal = normals(seed, backend)
     w, b = float(inputs["sigma_w"]), float(inputs["sigma_b"])
-    x = normal(100, size).requires_grad_()
+    x = normal(200, size).requires_grad_()
     layers = [
         (normal(size, size) * (w / math.sqrt(size)), b * normal(size)) for _ in range(int(inputs["depth"]))
     ]
