@@ -53,10 +53,10 @@ def distances(trains: Sequence[Any], *, decay: Any = DECAY, rise: Any = RISE) ->
 
     Raises `ArgumentError` as `van_rossum` does, or for no trains.
 
-    >>> (distances([[0.01, 0.03], [0.012, 0.03], []], decay=0.010, rise=0.005) * 1e8).round(6)
-    array([[ 0.      ,  0.273821, 10.436291],
-           [ 0.273821,  0.      , 10.860617],
-           [10.436291, 10.860617,  0.      ]])
+    >>> (distances([[0.01, 0.03], [0.02, 0.05], []], decay=0.010, rise=0.005) * 1e8).round(6)
+    array([[ 0.      ,  7.16627 , 10.436291],
+           [ 7.16627 ,  0.      ,  9.142462],
+           [10.436291,  9.142462,  0.      ]])
     """
     a, b = two_constants(decay, rise)
     if isinstance(trains, str) or not isinstance(trains, Sequence | np.ndarray) or len(trains) == 0:
