@@ -333,7 +333,7 @@ BEST = declare(
     noise=0.8,
     size_name="neurons",
     quantity="N Var x_hat over that at the best balance",
-    observable="64 copies over two units of time, tanh, at both balances",
+    observable="24 copies from time 12 to 22, tanh, at both balances",
     wrong=wrong("as large as stable", "more balance never hurts below the threshold", lambda: 1.0),
 )
 CLAIMS = (BIAS, NOISE, CHAOS, LAW, SUPER, ONSET, HOPF, OSCILLATION, DELAYED, BEST)
