@@ -34,6 +34,7 @@ TOOLS = {
     "pruning/methods.py": "methods of pruning, whose schedule is that of numerics",
     "representation/penalty.py": "a penalty whose codes are those of theory",
     "representation/recorded.py": "an estimator from recordings, which numerics holds",
+    "robustness/first_layer.py": "a report on modules, whose statistics of weights are those of numerics",
     "spiking/neurons.py": "layers, whose checks of time constants are those of numerics",
 }
 DEBTS = {
@@ -192,6 +193,9 @@ OWN = {
     "leaky_relu(0.2)": lambda x: F.leaky_relu(x, 0.2),
     "erf_s": lambda x: torch.erf(x * torch.pi**0.5 / 2), "x/sqrt(1 + x**2)": lambda x: x * (1 + x * x).rsqrt(),
     "x*tanh(x)": lambda x: x * torch.tanh(x), "linear": lambda x: 1.0 * x,
+    "erf(x)": torch.erf, "exp": torch.exp, "softplus": lambda x: F.softplus(x, threshold=700),
+    "relu(x - 0.5)": lambda x: torch.relu(x - 0.5), "exp(0.7*x - 1)": lambda x: torch.exp(0.7 * x - 1),
+    "heaviside(x - 0.3)": lambda x: (x > 0.3).to(x) + 0 * x,
 }  # fmt: skip
 
 

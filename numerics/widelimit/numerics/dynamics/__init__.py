@@ -3,7 +3,7 @@
 random      `random_network`: what a random network does by itself
 correlation, level      its dynamic mean field in continuous time; the Lyapunov exponent from it
 spectrum    discrete time: all Lyapunov exponents, `noise_edge`
-lattice, rank_one       `euler`: covariances of what is simulated in steps; networks of rank one
+lattice, rank           `euler`: covariances of what is simulated in steps; networks of rank one
 averages, modes     Gaussian averages about a drive; the correlation of rates as a series
 
 points, newton, certificate    `fixed_points`: searched for from visited states, each with a proof
@@ -18,7 +18,7 @@ from widelimit.numerics.dynamics.line import Line, line_attractor
 from widelimit.numerics.dynamics.linear import Linear, linearize
 from widelimit.numerics.dynamics.points import FixedPoints, SlowPoints, fixed_points
 from widelimit.numerics.dynamics.random import RandomNetwork, predict, random_network
-from widelimit.numerics.dynamics.rank_one import RankOne, rank_one
+from widelimit.numerics.dynamics.rank import RankOne, rank_one
 from widelimit.numerics.dynamics.similarity import Null, Similarity, autocorrelation, cca, cca_null
 from widelimit.numerics.dynamics.spectrum import NoiseEdge, noise_edge
 

@@ -26,7 +26,7 @@ class Function:
     """Functions of one number, compiled together, as quadrature wants them: f(x, rows) -> (k, *x.shape)."""
 
     def __init__(self, expressions: Sequence[Expr], variable: Symbol) -> None:
-        moved = [sympy.sympify(e).xreplace({variable: _x}) for e in expressions]
+        moved = [e.xreplace({variable: _x}) for e in expressions]
         self.compiled: Compiled = compile(moved, (_x,), name="about_drive")
         self.features: Features = features(moved, _x)
 
@@ -54,7 +54,7 @@ class Averages:
             if members:
                 self._groups.append((sign, Function([f for _, f in members], members[0][0].variables[0])))
                 order += [names[n] for n, _ in members]
-        rest = [sympy.sympify(e).xreplace(names) for e in expressions]
+        rest = [e.xreplace(names) for e in expressions]
         self._rest = compile(rest, (drive, variance, *others, *order), name="from_averages")
 
     def __call__(self, drive: Array, variance: Array, *others: Array) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 
 from widelimit.numerics.meanfield.layers import layer
 from widelimit.numerics.meanfield.maps import Maps, maps
+from widelimit.numerics.results import by_value
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import DomainError
 
@@ -29,6 +30,7 @@ _TO_SERIES[0] /= 2
 _BETWEEN = np.array([-0.97, -0.31, 0.12, 0.86])
 
 
+@by_value
 @dataclass
 class Moments:
     """V and P of one activation, by stretches of log q: a series each, or None where quadrature has to do."""

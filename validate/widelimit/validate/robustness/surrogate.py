@@ -32,4 +32,4 @@ def distilled(target: Target, classes: int, generator: torch.Generator) -> nn.Mo
             optimiser.zero_grad()
             loss.backward()
         optimiser.step()
-    return twin.eval()
+    return twin.train(False)

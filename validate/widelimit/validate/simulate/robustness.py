@@ -173,7 +173,7 @@ def drawn_classifier(seed: int, backend: Backend) -> nn.Module:
         for layer in layers:
             layer.weight.copy_(normal(*layer.weight.shape) * (1.5 / math.sqrt(layer.weight.shape[1])))
             layer.bias.zero_()
-    return net.eval()
+    return net.train(False)
 
 
 def masked(inputs: Any, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
@@ -326,7 +326,7 @@ def _network(layers: Sequence[tuple[torch.Tensor, torch.Tensor]], row: int) -> n
             one.weight.copy_(weight[row])
             one.bias.copy_(bias[row])
         parts += [one, nn.Sigmoid()]
-    return nn.Sequential(*parts[:-1]).eval()
+    return nn.Sequential(*parts[:-1]).train(False)
 
 
 @functools.cache

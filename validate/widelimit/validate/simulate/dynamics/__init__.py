@@ -2,5 +2,6 @@
 
 signals     canonical correlations of independent signals
 training    networks of many seeds trained as one batch, kept by content
+random      random networks: covariances, Lyapunov spectra, rank one
 trained     where trained networks come to rest, and what they keep
 """
