@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.robustness.smoothed import stabilised
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -35,6 +36,7 @@ def margin(z: Tensor, y: Tensor) -> Tensor:
 LOSSES: dict[str, Loss] = {"loss": cross_entropy, "logits": margin}
 
 
+@by_value
 @dataclass(frozen=True)
 class Target:
     """A classifier, inputs with their labels, and the ends of what each number of an input may become."""
