@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 from scipy import optimize
+from scipy.optimize import elementwise
 
 from widelimit.numerics.coding import loops
 from widelimit.numerics.coding.units import Given, Unit
@@ -15,6 +16,8 @@ from widelimit.theory.errors import ConvergenceError
 
 Array = np.ndarray
 _PHASES = 96
+_BLOCK = 512  # points at once: a few hundred megabytes of quadrature
+_LEAST, _MOST = -16.0, 60.0  # logarithms of amplitudes
 _ANGLES = np.pi * (np.arange(_PHASES) + 0.5) / _PHASES  # over half a period: cosines are even
 
 
@@ -27,7 +30,7 @@ def _excess() -> Compiled:
 def harmonics(neuron: Unit, amplitude: float, centre: float, variance: float) -> tuple[float, float]:
     """Mean and first Fourier coefficient of rates at centre + R cos p, averaged over noise of a variance."""
     h = centre + amplitude * np.cos(_ANGLES)
-    rates = neuron.line(h, np.full(_PHASES, variance))[0]
+    rates = neuron.rates(h, np.full(_PHASES, variance))
     return float(rates.mean()), float(2 * (rates * np.cos(_ANGLES)).mean())
 
 
@@ -38,20 +41,12 @@ def amplitude(
     if signal != 0:
         return _with_signal(neuron, balance, loop, variance, signal)
 
-    def excess(log_size: float) -> float:
-        size = float(np.exp(log_size))
-        return float(_excess()(balance, harmonics(neuron, size, 0.0, variance)[1], size, loop))
-
-    low, high = -16.0, 2.0
-    if excess(low) <= 0:
-        return 0.0, 0.0
-    while excess(high) > 0:
-        high += 2.0
-        if high > 60:
-            raise ConvergenceError(
-                f"The oscillation of {neuron.phi} grows without bound at balance {balance:.6g}: use a bounded one."
-            )
-    size = float(np.exp(optimize.brentq(excess, low, high, xtol=1e-14)))
+    known = (np.array([one]) for one in (balance, loop, variance))
+    size = float(_without_signal(neuron, *known)[0])
+    if not np.isfinite(size):
+        raise ConvergenceError(
+            f"The oscillation of {neuron.phi} grows without bound at balance {balance:.6g}: use a bounded one."
+        )
     return size, 0.0
 
 
@@ -78,12 +73,46 @@ def _with_signal(
 def amplitudes(neuron: Unit, given: Given, variance: Array, stable: Array) -> Array:
     """Amplitudes of h at many points, 0 where they are stable, inf where an oscillation has no bound."""
     out = np.zeros(stable.shape)
-    for k in np.flatnonzero(~stable):
-        gain = float(loops.hopf_gain(given.delay[k : k + 1])[0])
+    beyond = np.flatnonzero(~stable)
+    gains = np.asarray(loops.hopf_gain(given.delay))
+    quiet = beyond[given.signal[beyond] == 0]
+    for start in range(0, quiet.size, _BLOCK):
+        block = quiet[start : start + _BLOCK]
+        out[block] = _without_signal(neuron, given.balance[block], gains[block], variance[block])
+    for k in beyond[given.signal[beyond] != 0]:
         try:
             out[k], _ = amplitude(
-                neuron, float(given.balance[k]), gain, float(variance[k]), float(given.signal[k])
+                neuron, float(given.balance[k]), float(gains[k]), float(variance[k]), float(given.signal[k])
             )
         except ConvergenceError:
             out[k] = np.inf
+    return out
+
+
+def _without_signal(neuron: Unit, balance: Array, loop: Array, variance: Array) -> Array:
+    """R with b a_1/R = G at many points at once."""
+
+    def excess(log_size: Array, *known: Array) -> Array:
+        b, gain, q = (np.asarray(one).reshape(-1) for one in known)
+        size = np.exp(log_size.reshape(-1))
+        h = size[:, None] * np.cos(_ANGLES)
+        rates = neuron.rates(h.reshape(-1), np.repeat(q, _PHASES)).reshape(h.shape)
+        return np.asarray(_excess()(b, 2 * (rates * np.cos(_ANGLES)).mean(1), size, gain)).reshape(
+            log_size.shape
+        )
+
+    low, high = np.full(balance.shape, _LEAST), np.full(balance.shape, 2.0)
+    known = balance, loop, variance
+    unbound = excess(high, *known) > 0
+    while unbound.any() and high.max() <= _MOST:
+        high[unbound] += 2.0
+        unbound[unbound] = excess(high[unbound], *(one[unbound] for one in known)) > 0
+    born = (excess(low, *known) > 0) & ~unbound
+    out = np.where(unbound, np.inf, 0.0)
+    if born.any():
+        ends = low[born], high[born]
+        found = elementwise.find_root(
+            excess, ends, args=tuple(one[born] for one in known), tolerances={"xatol": 1e-14, "xrtol": 1e-14}
+        )
+        out[born] = np.exp(found.x)
     return out

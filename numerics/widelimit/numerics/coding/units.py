@@ -52,6 +52,7 @@ class Unit:
         self._increases(Function([slope.expr], X))
         self.bound = self._supremum()
         arguments = (theory.DRIVE, VARIANCE)
+        self._rates = Averages((theory.estimate(phi),), *arguments)
         self._line = Averages((theory.estimate(phi), theory.gain(phi)), *arguments)
         self._squares = Averages((theory.slope_square(phi), theory.rate_square(phi)), *arguments)
         self._onset = Averages((theory.onset_excess(phi),), *arguments)
@@ -76,6 +77,10 @@ class Unit:
         with np.errstate(all="ignore"):
             odd = (self._value(far, rows)[0] - self._value(-far, rows)[0]) / 2
         return math.inf if not np.isfinite(odd).all() or odd[1] > 1.5 * odd[0] else float(odd[1])
+
+    def rates(self, drive: Array, variance: Array) -> Array:
+        """x_hat by itself: far out it has digits where the digits of A, which is next to nothing, takes many panels."""
+        return self._rates(drive, variance)[0]
 
     def line(self, drive: Array, variance: Array) -> Array:
         """x_hat and A, in two rows."""

@@ -344,7 +344,7 @@ CLAIMS = (BIAS, NOISE, CHAOS, LAW, SUPER, ONSET, HOPF, OSCILLATION, DELAYED, BES
 def _diagram(preset: str) -> Arrays:
     from widelimit.numerics.coding import critical_balance, optimal_balance, phase_diagram
 
-    delays, balances = np.linspace(0.02, 0.5, 49), np.geomspace(1.0, 60.0, 61)
+    delays, balances = np.linspace(0.02, 0.5, 25), np.geomspace(1.0, 60.0, 41)
     found = phase_diagram("tanh", balance=balances, delay=delays, noise=0.75)
     best = [optimal_balance("tanh", delay=d, noise=0.75).balance for d in delays.tolist()]
     return {
@@ -372,12 +372,12 @@ def _scalings(preset: str) -> Arrays:
     from widelimit.numerics.coding import solve
     from widelimit.validate.harness.backend import Backend
 
-    b, dots = np.geomspace(1.0, 100.0, 41), np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+    b, dots = np.geomspace(1.0, 100.0, 41), np.array([1.0, 4.0, 16.0])
     noisy = solve("tanh", balance=b, noise=0.75, signal=0.2).variance
     chaos = np.array([solve("tanh", balance=one, disorder=1.6).variance for one in b.tolist()])
     drawn = [
         simulate.fluctuations(
-            {"balance": one, "noise": 0.75, "signal": 0.2, "step": 0.005}, 100, 3, Backend()
+            {"balance": one, "noise": 0.75, "signal": 0.2, "step": 0.01}, 100, 3, Backend()
         )[0]
         for one in dots.tolist()
     ]
