@@ -156,8 +156,9 @@ _EDGE = "activation sigma_b depth one_minus_c0 weights"
 CRITICAL_DECAY = declare.presets(
     declare.table(
         _EDGE,
-        [("tanh", 0.223607, 8, 0.5, "orthogonal"), ("relu", 0.0, 8, 1.0, "orthogonal")],
+        [("tanh", 0.223607, 8, 0.5, "orthogonal")],
         [
+            ("relu", 0.0, 8, 1.0, "orthogonal"),
             ("tanh", 0.223607, 8, 0.5, "gaussian"),
             ("erf_s", 0.3, 24, 0.5, "gaussian"),
             ("sin", 0.2, 12, 0.5, "orthogonal"),
