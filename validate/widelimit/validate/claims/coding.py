@@ -379,7 +379,7 @@ def _draw_diagram(arrays: Arrays, axes: Axes) -> None:
     axes.plot(arrays["delay"], arrays["hopf"], color="#d55e00", label="oscillates beyond (Hopf)")
     axes.plot(arrays["delay"], arrays["best"], color="white", linestyle="--", label="least error")
     axes.set(yscale="log", xlabel="delay over membrane constant", ylabel="balance b", ylim=(1, 60))
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper right", frameon=True, facecolor="0.7", framealpha=1.0)  # a white line is in it
 
 
 def _scalings(preset: str) -> Arrays:
