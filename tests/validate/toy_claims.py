@@ -47,7 +47,9 @@ def simulate(inputs, size, seeds, backend, noise=0.2, predict=truth):
 
 
 def slow(inputs, size, seeds, backend, seconds):
-    time.sleep(seconds)
+    time.sleep(
+        float(os.environ.get("TOY_PAUSE", seconds))
+    )  # a test that waits on another process asks for longer
     return simulate(inputs, size, seeds, backend)
 
 

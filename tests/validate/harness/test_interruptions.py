@@ -46,11 +46,14 @@ def words(name, out, *more):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_that_end_a_process_end_a_run_as_an_interrupt_does(tmp_path, number):
     out = tmp_path / "out"
-    process = subprocess.Popen([*COMMAND, *words("toy.slow", out)], stderr=subprocess.PIPE, text=True)
+    # nine seconds in all: on a busy machine a run of two was over before it was told to end
+    environment = {**os.environ, "TOY_PAUSE": "0.6"}
+    command = [*COMMAND, *words("toy.slow", out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     deadline = time.monotonic() + 100
     while not (out / "manifest.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
+    time.sleep(2.0)
     process.send_signal(number)
     said = process.communicate(timeout=100)[1]
     assert process.returncode == 130, said

@@ -14,6 +14,8 @@ def predict(
 ) -> dict[str, float]:
     """Return borders of oscillation, and the cycle in continuous time and of the map, as one dictionary.
 
+    What there is not at these arguments, such as a period where the cell rests, is left out.
+
     Args:
         gain: g, the product of reset gate and rotation.
         angle: theta in radians, between 0 and pi/2.
@@ -27,7 +29,7 @@ def predict(
     border = boundaries(gain, update_gate=update_gate, step=step)
     cycle = oscillation(gain, angle, update_gate=update_gate)
     ring = circle(gain, angle, update_gate=update_gate, step=step)
-    return {
+    found = {
         "snic": border.snic,
         "hopf": border.hopf,
         "torus": border.torus,
@@ -49,3 +51,4 @@ def predict(
         "map_rotation": ring.rotation,
         "map_radius": ring.radius,
     }
+    return {name: value for name, value in found.items() if not math.isnan(value)}
