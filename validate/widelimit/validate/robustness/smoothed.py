@@ -80,7 +80,7 @@ class stabilised(TorchFunctionMode):  # a context, named like one
 
     `spread`: what the median size of the argument of a saturated function is brought down to; never up.
 
-    >>> u = torch.tensor([40.0, -900.0], requires_grad=True)
+    >>> u = torch.tensor([40.0, -110.0], requires_grad=True)
     >>> torch.sigmoid(u).sum().backward()
     >>> u.grad.tolist()
     [0.0, 0.0]
