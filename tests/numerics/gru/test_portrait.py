@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -98,6 +99,17 @@ def test_next_to_a_pitchfork(excess):
 def test_exactly_at_a_pitchfork_nothing_is_claimed():
     found = gru.portrait({"weight_hh": [[1.0]]})
     assert not found.complete and found.undecided > 0
+
+
+def test_inputs_that_cancel_are_part_of_the_proof():
+    """What floats make of W_in x is another cell: its root was proved to 1e-14, and lay 1e-9 off."""
+    inputs, weights = [0.1, -0.3 + 0.2], [3e8, 3e8]
+    found = roots(read({"weight_hh": [[0.5]], "weight_ih": [weights]}, inputs=inputs))
+    with mp.workdps(40):
+        drive = mp.fsum(mp.mpf(w) * mp.mpf(x) for w, x in zip(weights, inputs, strict=True))
+        exact = mp.findroot(lambda h: h - mp.tanh(h / 2 + drive), 0.0)
+        assert len(found.states) == 1 and found.undecided == 0
+        assert abs(mp.mpf(float(found.states[0, 0])) - exact) <= float(found.radii[0, 0])
 
 
 def test_lstm():

@@ -4,7 +4,6 @@ compiled     the theory's formulas as functions of floats; what callers pass, ch
 borders      `boundaries`: saddle-nodes, Hopf, torus, Bogdanov-Takens
 points       `bogdanov_takens`, `circle` and `vanilla`
 oscillating  `oscillation`: the cycle in continuous time
-enclosures   resting maps over boxes, in outward-rounded intervals
 complete     all fixed points of up to three units, with proof
 portraits    `portrait`: those, limit cycles, and what leads where
 loops        `homoclinic`: where a saddle's manifolds meet

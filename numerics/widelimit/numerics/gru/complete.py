@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from widelimit.numerics.cells import Cell
+from widelimit.numerics.cells import Cell, boxes
 from widelimit.numerics.cells import loops as cells
 from widelimit.numerics.compile.cache import njit
-from widelimit.numerics.gru import enclosures
 from widelimit.numerics.intervals import dot, down, matmul, up
 from widelimit.numerics.results import by_value
 
@@ -43,9 +42,10 @@ def roots(cell: Cell) -> Roots:
     """Return all fixed points of a cell of up to three units."""
     size = cell.size
     states, radii = np.empty((ROOTS, size)), np.empty((ROOTS, size))
-    count, undecided, boxes = _search(cell.code, cell.weights, cell.offsets, states, radii)
+    enclosed = boxes.offsets(cell.input_weights, cell.biases, cell.inputs)
+    count, undecided, seen = _search(cell.code, cell.weights, cell.offsets, *enclosed, states, radii)
     order = np.lexsort(states[:count].T[::-1])
-    return Roots(states[:count][order], radii[:count][order], int(undecided), int(boxes))
+    return Roots(states[:count][order], radii[:count][order], int(undecided), int(seen))
 
 
 @njit(nogil=True, error_model="numpy")
@@ -70,16 +70,16 @@ def _midpoint(code, weights, offsets, low, high, middle, inverse):
 
 
 @njit(nogil=True, error_model="numpy")
-def krawczyk(code, weights, offsets, low, high, middle, inverse, k_low, k_high):
+def krawczyk(code, weights, off_low, off_high, low, high, middle, inverse, k_low, k_high):
     """Fill K = m - C (m - T(m)) + (1 - C (1 - dT/dh over the box))(box - m)."""
     d = low.size
     t_low, t_high = np.empty(d), np.empty(d)
     w_low, w_high = np.empty((d, d)), np.empty((d, d))
-    enclosures.rest(code, weights, offsets, middle, middle, t_low, t_high, w_low, w_high)
+    boxes.rest(code, weights, off_low, off_high, middle, middle, t_low, t_high, w_low, w_high)
     miss_low, miss_high = np.empty(d), np.empty(d)
     for i in range(d):
         miss_low[i], miss_high[i] = down(t_low[i] - middle[i]), up(t_high[i] - middle[i])
-    enclosures.rest(code, weights, offsets, low, high, t_low, t_high, w_low, w_high)
+    boxes.rest(code, weights, off_low, off_high, low, high, t_low, t_high, w_low, w_high)
     for i in range(d):
         for j in range(d):
             one = 1.0 if i == j else 0.0
@@ -100,7 +100,7 @@ def krawczyk(code, weights, offsets, low, high, middle, inverse, k_low, k_high):
 
 
 @njit(nogil=True, error_model="numpy")
-def _shrink(code, weights, offsets, k_low, k_high):
+def _shrink(code, weights, offsets, off_low, off_high, k_low, k_high):
     """Shrink a box in which a root was proved, as far as rounding lets."""
     d = k_low.size
     middle, inverse = np.empty(d), np.empty((d, d))
@@ -108,7 +108,7 @@ def _shrink(code, weights, offsets, k_low, k_high):
         if not _midpoint(code, weights, offsets, k_low, k_high, middle, inverse):
             return
         n_low, n_high = np.empty(d), np.empty(d)
-        krawczyk(code, weights, offsets, k_low, k_high, middle, inverse, n_low, n_high)
+        krawczyk(code, weights, off_low, off_high, k_low, k_high, middle, inverse, n_low, n_high)
         shrunk = False
         for i in range(d):
             n_low[i], n_high[i] = max(n_low[i], k_low[i]), min(n_high[i], k_high[i])
@@ -121,25 +121,25 @@ def _shrink(code, weights, offsets, k_low, k_high):
 
 
 @njit(nogil=True, error_model="numpy")
-def _search(code, weights, offsets, states, radii):
+def _search(code, weights, offsets, off_low, off_high, states, radii):
     d = weights.shape[1]
     lows, highs = np.empty((4096, d)), np.empty((4096, d))
     u_low, u_high = np.empty((ROOTS, d)), np.empty((ROOTS, d))  # where each root is the only one
     lows[0], highs[0] = -EDGE, EDGE
-    depth, count, undecided, boxes = 1, 0, 0, 0
+    depth, count, undecided, seen = 1, 0, 0, 0
     middle, inverse = np.empty(d), np.empty((d, d))
     t_low, t_high, w_low, w_high = np.empty(d), np.empty(d), np.empty((d, d)), np.empty((d, d))
     k_low, k_high, x_low, x_high = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     while depth > 0:
         depth -= 1
         low, high = lows[depth].copy(), highs[depth].copy()
-        if boxes >= MOST or depth > 4000:
+        if seen >= MOST or depth > 4000:
             undecided += 1
             continue
-        boxes += 1
+        seen += 1
         alive, done = True, False
         for _ in range(20):
-            enclosures.rest(code, weights, offsets, low, high, t_low, t_high, w_low, w_high)
+            boxes.rest(code, weights, off_low, off_high, low, high, t_low, t_high, w_low, w_high)
             gain = 1.0
             for i in range(d):
                 new_low, new_high = max(low[i], t_low[i]), min(high[i], t_high[i])
@@ -158,7 +158,7 @@ def _search(code, weights, offsets, states, radii):
                 x_low[i], x_high[i] = low[i] - wider, high[i] + wider
             if not _midpoint(code, weights, offsets, x_low, x_high, middle, inverse):
                 break
-            krawczyk(code, weights, offsets, x_low, x_high, middle, inverse, k_low, k_high)
+            krawczyk(code, weights, off_low, off_high, x_low, x_high, middle, inverse, k_low, k_high)
             inside, gain = True, 1.0
             for i in range(d):
                 if not (k_low[i] > x_low[i] and k_high[i] < x_high[i]):
@@ -180,7 +180,7 @@ def _search(code, weights, offsets, states, radii):
         if not alive:
             continue
         if done:
-            _shrink(code, weights, offsets, k_low, k_high)
+            _shrink(code, weights, offsets, off_low, off_high, k_low, k_high)
             new, unclear = True, False
             for k in range(count):
                 same, apart = True, False
@@ -220,4 +220,4 @@ def _search(code, weights, offsets, states, radii):
         highs[depth, widest] = cut
         lows[depth + 1, widest] = cut
         depth += 2
-    return count, undecided, boxes
+    return count, undecided, seen
