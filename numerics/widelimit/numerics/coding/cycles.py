@@ -27,11 +27,11 @@ def _excess() -> Compiled:
     return compile(t.harmonic_excess(), (t.BALANCE, t.HARMONIC, t.AMPLITUDE, t.LOOP), name="harmonic_excess")
 
 
-def harmonics(neuron: Unit, amplitude: float, centre: float, variance: float) -> tuple[float, float]:
-    """Mean and first Fourier coefficient of rates at centre + R cos p, averaged over noise of a variance."""
-    h = centre + amplitude * np.cos(_ANGLES)
-    rates = neuron.rates(h, np.full(_PHASES, variance))
-    return float(rates.mean()), float(2 * (rates * np.cos(_ANGLES)).mean())
+def harmonics(neuron: Unit, amplitude: Array, centre: Array, variance: Array) -> Array:
+    """Mean and first Fourier coefficient of rates at centre + R cos p, averaged over noise; (2, points)."""
+    h = centre[:, None] + amplitude[:, None] * np.cos(_ANGLES)
+    rates = neuron.rates(h.reshape(-1), np.repeat(variance, _PHASES)).reshape(h.shape)
+    return np.stack([rates.mean(1), 2 * (rates * np.cos(_ANGLES)).mean(1)])
 
 
 def amplitude(
@@ -58,7 +58,7 @@ def _with_signal(
 
     def off(point: Array) -> Array:
         size, m = float(np.exp(point[0])), float(point[1])
-        mean, first = harmonics(neuron, size, m, variance)
+        mean, first = harmonics(neuron, *(np.array([one]) for one in (size, m, variance)))[:, 0]
         return np.array([_excess()(balance, first, size, loop), (m - balance * (signal - mean)) / balance])
 
     at = neuron.drive(np.array([balance]), np.array([signal]), np.array([variance + start**2 / 2]))
@@ -95,11 +95,8 @@ def _without_signal(neuron: Unit, balance: Array, loop: Array, variance: Array) 
     def excess(log_size: Array, *known: Array) -> Array:
         b, gain, q = (np.asarray(one).reshape(-1) for one in known)
         size = np.exp(log_size.reshape(-1))
-        h = size[:, None] * np.cos(_ANGLES)
-        rates = neuron.rates(h.reshape(-1), np.repeat(q, _PHASES)).reshape(h.shape)
-        return np.asarray(_excess()(b, 2 * (rates * np.cos(_ANGLES)).mean(1), size, gain)).reshape(
-            log_size.shape
-        )
+        first = harmonics(neuron, size, np.zeros(size.shape), q)[1]
+        return np.asarray(_excess()(b, first, size, gain)).reshape(log_size.shape)
 
     low, high = np.full(balance.shape, _LEAST), np.full(balance.shape, 2.0)
     known = balance, loop, variance

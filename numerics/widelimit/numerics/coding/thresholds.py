@@ -231,7 +231,7 @@ def oscillation(
     if b * state.gain[0] < gain:
         return Oscillation(0.0, float(state.drive[0]), frequency, 0.0, 0.0)
     size, centre = cycles.amplitude(neuron, b, gain, float(state.variance[0]), float(given.signal[0]))
-    decoded = cycles.harmonics(neuron, size, centre, float(state.variance[0]))[1]
+    decoded = float(cycles.harmonics(neuron, np.array([size]), np.array([centre]), state.variance)[1, 0])
     return Oscillation(size, centre, frequency, decoded, decoded / math.sqrt(2))
 
 

@@ -17,7 +17,7 @@ from widelimit.theory.errors import WidelimitError
 from widelimit.validate.harness.outcome import ClaimOutcome
 from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, evidence, panels
-from widelimit.validate.report.gallery import GalleryFigure, gallery
+from widelimit.validate.report.gallery import GalleryFigure, figures_of, gallery
 
 if TYPE_CHECKING:
     from widelimit.validate.harness.claim import Claim
@@ -88,8 +88,6 @@ def definition(claim_id: str) -> Claim | None:
 
 def named(topic: str, name: str) -> GalleryFigure:
     """The figure of that name of a topic's gallery."""
-    from widelimit.validate.report.gallery import figures_of
-
     return next(figure for figure in figures_of(topic) if figure.name == name)
 
 
