@@ -1,6 +1,7 @@
 """Pruning of torch modules: exact counts, conservation, depths that overflow, and what is refused."""
 
 import math
+import threading
 import warnings
 from itertools import pairwise
 
@@ -391,6 +392,14 @@ class Deep(nn.Module):
 
     def forward(self, x):
         return torch.log(self.layer(x) - 1e9)
+
+
+@pytest.mark.parametrize("method", [pruning.snip, pruning.grasp])
+def test_modules_that_cannot_be_copied_are_refused(method):
+    net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    net.lock = threading.Lock()  # what users keep in modules; it left a TypeError of pickle
+    with pytest.raises(ArgumentError, match="`module` must be one that can be copied"):
+        method(net, 2.0, torch.zeros(2, 4), torch.tensor([0, 1]))
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,6 @@ def fitted(values: Values, dps: int) -> Any:
     return (dimensions + 1) * total / samples
 
 
-def exceedance(values: Values, dps: int) -> Any:
-    """Return P(z > t)."""
-    (threshold,) = numbers(values, dps, subunits.FIRST)
-    return mpmath.quad(mpmath.npdf, [threshold, threshold + 3, threshold + 14])
-
-
 def product_of_two(values: Values, dps: int) -> Any:
     """Return E [y - t_1]_+ [z - t_2]_+ by quadrature over y, z given y being normal."""
     first, second, rho = numbers(values, dps, subunits.FIRST, subunits.SECOND, subunits.CORRELATION)

@@ -6,13 +6,11 @@ from C or from a fixed point: a rule sees only what a layer sees.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from widelimit.numerics.alignment import checks
-from widelimit.theory.errors import ArgumentError
 
 RULES = ("symmetric", "mirror", "activation", "information", "kolen_pollack")
 
@@ -65,14 +63,3 @@ def forward_change(given: Coefficients, x: Tensor, y: Tensor, w: Tensor, b: Tens
     if given.rule == "kolen_pollack":
         return -alpha * w
     return (alpha * back - beta * (y @ b.mT @ b)).mT @ x / count - given.gamma * w
-
-
-def copied(module: nn.Module) -> nn.Module:
-    """A copy of a module, or an `ArgumentError` where torch makes none."""
-    try:
-        return copy.deepcopy(module)
-    except Exception as error:  # whatever a parameter or a hook of a user's raises
-        text = " ".join(str(error).split())[:200]
-        raise ArgumentError(
-            "module", "must be one that can be copied", but=f"copying raises: {text}"
-        ) from None

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from widelimit.numerics import arguments
 from widelimit.theory.errors import ArgumentError
-from widelimit.validate.alignment.change import Coefficients, backward_change, copied
+from widelimit.validate.alignment.change import Coefficients, backward_change
+from widelimit.validate.harness.copies import copied
 
 
 class Linear(nn.Module):

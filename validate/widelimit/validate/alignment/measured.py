@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
-from widelimit.validate.alignment.change import copied
 from widelimit.validate.alignment.layers import Linear
+from widelimit.validate.harness.copies import copied
 
 _KINDS = (nn.Linear, nn.Conv2d, Linear)
 _SEED = 0  # of the error signal at the outputs

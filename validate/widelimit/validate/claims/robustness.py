@@ -342,7 +342,8 @@ def _compute_masking(preset: str) -> Arrays:
     import torch
 
     from widelimit.validate.harness.backend import Backend
-    from widelimit.validate.robustness import attacks, door
+    from widelimit.validate.harness.copies import copied
+    from widelimit.validate.robustness import attacks
 
     epochs, images, steps = {"quick": (15, 120, 10)}.get(preset, (40, 497, 20))
     net, data = simulate.train([0.0], [1], epochs, Backend(precision="float32"))[0]
@@ -352,7 +353,7 @@ def _compute_masking(preset: str) -> Arrays:
     for scale in _SCALES:
         large = simulate.scaled(net, scale)
         target = attacks.Target.of(large, x, y, 0.1, (0.0, 1.0))
-        double = door.in_precision(large, torch.float64)
+        double = copied(large, torch.float64)
         broken = (
             attacks.fgsm(target, large, loss, torch.float32),
             attacks.iterated(target, large, loss, torch.float32, steps),

@@ -9,5 +9,5 @@ provenance    which code samples come from
 requests, faults, text    what callers ask, whose fault a failure is, text from outside
 drawing    weights, networks and activations in torch
 falsify    the search for a counterexample
-backend, seeds, inputs    device and precision, seeds of cells, users' data
+backend, seeds, inputs, copies    device and precision, seeds of cells, users' data, copies of users' modules
 """

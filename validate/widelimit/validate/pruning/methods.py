@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from widelimit.numerics import arguments
 from widelimit.numerics.pruning import schedule
 from widelimit.theory.errors import ArgumentError, ConservationWarning
+from widelimit.validate.harness.copies import copied
 from widelimit.validate.pruning.flow import Scaled, SynapticFlow
 from widelimit.validate.pruning.masks import Pruned, best, pruned, wanted
 from widelimit.validate.pruning.tracing import layers
@@ -148,8 +148,8 @@ def snip(
     Raises `ArgumentError` for a compression out of range, a module without layers to prune, or a loss that is no finite
     number.
     """
-    copied, weights = _copy(module)
-    value = _loss(copied, x, y, loss)
+    own, weights = _copy(module)
+    value = _loss(own, x, y, loss)
     parts = torch.autograd.grad(value, list(weights.values()), allow_unused=True)
     return _once(_products(weights, parts, absolute=True), wanted(module, compression))
 
@@ -168,8 +168,8 @@ def grasp(
     H is the Hessian of the loss of outputs over `temperature`, g its gradient. Arguments and errors as `snip`.
     """
     hot = arguments.positive_number("temperature", temperature)
-    copied, weights = _copy(module)
-    value = _loss(copied, x, y, lambda out, target: loss(out / hot, target))
+    own, weights = _copy(module)
+    value = _loss(own, x, y, lambda out, target: loss(out / hot, target))
     first = torch.autograd.grad(value, list(weights.values()), create_graph=True, allow_unused=True)
     known = [one for one in first if one is not None and one.requires_grad]
     if not known:
@@ -188,10 +188,10 @@ def _once(scores: dict[str, Tensor], kept: int) -> Pruned:
 def _copy(module: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
     """A copy whose gradients and running statistics are its own, and its weights."""
     layers(module)
-    copied = copy.deepcopy(module)
-    for parameter in copied.parameters():
+    own = copied(module)
+    for parameter in own.parameters():
         parameter.requires_grad_(True)
-    return copied, {name: layer.weight for name, layer in layers(copied).items()}
+    return own, {name: layer.weight for name, layer in layers(own).items()}
 
 
 def _loss(module: nn.Module, x: Any, y: Any, loss: Loss) -> Tensor:

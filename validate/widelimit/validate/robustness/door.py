@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -113,11 +112,3 @@ def bounds(x: Tensor, box: Any) -> tuple[float, float] | None:
         what = f"has numbers from {float(x.min()):.4g} to {float(x.max()):.4g}"
         raise ArgumentError("x", f"must lie in the box [{low:g}, {high:g}]", but=what)
     return low, high
-
-
-def in_precision(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Return a copy of a module in another precision."""
-    try:
-        return copy.deepcopy(module).to(dtype)
-    except Exception as error:  # whatever a foreign module raises when it is copied
-        raise ArgumentError("module", "must be one that can be copied", but=f"is not ({error})") from None

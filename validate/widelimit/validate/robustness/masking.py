@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from widelimit.numerics import arguments
 from widelimit.theory.errors import ArgumentError
+from widelimit.validate.harness.copies import copied
 from widelimit.validate.robustness import attacks, door
 from widelimit.validate.robustness.attacks import LOSSES, Target
 from widelimit.validate.robustness.first_layer import FirstLayer, first_layer
@@ -143,7 +144,7 @@ def masking_report(
     target = Target.of(net, given, labels, size, door.bounds(given, box))
     twin = None if surrogate is None else door.classifier(surrogate)
     if twin is not None:
-        twin = door.in_precision(twin, given.dtype)
+        twin = copied(twin, given.dtype)
         door.labels(labels, len(given), door.differentiable(twin, given).shape[1], given.device)
     if not bool(torch.isfinite(target.high - target.low).all()):
         raise ArgumentError("radius", f"must be a size that {given.dtype} holds", size)
@@ -220,7 +221,7 @@ def _copy(target: Target, dtype: torch.dtype) -> nn.Module | None:
     if dtype == target.x.dtype:
         return target.module
     try:
-        found = door.in_precision(target.module, dtype)
+        found = copied(target.module, dtype)
         with torch.no_grad():
             shape = door.logits(found, target.x.to(dtype)).shape
     except ArgumentError:
