@@ -221,3 +221,21 @@ def test_speed():
     found.spectrum(np.linspace(0.1, 0.9, 50))
     assert continuous < 0.2  # 50 ms alone
     assert time.process_time() - start < 0.15  # 1 ms a quantile alone
+
+
+@pytest.mark.parametrize("g", [1.001, 1.05, 1.3, 1.5, 3.0])
+def test_weak_chaos_in_discrete_time(g):
+    """Above small largest exponents 1 - t had no digits, and a bracket no change of sign: a foreign ValueError."""
+    found = random_network(g, time="step")
+    ends = np.linspace(0, 1, 40_001)[1:]
+    exponents = found.spectrum(1 - ends + 1.25e-5)
+    assert found.entropy == pytest.approx(np.maximum(exponents, 0).mean(), rel=1e-4)
+    filled = np.cumsum(exponents) / exponents.size  # from the largest down: it is zero at the dimension
+    assert np.interp(found.dimension, ends, filled) == pytest.approx(0, abs=2e-4 * found.entropy + 1e-9)
+
+
+@pytest.mark.parametrize("g", [2.0, 5.0, 100.0])
+def test_mean_exponent_where_slopes_fall_below_floats(g):
+    found = random_network(g, activation="erf", time="step")
+    q = found.variance
+    assert found.mean_lyapunov == pytest.approx(np.log(g) - 0.5 - q + np.log(2 / np.sqrt(np.pi)), rel=1e-10)

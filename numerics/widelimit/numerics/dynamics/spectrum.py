@@ -13,14 +13,17 @@ from functools import cached_property
 
 import numpy as np
 from scipy import optimize
-from sympy import Expr
+from sympy import Expr, Symbol, expand_log, log
 
 from widelimit.numerics import arguments, jacobian, meanfield
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.compile.quadrature import gaussian
+from widelimit.numerics.dynamics.averages import Function
 from widelimit.numerics.dynamics.correlation import moderate, rests
 from widelimit.numerics.dynamics.modes import modes
 from widelimit.numerics.results import by_value
 from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.dynamics import random as theory
 from widelimit.theory.errors import ConvergenceError, DomainError
 
@@ -28,6 +31,7 @@ Array = np.ndarray
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _PANEL, _REACH = 2.0, 36.0  # of log(-zeta): lengths of panels, and where they begin above log E d
 _NEGLIGIBLE = 1e-20  # weight of a node
+_ABOVE = Symbol("above", positive=True)  # 1 - t, of exponents that lie above
 
 
 @by_value
@@ -53,7 +57,10 @@ def stationary(phi: Activation, g: float, sigma: float) -> Stationary:
 @functools.cache
 def _formulas() -> tuple[Compiled, Compiled]:
     t = theory
-    whole = compile(t.spectrum_exponent(), (t.DISORDER, t.FRACTION, t.ZETA), name="spectrum_exponent")
+    above = t.spectrum_exponent().subs(
+        t.FRACTION, 1 - _ABOVE
+    )  # 1 - t by itself: the largest exponents are at t = 1
+    whole = compile(above, (t.DISORDER, _ABOVE, t.ZETA), name="spectrum_exponent")
     return whole, compile(t.mean_exponent(), (t.DISORDER, t.LOG_SLOPE), name="mean_exponent")
 
 
@@ -82,8 +89,20 @@ class Spectrum:
         """The mean of all exponents, -inf where slopes vanish with positive probability."""
         if self._zero > 0:
             return -math.inf
-        half = 0.5 * float((self._w @ np.log(self._d)).real)
-        return float(_formulas()[1](self.g, half))
+        return float(_formulas()[1](self.g, self._log_slope()))
+
+    def _log_slope(self) -> float:
+        """E log |phi'|; where slopes fall below what floats hold, of their logarithm as it is written."""
+        if self._d.all():
+            return 0.5 * float((self._w @ np.log(self._d)).real)
+        written = Function([expand_log(log(self.phi.derivative().expr), force=True)], X)
+        with np.errstate(all="ignore"):
+            found = float(gaussian(written, np.array([self.variance]), written.features)[0][0, 0])
+        if not math.isfinite(found):
+            raise ConvergenceError(
+                f"Slopes of {self.phi} fall below what floats hold at g = {self.g:.6g}: their logarithm has no mean."
+            )
+        return found
 
     def at(self, share: Array) -> Array:
         """lambda(t) at shares in (0, 1]."""
@@ -94,7 +113,7 @@ class Spectrum:
         inner = np.flatnonzero((flat < 1.0) & (flat > self._zero * (1 + 1e-12)))
         if inner.size:
             zeta = -np.exp(self._places(flat[inner]))
-            out[inner] = _formulas()[0](self.g, flat[inner], zeta)
+            out[inner] = _formulas()[0](self.g, 1 - flat[inner], zeta)
         return out.reshape(t.shape)
 
     @cached_property
@@ -117,6 +136,8 @@ class Spectrum:
         while True:
             lower = top - _PANEL
             part, t, last = self._panel(lower, top)
+            if total + part <= 0 and entropy is None and self._panel(top, top)[2] <= 0:
+                return 0.0, 0.0  # at the edge of chaos to all digits
             if entropy is None and last <= 0:
                 entropy = total + self._panel(self._zero_of(2, 0.0, lower, top), top)[0]
             if total + part <= 0:
@@ -129,8 +150,8 @@ class Spectrum:
     def _panel(self, low: float, high: float) -> tuple[float, float, float]:
         """The integral of lambda dt between two log(-zeta), and t and lambda at the lower end."""
         y = np.append(low + 0.5 * (high - low) * (1 + _NODES), low)
-        t, slope = self._curve(y)
-        found = _formulas()[0](self.g, t, -np.exp(y))
+        t, above, slope = self._curve(y)
+        found = _formulas()[0](self.g, above, -np.exp(y))
         return 0.5 * (high - low) * float((found * slope)[:-1] @ _WEIGHTS), float(t[-1]), float(found[-1])
 
     def _zero_of(self, which: int, before: float, low: float, high: float) -> float:
@@ -141,12 +162,13 @@ class Spectrum:
 
         return float(optimize.brentq(function, low, high, xtol=1e-13))
 
-    def _curve(self, y: Array) -> tuple[Array, Array]:
-        """t = E s/(s + d), s = -zeta = e^y, and dt/dy."""
+    def _curve(self, y: Array) -> tuple[Array, Array, Array]:
+        """t = E s/(s + d), s = -zeta = e^y; 1 - t = E d/(s + d), and dt/dy."""
         spread = np.exp(y)[:, None]
-        kept = spread / (spread + self._d)
-        t = (kept @ self._w).real / self._mass
-        return t, ((kept * (1 - kept)) @ self._w).real / self._mass
+        kept, gone = spread / (spread + self._d), self._d / (spread + self._d)
+        parts = (kept, gone, kept * gone)
+        t, above, slope = ((part @ self._w).real / self._mass for part in parts)
+        return t, above, slope
 
     def _places(self, t: Array) -> Array:
         """log(-zeta) at shares t, by Newton's steps for log(t/(1 - t)), kept between bounds."""
@@ -155,13 +177,13 @@ class Spectrum:
         y = np.clip(math.log(self._mean_slope) + target, low + 1, high - 1)
         active = np.arange(t.size)
         for _ in range(200):
-            here, slope = self._curve(y[active])
-            safe = np.clip(here, 1e-300, 1 - 1e-16)
-            excess = np.log(safe) - np.log1p(-safe) - target[active]
+            here, rest, slope = self._curve(y[active])
+            safe, above = np.maximum(here, 1e-300), np.maximum(rest, 1e-300)
+            excess = np.log(safe) - np.log(above) - target[active]
             low[active] = np.where(excess < 0, y[active], low[active])
             high[active] = np.where(excess < 0, high[active], y[active])
             with np.errstate(divide="ignore", invalid="ignore"):
-                newton = y[active] - excess * safe * (1 - safe) / slope
+                newton = y[active] - excess * safe * above / slope
             inside = (newton > low[active]) & (newton < high[active])
             after = np.where(inside, newton, 0.5 * (low[active] + high[active]))
             moved = np.abs(after - y[active]) > 1e-12 * np.maximum(np.abs(after), 1.0)
