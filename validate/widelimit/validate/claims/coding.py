@@ -391,8 +391,8 @@ def _scalings(preset: str) -> Arrays:
     chaos = np.array([solve("tanh", balance=one, disorder=1.6).variance for one in b.tolist()])
     drawn = [
         simulate.fluctuations(
-            {"balance": one, "noise": 0.75, "signal": 0.2, "step": 0.01}, 100, 3, Backend()
-        )[0]
+            {"balance": one, "noise": 0.75, "signal": 0.2, "step": 0.01}, 100, [3], Backend()
+        )[0, 0]
         for one in dots.tolist()
     ]
     return {"balance": b, "noise": noisy, "chaos": chaos, "dots": dots, "drawn": np.array(drawn)}
