@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy import integrate, special
+from scipy import integrate, special, stats
 
 from widelimit.numerics import pruning
-from widelimit.theory.errors import ArgumentError
+from widelimit.numerics.pruning import flow_shares
+from widelimit.theory.errors import ArgumentError, WidelimitError
 
 NET = [10, 40, 7, 25, 3]
 
@@ -135,3 +136,41 @@ def test_schedules():
 def test_bad_input(call, words):
     with pytest.raises(ArgumentError, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("activation", "phi"), [("tanh", np.tanh), ("gelu", lambda h: h * stats.norm.cdf(h))]
+)
+def test_flow_is_lost_as_scores_of_gaussian_units_say(activation, phi):
+    """E h phi(h) phi'(h) / E phi(h)^2 by quadrature, with slopes by differences."""
+    z, weights = np.polynomial.hermite_e.hermegauss(200)
+    weights = weights / weights.sum()
+    q, want = 0.8, [1.0]
+    passed = []
+    for _ in range(3):
+        h, step = np.sqrt(q) * z, 1e-5
+        slope = (phi(h + step) - phi(h - step)) / (2 * step)
+        passed.append(weights @ (h * phi(h) * slope) / (weights @ phi(h) ** 2))
+        q = 1.7**2 * (weights @ phi(h) ** 2)
+    for one in reversed(passed):
+        want.insert(0, want[0] * one)
+    assert flow_shares(activation, depth=4, sigma_w=1.7, q0=0.8) == pytest.approx(want, rel=1e-8)
+
+
+def test_homogeneous_activations_lose_nothing():
+    assert (flow_shares("relu", depth=200, sigma_w=1.2) == 1).all()
+    assert flow_shares("x**2", depth=4, sigma_w=0.5) == pytest.approx([8, 4, 2, 1], rel=1e-14)
+    assert flow_shares("tanh", depth=3, sigma_w=0.01, q0=1e-8) == pytest.approx(1, abs=1e-7)
+    assert flow_shares("tanh", depth=1).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"depth": 0}, {"depth": 2.5}, {"depth": True}, {"sigma_w": 0.0}, {"sigma_w": math.nan}, {"q0": -1.0},
+        {"q0": "1"}, {"sigma_w": 1e300}, {"activation": "0*x"}, {"activation": "exp(x**2)"}, {"activation": "tanhh"},
+    ],
+)  # fmt: skip
+def test_bad_shares(wrong):
+    with pytest.raises(WidelimitError):
+        flow_shares(**{"activation": "x", "depth": 3, **wrong})

@@ -4,6 +4,7 @@ collapse    `critical_compression` by magnitude, at random and by SynFlow; `pred
 magnitude   thresholds and weights kept of Gaussian layers
 chance      `survival` and the whole curve of it, by inclusion and exclusion
 flow        `total_flow` of abs(W), and where it leaves a format of numbers
+shares      `flow_shares`: where activations are not homogeneous
 schedules   `schedule`: how many weights are kept after each round
 """
 
@@ -11,5 +12,15 @@ from widelimit.numerics.pruning.chance import survival
 from widelimit.numerics.pruning.collapse import Collapse, critical_compression, predict
 from widelimit.numerics.pruning.flow import Flow, total_flow
 from widelimit.numerics.pruning.schedules import schedule
+from widelimit.numerics.pruning.shares import flow_shares
 
-__all__ = ["Collapse", "Flow", "critical_compression", "predict", "schedule", "survival", "total_flow"]
+__all__ = [
+    "Collapse",
+    "Flow",
+    "critical_compression",
+    "flow_shares",
+    "predict",
+    "schedule",
+    "survival",
+    "total_flow",
+]

@@ -9,9 +9,12 @@ from typing import Any
 
 import mpmath
 
+from widelimit.theory.calculus.layers import over_unit
 from widelimit.theory.calculus.precision import Values, numbers
+from widelimit.theory.meanfield import q
 from widelimit.theory.pruning import formulas as f
 
+BENT = "tanh"  # an activation that is not homogeneous
 SLOPE = mpmath.mpf(1) / 4  # of the leaky ReLU below zero
 COUNTS = (2, 3, 2)  # weights of the layers whose subsets are counted
 _NET = (
@@ -25,6 +28,18 @@ _INPUT = (0.7, -0.4)
 def leaky(h: Any) -> Any:
     """Return a homogeneous activation: h above zero, a quarter of it below."""
     return h if h > 0 else SLOPE * h
+
+
+def passed(values: Values, dps: int) -> Any:
+    """Return the mean score h dR/dh of a unit before tanh over that behind it; weights above have random signs."""
+    with mpmath.workdps(dps + 5):
+        (variance,) = numbers(values, dps, q)
+
+        def mean(function: Callable[[Any], Any]) -> Any:
+            return over_unit(function, variance, ())
+
+        before = mean(lambda h: h * mpmath.tanh(h) * mpmath.sech(h) ** 2)
+        return before / mean(lambda h: mpmath.tanh(h) ** 2)
 
 
 def numeric(values: Sequence[Sequence[float]]) -> list[list[Any]]:

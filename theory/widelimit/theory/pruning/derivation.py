@@ -8,6 +8,7 @@ from itertools import pairwise
 from sympy import Derivative, Eq, Expr, Max, Min, Mul, Piecewise, Rational, Symbol, log
 
 from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.meanfield import q
 from widelimit.theory.pruning import checks
 from widelimit.theory.pruning import formulas as f
 
@@ -15,7 +16,7 @@ TANAKA, HE = "tanaka2020pruning", "he2015delving"
 _SCALE = {f.SIGMA: (0.5, 2.0)}
 _LAYER = {f.COUNT: (3, 6), f.SHARE: (0.05, 0.7)}
 _ASSUMPTIONS = (
-    "activations are homogeneous: phi(a h) = a phi(h) for a > 0",
+    "activations are homogeneous, phi(a h) = a phi(h) for a > 0, except in `flow-passed`",
     "batch normalisation divides by the standard deviation of the batch, without a constant beside it",
 )
 _H, _A = Symbol("h", real=True), Symbol("a", positive=True)
@@ -89,6 +90,13 @@ def _laws() -> tuple[Step, ...]:
             domain=_SCALE,
             left=checks.of_norm,
             right=checks.after_norm,
+        ),
+        Step(
+            "flow-passed",
+            Eq(Symbol("S_W"), f.flow_passed(checks.BENT), evaluate=False),
+            "E h phi(h) phi'(h) over E phi(h)^2: the weights behind are independent, so that units do not mix",
+            domain={q: (0.3, 3.0)},
+            left=checks.passed,
         ),
         Step(
             "gradient-flow",

@@ -13,6 +13,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 
 from widelimit.theory.calculus import exact
 from widelimit.theory.errors import ArgumentError
+from widelimit.theory.meanfield import Kind, q, second_moment, second_moment_slope
 
 UNITS = Symbol("n", integer=True, positive=True)  # of a layer
 FAN_IN = Symbol("n_b", integer=True, positive=True)  # units of the layer below
@@ -62,6 +63,19 @@ def layer_growth() -> Expr:
 def overflow_depth() -> Expr:
     """Return the depth log(M_f / n) / mu at which a flow that starts at n and grows at rate mu leaves a format."""
     return log(LARGEST / UNITS) / RATE
+
+
+def flow_passed(activation: Kind) -> Expr:
+    """Return q V'(q)/V(q), what of a flow R = |y|^2/2 is seen before an activation in a wide network without biases.
+
+    Scaling all pre-activations h of a layer by 1 + e changes their length q by 2 q e, and R by e times the scores
+    h dR/dh: in the limit of wide layers, R is proportional to the length of the output. It is 1 where phi(h) is of the
+    first degree, and k where it is of degree k; the cuts below multiply.
+
+    >>> flow_passed("relu"), flow_passed("x**3")
+    (1, 3)
+    """
+    return q * second_moment_slope(activation) / second_moment(activation)
 
 
 def share_above() -> Expr:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from widelimit.validate.harness.claim import Choice, Interval
+from widelimit.validate.harness.claim import Choice, Integers, Interval
 from widelimit.validate.harness.declare import declare, presets, row, table, wrong
 from widelimit.validate.report.gallery import GalleryFigure
 from widelimit.validate.simulate import pruning as simulate
@@ -41,6 +41,12 @@ def _bias_share(widths: str, sigma_b: float) -> list[float]:
     """
     depth = len(units(widths)) - 1
     return [sigma_b**2 * (depth - k) / (2 + sigma_b**2 * depth) for k in range(depth)]
+
+
+def _shares(activation: str, sigma_w: float, depth: int) -> np.ndarray:
+    from widelimit.numerics.pruning import flow_shares
+
+    return flow_shares(activation, sigma_w=sigma_w, depth=depth)[:-1]
 
 
 def _magnitude(widths: str) -> Any:
@@ -114,6 +120,34 @@ CONSERVATION = declare(
         "biases ignored",
         "weights alone carry the flow, so that biases add their share to it",
         lambda widths, sigma_b: 1 + np.array(_bias_share(widths, sigma_b)),
+    ),
+)
+LOST = declare(
+    "pruning.flow-lost",
+    title="Flow where activations are not homogeneous",
+    statement="The scores of a cut are the flow out times the elasticities q V'(q)/V(q) of the activations behind it.",
+    paper=f"new (theorem 1 of {PAPER} without its assumption)",
+    domain={
+        "activation": Choice(("tanh", "erf", "gelu")),
+        "sigma_w": Interval(1.2, 2.0),
+        "depth": Integers(2, 5),
+    },
+    rows=_shares,
+    over={"layer": lambda depth: range(1, depth)},
+    simulate=simulate.shares,
+    points=table(
+        "activation sigma_w depth", [("tanh", 1.5, 4)], [("gelu", 1.5, 3), ("erf", 2.0, 3), ("tanh", 1.2, 5)]
+    ),
+    sizes=(24, 48, 96),
+    within=0.05,
+    target=0.045,
+    noise=0.8,
+    quantity="scores of a layer over the flow out",
+    observable="w dR/dw summed over a layer and over 16 networks, R = |y|^2 / 2",
+    wrong=wrong(
+        "taken for homogeneous",
+        "scores are conserved, as they are for ReLU",
+        lambda depth: np.ones(depth - 1),
     ),
 )
 LAYER_TOTAL = declare(
@@ -255,7 +289,7 @@ ACCURACY = declare(
     notes="Empirical: margins are five points of accuracy.",
     wrong=wrong("all learn", "as without pruning: nine images of ten", lambda: np.array([0.0, 0.9, 0.9])),
 )
-CLAIMS = (CONSERVATION, LAYER_TOTAL, BATCHNORM, FLOW_SIZE, MAGNITUDE, RANDOM, MAXIMAL, ACCURACY)
+CLAIMS = (CONSERVATION, LOST, LAYER_TOTAL, BATCHNORM, FLOW_SIZE, MAGNITUDE, RANDOM, MAXIMAL, ACCURACY)
 
 # --- the gallery ---------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
-"""The command line: ``widelimit list | derive | predict | validate | falsify | audit | report | diff``.
+"""The command line: ``widelimit list | derive | predict | identify | validate | falsify | audit | report | diff``.
 
 cli.theory    list, derive, predict
 cli.runs      validate, falsify, report, diff
 cli.audits    audit
+cli.recordings   identify
 cli.options   options of a command that come from a topic's own function
 cli.output    terminals, pipes and encodings
 cli.progress  how far a run is
@@ -29,7 +30,7 @@ from cyclopts import App, CycloptsError
 
 from widelimit.theory.errors import ArgumentError, InternalError, WidelimitError
 from widelimit.theory.topics import TOPICS
-from widelimit.validate.cli import audits, output, runs, theory
+from widelimit.validate.cli import audits, output, recordings, runs, theory
 from widelimit.validate.harness.text import told
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ for command in (
     theory.list_,
     theory.derive,
     theory.predict,
+    recordings.identify,
     runs.validate,
     runs.falsify,
     audits.audit,

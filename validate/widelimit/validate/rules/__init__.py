@@ -1,6 +1,7 @@
 """Which rule trained a network? From statistics that were recorded while it learned, by a bank of simulated networks.
 
 identifying   `identify`: probabilities of the rules from a table, or that the recording lies outside the bank
+recording     `record`: such a table, of a torch network of your own; imports torch
 banks         `bank`: simulated networks by four rules, cached
 observables   what is recorded, names of columns
 training      networks in one batch; imports torch

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from widelimit.validate.simulate.kernel import normals
+from widelimit.validate.simulate.kernel import functions, normals
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from widelimit.validate.harness.backend import Backend
 
 _DRAWS = 200  # networks a replicate, where one is cheap
+_WIDE = 16  # networks a replicate that are as wide as its size
 _STEPS, _BATCH, _RATE = 400, 128, 2e-3
 
 
@@ -70,6 +71,22 @@ def cuts(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
 def _score(parameter: Any) -> float:
     """The sum of w dR/dw over what a backward pass has been to."""
     return float((parameter.detach() * parameter.grad).sum())
+
+
+def shares(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """Scores of the weights of each layer but the last over the flow out, of networks of equal widths and no biases.
+
+    R = |y|^2/2; the first pre-activations have a mean square of 1. Sums over networks, layer by layer.
+    """
+    normal, (phi, _) = normals(seed, backend), functions(str(inputs["activation"]))
+    depth, scale = int(inputs["depth"]), float(inputs["sigma_w"]) / math.sqrt(size)
+    weights = [(normal(_WIDE, size, size) * scale).requires_grad_() for _ in range(depth)]
+    x = normal(_WIDE, size, 1)
+    h = weights[0] @ (x / x.norm(dim=1, keepdim=True) / scale)
+    for weight in weights[1:]:
+        h = weight @ phi(h)
+    (h**2).sum().div(2).backward()
+    return np.array([_score(one) for one in weights[:-1]]) / float((h.detach() ** 2).sum())
 
 
 def normalised(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
