@@ -6,11 +6,13 @@ linear_ceiling, nonlinear_ceiling        what one filter can explain of a cell o
 variability, pool, fano_maximum          noise before a rectifier                                   (noise)
 reliability, normalized_correlation, fano_curve    what repeats tell                               (repeats)
 adaptation, static_gain                  adaptation to contrast, and the control without            (contrast)
+contrast_change                          of two recordings, with that control subtracted            (change)
 cell                                     all of it from a recording of your own                     (recording)
 
 What callers pass is checked in `checks`; the theory's formulas are compiled in `formulas`.
 """
 
+from widelimit.numerics.retina.change import ContrastChange, contrast_change
 from widelimit.numerics.retina.contrast import Adaptation, adaptation, static_gain
 from widelimit.numerics.retina.filters import Filter, history, sta
 from widelimit.numerics.retina.noise import FanoMaximum, Variability, fano_maximum, pool, variability
@@ -30,6 +32,7 @@ __all__ = [
     "Adaptation",
     "Ceiling",
     "Cell",
+    "ContrastChange",
     "FanoCurve",
     "FanoMaximum",
     "Filter",
@@ -38,6 +41,7 @@ __all__ = [
     "Variability",
     "adaptation",
     "cell",
+    "contrast_change",
     "fano_curve",
     "fano_maximum",
     "history",
