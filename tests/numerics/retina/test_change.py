@@ -48,7 +48,10 @@ def test_a_cell_with_feedback_adapts_as_theory_says():
     below = {s: rested(s, w, b) for s in (low, high)}
     want = math.log(stats.norm.sf(below[high] / low) / stats.norm.sf(below[low] / low))
     found = contrast_change(
-        *(recording(int(2 * s), s, lambda u, s=s: 4 * np.maximum(u - below[s], 0), 60_000) for s in (2.0, 0.5))
+        *(
+            recording(int(2 * s), s, lambda u, s=s: 4 * np.maximum(u - below[s], 0), 60_000)
+            for s in (2.0, 0.5)
+        )
     )
     assert found.contrast == pytest.approx((2.0, 0.5), rel=0.02)
     assert found.gain == pytest.approx([4 * stats.norm.sf(below[s] / s) for s in (2.0, 0.5)], rel=0.03)
