@@ -125,7 +125,7 @@ class _Scan:
         if not h[-1] > 0:
             raise NoFixedPointError(
                 f"Unit variances of this network grow without bound: {self.phi} is unbounded, and the disorder "
-                f"g = {self.g:.6g} is above what it keeps in check. Use a smaller `disorder`, or a bounded activation."
+                f"g = {self.g:.6g} is above what it keeps in check. Use less disorder, or a bounded activation."
             )
         below = np.flatnonzero(h <= 0)
         if below.size:
