@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy import optimize
+from scipy.optimize import elementwise
 
 from widelimit.numerics import arguments
 from widelimit.numerics.coding import cycles, loops, solver
@@ -272,9 +273,8 @@ def chaos_onset(activation: Kind, *, signal: Any, balance: Any = math.inf) -> An
     if (b[np.isfinite(b)] > 1e12).any() or (b < 1e-9).any():
         raise ArgumentError("balance", "must lie between 1e-9 and 1e12, or be infinite", float(b.flat[0]))
     strengths, values = arguments.broadcast(balance=b, signal=solver.signals(neuron, signal))
-    pairs = zip(strengths.ravel().tolist(), values.ravel().tolist(), strict=True)
-    found = np.array([_onset(neuron, *pair) for pair in pairs]).reshape(strengths.shape)
-    return arguments.scalar(found)
+    found = _onsets(neuron, strengths.ravel(), values.ravel())
+    return arguments.scalar(found.reshape(strengths.shape))
 
 
 @functools.cache
@@ -282,25 +282,29 @@ def _disorder() -> Compiled:
     return compile(theory.onset_disorder(), (theory.SQUARE,), name="onset_disorder")
 
 
-def _onset(neuron: Unit, balance: float, signal: float) -> float:
-    def drives(variance: Array) -> Array:
-        return neuron.drive(np.full(variance.shape, balance), np.full(variance.shape, signal), variance)
+def _onsets(neuron: Unit, balance: Array, signal: Array) -> Array:
+    """The same for pairs of balance and signal, all at once."""
 
-    def excess(log_variance: Array) -> Array:
-        variance = np.exp(np.atleast_1d(log_variance))
-        return neuron.onset(drives(variance), variance)
+    def excess(log_variance: Array, b: Array, x: Array) -> Array:
+        variance = np.exp(log_variance).ravel()
+        drive = neuron.drive(b.ravel(), x.ravel(), variance)
+        return neuron.onset(drive, variance).reshape(log_variance.shape)
 
-    if signal == 0 and neuron.phi.is_odd:
-        variance = np.array([_SMALL])
-    else:
+    variance = np.full(balance.shape, _SMALL)
+    open_ = np.flatnonzero((signal != 0) | (not neuron.phi.is_odd))
+    if open_.size:
+        b, x = balance[open_], signal[open_]
         grid = np.linspace(math.log(_SMALL), math.log(1e6), 121)
-        above = np.flatnonzero(excess(grid) > 0)
-        if above.size == 0 or above[0] == 0:
+        above = excess(*np.broadcast_arrays(grid[:, None], b, x)) > 0
+        first = above.argmax(axis=0)
+        if (none := ~above.any(axis=0) | (first == 0)).any():
             raise NoFixedPointError(
-                f"No disorder makes the static state of {neuron.phi} chaotic at the signal {signal:.6g}."
+                f"No disorder makes the static state of {neuron.phi} chaotic at the signal {x[none][0]:.6g}."
             )
-        ends = grid[above[0] - 1], grid[above[0]]
-        root = optimize.brentq(lambda u: float(excess(np.array([u]))[0]), *ends, xtol=1e-14)
-        variance = np.exp(np.array([root]))
-    square = neuron.squares(drives(variance), variance)[0]
-    return float(_disorder()(float(square[0])))
+        tight = {"xatol": 1e-14, "xrtol": 4e-16, "fatol": 0.0}
+        found = elementwise.find_root(
+            excess, (grid[first - 1], grid[first]), args=(b, x), tolerances=tight, maxiter=200
+        )
+        variance[open_] = np.exp(found.x)
+    square = neuron.squares(neuron.drive(balance, signal, variance), variance)[0]
+    return np.asarray(_disorder()(square))

@@ -406,7 +406,40 @@ def _draw_scalings(arrays: Arrays, axes: Axes) -> None:
     axes.legend()
 
 
+_SIGNALS = (0.05, 0.2, 0.5, 0.8)
+
+
+def _chaos_lines(preset: str) -> Arrays:
+    from widelimit.numerics.coding import chaos_onset
+
+    balances = np.geomspace(0.01, 100.0, 21)
+    onsets = chaos_onset("tanh", signal=np.array(_SIGNALS), balance=balances[:, None])
+    return {"balance": balances, "onset": onsets}
+
+
+def _draw_chaos_lines(arrays: Arrays, axes: Axes) -> None:
+    import matplotlib
+
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(_SIGNALS)))
+    for k, (signal, shade) in enumerate(zip(_SIGNALS, shades, strict=True)):
+        axes.plot(arrays["onset"][:, k], arrays["balance"], color=shade, label=f"x = {signal}")
+    axes.axvline(1.0, color="0.6", linestyle="--", linewidth=0.9, label="x = 0")
+    axes.set(yscale="log", xlabel="disorder g", ylabel="balance b", xlim=(0.8, None))
+    axes.annotate("at rest", (0.02, 0.9), xycoords="axes fraction")
+    axes.annotate("chaotic", (0.72, 0.05), xycoords="axes fraction")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.12))
+
+
 GALLERY = (
+    GalleryFigure(
+        "chaos",
+        "Signals suppress chaos, if the code is balanced",
+        "Disorder at which the static state of a network without noise turns chaotic (tanh), right of each line. The "
+        "signal x that is decoded suppresses it, and the more so the better the code.",
+        "kadmon2020predictive",
+        _chaos_lines,
+        _draw_chaos_lines,
+    ),
     GalleryFigure(
         "diagram",
         "A delayed balanced code",
