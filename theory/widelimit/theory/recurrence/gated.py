@@ -21,7 +21,7 @@ from sympy import Derivative, Eq, Expr, Symbol, exp, log
 
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
-from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.derivation import Step
 from widelimit.theory.calculus.ensembles import over_signs
 from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.calculus.layers import over_unit
@@ -46,7 +46,7 @@ MEMORY = Symbol("Q", positive=True)  # E h^2
 LOSS = Symbol("d", positive=True)  # 1 - chi_1
 INPUT_OVERLAP = Symbol("r", real=True)  # x_t . x_s / N
 
-_GATED = (
+ASSUMPTIONS = (
     "the width goes to infinity",
     "fresh weights at each time step (untied); inputs independent in time",
 )
@@ -151,26 +151,13 @@ def two_time(activation: str | Activation | None = None) -> Expr:
     return step.subs(T, expectation(Activation.of(activation).expr).doit())
 
 
-def derive(activation: str | Activation = "tanh") -> Derivation:
-    """The gated mean field (fixed activations) and the vanilla one for `activation`.
-
-    Args:
-        activation: a catalogue name or an expression in x.
-
-    >>> derive()["memory"].kind
-    'identity'
-    """
-    phi = Activation.of(activation)
-    steps = (*_gated(), *_vanilla(phi))
-    return Derivation(f"Mean field of a gated network, and of a vanilla one with {phi.name}", steps, _GATED)
-
-
 _SOURCE = "chen2018dynamical"
 _AT = {MU_B: (-1.0, 2.0), Q: (0.3, 3.0)}
 _POINT = {**_AT, R: (0.3, 1.0), MEMORY: (0.2, 1.0), SIGMA_W: (0.5, 3.0), SIGMA_V: (0.5, 1.5)}
 
 
-def _gated() -> tuple[Step, ...]:
+def gated_steps() -> tuple[Step, ...]:
+    """The minimalRNN's mean field."""
     kept, written, steep = gate_moments()
     named = {name: Symbol(name, positive=True) for name in ("E u^2", "E (1-u)^2", "E u'^2", "E (1-u^2)")}
     averages = zip(named.values(), (kept, written, steep, forgotten()), strict=True)
@@ -262,7 +249,8 @@ def _gated() -> tuple[Step, ...]:
     )
 
 
-def _vanilla(phi: Activation) -> tuple[Step, ...]:
+def vanilla_steps(phi: Activation) -> tuple[Step, ...]:
+    """Variances and the memory of tied weights of the vanilla network."""
     scales = {SIGMA_W: (0.5, 2.0), SIGMA_V: (0.5, 1.5), SIGMA_B: (0.1, 1.0)}
     return (
         Step(
