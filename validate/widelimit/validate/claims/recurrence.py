@@ -1,6 +1,11 @@
-"""Recurrent networks as falsifiable claims (arXiv:1806.05394)."""
+"""Recurrent networks as falsifiable claims (arXiv:1806.05394, 1807.00053)."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
 
 from widelimit.validate.harness.claim import Choice, Integers, Interval
 from widelimit.validate.harness.declare import altered, declare, instead, largest, table, wrong
@@ -80,4 +85,98 @@ TIED = declare(
         beyond=1.0,
     ),
 )
-CLAIMS = (GATED, TIED)
+
+
+def _bypass(keep: float, sigma_w: float, tied: bool = True) -> Any:
+    from widelimit.numerics.recurrence import bypass
+
+    return bypass("tanh", keep=keep, sigma_w=sigma_w, tied=tied)
+
+
+_STEPS = 12
+BYPASS = declare(
+    "recurrence.bypass-tied",
+    title="A bypass with tied weights",
+    statement="With tied weights small states grow by l + (1 - l) sigma_w in the long run, whose edge is sigma_w = 1 "
+    "for every l: the mean square after t steps is sum C(t, k)^2 l^(2(t-k)) ((1 - l) sigma_w)^(2k).",
+    paper="arXiv:1807.00053, section 2.2; tied weights new",
+    domain={"keep": Interval(0.3, 0.9, simplest=0.5), "sigma_w": Interval(0.7, 1.5, simplest=1.0)},
+    rows=lambda keep, sigma_w: _bypass(keep, sigma_w).mean_square(_STEPS) ** (0.5 / _STEPS),
+    simulate=simulate.bypassed,
+    points=table("keep sigma_w", [(0.8, 1.2), (0.5, 0.9)], [(0.9, 1.5)]),
+    sizes=(16, 32, 64),
+    within=0.02,
+    noise=0.2,
+    size_name="units",
+    quantity="growth of the length per step",
+    observable="12 steps of a tanh network from states of size 1e-4",
+    wrong=wrong(
+        "untied",
+        "weights taken as fresh at each step: chi_1 = l^2 + (1 - l)^2 sigma_w^2",
+        lambda keep, sigma_w: math.sqrt(_bypass(keep, sigma_w, tied=False).chi_1),
+    ),
+)
+_OTHER_INPUTS = {"constant": "fresh", "fresh": "constant"}
+RECIPROCAL = declare(
+    "recurrence.reciprocal",
+    title="Mean field of the reciprocal gated cell",
+    statement="Q = s(v)(R + Q), plus R/2 where the input stays, and chi_1 = s + sigma_w^2 d (Q + R), v = sigma_w^2 Q.",
+    paper="arXiv:1807.00053, section 2.3; mean field new",
+    domain={
+        "sigma_w": Interval(0.5, 4.0, simplest=1.0),
+        "input_moment": Interval(0.3, 2.0, simplest=1.0),
+        "inputs": Choice(("constant", "fresh")),
+    },
+    solver="recurrence.reciprocal_gated",
+    rows={"E h^2": "q_star", "chi_1": "chi_1"},
+    simulate=simulate.reciprocal,
+    points=table(
+        "sigma_w input_moment inputs", [(1.0, 1.0, "constant")], [(4.0, 1.0, "constant"), (2.0, 0.5, "fresh")]
+    ),
+    sizes=(16, 32, 64),
+    within=0.08,
+    noise=0.9,
+    size_name="units",
+    quantity="mean square of states, growth of mean squares per step",
+    observable="24 steps of four inputs, weights drawn afresh at each step",
+    wrong=wrong(
+        "the other input",
+        "an input that stays taken as independent of the states, and the reverse",
+        altered(inputs=lambda inputs: _OTHER_INPUTS[inputs]),
+    ),
+)
+
+
+def _share_of_input(strength: float, tied: bool = True) -> float:
+    from widelimit.numerics.recurrence import reciprocal_gated
+
+    found = reciprocal_gated(sigma_w=np.sqrt([strength]), input_moment=1.0, tied=tied)
+    return 1 / float(found.q_star[0])
+
+
+RUNAWAY = declare(
+    "recurrence.runaway",
+    title="The reciprocal cell with tied weights runs away",
+    statement="A cell with tied weights rests at sigma_w^2 R = v/(s (1 + 2 e^(v/2) + e^(2v))) up to a fold at 0.3136, "
+    "and beyond it nowhere, though chi_1 of fresh weights is below 1.",
+    paper="arXiv:1807.00053, section 2.3; fold new",
+    domain={"strength": Interval(0.02, 2.0, simplest=0.1)},
+    rows=_share_of_input,
+    simulate=simulate.resting,
+    valid=lambda strength: strength < 0.12 or strength > 1.0,
+    points=table("strength", [0.07, 1.5], [0.04, 1.1]),
+    sizes=(40, 80, 160),
+    exponent=0.5,
+    within=0.1,
+    noise=0.6,
+    scale=1.0,
+    size_name="units",
+    quantity="R/E h^2 at rest, 0 where nothing rests",
+    observable="200 steps of one input",
+    notes="Gates that are nearly shut amplify by 1/u, whose tail is heavy: of networks of 100 units some run away from "
+    "half of the critical strength on.",
+    wrong=wrong(
+        "untied", "weights taken as fresh at each step", lambda strength: _share_of_input(strength, False)
+    ),
+)
+CLAIMS = (GATED, TIED, BYPASS, RECIPROCAL, RUNAWAY)
