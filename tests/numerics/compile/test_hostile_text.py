@@ -35,6 +35,9 @@ VALID = {  # an argument that is right, so that the next one is reached
 ONE, PLANE = [[1.0]], [[0.5, 0.1], [0.0, 0.4]]
 PLANE_SQUARE = [[1.0, 0.1], [0.1, 1.0]]
 VALID_IN = {  # the same where a name means something else in a topic
+    "recurrence": {
+        "keep": 0.5, "hidden": 1.0, "cell_to_hidden": 1.0, "hidden_to_cell": 1.0, "cell": 1.0,
+    },
     "ssl": {
         "predictor": 0.1, "weight_decay": 0.04, "augmentation": 0.5, "signal": 1.0, "epsilon": 0.1, "ema_rate": 0.4,
         "start": 0.1, "stop": 0.3, "t": 1.0, "covariance": 0.1,

@@ -168,8 +168,9 @@ def bypass(
         chi, loss = _fresh().evaluate(share, layer)[0]
         slope, radius = np.sqrt(layer) / factor, np.sqrt(chi)
         time = np.array([_scale(one) for one in loss])
-    found = (q, chi, edge, time, radius, slope, stable, share)
-    return Bypass(*(arguments.scalar(np.asarray(one).reshape(shape)) for one in found), tied)
+    parts = (q, chi, edge, time, radius, slope, stable, share)
+    found: list[Any] = [arguments.scalar(np.asarray(one).reshape(shape)) for one in parts]
+    return Bypass(*found, tied)
 
 
 def _layer(phi: Activation, w: Array, b: Array, tied: bool) -> tuple[Array, Array, Array]:

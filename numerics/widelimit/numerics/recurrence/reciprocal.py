@@ -180,7 +180,9 @@ def reciprocal_gated(
         np.where(beyond, math.inf, spectral) if tied else None, runaway, strength,
         np.where(beyond, math.inf, v), np.where(beyond, math.inf, passed),
     )  # fmt: skip
-    shaped = (arguments.scalar(one.reshape(shape)) if isinstance(one, np.ndarray) else one for one in found)
+    shaped: list[Any] = [
+        arguments.scalar(one.reshape(shape)) if isinstance(one, np.ndarray) else one for one in found
+    ]
     return Reciprocal(*shaped)
 
 
