@@ -5,6 +5,7 @@ import pytest
 
 from widelimit.validate.claims.rules import CLAIMS
 from widelimit.validate.harness.backend import Backend
+from widelimit.validate.harness.replicates import Replicates
 from widelimit.validate.simulate.rules import linear
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
@@ -28,18 +29,36 @@ BY_ID = {claim.id: claim for claim in CLAIMS}
 def test_exact_claims_elsewhere(name, inputs, simulate, tolerance):
     claim = BY_ID[f"rules.{name}"]
     truth = np.atleast_1d(claim.predict(inputs))
-    assert simulate(inputs, 1, 5, Backend()) == pytest.approx(truth, rel=tolerance)
+    found = Replicates(simulate)(inputs, 1, [5, 6], Backend())
+    assert found == pytest.approx(np.stack([truth, truth]), rel=tolerance)
     for other in claim.counterfactuals:
         assert not np.allclose(other.predict(inputs), truth, rtol=0.05)
 
 
 def test_networks_and_neurons_come_near_their_laws():
     inputs = {"strength": 1.4, "start": 0.05, "t": 1.0}
-    drawn = np.mean([linear.descended(inputs, 100, seed, Backend()) for seed in range(6)])
+    drawn = linear.descended(inputs, 100, range(6), Backend()).mean()
     assert drawn == pytest.approx(BY_ID["rules.sgd-mode"].predict(inputs)[0], rel=0.1)
     inputs = {"t": 1.5, "length": 0.8}
-    drawn = np.mean([linear.neurons(inputs, 200, seed, Backend()) for seed in range(4)], axis=0)
+    drawn = linear.neurons(inputs, 200, range(4), Backend()).mean(0)
     assert drawn == pytest.approx(BY_ID["rules.oja"].predict(inputs), rel=0.08)
+
+
+@pytest.mark.parametrize(
+    ("measured", "inputs"),
+    [
+        (linear.descended, {"strength": 1.4, "start": 0.05, "t": 0.5}),
+        (linear.neurons, {"t": 0.5, "length": 0.8}),
+        (linear.gained, {"strength": 1.1, "feedback": 0.6, "t": 0.8}),
+        (linear.slopes, {"rule": "sgd", "least": 0.7, "feedback": 0.9}),
+        (linear.kolen_pollack, {"strength": 1.3, "decay": 0.5, "t": 0.7}),
+    ],
+)
+def test_a_seed_does_not_know_the_others(measured, inputs):
+    together = measured(inputs, 20, [3, 4], Backend())
+    alone = [measured(inputs, 20, [seed], Backend())[0] for seed in (3, 4)]
+    assert together == pytest.approx(np.array(alone), rel=1e-13, abs=0.0)
+    assert not np.array_equal(together[0], together[1])
 
 
 def test_every_claim_of_the_note_is_there():

@@ -1,4 +1,7 @@
-"""Linear networks and neurons that follow a rule step by step, none of whose trajectories is put in."""
+"""Linear networks and neurons that follow a rule step by step, none of whose trajectories is put in.
+
+All seeds are followed side by side, along the first axis; what a seed draws does not depend on the others.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from widelimit.validate.simulate.kernel import normals
-
 if TYPE_CHECKING:
     import torch
 
     from widelimit.validate.harness.backend import Backend
+    from widelimit.validate.harness.drawing.weights import Draws
 
 Inputs = Mapping[str, Any]
 Weights = tuple["torch.Tensor", ...]
@@ -22,28 +24,40 @@ _HIDDEN, _BATCH, _WALKS = 5, 32, 100
 SPECTRUM = (1.0, 0.6, 0.3)  # of the inputs of a neuron
 
 
-def _orthogonal(normal: Callable[..., torch.Tensor], rows: int, columns: int) -> torch.Tensor:
-    """Columns of an orthogonal matrix."""
+def _draws(seeds: Sequence[int], backend: Backend) -> Draws:
+    from widelimit.validate.harness.drawing.weights import Draws
+
+    return Draws(seeds, backend)
+
+
+def _orthogonal(draws: Draws, rows: int, columns: int) -> torch.Tensor:
+    """Columns of an orthogonal matrix for each seed."""
     import torch
 
-    return torch.linalg.qr(normal(rows, rows))[0][:, :columns]
+    return torch.linalg.qr(draws.normal(rows, rows))[0][..., :columns]
 
 
-def _teacher(strengths: Sequence[float], seed: int, backend: Backend) -> tuple[torch.Tensor, ...]:
+def _teacher(strengths: Sequence[float], draws: Draws) -> tuple[torch.Tensor, ...]:
     """Input and output directions of modes, hidden ones of a network, and the strengths on a diagonal."""
     import torch
 
-    normal, count = normals(seed, backend), len(strengths)
-    inputs, outputs, hidden = (_orthogonal(normal, size, count) for size in (6, 5, _HIDDEN))
-    return (
-        inputs,
-        outputs,
-        hidden,
-        torch.diag(torch.tensor(strengths, dtype=backend.dtype, device=backend.device)),
-    )
+    count = len(strengths)
+    inputs, outputs, hidden = (_orthogonal(draws, size, count) for size in (6, 5, _HIDDEN))
+    return inputs, outputs, hidden, torch.diag(_numbers(strengths, draws.backend))
 
 
-def descended(inputs: Inputs, size: int, seed: int, backend: Backend) -> np.ndarray:
+def _numbers(values: Sequence[float], backend: Backend) -> torch.Tensor:
+    import torch
+
+    return torch.tensor(values, dtype=backend.dtype, device=backend.device)
+
+
+def _along(left: torch.Tensor, weights: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Weights along each mode, (seeds, modes)."""
+    return (left.mT @ weights @ right).diagonal(dim1=-2, dim2=-1)
+
+
+def descended(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """Product of both weights along one mode after time t of stochastic gradient descent: `size` steps a unit of time.
 
     Three modes are learnt at once, from batches of white inputs whose outputs the teacher says.
@@ -51,21 +65,22 @@ def descended(inputs: Inputs, size: int, seed: int, backend: Backend) -> np.ndar
     import torch
 
     strength, start = float(inputs["strength"]), float(inputs["start"])
-    enter, leave, hidden, strengths = _teacher((strength, *_OTHERS), seed, backend)
-    teacher = leave @ strengths @ enter.T
+    draws = _draws(seeds, backend)
+    enter, leave, hidden, strengths = _teacher((strength, *_OTHERS), draws)
+    teacher = leave @ strengths @ enter.mT
     small = start**0.5
-    first = (small * hidden @ enter.T).requires_grad_()
-    second = (small * leave @ hidden.T).requires_grad_()
+    first = (small * hidden @ enter.mT).requires_grad_()
+    second = (small * leave @ hidden.mT).requires_grad_()
     optimiser = torch.optim.SGD([first, second], lr=1.0 / size)
-    normal = normals(seed + 1, backend)
     for _ in range(round(float(inputs["t"]) * size)):
-        x = normal(_BATCH, 6)
-        loss = (x @ (teacher - second @ first).T).square().sum() / (2 * _BATCH)
+        x = draws.normal(_BATCH, 6)
+        loss = (x @ (teacher - second @ first).mT).square().sum() / (
+            2 * _BATCH
+        )  # each network's, and all of them
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    learnt = (leave[:, 0] @ (second @ first).detach() @ enter[:, 0]).item()
-    return np.array([learnt])
+    return _along(leave, (second @ first).detach(), enter)[:, :1].cpu().numpy()
 
 
 def _followed(flow: Flow, weights: Weights, time: float, steps: int) -> Weights:
@@ -93,7 +108,7 @@ def _feedback_flow(teacher: torch.Tensor, back: torch.Tensor) -> Flow:
     def flow(weights: Weights) -> Weights:
         first, second = weights
         error = teacher - second @ first
-        return back @ error, error @ first.T
+        return back @ error, error @ first.mT
 
     return flow
 
@@ -111,80 +126,77 @@ def _gradient_flow(teacher: torch.Tensor) -> Flow:
 
 
 def _by_feedback(
-    strengths: Sequence[float], b: float, time: float, seed: int, backend: Backend
+    strengths: Sequence[float], b: float, time: float, seeds: Sequence[int], backend: Backend
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights of each mode after feedback alignment from zero, by layer."""
-    enter, leave, hidden, diagonal = _teacher(strengths, seed, backend)
-    flow = _feedback_flow(leave @ diagonal @ enter.T, b * hidden @ leave.T)
+    enter, leave, hidden, diagonal = _teacher(strengths, _draws(seeds, backend))
+    flow = _feedback_flow(leave @ diagonal @ enter.mT, b * hidden @ leave.mT)
     first, second = _followed(
         flow,
-        (0 * hidden @ enter.T, 0 * leave @ hidden.T),
+        (0 * hidden @ enter.mT, 0 * leave @ hidden.mT),
         time,
         max(40, round(time * max(14, 6 * max(strengths)))),
     )
-    return (hidden.T @ first @ enter).diagonal(), (leave.T @ second @ hidden).diagonal()
+    return _along(hidden, first, enter), _along(leave, second, hidden)
 
 
-def gained(inputs: Inputs, size: int, seed: int, backend: Backend) -> np.ndarray:
+def gained(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """Weight of the second layer over the squared one of the first, along one of three modes."""
     strengths = (float(inputs["strength"]), *_OTHERS)
-    v, w = _by_feedback(strengths, float(inputs["feedback"]), float(inputs["t"]), seed, backend)
-    return np.array([float(w[0] / v[0] ** 2)])
+    v, w = _by_feedback(strengths, float(inputs["feedback"]), float(inputs["t"]), seeds, backend)
+    return (w / v**2)[:, :1].cpu().numpy()
 
 
-def slopes(inputs: Inputs, size: int, seed: int, backend: Backend) -> np.ndarray:
+def slopes(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """Slope of the log of the first layer's weights at the end over the log of the strength, over four modes."""
-    import torch
-
     strengths = tuple(float(inputs["least"]) * 2.0**k for k in range(4))
     if inputs["rule"] == "sgd":
-        enter, leave, hidden, diagonal = _teacher(strengths, seed, backend)
-        flow = _gradient_flow(leave @ diagonal @ enter.T)
-        start = (0.1 * hidden @ enter.T, 0.1 * leave @ hidden.T)
+        enter, leave, hidden, diagonal = _teacher(strengths, _draws(seeds, backend))
+        flow = _gradient_flow(leave @ diagonal @ enter.mT)
+        start = (0.1 * hidden @ enter.mT, 0.1 * leave @ hidden.mT)
         first, _ = _followed(flow, start, 12 / strengths[0], 400)
-        v = (hidden.T @ first @ enter).diagonal()
+        v = _along(hidden, first, enter)
     else:
-        v, _ = _by_feedback(strengths, float(inputs["feedback"]), 12 / strengths[0], seed, backend)
-    x, y = torch.tensor(strengths, dtype=v.dtype).log2(), v.log2().cpu()
-    return np.array([float(((x - x.mean()) * y).sum() / ((x - x.mean()) ** 2).sum())])
+        v, _ = _by_feedback(strengths, float(inputs["feedback"]), 12 / strengths[0], seeds, backend)
+    x, y = np.log2(strengths), v.log2().cpu().numpy()
+    x = x - x.mean()
+    return (y @ x / (x @ x))[:, None]
 
 
-def kolen_pollack(inputs: Inputs, size: int, seed: int, backend: Backend) -> np.ndarray:
+def kolen_pollack(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """What is left of W - B' at time t from drawn starts; the largest squared singular value of W at a late time."""
-    normal = normals(seed, backend)
+    import torch
+
+    draws = _draws(seeds, backend)
     strength, decay = float(inputs["strength"]), float(inputs["decay"])
-    enter, leave, _, diagonal = _teacher((strength, 0.5 * strength), seed + 1, backend)
-    teacher = leave @ diagonal @ enter.T
+    enter, leave, _, diagonal = _teacher((strength, 0.5 * strength), draws)
+    teacher = leave @ diagonal @ enter.mT
 
     def flow(weights: Weights) -> Weights:
         first, second, back = weights
         error = teacher - second @ first
-        moved = error @ first.T
-        return back @ error - decay * first, moved - decay * second, moved.T - decay * back
+        moved = error @ first.mT
+        return back @ error - decay * first, moved - decay * second, moved.mT - decay * back
 
-    begun = (0.3 * normal(_HIDDEN, 6), 0.3 * normal(5, _HIDDEN), 0.3 * normal(_HIDDEN, 5))
+    begun = (0.3 * draws.normal(_HIDDEN, 6), 0.3 * draws.normal(5, _HIDDEN), 0.3 * draws.normal(_HIDDEN, 5))
     time = float(inputs["t"])
     _, second, back = now = _followed(flow, begun, time, max(20, round(25 * time)))
-    left = float((second - back.T).norm() / (begun[1] - begun[2].T).norm())
+    norm = torch.linalg.matrix_norm
+    left = norm(second - back.mT) / norm(begun[1] - begun[2].mT)
     _, second, _ = _followed(flow, now, 34 / decay, round(100 / decay))
-    return np.array([left, float(second.svd().S[0] ** 2)])
+    return torch.stack([left, torch.linalg.svdvals(second)[:, 0] ** 2], dim=1).cpu().numpy()
 
 
-def neurons(inputs: Inputs, size: int, seed: int, backend: Backend) -> np.ndarray:
+def neurons(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """Mean weights along three axes after time t of Oja's rule on drawn inputs: `size` steps a unit of time."""
-    import torch
-
-    normal = normals(seed, backend)
-    root = torch.tensor(SPECTRUM, dtype=backend.dtype, device=backend.device) ** 0.5
-    start = torch.tensor([0.2, 0.3, 0.4], dtype=backend.dtype, device=backend.device) * float(
-        inputs["length"]
-    )
-    w = start.repeat(_WALKS, 1)
+    draws = _draws(seeds, backend)
+    root = _numbers(SPECTRUM, backend) ** 0.5
+    w = _numbers([0.2, 0.3, 0.4], backend).expand(len(seeds), _WALKS, 3) * float(inputs["length"])
     for _ in range(round(float(inputs["t"]) * size)):
-        x = normal(_WALKS, 3) * root
-        y = (x * w).sum(1, keepdim=True)
+        x = draws.normal(_WALKS, 3) * root
+        y = (x * w).sum(-1, keepdim=True)
         w = w + y * (x - y * w) / size
-    return w.mean(0).cpu().numpy()
+    return w.mean(1).cpu().numpy()
 
 
 def heavy_ball(inputs: Inputs, size: int, seed: int, backend: Backend) -> np.ndarray:
@@ -204,8 +216,9 @@ def adams(inputs: Inputs, size: int, seed: int, backend: Backend) -> np.ndarray:
     """Mean distance that torch's Adam takes weights in its first steps, for a steep loss times a factor."""
     import torch
 
-    normal = normals(seed, backend)
-    slope = 2 * torch.sign(normal(200))
+    from widelimit.validate.simulate.kernel import normals
+
+    slope = 2 * torch.sign(normals(seed, backend)(200))
     x = torch.zeros_like(slope, requires_grad=True)
     optimiser = torch.optim.Adam([x], lr=float(inputs["learning_rate"]))
     for _ in range(int(inputs["steps"])):
