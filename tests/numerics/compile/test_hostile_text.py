@@ -93,6 +93,7 @@ VALID_IN = {  # the same where a name means something else in a topic
         "cell": {"weight_hh": [[1.5, -1.0], [1.0, 1.5]]}, "start": [0.5, 0.0], "direction": [1.0, 0.0], "noise": 0.1,
         "cycle": None, "growth": 1.0, "frequency": 2.0, "shear": 0.5, "strength": 0.1, "detuning": 0.0, "coupling": 1.0,
     },
+    "spectra": {"beta": 1, "side": 1, "eigenvalues": [3.0, 2.0, 1.0], "samples": 9, "spike": 3.0, "level": 0.01},
 }  # fmt: skip
 WORDS = {
     "name",

@@ -31,6 +31,7 @@ ALLOWED = {
     ("validate/representation/penalty.py", "lambdify"): "our own formula, as a function of tensors",
     ("theory/ridge/power.py", "lambdify"): "our own formulas",
     ("theory/spiking/checks.py", "lambdify"): "our own formulas",
+    ("numerics/spectra/edge_laws.py", "lambdify"): "our own formulas, with Airy functions of SciPy",
 }
 
 

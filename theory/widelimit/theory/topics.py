@@ -31,6 +31,7 @@ TOPICS: tuple[str, ...] = (
     "spiking",
     "gru",
     "cycles",
+    "spectra",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from widelimit.numerics import arguments
 from widelimit.numerics.files.door import opened
 from widelimit.numerics.files.table import Table, frame
 from widelimit.numerics.files.text import without_row_names
@@ -64,6 +65,37 @@ def load(X: Any, y: Any = None, target: str | int | None = None, name: str = "X"
             "y", f"must have one entry for each of the {x.shape[0]} rows of X", but=f"has {values.size}"
         )
     return Loaded(x, values, column)
+
+
+def matrix(name: str, X: Any) -> Array:
+    """Read a table of samples x features without a target: an array, a frame, or the path of a file.
+
+    Raises `ArgumentError` for text, rows with missing or infinite entries (the first is named), and no table.
+
+    >>> matrix("data", [[1, 2.5], [3, 4]])
+    array([[1. , 2.5],
+           [3. , 4. ]])
+    """
+    source = _source(name, X)
+    if isinstance(source, dict):
+        if len(source) != 1:
+            raise ArgumentError(name, "must hold one array", but=f"holds {', '.join(list(source)[:20])}")
+        source = next(iter(source.values()))
+    values = _numbers(name, source) if isinstance(source, Table) else _plain(name, source)
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise ArgumentError(name, "must be a table of samples x features", but=f"has shape {values.shape}")
+    return values
+
+
+def _plain(name: str, values: Any) -> Array:
+    """An array of finite numbers, or which entry is missing."""
+    try:
+        array = np.asarray(values, dtype=float)
+    except Exception:  # whatever a foreign container raises; the checker says what is wrong
+        array = np.zeros(0)
+    if not np.isfinite(array).all() and array.ndim:
+        return _numbers(name, values)
+    return arguments.real(name, values)
 
 
 def _source(name: str, source: Any) -> Any:
