@@ -1,18 +1,19 @@
-"""The command line: ``widelimit list | derive | predict | identify | validate | falsify | audit | report | diff``.
+"""The command line: ``widelimit list | derive | predict | identify | network | validate | falsify | audit | report ...``.
 
 cli.theory    list, derive, predict
 cli.runs      validate, falsify, report, diff
 cli.audits    audit
 cli.recordings   identify
+cli.networks  network
 cli.options   options of a command that come from a topic's own function
 cli.output    terminals, pipes and encodings
 cli.progress  how far a run is
 cli.tables    results as text and as JSON
 cli.gpu       a GPU in one command (`make gpu`)
 
-Exit status: 0 done and nothing disagrees, 1 a claim disagrees (`diff`: a verdict flipped), 2 the request is wrong or
-cannot be carried out (one sentence on stderr), 3 a bug of ours or no memory, 130 interrupted. Everything heavy is
-imported by the command that needs it.
+Exit status: 0 done and nothing disagrees, 1 a claim disagrees (`diff`: a verdict flipped; `network`: a layer disagrees,
+or it is not trainable), 2 the request is wrong or cannot be carried out (one sentence on stderr), 3 a bug of ours or no
+memory, 130 interrupted. Everything heavy is imported by the command that needs it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from cyclopts import App, CycloptsError
 
 from widelimit.theory.errors import ArgumentError, InternalError, WidelimitError
 from widelimit.theory.topics import TOPICS
-from widelimit.validate.cli import audits, output, recordings, runs, theory
+from widelimit.validate.cli import audits, networks, output, recordings, runs, theory
 from widelimit.validate.harness.text import told
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ for command in (
     audits.audit,
     runs.report,
     runs.diff,
+    networks.network,
 ):
     app.command(command, name=command.__name__.rstrip("_"))
 

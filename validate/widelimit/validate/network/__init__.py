@@ -10,8 +10,12 @@ replay    the same network written anew, run beside the user's
 result    `Network`: what can be asked of it
 rates       `rate_network`: a recurrent matrix read as a balanced code
 modules, parts    `build`: the torch module of an architecture, and what it is made of
+graph     any torch module: `read` it as a graph of operations, `report` theory beside measurement
 """
 
+from widelimit.validate.network.graph.reading import read
+from widelimit.validate.network.graph.records import Block, Graph, Layer, Node, Report
+from widelimit.validate.network.graph.reporting import report
 from widelimit.validate.network.rates import RateNetwork, rate_network
 from widelimit.validate.network.reading import (
     from_torch,
@@ -27,10 +31,17 @@ from widelimit.validate.network.weights import (
 )
 
 __all__ = [
+    "Block",
+    "Graph",
+    "Layer",
     "ModuleError",
     "Network",
+    "Node",
     "RateNetwork",
+    "Report",
     "Scale",
     "from_torch",
     "rate_network",
+    "read",
+    "report",
 ]

@@ -1,0 +1,16 @@
+"""Any torch module in, theory beside measurement out.
+
+records      `Graph`, `Node`, `Report`, `Layer`, `Block`: what comes out
+programs     `Program`: the operations that run on an example (``torch.export``)
+hooks        layers seen through hooks, where a module cannot be exported
+weights      which numbers are noise, which are copies; fresh draws
+states       `State`: second moments of a tensor's units over inputs and positions
+walking      the walk through a program; rules stand in
+views, functions, arithmetic, weighted, norms, pooling, attention
+backward     gradients back through the same walk
+measuring    what draws give
+reading      `read`
+reporting    `report`
+judging      verdicts, blocks, depth scales, and the three sentences
+writing, page   reports as text, JSON and one HTML page
+"""

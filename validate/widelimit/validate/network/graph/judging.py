@@ -1,0 +1,108 @@
+"""Verdicts of layers, and the three sentences: is it trainable at this depth, what limits it, what to change."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import stats
+
+from widelimit.validate.network.graph.records import Block, Layer, Scale
+
+LEVEL = 0.01
+TOLERANCE = 0.05
+RULE_OF_THUMB = 6  # trainable depth in depth scales (empirical)
+_GRADIENTS = 1e5  # ratio of squared gradients at the ends of a network above which it does not train
+
+
+def threshold(level: float, comparisons: int, draws: int) -> float:
+    """Standard errors that a difference of means over draws may have, at a level over all comparisons.
+
+    >>> round(threshold(0.05, 1, 8), 3)
+    2.365
+    """
+    return float(stats.t.isf(level / (2 * max(1, comparisons)), max(1, draws - 1)))
+
+
+def differs(
+    predicted: float, measured: float, error: float, times: float, scale: float | None = None
+) -> bool:
+    """Whether a measured number is further from its prediction than tolerance and errors allow."""
+    if math.isnan(predicted) or math.isnan(measured):
+        return False
+    room = TOLERANCE * (abs(predicted) if scale is None else scale)
+    return abs(measured - predicted) > room + times * (0.0 if math.isnan(error) else error) + 1e-12
+
+
+def ends(layers: tuple[Layer, ...], keys: list[str]) -> tuple[float, float]:
+    """Squared gradients behind the first and the last layer with weights, predicted or else measured."""
+    held = {layer.key: layer for layer in layers}
+    found = []
+    for key in keys:
+        if key in held:
+            layer = held[key]
+            value = layer.g_predicted if not math.isnan(layer.g_predicted) else layer.g_measured
+            if not math.isnan(value):
+                found.append(value)
+    return (found[0], found[-1]) if len(found) > 1 else (math.nan, math.nan)
+
+
+def sentences(
+    depth: int, scale: Scale, trainable_depth: float, first: float, last: float, rho: float, blocks: tuple[Block, ...],
+    copies: tuple[tuple[str, ...], ...], wrong: list[Layer],
+) -> tuple[bool, str, str, str]:  # fmt: skip
+    """Whether it is trainable at its depth, and the three sentences."""
+    ratio = first / last if last and last > 0 else math.nan
+    deep = f"{depth} layer{'s' if depth != 1 else ''} with weights"
+    too_deep = depth > trainable_depth if not math.isnan(trainable_depth) else False
+    lost = not math.isnan(ratio) and not 1 / _GRADIENTS < ratio < _GRADIENTS
+    alike = not math.isnan(rho) and rho > 1 - 1e-6
+    trainable = not (too_deep or lost or alike)
+    reach = (
+        "" if math.isnan(trainable_depth)
+        else ", and nothing here decays with depth exponentially" if math.isinf(trainable_depth)
+        else f", and signals reach about {trainable_depth:.3g} layers (6 xi_c, a rule of thumb)"
+    )  # fmt: skip
+    answer = f"{'Yes, trainable' if trainable else 'No, not trainable as it stands'}: it has {deep}{reach}."
+    limits, change = _why(scale, ratio, too_deep, lost, alike, blocks, copies)
+    if wrong:
+        limits += f" Theory and measurement disagree in {len(wrong)} layer(s), first in {wrong[0].name}."
+    return trainable, answer, limits, change
+
+
+def _why(
+    scale: Scale, ratio: float, too_deep: bool, lost: bool, alike: bool, blocks: tuple[Block, ...],
+    copies: tuple[tuple[str, ...], ...],
+) -> tuple[str, str]:  # fmt: skip
+    factor = next((one.lambda_ for one in reversed(blocks) if not math.isnan(one.lambda_)), math.nan)
+    if alike:
+        return (
+            "All inputs and positions come out alike (correlation 1): nothing tells them apart.",
+            "Draw larger weights, or add shortcuts with normalisation in front of their branches.",
+        )
+    if (too_deep or lost) and factor < 1:
+        return (
+            f"Squared gradients shrink by {factor:.3g} a block on their way back ({ratio:.3g} in all).",
+            f"Draw weights of {1 / factor:.3g} times the variance in each block, so that this factor is 1.",
+        )
+    if (too_deep or lost) and factor > 1:
+        return (
+            f"Squared gradients grow by {factor:.3g} a block on their way back ({ratio:.3g} in all).",
+            f"Draw weights of {1 / factor:.3g} times the variance in each block, or scale branches by one over the "
+            "root of their number.",
+        )
+    if copies:
+        return (
+            "Layers start as copies of one another, so that their outputs add up coherently.",
+            f"Redraw copied layers ({', '.join(copies[0][:2])}, ...) independently.",
+        )
+    if not math.isinf(scale) and not math.isnan(scale):
+        return (
+            f"Its depth scale xi_c = {float(scale):.3g} layers limits how deep it may become.",
+            "Nothing at this depth.",
+        )
+    if not math.isnan(scale.power):
+        return (
+            f"Gradients change as powers of depth (power {scale.power:.3g}), which no depth makes vanish at once.",
+            "Nothing at this depth.",
+        )
+    return ("Nothing that second moments at initialisation can see.", "Nothing at this depth.")

@@ -1,0 +1,222 @@
+"""The walk through a program: what theory knows behind every operation, and how gradients come back through it.
+
+A rule takes a `Step` with its arguments as values (a `State`, a fixed tensor, a `Parameter`, a tuple of them) and
+gives a `Done`; it raises `Measured` where it does not hold. ``rules`` registers them by torch's names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from widelimit.numerics.results import by_value
+from widelimit.theory.errors import WidelimitError
+from widelimit.validate.network.graph.programs import Program, Ref, Step, refs
+from widelimit.validate.network.graph.states import (
+    LARGEST,
+    Atom,
+    Axes,
+    Measured,
+    Samples,
+    State,
+    empirical,
+    laid_out,
+)
+
+Pull = Callable[[np.ndarray], np.ndarray]  # gradients' second moments behind an operation -> in front of it
+
+
+@by_value
+@dataclass(frozen=True)
+class Parameter:
+    """A tensor of random numbers: its mean square, pooled over draws."""
+
+    name: str
+    shape: tuple[int, ...]
+    square: float
+
+
+@by_value
+@dataclass(frozen=True)
+class Done:
+    """What a rule gives: the value, how gradients come back (by key of input), and a word on the rule.
+
+    `second`: mean square of what comes out, where no `State` says it.
+    """
+
+    value: Any
+    pulls: tuple[tuple[str, Pull], ...] = ()
+    why: str = ""
+    activation: str = ""
+    second: float | None = None
+
+
+Rule = Callable[["Walk", Step, tuple[Any, ...], dict[str, Any]], Done]
+RULES: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Make a function the rule of operations."""
+
+    def register(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+@dataclass
+class Walk:
+    """The walk of one program. `known`: values by key; `done`: what rules gave; `refused`: why there was no rule.
+
+    `seen`: measured second moments of what comes out of operations, by key, from which it goes on where it has no rule:
+    functions of the axes, that give (gram, mean).
+    """
+
+    program: Program
+    parameters: dict[str, Parameter | torch.Tensor]
+    example: list[torch.Tensor]
+    seen: Callable[[str, Axes], tuple[np.ndarray, np.ndarray]]
+    copies: dict[str, str]
+    samples: Samples = field(default_factory=lambda: Samples(256))
+    known: dict[str, Any] = field(default_factory=dict)
+    done: dict[str, Done] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    used: dict[str, str] = field(default_factory=dict)
+
+    def go(self) -> Walk:
+        """Walk through all steps."""
+        env = self.known
+        env.update(self.program.held)
+        env.update({key: self.parameters[name] for key, name in self.program.tensors.items()})
+        env.update(zip(self.program.inputs, self.example, strict=True))
+        for step in self.program.steps:
+            self._one(step)
+        return self
+
+    def _one(self, step: Step) -> None:
+        args, kwargs = self._values(step.args), self._values(step.kwargs)
+        found = list(_leaves((args, kwargs)))
+        if not any(isinstance(one, State | Parameter | Unknown | Special) for one in found):
+            self.known[step.key] = _fixed(step, args, kwargs)
+            return
+        try:
+            self.known[step.key] = self._ruled(step, args, kwargs, found).value
+        except Measured as reason:
+            self.refused[step.key] = str(reason)
+            self.known[step.key] = self._measured(step, found)
+        except (WidelimitError, ArithmeticError) as error:  # moments that do not exist, or overflow
+            self.refused[step.key] = str(error)
+            self.known[step.key] = self._measured(step, found)
+
+    def _ruled(self, step: Step, args: Any, kwargs: Any, found: list[Any]) -> Done:
+        if any(isinstance(one, Unknown) for one in found):
+            raise Measured(next(one.why for one in found if isinstance(one, Unknown)))
+        if step.op not in RULES:
+            raise Measured(f"no rule for {step.op}")
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            done = RULES[step.op](self, step, args, kwargs)
+        if isinstance(done.value, State) and step.shape is not None and done.value.shape != step.shape:
+            raise Measured("a rule whose shape is not torch's")
+        self.done[step.key] = done
+        return done
+
+    def _values(self, value: Any) -> Any:
+        if isinstance(value, Ref):
+            return self.known[value.key]
+        if isinstance(value, tuple | list):
+            return tuple(self._values(one) for one in value)
+        if isinstance(value, dict):
+            return {name: self._values(one) for name, one in value.items()}
+        return value
+
+    def _measured(self, step: Step, found: list[Any]) -> Any:
+        why = f"behind {step.key}, which is measured"
+        if step.shape is None or not step.floating:
+            return Unknown(why)
+        states = [one for one in found if isinstance(one, State)]
+        axes = roles(step.shape, states)
+        if axes is None or np.prod([a.size for axis in axes for a in axis if a.kind == "p"]) > LARGEST:
+            return Unknown(why)
+        sources = {key: b"?" for one in states for key in one.sources}
+        sources.update({key: b"?" for one in found if isinstance(one, Unknown) for key in one.sources})
+        gram, mean = self.seen(step.key, axes)
+        return empirical(step.key, axes, gram, mean, sources)
+
+    def weight(self, step: Step, value: Any) -> float:
+        """Mean square of weights, which nothing else has used; raises `Measured` where something has."""
+        if isinstance(value, torch.Tensor):
+            return float(value.double().square().mean())
+        if not isinstance(value, Parameter):
+            raise Measured("weights that are computed")
+        name = self.copies.get(value.name, value.name)
+        if name in self.used and self.used[name] != step.key:
+            again = "is used before" if name == value.name else f"equals {name}, used before"
+            raise Measured(f"its weight {value.name} {again} ({self.used[name]}): draws are not independent")
+        self.used[name] = step.key
+        return value.square
+
+
+@by_value
+@dataclass(frozen=True)
+class Unknown:
+    """A tensor of which nothing is known, and why."""
+
+    why: str
+    sources: tuple[str, ...] = ()
+
+
+class Special:
+    """A value with rules of its own (logits and weights of attention)."""
+
+
+def key(step: Step, place: int) -> str:
+    """The key of an argument."""
+    return next(refs(step.args[place]))
+
+
+def _leaves(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        for one in value:
+            yield from _leaves(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _leaves(one)
+    else:
+        yield value
+
+
+def _fixed(step: Step, args: Any, kwargs: Any) -> Any:
+    """An operation on fixed tensors is carried out."""
+    try:
+        with torch.no_grad():
+            value = step.call(
+                *(list(one) if isinstance(one, tuple) else one for one in args),
+                **{name: list(one) if isinstance(one, tuple) else one for name, one in kwargs.items()},
+            )
+    except Exception:  # whatever torch says of numbers here, the run of the program will have said before
+        return Unknown("computed from fixed numbers in a way that cannot be repeated")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def roles(shape: tuple[int, ...], states: list[State]) -> Axes | None:
+    """Which axes of a measured tensor are units: as in a tensor that went in, else the last one."""
+    if not shape:
+        return None
+    for state in states:
+        if len(state.axes) == len(shape):
+            role = [any(atom.kind == "u" for atom in axis) for axis in state.axes]
+            if any(role):
+                return tuple((Atom("u" if r else "p", n),) for r, n in zip(role, shape, strict=True))
+    place = 1 if len(shape) > 3 else len(shape) - 1
+    return tuple((Atom("u" if i == place else "p", n),) for i, n in enumerate(shape))
+
+
+def moments_of(value: torch.Tensor, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
+    """Second moments and means over units of a tensor."""
+    rows = laid_out(value.detach().double().numpy(), axes)
+    return rows @ rows.T / rows.shape[1], rows.mean(axis=1)
