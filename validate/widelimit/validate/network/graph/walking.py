@@ -69,6 +69,7 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
+@by_value
 @dataclass
 class Walk:
     """The walk of one program. `known`: values by key; `done`: what rules gave; `refused`: why there was no rule.

@@ -102,10 +102,10 @@ def _groups(
             name
         )
     for group in one.values():
-        value = held[group[0]].detach()
-        if value.numel() >= _FEW and bool((value != value.flatten()[0]).any()):
-            raw = value.double().cpu().contiguous().numpy().tobytes()
-            alike.setdefault((tuple(value.shape), hashlib.blake2b(raw).digest()), []).append(group[0])
+        plain = held[group[0]].detach()
+        if plain.numel() >= _FEW and bool((plain != plain.flatten()[0]).any()):
+            raw = plain.double().cpu().contiguous().numpy().tobytes()
+            alike.setdefault((tuple(plain.shape), hashlib.blake2b(raw).digest()), []).append(group[0])
     shared = tuple(tuple(group) for group in one.values() if len(group) > 1)
     return shared, tuple(tuple(group) for group in alike.values() if len(group) > 1)
 
