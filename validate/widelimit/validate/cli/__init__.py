@@ -1,4 +1,4 @@
-"""The command line: ``widelimit list | derive | predict | identify | network | validate | falsify | audit | report ...``.
+"""The command line: ``widelimit list | derive | predict | identify | network | validate | falsify | audit | ...``.
 
 cli.theory    list, derive, predict
 cli.runs      validate, falsify, report, diff
