@@ -70,6 +70,12 @@ VALID_IN = {  # the same where a name means something else in a topic
         "weights": [[1.0], [1.0]], "mean": [1.0], "radius": 0.1, "input_std": 1.0, "shape": None, "inputs": 5,
         "margin": 1.0, "probabilities": [0.5, 0.5], "shift": [0.1, 0.2], "law": "gaussian", "activation": "tanh",
     },
+    "attention": {
+        "logit_std": 1.0, "tokens": 4, "correlation": 0.2, "C": [[1.0, 0.2], [0.2, 1.0]], "G": [[1.0, 0.0], [0.0, 1.0]],
+        "sigma_qk": 1.0, "sigma_vo": 1.0, "block": None, "blocks": 1, "rho0": 0.2, "ids": [0, 1], "sigma_e": 1.0,
+        "vocabulary": 10, "layers": 2, "weight": 0.5, "activation": "tanh", "sigma_1": 1.0, "sigma_2": 1.0,
+        "norm": "pre",
+    },
     "coding": {"balance": 4.0, "delay": 0.1, "noise": 0.5, "signal": 0.1, "times": 1.0, "activation": "tanh"},
     "dynamics": {
         "step": 0.5, "overlap": 2.0,

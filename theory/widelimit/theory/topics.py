@@ -32,6 +32,7 @@ TOPICS: tuple[str, ...] = (
     "gru",
     "cycles",
     "spectra",
+    "attention",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

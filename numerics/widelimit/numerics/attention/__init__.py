@@ -1,0 +1,38 @@
+"""Softmax attention at initialisation: overlaps of its rows, and what layers and blocks do to tokens and gradients.
+
+overlaps   what rows of softmax weights share, at any number of tokens, temperature and correlation     (shares)
+layer      Gram matrix and tangent kernel behind a layer                                                (layers)
+gradient   products of gradients in front of it, through values, queries and keys                       (gradients)
+Block, propagate, exponents   stacks of transformer blocks, forwards and backwards                      (blocks)
+embedding, zipf, collapse, averaging, copied   words, rank collapse, stacks of averages and of copies   (inputs)
+predict    one layer and one stack, for the command line                                                (command)
+rows       the integrals; sampling: tokens with any Gram matrix; requests: what layers are asked
+"""
+
+from widelimit.numerics.attention.blocks import Block, Exponents, Propagation, exponents, propagate
+from widelimit.numerics.attention.command import predict
+from widelimit.numerics.attention.gradients import Gradient, gradient
+from widelimit.numerics.attention.inputs import Collapse, averaging, collapse, copied, embedding, zipf
+from widelimit.numerics.attention.layers import Layer, layer
+from widelimit.numerics.attention.shares import Overlaps, overlaps
+
+__all__ = [
+    "Block",
+    "Collapse",
+    "Exponents",
+    "Gradient",
+    "Layer",
+    "Overlaps",
+    "Propagation",
+    "averaging",
+    "collapse",
+    "copied",
+    "embedding",
+    "exponents",
+    "gradient",
+    "layer",
+    "overlaps",
+    "predict",
+    "propagate",
+    "zipf",
+]

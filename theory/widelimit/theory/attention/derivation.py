@@ -1,0 +1,460 @@
+"""`derive`: rows of softmax weights, what layers of attention do, and what blocks do in the long run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from sympy import Eq, Expr, S, Symbol, simplify
+
+from widelimit.theory.attention import blocks as b
+from widelimit.theory.attention import checks, masks
+from widelimit.theory.attention import maps as m
+from widelimit.theory.attention import overlaps as o
+from widelimit.theory.calculus.derivation import Derivation, Step
+
+COLLAPSE, TRAINABLE, SIGNAL = "dong2021attention", "cowsik2024geometric", "noci2022signal"
+_COUNT = {o.TOKENS: (2, 3)}
+_BESIDES = {o.TOKENS: (2, 2), o.FURTHER: (1, 1)}
+_ROWS = {o.ROW_I: (2, 2), o.ROW_K: (3, 3)}
+_SCALES = {m.SIGMA_VO: (0.8, 1.5), m.BETA: (0.5, 2.0), m.Q: (1.0, 2.0), m.P: (0.1, 0.9)}
+_BACK = {**_COUNT, **_SCALES, m.G: (1.0, 2.0), m.G_CROSS: (0.1, 0.9)}
+_STACK = {b.LENGTH_A: (0.5, 1.5), b.LENGTH_M: (0.5, 1.5), b.CHI_M: (0.5, 1.5)}
+_AVERAGING = {
+    b.ALPHA: (0.2, 0.6),
+    b.LENGTH_A: (0.5, 1.5),
+    b.START: (0.1, 0.5),
+    b.START_MEAN: (0.5, 0.9),
+    b.BLOCKS: (2, 6),
+}
+_ASSUMPTIONS = (
+    "queries, keys, values and outputs have independent Gaussian weights; width, head dimension and the number of "
+    "heads are infinite, the number of tokens is not",
+)
+
+
+def derive() -> Derivation:
+    """Overlaps of rows as integrals, the maps of a layer forwards and backwards, masks, inputs, and stacks of blocks.
+
+    >>> derive()["collapse"].kind
+    'derived'
+    """
+    steps = (*_tokens(), *_rows(), *_layers(), *_gradients(), *_masks(), *_inputs(), *_blocks(), *_stacks())
+    return Derivation("Softmax attention at initialisation", steps, _ASSUMPTIONS)
+
+
+def _named(name: str, formula: Expr) -> Eq:
+    return Eq(Symbol(name), formula, evaluate=False)
+
+
+def _step(name: str, shown: str, formula: Expr, because: str, **more: Any) -> Step:
+    return Step(name, _named(shown, formula), because, **more)
+
+
+def _tokens() -> tuple[Step, ...]:
+    place = {o.PLACE: (-2.0, 1.0)}
+    one = Eq(1 - o.kept().subs(o.POWER, 0), o.missed(), evaluate=False)
+    steps = [
+        Step("missed", one, "1 - exp(-t) = 2 h/(1 + h), h = tanh(t/2); t = e^y", domain=place),
+        Step(
+            "kept",
+            Eq(o.kept(), (1 - o.missed()) * S.Exp1 ** (o.POWER * o.PLACE), evaluate=False),
+            "t^j exp(-t) at t = e^y",
+            domain={**place, o.POWER: (1, 3)},
+        ),
+    ]
+    return tuple(steps)
+
+
+def _integral(
+    name: str, shown: str, formula: Any, because: str, within: bool, slope: bool, **more: Any
+) -> Step:
+    meaning = checks.shared_slope if slope else checks.shared_weight
+    return _step(
+        name,
+        shown,
+        formula(),
+        because,
+        left=partial(meaning, within=within),
+        right=partial(checks.integrated, formula, within=within),
+        **more,
+    )
+
+
+def beside() -> Expr:
+    """Integrand of S_ik where row k sees more."""
+    return o.across_overlap() * o.unseen()
+
+
+def slope_beside() -> Expr:
+    """Integrand of R_ik where row k sees more."""
+    return o.across_slope() * o.unseen() + o.outside_slope()
+
+
+def _rows() -> tuple[Step, ...]:
+    why = "Z^-n = int t^n exp(-t Z) du/(n-1)!: tokens are independent under the integral; here of four logits"
+    return (
+        _integral("within", "dS_2/du", o.within_overlap, why, True, False, domain=_COUNT),
+        _integral("across", "d2S_rho/dudv", o.across_overlap, why, False, False, domain=_COUNT),
+        _integral("within-slope", "dR_2/du", o.within_slope, why, True, True, domain=_COUNT),
+        _integral("across-slope", "d2R_rho/dudv", o.across_slope, why, False, True, domain=_COUNT),
+        _integral(
+            "masked", "d2S_ik/dudv", beside, "the longer row sees more tokens", False, False, domain=_BESIDES
+        ),
+        _integral(
+            "masked-slope",
+            "d2R_ik/dudv",
+            slope_beside,
+            "a pair of tokens that both see, and one that the longer row sees beside",
+            False,
+            True,
+            domain=_BESIDES,
+        ),
+        _step(
+            "growth",
+            "dS_rho/drho",
+            o.overlap_growth(),
+            "Price: a derivative by the correlation is the mean product of slopes; here of two tokens",
+            domain={o.LOGIT_STD: (0.02, 0.06), m.RHO: (0.2, 0.7)},
+            left=checks.overlap_growth,
+            right=partial(checks.overlap_growth, slopes=True),
+        ),
+        _step(
+            "uniform",
+            "S_ik",
+            o.uniform_overlap(),
+            "even weights",
+            domain={o.ROW_I: (2, 5), o.ROW_K: (2, 5)},
+            left=checks.uniform,
+        ),
+        _step(
+            "uniform-slope",
+            "R_ik",
+            o.uniform_slope(),
+            "even weights",
+            domain={o.ROW_I: (2, 5), o.ROW_K: (2, 5)},
+            left=partial(checks.uniform, slopes=True),
+        ),
+    )
+
+
+def _layers() -> tuple[Step, ...]:
+    return (
+        _step(
+            "logits",
+            "a^2",
+            m.logit_variance(),
+            "Cov(s_ij, s_kl) = beta^2 C_ik C_jl; softmax forgets what is common to a row",
+            domain={m.BETA: (0.5, 2.0), m.Q: (1.0, 2.0), m.P: (0.1, 0.9)},
+            left=checks.common_logits,
+        ),
+        _step(
+            "linear",
+            "a_1",
+            m.linear_scale(),
+            "Q . K of independent components has the square root of d_h terms",
+            domain={m.BETA: (0.5, 2.0), m.HEAD: (2, 4)},
+            left=checks.linear_std,
+        ),
+        Step(
+            "covariance",
+            Eq(m.COVARIANCE, m.next_covariance(), evaluate=False),
+            "sum_jl A_ij A_kl C_jl, rows of weights sum to 1",
+            domain={**_SCALES, m.OVERLAP: (0.2, 0.6)},
+            left=checks.mixed_values,
+        ),
+        _step(
+            "collapse",
+            "delta'",
+            m.next_distance(),
+            "1 - p'/q' of the two overlaps",
+            domain={m.DISTANCE: (0.2, 0.8), m.GAP: (0.05, 0.2), m.S2: (0.3, 0.6)},
+            kind="derived",
+            by=_collapse,
+        ),
+        _step(
+            "collapse-measured",
+            "delta'",
+            m.next_distance(),
+            "the same by sums over two rows",
+            domain={m.DISTANCE: (0.2, 0.8), m.GAP: (0.05, 0.2), m.S2: (0.3, 0.6)},
+            left=checks.next_distance,
+        ),
+        _step(
+            "cubic",
+            "delta'",
+            m.cubic_collapse(),
+            "S_2 - S_rho is a^2 (1 - rho)(T - 1)/T^2 in weights that are nearly even, a^2 = beta^2 q^2 (1 - rho)",
+            source=f"{COLLAPSE}, theorem 2.2 (the exponent)",
+            domain={m.BETA: (0.5, 1.0), m.Q: (1.0, 1.5), o.TOKENS: (2, 2)},
+            kind="limit",
+            limit=(m.DISTANCE, 0, 1),
+            left=checks.near_collapse,
+        ),
+        _step(
+            "two-tokens",
+            "C'_ik",
+            m.two_tokens(),
+            "weights (s, 1 - s) whose mean is a half; here s has two values",
+            domain={m.SIGMA_VO: (0.8, 1.5), m.ENTRY: (0.1, 0.5), m.SPREAD: (1.0, 2.0), m.BOTH: (0.21, 0.29)},
+            left=checks.two_tokens,
+        ),
+        _step(
+            "two-logits",
+            "Cov",
+            m.two_token_logits(),
+            "of x_i' M (x_1 - x_2) and x_k' M (x_1 - x_2)",
+            domain={m.BETA: (0.5, 2.0), m.ROW: (0.1, 0.9), m.SPREAD: (1.0, 2.0)},
+            left=checks.two_logits,
+        ),
+        _step(
+            "hot",
+            "C'_ik",
+            m.hot_covariance(),
+            "softmax to second order in logits; odd orders have no mean",
+            domain={m.SIGMA_VO: (0.8, 1.5)},
+            kind="limit",
+            limit=(m.BETA, 0, 4),
+            left=checks.hot,
+            right=checks.hot_formula,
+        ),
+        _step(
+            "tangent",
+            "Theta'_ik",
+            m.next_tangent(),
+            "values and outputs give C' each, queries and keys products of slopes; what is below comes through all",
+            domain={**_COUNT, **_SCALES, m.THETA: (1.0, 2.0), m.THETA_CROSS: (0.1, 0.9)},
+            left=checks.tangent,
+            right=checks.tangent_formula,
+        ),
+    )
+
+
+def _collapse(earlier: Mapping[str, Eq]) -> Eq:
+    form = earlier["covariance"].rhs.subs({m.SIGMA_VO: 1, m.Q: 1, m.P: 1 - m.DISTANCE})
+    length, covariance = form.subs(m.OVERLAP, m.S2), form.subs(m.OVERLAP, m.S2 - m.GAP)
+    return _named("delta'", simplify(1 - covariance / length))
+
+
+def _gradients() -> tuple[Step, ...]:
+    scale = m.path_scale()
+    steps = [
+        Step(
+            "path-scale",
+            Eq(Symbol("k"), scale, evaluate=False),
+            "the covariance behind the layer at p = 0 and S = 1 is sigma_vo^2 q; here q - p for q, beta^2 times",
+            domain=_SCALES,
+            kind="derived",
+            by=_path_scale,
+        )
+    ]
+    for name, formula, way, cross in (
+        ("value-gradient", m.value_gradient, "values", False),
+        ("query-gradient", m.query_gradient, "queries", False),
+        ("key-gradient", m.key_gradient, "keys", False),
+        ("value-gradient-cross", m.value_gradient_cross, "values", True),
+        ("query-gradient-cross", m.query_gradient_cross, "queries", True),
+    ):
+        steps.append(
+            _step(
+                name,
+                f"G_{way}" + ("_x" if cross else ""),
+                formula(),
+                f"what comes through {way}, by sums over rows of weights and their slopes",
+                domain=_BACK,
+                left=partial(checks.path, way=way, cross=cross),
+                right=partial(checks.with_rows, formula),
+            )
+        )
+    steps.append(
+        _step(
+            "key-gradient-cross",
+            "G_keys_x",
+            m.key_gradient_cross(),
+            "slopes of a row sum to 0",
+            domain=_BACK,
+            left=partial(checks.path, way="keys", cross=True),
+            right=checks.with_keys,
+        )
+    )
+    mean = Symbol("G_mean")
+    steps.append(
+        Step(
+            "mean-mode",
+            Eq(mean, m.SIGMA_VO**2 * (m.G + (o.TOKENS - 1) * m.G_CROSS), evaluate=False),
+            "the mean over tokens of gradients through values has the factor sigma_vo^2, whatever the weights",
+            domain={**_BACK, m.S2: (0.3, 0.9), m.S_RHO: (0.2, 0.3)},
+            kind="derived",
+            by=_mean_mode,
+        )
+    )
+    return tuple(steps)
+
+
+def _path_scale(earlier: Mapping[str, Eq]) -> Eq:
+    form = earlier["covariance"].rhs.subs({m.OVERLAP: 1, m.P: 0})
+    return _named("k", form.subs(m.Q, m.Q - m.P) * m.BETA**2)
+
+
+def _mean_mode(earlier: Mapping[str, Eq]) -> Eq:
+    one, two = earlier["value-gradient"].rhs, earlier["value-gradient-cross"].rhs
+    return _named("G_mean", simplify(one + (o.TOKENS - 1) * two))
+
+
+def _masks() -> tuple[Step, ...]:
+    why = "tokens that both rows see are alike, and weights sum to 1"
+    return tuple(
+        _step(
+            name,
+            left,
+            formula(),
+            why,
+            domain=_ROWS,
+            left=partial(checks.token, first=0, second=second, slopes=slopes),
+            right=partial(checks.with_rows, formula),
+        )
+        for name, left, formula, second, slopes in (
+            ("same-token", "A_im A_km", masks.same_token, 0, False),
+            ("other-token", "A_im A_kn", masks.other_token, 1, False),
+            ("later-token", "A_im A_kx", masks.later_token, 2, False),
+            ("same-slope", "J_mm", masks.same_slope, 0, True),
+            ("other-slope", "J_mn", masks.other_slope, 1, True),
+        )
+    )
+
+
+def _inputs() -> tuple[Step, ...]:
+    return (
+        _step(
+            "embedding",
+            "C_ij",
+            m.embedded(),
+            "words and positions have independent random vectors",
+            domain={m.SIGMA_E: (0.5, 1.5), m.SIGMA_P: (0.5, 1.5), m.SAME: (0, 1), m.HERE: (0, 1)},
+            left=checks.embedding,
+        ),
+        _step(
+            "zipf",
+            "sum f^2",
+            m.zipf_overlap(),
+            "harmonic sums (Euler and Maclaurin)",
+            kind="limit",
+            limit=(m.VOCABULARY, S.Infinity, 3),
+            left=checks.zipf,
+        ),
+    )
+
+
+def _blocks() -> tuple[Step, ...]:
+    moments = {b.SKIP: (0.5, 1.0), b.OLD: (0.2, 0.9), b.NEW: (0.2, 0.9)}
+    hidden = {b.SIGMA_2: (0.8, 1.5), b.DUAL: (0.5, 1.5)}
+    slopes = {**hidden, b.SIGMA_1: (0.8, 1.5), b.DUAL_SLOPE: (0.5, 1.5)}
+    gated = {b.SIGMA_3: (0.8, 1.5), b.COVARIANCE: (0.5, 1.5)}
+    return (
+        _step(
+            "skip",
+            "X'",
+            b.residual_sum(),
+            "stream and branch are uncorrelated",
+            domain=moments,
+            left=checks.beside,
+        ),
+        _step(
+            "norm",
+            "X'",
+            b.normalised(),
+            "a norm divides by the length",
+            source="xiong2020layer, section 3",
+            domain={**moments, b.OLD_LENGTH: (1.0, 2.0), b.NEW_LENGTH: (1.0, 2.0)},
+            left=partial(checks.beside, normed=True),
+        ),
+        _step(
+            "pre-gradient",
+            "G'",
+            b.pre_gradient(),
+            "the norm's slope is 1/sqrt q but for one direction of many",
+            domain={**moments, m.Q: (1.0, 3.0)},
+            left=checks.through_norm,
+        ),
+        *(
+            _step(
+                name,
+                left,
+                formula(),
+                "mean over signs of all weights",
+                domain=domain,
+                left=partial(checks.layer_of_signs, gate=gate, back=back),
+            )
+            for name, left, formula, domain, gate, back in (
+                ("mlp", "K'", b.mlp_covariance, hidden, False, False),
+                ("mlp-slope", "chi", b.mlp_slope, slopes, False, True),
+                ("gated", "K'", b.gated_covariance, {**hidden, **gated}, True, False),
+                ("gated-slope", "chi", b.gated_slope, {**slopes, **gated}, True, True),
+            )
+        ),
+    )
+
+
+def _stacks() -> tuple[Step, ...]:
+    post = {**_STACK, b.SKIP: (0.5, 1.0)}
+    deep = {"kind": "limit", "limit": (b.BLOCKS, S.Infinity, 1), "domain": _STACK}
+    return (
+        _step(
+            "post-angle",
+            "lambda",
+            b.post_angle(),
+            "attention adds equally to lengths and covariances of nearly equal tokens",
+            source=f"{TRAINABLE}, the angle exponent",
+            domain=post,
+            left=checks.post_step,
+        ),
+        _step(
+            "post-gradient",
+            "lambda_g",
+            b.post_gradient_mean(),
+            "even weights keep the mean over tokens of gradients",
+            source=f"{TRAINABLE}, the gradient exponent",
+            domain=post,
+            left=checks.post_gradient_step,
+        ),
+        _step(
+            "pre-power",
+            "s",
+            b.pre_power(),
+            "lengths grow by v_A + v_M a block, q - p by chi_M (1 - rho)",
+            left=partial(checks.pre_step, way="distance"),
+            **deep,
+        ),
+        _step(
+            "pre-gradient-mean",
+            "s_mean",
+            b.pre_gradient_mean(),
+            "both branches divide by the length",
+            left=partial(checks.pre_step, way="mean"),
+            **deep,
+        ),
+        _step(
+            "pre-gradient-difference",
+            "s_difference",
+            b.pre_gradient_difference(),
+            "attention passes no difference between equal tokens",
+            left=partial(checks.pre_step, way="difference"),
+            **deep,
+        ),
+        _step(
+            "averaging",
+            "p_L",
+            b.uniform_growth(),
+            "every layer adds alpha^2 v_A times the mean to lengths and covariances",
+            source=f"{SIGNAL}, section 3",
+            domain={
+                b.ALPHA: (0.2, 0.6),
+                b.LENGTH_A: (0.5, 1.5),
+                b.START: (0.1, 0.5),
+                b.START_MEAN: (0.5, 0.9),
+                b.BLOCKS: (2, 6),
+            },
+            left=checks.averaging_stack,
+        ),
+    )
