@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from widelimit.validate.harness.claim import Choice, Interval
+from widelimit.validate.harness.claim import Choice, Interval, Plan
 from widelimit.validate.harness.declare import declare, table, wrong
 from widelimit.validate.report.gallery import GalleryFigure
 from widelimit.validate.simulate import gru as simulate
@@ -199,7 +200,77 @@ RESET = declare(
     observable="a GRUCell of torch",
     wrong=wrong("reset before the product", "the papers' form", _reset_first),
 )
-CLAIMS = (HOPF, TORUS, SNIC, SIGN, GATES, RESET)
+_AT = {"gain": 2.0, "angle": math.pi / 6}
+_KNOWN = 3e-5  # distance of the bias at which the cycle is known
+
+
+@functools.cache
+def _born() -> tuple[Any, float, float]:
+    """The homoclinic orbit; period and multiplier of the cycle at a bias `_KNOWN` below its own."""
+    from widelimit.numerics import cycles
+    from widelimit.numerics.gru import homoclinic
+
+    orbit = homoclinic(**_AT, bias_2=-0.16, bracket=(-1.0945, -1.0940))
+    c, s = 4 * math.cos(_AT["angle"]), 4 * math.sin(_AT["angle"])
+    still, biases = np.zeros((2, 2)), (orbit.bias_1 - _KNOWN, -0.16)
+    cell = {"U_r": still, "U_z": still, "U_h": [[c, -s], [s, c]], "b_h": biases}
+    found = cycles.find(cell, start=[0.312, -0.876], time="continuous")
+    return orbit, float(found.period) / 2, float(found.multipliers[1])
+
+
+def _periods(bias: float) -> list[float]:
+    """The homoclinic bias, and the period by the law that the cycle at `_KNOWN` fixes, its multiplier included.
+
+    A turn maps x as alpha x^nu does, so that its multiplier is alpha nu x^(nu - 1): with alpha = 1/nu it is x^(nu - 1).
+    """
+    orbit, period, multiplier = _born()
+    nu = -orbit.lambda_s / orbit.lambda_u
+    x = multiplier ** (1 / (nu - 1))
+    law = {
+        "constant": period + math.log(x) / orbit.lambda_u,
+        "back": 1 / nu,
+        "scale": _KNOWN / (x - x**nu / nu),
+    }
+    return [1000 * (orbit.bias_1 + 1.09), float(orbit.period(bias, **law))]
+
+
+def _bare(bias: float) -> list[float]:
+    orbit, period, _ = _born()
+    return [1000 * (orbit.bias_1 + 1.09), period - math.log((orbit.bias_1 - bias) / _KNOWN) / orbit.lambda_u]
+
+
+def _root(bias: float) -> list[float]:
+    orbit, period, _ = _born()
+    return [1000 * (orbit.bias_1 + 1.09), period * math.sqrt(_KNOWN / (orbit.bias_1 - bias))]
+
+
+HOMOCLINIC = declare(
+    "gru.homoclinic",
+    title="A cycle that ends at a saddle",
+    statement="At gain 2, angle pi/6, b_2 = -0.16 the cycle ends at b_1 = -1.09423668; its period is -log(x)/lambda_u, "
+    "x - alpha x^nu proportional to the distance, nu = -lambda_s/lambda_u.",
+    paper=f"{PAPER}, section 4; place and law new",
+    domain={"bias": Interval(-1.0943, -1.09424, simplest=-1.094242)},
+    rows={
+        "end of the cycle above -1.09, in thousandths": lambda bias: _periods(bias)[0],
+        "period": lambda bias: _periods(bias)[1],
+    },
+    simulate=simulate.homoclinic,
+    plans={
+        "quick": Plan(({"bias": -1.094242},), (), pilot=2, most=2, block=2),
+        "reference": Plan(({"bias": -1.094242}, {"bias": -1.09426}), (), pilot=2, most=2, block=2),
+        "deep": Plan(({"bias": -1.094242}, {"bias": -1.09426}), (), pilot=4, most=4, block=4),
+    },
+    within=0.003,
+    quantity="of the cycle; time of dh/dt = n - h",
+    observable="whether a state stays at 32 biases, twice; one period by fourth-order steps",
+    notes="The law's two constants are those of one cycle, 3e-5 away: its period and its multiplier.",
+    wrong=(
+        wrong("bare logarithm", "-log(distance)/lambda_u from the same cycle", _bare),
+        wrong("a saddle-node on the cycle", "a period that grows like a root of 1/distance", _root),
+    ),
+)
+CLAIMS = (HOPF, TORUS, SNIC, SIGN, GATES, RESET, HOMOCLINIC)
 
 # --- the gallery ---------------------------------------------------------------------------------------------------
 

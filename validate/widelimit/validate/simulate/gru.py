@@ -195,3 +195,59 @@ def drawn(network: int) -> dict[str, np.ndarray]:
         "bias_hh": rng.standard_normal(6),
         "bias_ih": rng.standard_normal(6),
     }
+
+
+_BESIDE = (
+    0.312,
+    -0.876,
+)  # inside the cycle, between saddle and focus of gain 2, angle pi/6, second bias -0.16
+_LEFT, _RIGHT = -1.0946, -1.0939  # of first biases: a cycle, and none
+
+
+def _beside(seeds: Sequence[int], backend: Backend, copies: int) -> torch.Tensor:
+    """Starts next to `_BESIDE`, one for each seed, repeated."""
+    import torch
+
+    middle = torch.tensor(_BESIDE, dtype=torch.float64, device=backend.device)
+    return (middle + start(seeds, backend, 0.0005)).repeat_interleave(copies, 0)
+
+
+def _with_biases(first: np.ndarray, backend: Backend) -> Cell:
+    """The cell of gain 2, angle pi/6 with a first bias for each row."""
+    return Cell(2.0, math.pi / 6, backend, np.stack([first, np.full(first.shape, -0.16)], 1))
+
+
+def homoclinic(inputs: Any, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
+    """Return the bias up to which there is a cycle (above -1.09, in thousandths), and the cycle's period at `bias`.
+
+    The first by halving an interval into 32 twice: a state beside the cycle's place stays there, or is gone to the sink
+    after a time of 300. Time is that of dh/dt = n - h.
+    """
+    low, width = np.full(len(seeds), _LEFT), _RIGHT - _LEFT
+    for _ in range(2):
+        width /= 32
+        cell = _with_biases((low[:, None] + width * np.arange(1, 33)).ravel(), backend)
+        h = _beside(seeds, backend, 32)
+        for _ in range(1500):
+            h = rk4(cell, h, 0.4)
+        stays = (h[:, 0] > 0).cpu().numpy().reshape(-1, 32)
+        low = low + width * np.logical_and.accumulate(stays, 1).sum(1)
+    return np.stack([1000 * (low + width / 2 + 1.09), _slow_turn(float(inputs["bias"]), seeds, backend)], 1)
+
+
+def _slow_turn(bias: float, seeds: Sequence[int], backend: Backend) -> np.ndarray:
+    """The last time between two crossings of the focus's height, upwards."""
+    import torch
+
+    step = 0.4
+    cell = _with_biases(np.full(len(seeds), bias), backend)
+    h, heights = _beside(seeds, backend, 1), []
+    for _ in range(2500):
+        h = rk4(cell, h, step)
+        heights.append(h[:, 1])
+    found = []
+    for height in torch.stack(heights, 1).cpu().numpy() + 0.804:
+        k = np.flatnonzero((height[:-1] < 0) & (height[1:] >= 0))[-2:]
+        times = k + height[k] / (height[k] - height[k + 1])
+        found.append((times[1] - times[0]) * step / 2)
+    return np.array(found)

@@ -17,14 +17,14 @@ _COPIES = 4
 
 
 def covariances(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
-    """Variance of x and its correlation after a unit of time, of Euler's steps of four tanh networks."""
+    """Variance of x and its correlation after four units of time, of Euler's steps of four tanh networks."""
     import torch
 
     normal = normals(seed, backend)
     g, alpha = float(inputs["g"]), float(inputs["step"])
     weights = alpha * g / size**0.5 * normal(_COPIES, size, size)
     x = normal(_COPIES, size, 1)
-    lag, skip, count = round(1 / alpha), round(20 / alpha), round(50 / alpha)
+    lag, skip, count = round(4 / alpha), round(20 / alpha), round(50 / alpha)
     kept: list[torch.Tensor] = []
     for step in range(count):
         x = (1 - alpha) * x + torch.bmm(weights, torch.tanh(x))
@@ -95,6 +95,27 @@ def growth(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
         if step >= skip:
             total += float(length.log().mean())
     return np.array([total / (count - skip)])
+
+
+def separation(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """The largest exponent in continuous time: growth of a small difference along Euler's steps of 1/5, times 40 to 80.
+
+    Two networks a replicate. Exponents lie close to the largest: differences take a time to turn to its direction.
+    """
+    import torch
+
+    normal, step, skip, count = normals(seed, backend), 0.2, 200, 400
+    weights = step * float(inputs["g"]) / size**0.5 * normal(2, size, size)
+    x, vector, total = normal(2, size, 1), normal(2, size, 1), 0.0
+    for k in range(count):
+        rate = torch.tanh(x)
+        vector = (1 - step) * vector + torch.bmm(weights, (1 - rate**2) * vector)
+        x = (1 - step) * x + torch.bmm(weights, rate)
+        length = vector.norm(dim=1, keepdim=True)
+        vector = vector / length
+        if k >= skip:
+            total += float(length.log().mean())
+    return np.array([total / ((count - skip) * step)])
 
 
 def settled(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
