@@ -1,7 +1,10 @@
-"""What every result is: a record that pickles, copies, and compares by value, arrays and NaN included.
+"""What every result is: a record that pickles, copies, compares by value, draws itself and shows itself as a table.
 
 A frozen dataclass that holds arrays cannot be compared: ``==`` compares tuples of fields, and the truth of an array
-is ambiguous. `by_value` goes on top of ``@dataclass(frozen=True)`` and is all that a result class needs.
+is ambiguous. `by_value` goes on top of ``@dataclass(frozen=True)`` and is all that a result class needs; a result that
+compares as it should without (no arrays, or a class of its own) takes `pictured`.
+
+`pictured` and `plot` are `theory.calculus.pictured`'s: derivations draw themselves as well.
 """
 
 from __future__ import annotations
@@ -9,6 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
+
+from widelimit.theory.calculus.pictured import pictured, plot
+
+__all__ = ["by_value", "pictured", "plot", "same"]
 
 T = TypeVar("T")
 _NOT_A_NUMBER = "nan"  # every NaN hashes alike, as all of them are equal here
@@ -20,7 +27,7 @@ def by_value(cls: type[T]) -> type[T]:
     ``a == b`` is a plain bool: true if both are of this class and all fields that take part in comparisons are
     equal, arrays in shape and in every element, NaN being equal to NaN. It is hashable exactly where all its fields
     are: with an array in it, it is not, like the array. A copy or a pickle carries the fields, not what a cached
-    property has computed from them.
+    property has computed from them. It has the methods of `pictured` too.
 
     >>> from dataclasses import dataclass
     >>> import numpy as np
@@ -50,7 +57,7 @@ def by_value(cls: type[T]) -> type[T]:
     for function in (__eq__, __hash__, __getstate__):
         function.__qualname__ = f"{cls.__qualname__}.{function.__name__}"
         setattr(cls, function.__name__, function)
-    return cls
+    return pictured(cls)
 
 
 def same(one: Any, other: Any) -> bool:

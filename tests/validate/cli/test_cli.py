@@ -355,3 +355,27 @@ def test_progress_lines_are_rare_and_say_how_long(capsys):
     watch(5, 10, "second", 25.0)
     watch(6, 10, "third", 26.0)
     assert capsys.readouterr().err == "5/10 cells, about 25 s left: second\n"
+
+
+def test_predict_writes_a_picture_and_numbers(tmp_path, capsys):
+    picture, table = tmp_path / "p.svg", tmp_path / "n.csv"
+    command = ["predict", "meanfield", "--sigma-w", "1.5", "--plot", str(picture), "--save", str(table)]
+    assert main(command) == 0
+    assert picture.read_text().count("<svg") == 1 and "squared gradient" in picture.read_text()
+    names, values = (line.split(",") for line in table.read_text().splitlines()[:2])
+    q_star = float(dict(zip(names, values, strict=True))["q_star"])
+    assert q_star == pytest.approx(0.8133223269, abs=1e-10)
+    assert "q_star" in capsys.readouterr().out  # what is printed stays
+
+
+@pytest.mark.parametrize(
+    "option, name, must",
+    [
+        ("--plot", "p.gif", "Argument `plot` must end in .svg, .png or .pdf, but is"),
+        ("--save", "n.xlsx", "Argument `save` must end in .csv, but is"),
+        ("--save", "none/n.csv", "Argument `save` must lie in a folder that exists"),
+    ],
+)
+def test_predict_refuses_files_that_it_cannot_write_before_it_computes(tmp_path, capsys, option, name, must):
+    assert main(["predict", "meanfield", option, str(tmp_path / name)]) == 2
+    assert must in capsys.readouterr().err and not list(tmp_path.iterdir())

@@ -59,6 +59,10 @@ class ConvergenceError(WidelimitError):
     """A solver could not reach the accuracy it promises; the message says how far it got."""
 
 
+class PictureError(InputError):
+    """A result that has nothing to be drawn, or nothing that could draw it."""
+
+
 class DeviceError(InputError):
     """The device that was asked for is not there."""
 

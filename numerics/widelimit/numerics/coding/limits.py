@@ -13,7 +13,7 @@ from widelimit.numerics import arguments
 from widelimit.numerics.coding import solver
 from widelimit.numerics.coding.units import Kind
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.results import by_value
+from widelimit.numerics.results import by_value, pictured
 from widelimit.theory import coding as theory
 from widelimit.theory.dynamics import DISORDER, NOISE, VARIANCE
 
@@ -37,6 +37,7 @@ class StrongBalance:
     crossover: float
 
 
+@pictured
 class Correlations(NamedTuple):
     """Autocovariances in time: `units`, Delta of h about its mean, and `rates`, C of phi(h) within a network."""
 
@@ -130,7 +131,7 @@ def phase_diagram(
     >>> d.phase.sel(balance=30.0, delay=0.1).item(), dict(d.sizes)
     ('oscillating', {'balance': 2, 'delay': 2})
     """
-    import xarray
+    from widelimit.numerics.labelled import Labelled
 
     b, d = arguments.increasing("balance", balance), arguments.increasing("delay", delay)
     found = solver.solve(
@@ -141,7 +142,7 @@ def phase_diagram(
         "balance": ("balance", b, {"long_name": "balance b"}),
         "delay": ("delay", d, {"long_name": "delay over the membrane constant"}),
     }
-    return xarray.Dataset(values, coordinates)
+    return Labelled(values, coordinates)
 
 
 def predict(

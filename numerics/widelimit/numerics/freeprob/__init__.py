@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sympy import Expr, Float
 
@@ -140,6 +140,11 @@ class LawSummary:
     atoms: tuple[tuple[float, float], ...]
     moments: tuple[float, ...]
     error: float
+    _law: SpectralLaw | None = field(default=None, repr=False, compare=False)
+
+    def law(self) -> SpectralLaw | None:
+        """The law itself, which has densities and quantiles, and which its picture shows."""
+        return self._law
 
 
 def predict(s_transform: str = "", r_transform: str = "") -> LawSummary:
@@ -171,6 +176,7 @@ def predict(s_transform: str = "", r_transform: str = "") -> LawSummary:
         found.atoms,
         tuple(found.moment(k) for k in (1, 2, 3, 4)),
         found.error,
+        found,
     )
 
 

@@ -17,6 +17,7 @@ from widelimit.numerics import arguments
 from widelimit.numerics.freeprob.continuation import Path
 from widelimit.numerics.freeprob.masses import Masses
 from widelimit.numerics.freeprob.panels import TOLERANCE, Interval, Panels, Remaining, integrate
+from widelimit.numerics.results import pictured
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
 _LARGEST_LOG = 709.7
@@ -41,6 +42,7 @@ def rebuilt(build: Callable[..., SpectralLaw], args: tuple, named: tuple, name: 
     return found
 
 
+@pictured
 class SpectralLaw:
     """A probability law on the line: a continuous part on `support` and `atoms`.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, results
 from widelimit.numerics.cells import Cell, read
 from widelimit.numerics.gru import compiled
 from widelimit.numerics.gru.complete import roots
@@ -38,10 +38,30 @@ class LimitCycle:
 @by_value
 @dataclass(frozen=True)
 class Plot:
-    """What a figure needs: `axis`, and `velocity` (n, n, 2) at (axis[j], axis[i]); nullclines are its zero lines."""
+    """Called, it draws its portrait; of a cell of two units it has what a figure needs, `axis` and `velocity`.
 
-    axis: Array
-    velocity: Array
+    `velocity` (n, n, 2) is that at (axis[j], axis[i]); nullclines are its zero lines. Both raise `ArgumentError` for
+    other numbers of units, of which the picture shows eigenvalues.
+    """
+
+    portrait: Portrait = field(repr=False)
+
+    def __call__(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the portrait on Matplotlib's axes `ax`, or on a figure of its own, and return the axes."""
+        return results.plot(self.portrait, ax, **options)
+
+    @property
+    def axis(self) -> Array:
+        """Places along each axis of the grid."""
+        if (size := self.portrait.cell.state_size) != 2:
+            raise ArgumentError("cell", "must have two units to have a plane", but=f"has {size}")
+        return np.linspace(-1.1, 1.1, _GRID)
+
+    @functools.cached_property
+    def velocity(self) -> Array:
+        """The step of the cell less the state, on the grid."""
+        grid = np.stack(np.meshgrid(self.axis, self.axis), -1).reshape(-1, 2)
+        return (self.portrait.cell.step(grid) - grid).reshape(_GRID, _GRID, 2)
 
 
 @by_value
@@ -71,12 +91,8 @@ class Portrait:
 
     @functools.cached_property
     def plot(self) -> Plot:
-        """Velocities on a grid of the plane, of a cell of two units."""
-        if self.cell.state_size != 2:
-            raise ArgumentError("cell", "must have two units to be drawn", but=f"has {self.cell.state_size}")
-        axis = np.linspace(-1.1, 1.1, _GRID)
-        grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
-        return Plot(axis, (self.cell.step(grid) - grid).reshape(_GRID, _GRID, 2))
+        """``portrait.plot(ax=None)`` draws it; ``.plot.axis`` and ``.plot.velocity`` are the flow of two units."""
+        return Plot(self)
 
 
 def portrait(cell: Any, *, inputs: Any = None, time: str = "continuous") -> Portrait:

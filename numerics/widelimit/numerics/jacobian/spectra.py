@@ -12,7 +12,7 @@ law is that of J^T J, normalised by the input width: where a layer is narrower t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
@@ -185,6 +185,11 @@ class Spectrum:
     log_median: float
     log_largest: float
     error: float
+    _law: SpectralLaw | None = field(default=None, repr=False, compare=False)
+
+    def law(self) -> SpectralLaw | None:
+        """The law itself, which has densities and quantiles, and which its picture shows."""
+        return self._law
 
 
 def predict(
@@ -248,6 +253,7 @@ def predict(
         median,
         law.log_largest,
         law.error,
+        law,
     )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from widelimit.numerics.compile.cancellation import cancels_from
 from widelimit.numerics.kernel import angle, series
 from widelimit.numerics.kernel.layers import Block, Layer, PairMap, Prepare, closed_map, guarded
+from widelimit.numerics.results import pictured
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 
@@ -49,6 +50,7 @@ def _closed_or_angle(
     return guarded(activation, "angle", angle.prepare(activation)).at(q1, q2)
 
 
+@pictured
 @dataclass(frozen=True)
 class Moments:
     """V = E phi(u)^2 and P = E phi'(u)^2 at variance q, T = E phi(u) phi(v) and Tdot = E phi'(u) phi'(v) at

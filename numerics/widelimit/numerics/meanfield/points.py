@@ -266,7 +266,7 @@ def phase_diagram(
     >>> d.phase.sel(sigma_w=2.0, sigma_b=0.1).item(), dict(d.sizes)
     ('chaotic', {'sigma_w': 2, 'sigma_b': 2})
     """
-    import xarray
+    from widelimit.numerics.labelled import Labelled
 
     w, b = arguments.increasing("sigma_w", sigma_w), arguments.increasing("sigma_b", sigma_b)
     costs.affordable("sigma_w", w.size * b.size, memory=800.0, seconds=5e-6, each="point")
@@ -280,7 +280,7 @@ def phase_diagram(
         "sigma_b": ("sigma_b", b, {"long_name": "standard deviation of the biases"}),
     }
     attributes = {"activation": str(Activation.of(activation)), "keep": float(keep)}
-    return xarray.Dataset(values, coordinates, attributes)
+    return Labelled(values, coordinates, attributes)
 
 
 def predict(

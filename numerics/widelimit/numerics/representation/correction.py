@@ -26,6 +26,7 @@ from widelimit.numerics import arguments
 from widelimit.numerics.representation.codes import FEWEST, cross, fit_exponent, pair
 from widelimit.numerics.representation.limit import expected_cvpca
 from widelimit.numerics.representation.spectra import smoothness_bound
+from widelimit.numerics.results import pictured
 from widelimit.theory.errors import ArgumentError, DataWarning, DomainError
 
 Array = np.ndarray
@@ -35,6 +36,7 @@ _FLAT = 0.5  # noise is called white above this
 _HELP = "Use more stimuli, a range of lower ranks, or more units."
 
 
+@pictured
 @dataclass(frozen=True)
 class CorrectedExponent:
     """The exponent of the signal's spectrum behind two repeats.

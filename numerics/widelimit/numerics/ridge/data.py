@@ -166,7 +166,7 @@ class DataTheory:
         `effective_ridge`, `bias`, `variance` and `resolved`: whether the data resolve the effective ridge reached
         there; where they do not (more samples and less penalty than they can speak about) errors are extrapolated.
         """
-        import xarray
+        from widelimit.numerics.labelled import Labelled
 
         number = np.atleast_1d(arguments.real("samples", self.samples if samples is None else samples))
         given = self.penalty if penalty is None else penalty
@@ -195,7 +195,7 @@ class DataTheory:
             "resolved": kappa >= floor * (1 - 1e-6),
         }
         axes = ("samples", "penalty")
-        return xarray.Dataset(
+        return Labelled(
             {name: (axes, np.array(value)) for name, value in data.items()},
             coords={"samples": number, "penalty": lam},
             attrs={"noise": self.noise, "features": self.features},

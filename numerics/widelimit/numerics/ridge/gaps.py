@@ -105,7 +105,7 @@ def hessian_gaps(
     ratio = arguments.positive("sample_ratio", sample_ratio)
     if ratio.ndim == 0:
         return _bulks(spectrum, float(ratio), gap_thresholds(spectrum, below=float(ratio)))
-    import xarray
+    from widelimit.numerics.labelled import Labelled
 
     arguments.vector("sample_ratio", ratio)
     thresholds = gap_thresholds(spectrum, below=float(ratio.max()))
@@ -115,7 +115,7 @@ def hessian_gaps(
     for row, bulk in enumerate(bulks):
         lower[row, is_open[row]], upper[row, is_open[row]] = bulk.upper[1:], bulk.lower[:-1]
     axes = ("sample_ratio", "gap")
-    return xarray.Dataset(
+    return Labelled(
         {
             "open": (axes, is_open),
             "lower": (axes, lower),

@@ -188,7 +188,7 @@ def learning_curve(
     >>> float(curve.test_error.sel(sample_ratio=2.0, penalty=0.0))
     0.2
     """
-    import xarray
+    from widelimit.numerics.labelled import Labelled
 
     spectrum = with_signal(eigenvalues, weights, signal)
     ratio = np.atleast_1d(arguments.positive("sample_ratio", sample_ratio))
@@ -208,7 +208,7 @@ def learning_curve(
         "signal": spectrum.total_signal,
         "distinct_eigenvalues": spectrum.eigenvalues.size,
     }
-    return xarray.Dataset(data, coords={"sample_ratio": ratio, "penalty": lam}, attrs=described)
+    return Labelled(data, coords={"sample_ratio": ratio, "penalty": lam}, attrs=described)
 
 
 def _plain(value: np.ndarray) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.numerics.rules import checks
 from widelimit.numerics.rules.modes import mode
 from widelimit.numerics.rules.times import signature
 from widelimit.theory import rules as theory
 
 
+@pictured
 @dataclass(frozen=True)
 class Prediction:
     """Weights of a mode at a time (`first`, `second`, `product`), how they were computed, and the rule's signature.

@@ -11,6 +11,7 @@ from scipy.linalg import eigh
 from scipy.special import ndtri
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.numerics.rules import checks, formulas
 from widelimit.theory.errors import ArgumentError, DomainError
 
@@ -85,6 +86,7 @@ def _square(name: str, value: Any, size: int) -> Array:
     return (array + array.T) / 2
 
 
+@pictured
 @dataclass(frozen=True)
 class Pilots:
     """What two pilots say: `limit`, the accuracy by infinitely many units; `needed`, the units that come within a

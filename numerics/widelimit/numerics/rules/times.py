@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.numerics.rules import checks, formulas
 from widelimit.theory import rules as theory
 from widelimit.theory.errors import ArgumentError, DomainError
@@ -104,6 +105,7 @@ def resting_feedback(strength: Any, *, damping: Any) -> Any:
     return arguments.scalar(np.asarray(formulas.rests()(s, held)[1]))
 
 
+@pictured
 @dataclass(frozen=True)
 class Signature:
     """What gives a rule away.

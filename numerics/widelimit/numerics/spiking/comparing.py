@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.numerics.spiking.chance import poisson_loss
 from widelimit.numerics.spiking.distance import van_rossum
 from widelimit.numerics.spiking.jitter import jitter_loss, timing_precision
@@ -16,6 +17,7 @@ from widelimit.numerics.spiking.settings import DECAY, RISE, duration_of, train,
 from widelimit.theory.errors import ArgumentError
 
 
+@pictured
 @dataclass(frozen=True)
 class Comparison:
     """`loss` of two trains, in s^3, and `spikes` of each.

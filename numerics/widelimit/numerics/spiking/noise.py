@@ -11,11 +11,13 @@ from sympy import oo
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import pictured
 from widelimit.numerics.spiking.settings import moderate
 from widelimit.theory import spiking as theory
 from widelimit.theory.errors import DomainError
 
 
+@pictured
 @dataclass(frozen=True)
 class Surrogate:
     """A surrogate derivative s(u) = Z p(u), p the density of the noise under which it is exact.

@@ -9,11 +9,13 @@ from typing import Any
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import pictured
 from widelimit.numerics.spiking.settings import DECAY, RISE, moderate, two_constants
 from widelimit.theory import spiking as theory
 from widelimit.theory.errors import DomainError
 
 
+@pictured
 @dataclass(frozen=True)
 class SharpLimit:
     """`spike_time`: t*, when w alpha(t) passes the threshold, in seconds; `loss` of that spike against the target.

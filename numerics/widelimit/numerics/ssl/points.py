@@ -294,7 +294,7 @@ def phase_diagram(
     >>> grid["collapses"].values.tolist(), grid["predictor"].values.round(6).tolist()
     ([[False, False], [False, True]], [[0.61222, 0.443649], [0.438743, 0.0]])
     """
-    import xarray
+    from widelimit.numerics.labelled import Labelled
 
     decay = arguments.increasing("weight_decay", weight_decay)
     spread = arguments.increasing("augmentation", augmentation)
@@ -318,6 +318,4 @@ def phase_diagram(
     variables: dict[str, Any] = {name: (axes, getattr(found, name)) for name in names}
     variables["tangent"] = (axes, found.eigenvalues[..., 0])
     variables["critical_weight_decay"] = (axes[1:], found.critical_weight_decay[0])
-    return xarray.Dataset(
-        variables, coords={"weight_decay": decay, "augmentation": spread}, attrs={"rule": rule}
-    )
+    return Labelled(variables, coords={"weight_decay": decay, "augmentation": spread}, attrs={"rule": rule})

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from html import escape
 from typing import Any
 
 import mpmath
@@ -26,10 +27,12 @@ from sympy.core.function import AppliedUndef
 from widelimit.theory.calculus.equations import Equations
 from widelimit.theory.calculus.exact import plain
 from widelimit.theory.calculus.naming import Shown, shown
+from widelimit.theory.calculus.pictured import pictured
 from widelimit.theory.calculus.precision import SPARE, evaluate
 from widelimit.theory.errors import ArgumentError, DerivationError
 
 KINDS = ("identity", "limit", "derived", "notation")
+_LINE = 84  # letters of a line of words
 LOST_DIGITS = 5  # what an identity may lose to rounding, out of `dps`
 
 Side = Callable[[Mapping[Symbol, Any], int], Any]
@@ -128,6 +131,7 @@ class StepCheck:
     passed: bool
 
 
+@pictured
 @dataclass(frozen=True)
 class Derivation:
     """Ordered steps from definitions to a result.
@@ -186,15 +190,28 @@ class Derivation:
         return "\n".join(lines)
 
     def latex(self) -> str:
-        """Return the steps as one LaTeX `align*` environment, a line of words under each equation."""
+        """Return the steps as one LaTeX `align*` environment, the reason under each equation in lines that fit."""
         rows = []
         for step, pair in zip(self.steps, self.shown, strict=True):
             rows.append(_sides(step, pair, latex, " &", r"\sim", r"\coloneqq", r" \\ &\quad\text{where }"))
-            rows.append(rf"&\quad\text{{{_escaped(step.because)}}}")
+            rows += [rf"&\quad\text{{{_escaped(line)}}}" for line in textwrap.wrap(step.because, _LINE)]
         return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
     def _repr_latex_(self) -> str:
         return self.latex()
+
+    def _repr_html_(self) -> str:
+        """Show a table for notebooks, which set its LaTeX: the steps by name, equations, reasons."""
+        left = 'style="text-align:left"'
+        lines = []
+        for step, pair in zip(self.steps, self.shown, strict=True):
+            equation = _sides(step, pair, latex, "", r"\sim", r"\coloneqq", r",\quad ")
+            reason = step.because + (f" [{step.source}]" if step.source else "")
+            cells = (escape(step.name), f"$\\displaystyle {escape(equation)}$", escape(reason))
+            lines.append("<tr>" + "".join(f"<td {left}>{cell}</td>" for cell in cells) + "</tr>")
+        head = "<thead><tr><th>step</th><th>equation</th><th>because</th></tr></thead>"
+        caption = f"<caption>{escape(self.title)}</caption>"
+        return f'<table class="widelimit">{caption}{head}<tbody>{"".join(lines)}</tbody></table>'
 
     def mathml(self) -> str:
         """Return a MathML table, one row an equation; valid XML that browsers render."""

@@ -37,7 +37,18 @@ from widelimit.validate.harness.text import told
 log = logging.getLogger(__name__)
 DONE, DISAGREES, WRONG, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_BEFORE_TOPIC = {"--help", "--version", "--topic", "--json", "--no-json", "--format", "--check", "--no-check"}
+_BEFORE_TOPIC = {
+    "--help",
+    "--version",
+    "--topic",
+    "--json",
+    "--no-json",
+    "--format",
+    "--check",
+    "--no-check",
+    "--plot",
+    "--save",
+}
 # What the machine can refuse to anybody: room, rights, files, memory.
 _MACHINE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),

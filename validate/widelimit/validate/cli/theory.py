@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -74,22 +76,59 @@ def derive(
         output.say("\n" + tables.columns([["step", "kind", "worst relative error at 30 digits"], *rows]))
 
 
-def predict(topic: str | None = None, *tokens: Tokens, json: bool = False) -> None:
+def predict(
+    topic: str | None = None,
+    *tokens: Tokens,
+    json: bool = False,
+    plot: Path | None = None,
+    save: Path | None = None,
+) -> None:
     """Print what a topic predicts; `widelimit predict TOPIC --help` lists its options.
 
     Args:
         topic: a topic of `widelimit list`; without one, the topics are listed.
         json: print one flat JSON object; infinity is the string "inf", what is not defined is null.
+        plot: also draw it into this file, .svg, .png or .pdf.
+        save: also write the numbers into this file, .csv.
     """
     if topic is None:
         return _topics("predict", json)
     function = options.topic_function(topic, "numerics", "predict")
-    result = tables.attributes(function(**options.bind(function, tokens, f"widelimit predict {topic}")))
+    _writable(plot, save)
+    given = options.bind(function, tokens, f"widelimit predict {topic}")
+    predicted = function(**given)
+    result = tables.attributes(predicted)
+    if plot is not None:
+        _draw(plot, topic, function, given, predicted)
+    if save is not None:
+        from widelimit.validate.pictures import files
+
+        files.write_table(save, result)
     if json:
         print(tables.json_text(result))
         return
     exact = not output.terminal(sys.stdout)
     print(tables.columns([[name, tables.cell(value, exact)] for name, value in result.items()]))
+
+
+def _writable(plot: Path | None, save: Path | None) -> None:
+    """Refuse files that cannot be written before anything is computed."""
+    if plot is None and save is None:
+        return
+    from widelimit.validate.pictures import files
+
+    if plot is not None:
+        files.checked("plot", plot, files.IMAGES)
+    if save is not None:
+        files.checked("save", save, files.TABLES)
+
+
+def _draw(path: Path, topic: str, function: Callable[..., Any], given: dict[str, Any], result: Any) -> None:
+    from widelimit.validate.pictures import commands, files
+
+    asked = ", ".join(f"{name} {value}" for name, value in given.items())
+    title = f"{topic}: {asked}" if asked else f"{topic}, as `widelimit predict {topic}` has it"
+    files.write_picture(path, commands.picture(topic, function, given, result), title)
 
 
 def _topics(command: str, json: bool = False) -> None:

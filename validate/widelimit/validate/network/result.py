@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.theory import architecture as arch
 from widelimit.theory.architecture import Architecture
 from widelimit.theory.calculus.activation import Activation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from widelimit.numerics.kernel import Kernels
 
 
+@pictured
 @dataclass(frozen=True)
 class Network:
     """A torch module as theory sees it.

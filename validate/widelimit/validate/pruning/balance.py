@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from widelimit.numerics.results import by_value
+from widelimit.numerics.results import by_value, pictured
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.pruning.nested import mapped, tensors
 from widelimit.validate.pruning.tracing import NORMS, RUNNING, layers, named, traced
@@ -58,6 +58,7 @@ class Cut:
     why: str
 
 
+@pictured
 @dataclass(frozen=True)
 class Conservation:
     """Flow through every cut of a module, and through every node; printed as a table.

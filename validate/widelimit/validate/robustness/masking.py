@@ -17,6 +17,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.harness.copies import copied
 from widelimit.validate.robustness import attacks, door
@@ -45,6 +46,7 @@ class Attack:
     seconds: float = field(compare=False)
 
 
+@pictured
 @dataclass(frozen=True)
 class MaskingReport:
     """What is left of a classifier's accuracy under attack, and whether its gradients tell the truth about that.

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.theory.errors import ArgumentError
 
 Loss = Callable[[], Tensor]
 
 
+@pictured
 class Tracker:
     """Path integrals of an optimiser, made by `track`.
 

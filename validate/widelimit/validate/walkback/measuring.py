@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.theory.errors import ArgumentError
 
 Operator = Callable[[Tensor], tuple[Tensor, Tensor]]
 _LEAST = 30.0  # of log standard deviations: beyond, a density is no number
 
 
+@pictured
 @dataclass(frozen=True)
 class Walk:
     """The bound on data: `bound`, its standard error `bound_error`, `terms` of each step and `end`, E log p(s_K)."""
@@ -27,6 +29,7 @@ class Walk:
     end: float
 
 
+@pictured
 @dataclass(frozen=True)
 class Measured:
     """`entropy_production` per step in nats, on the module's own walk at temperature 1, with its `standard_error`.

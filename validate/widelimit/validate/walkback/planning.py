@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.numerics.walkback import annealing
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.walkback.measuring import Measured, Operator, measured, walked
@@ -21,6 +22,7 @@ _MOST_STEPS = 100_000
 _LEAST_CORRELATION = 1e-6  # of a direction that is forgotten in a step: annealing costs it next to nothing
 
 
+@pictured
 @dataclass(frozen=True)
 class Schedule:
     """`temperatures` T_1 ... T_K, and the `gap` in nats that the bound is predicted to lose, with its `standard_error`.

@@ -1,0 +1,6 @@
+"""Jacobians: what ``widelimit predict jacobian`` prints, in a line; the law itself is drawn by `freeprob`."""
+
+from widelimit.validate.pictures.freeprob import summary
+
+PICTURES = {"Spectrum": summary}
+NO_PICTURE: dict[str, str] = {}
