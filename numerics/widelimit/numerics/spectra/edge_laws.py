@@ -17,6 +17,7 @@ from numpy.polynomial import chebyshev
 from sympy import Expr, Symbol, lambdify
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.theory import spectra as theory
 from widelimit.theory.errors import ArgumentError
 
@@ -29,6 +30,7 @@ _DEGREE = 24
 _REACH = 60.0  # Ai falls by exp(-40) over what this leads to
 
 
+@pictured
 class TracyWidom:
     """The Tracy-Widom law of one beta; see `tracy_widom`."""
 

@@ -44,6 +44,7 @@ SWEPT = {
     "robustness": Swept("radius", ("flip_fraction",)),
     "retina": Swept("gain", ("cosine", "likelihood_cosine")),
     "spiking": Swept("jitter", ("jitter_loss", "poisson_mean"), "xy"),
+    "attention": Swept("sigma_qk", ("q", "p", "gradient"), ""),
     "cycles": Swept("strength", ("half_width",), ""),
 }
 LIKE = {

@@ -55,6 +55,20 @@ def gated(result: Any, axes: Axes) -> None:
     lines(axes, steps, curves, x_label="steps back", y_label="log10 of the squared gradient")
 
 
+def bypassed(result: Any, axes: Axes) -> None:
+    """Squared perturbations in time: what one step makes of them, again and again."""
+    steps = np.arange(_DEPTH + 1)
+    growth = np.log10(max(float(np.ravel(result.chi_1)[0]), 1e-300))
+    lines(
+        axes,
+        steps,
+        {"squared perturbation": steps * growth},
+        x_label="steps",
+        y_label="log10 of a squared perturbation",
+    )
+    axes.axhline(0, color=SOFT, lw=0.6)
+
+
 def two_time(result: Any, axes: Axes) -> None:
     """The covariance of two times, or the variance in time."""
     if result.covariance is not None:

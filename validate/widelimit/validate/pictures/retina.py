@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from widelimit.validate.pictures.kit import bars, matrix, swept
-from widelimit.validate.report.look import BLUE, SOFT, VERMILLION
+from widelimit.validate.report.look import BLUE, INK, SOFT, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,6 +82,16 @@ def _explained(result: Any, axes: Axes) -> None:
     bars(axes, {"explained": share, "not explained": 1 - share}, x_label="share of the variance")
 
 
+def _change(result: Any, axes: Axes) -> None:
+    """What of a change of gain a cell without memory shows, and what is adaptation, with its standard error."""
+    values = [float(result.change), float(result.static), float(result.adaptation)]
+    axes.barh([2, 1, 0], values, color=[SOFT, BLUE, VERMILLION], height=0.6)
+    axes.errorbar([values[2]], [0], xerr=[float(result.standard_error)], color=INK, lw=1.4)
+    axes.axvline(0, color=SOFT, lw=0.6)
+    axes.set_yticks([2, 1, 0], ["change of gain", "without memory", "adaptation"])
+    axes.set_xlabel("logarithm of the ratio of gains")
+
+
 def _accuracy(result: Any, axes: Axes) -> None:
     """The expected cosine over the number of samples, from the signal-to-noise ratio of one."""
     snr, size = (float(np.ravel(one)[0]) for one in (result.snr, result.dimensions))
@@ -101,6 +111,7 @@ PICTURES = {
     "Reliability": _powers,
     "Ceiling": _explained,
     "Accuracy": swept("cosine", "likelihood_cosine", one=_accuracy),
+    "ContrastChange": _change,
     "Variability": swept("fano", "mean", "variance"),
     "Adaptation": swept("state", "gain", "recovery"),
 }

@@ -20,6 +20,7 @@ _DIGITS = 7
 # What the table of a class without fields lists.
 _SHOWN_OF = {
     "SpectralLaw": ("name", "mean", "variance", "smallest", "largest", "support", "atoms", "error"),
+    "TracyWidom": ("beta", "mean", "variance"),
     "Tracker": ("path_integral", "displacement"),
 }
 

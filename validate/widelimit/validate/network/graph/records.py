@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from widelimit.numerics.results import pictured
 from widelimit.theory.errors import StoreError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Node:
     activation: str = ""
 
 
+@pictured
 @dataclass(frozen=True)
 class Graph:
     """A module as a graph of operations, in the order in which they run.
@@ -151,6 +153,7 @@ class Scale(float):
         return float(self), self.power
 
 
+@pictured
 @dataclass(frozen=True)
 class Report:
     """Theory beside measurement, layer by layer, and what follows for training.

@@ -1,0 +1,89 @@
+"""Spectra of users' matrices: eigenvalues, the bulk of noise, what stands above it; laws of the edge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from widelimit.validate.pictures.kit import bars, swept
+from widelimit.validate.report.look import BLUE, LINE, SOFT, VERMILLION
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def _fit(result: Any, axes: Axes) -> None:
+    """Eigenvalues as a histogram with the law of the bulk that was fitted; components as marks above."""
+    values = np.asarray(getattr(result, "eigenvalues", ()), float)
+    low, high = (float(end) for end in result.edges)
+    if values.size:
+        inside = values[(values > 1e-12 * values.max()) & (values <= high * 1.05)]
+        bins = int(np.clip(2 * inside.size ** (1 / 3), 8, 60))
+        axes.hist(inside, bins=bins, density=True, color=LINE, label=f"{values.size} eigenvalues")
+    else:
+        axes.axvspan(low, high, color=LINE, alpha=0.6, lw=0, label="bulk of noise")
+    if float(result.spread) == 0:
+        _marchenko_pastur(axes, result, low, high)
+    found = np.asarray(result.outliers, float)
+    if found.size:
+        axes.plot(
+            found,
+            np.zeros(found.size),
+            "v",
+            color=VERMILLION,
+            ms=8,
+            clip_on=False,
+            label=f"{found.size} above the bulk",
+        )
+    axes.axvline(high, color=SOFT, lw=0.8, ls=":", label="edge")
+    axes.set_xlabel("eigenvalue")
+    axes.set_yticks([])
+    axes.set_title(f"noise {float(result.noise):.4g}, components {result.components}")
+    axes.legend()
+
+
+def _marchenko_pastur(axes: Axes, result: Any, low: float, high: float) -> None:
+    """The density of white noise, of the eigenvalues that are not zero."""
+    noise, ratio = float(result.noise), float(result.ratio)
+    x = low + (high - low) * (1 - np.cos(np.linspace(0, np.pi, 300))) / 2
+    x = x[x > 0]
+    with np.errstate(invalid="ignore"):
+        y = np.sqrt(np.maximum((high - x) * (x - low), 0)) / (2 * np.pi * noise * ratio * x)
+    axes.plot(x, y * max(ratio, 1.0), color=BLUE, label="law of the noise")
+
+
+def _edge(result: Any, axes: Axes) -> None:
+    """The density of the largest eigenvalue of noise, in its own units."""
+    middle, width = float(result.mean), float(result.variance) ** 0.5
+    s = np.linspace(middle - 4 * width, middle + 5 * width, 241)
+    axes.plot(s, np.asarray(result.pdf(s), float), color=BLUE)
+    for chance in (0.95, 0.99):
+        place = float(result.quantile(chance))
+        axes.axvline(place, color=SOFT, lw=0.8, ls=":")
+        axes.annotate(
+            f"{100 * chance:g} %", (place, 0), (2, 40), textcoords="offset points", fontsize=9.5, rotation=90
+        )
+    axes.set_xlabel("largest eigenvalue, centred and scaled")
+    axes.set_ylabel("density")
+
+
+def _spike(result: Any, axes: Axes) -> None:
+    """One spike: the squared cosine between its eigenvector in the sample and in the population."""
+    overlap = float(np.ravel(result.overlap)[0])
+    bars(
+        axes,
+        {"seen": overlap, "lost in noise": 1 - overlap},
+        x_label="squared length of the population's eigenvector",
+    )
+    axes.set_title(f"sample eigenvalue {float(np.ravel(result.eigenvalue)[0]):.4g}")
+
+
+PICTURES = {
+    "SpectrumFit": _fit,
+    "SpectrumSummary": _fit,
+    "TracyWidom": _edge,
+    "Outlier": swept("eigenvalue", "overlap", one=_spike),
+    "SpikePrediction": _spike,
+}
+NO_PICTURE: dict[str, str] = {}
