@@ -2,6 +2,7 @@
 
 bulk        Marchenko-Pastur and its relative for coloured noise; edges, outliers, overlaps, thresholds, errors
 statistics  fluctuations of sums over all eigenvalues
+shrinkage   better eigenvalues for the sample's eigenvectors, and their risks
 tracywidom  laws of the largest eigenvalue, by Fredholm determinants
 derivation  `derive`; what its names stand for by numbers is in `checks`
 """
@@ -44,6 +45,25 @@ from widelimit.theory.spectra.bulk import (
 from widelimit.theory.spectra.derivation import (
     derive,
 )
+from widelimit.theory.spectra.shrinkage import (
+    ARGUMENT,
+    DISPERSION,
+    IMAGINARY,
+    INVERSE,
+    MEAN,
+    REAL,
+    SAMPLE_SQUARE,
+    SCATTER,
+    SQUARE,
+    intensity,
+    kernel_density,
+    kernel_hilbert,
+    linear_risk,
+    sample_scatter,
+    second_from,
+    shrunk,
+    shrunk_zero,
+)
 from widelimit.theory.spectra.statistics import (
     ORDER,
     statistic_shift,
@@ -66,11 +86,16 @@ from widelimit.theory.spectra.tracywidom import (
 )
 
 __all__ = [
+    "ARGUMENT",
     "BETAS",
     "DIMENSIONS",
+    "DISPERSION",
     "EVEN",
     "FIRST",
     "HALF",
+    "IMAGINARY",
+    "INVERSE",
+    "MEAN",
     "MINUS",
     "NOISE",
     "ODD",
@@ -78,11 +103,15 @@ __all__ = [
     "PLACE",
     "PLUS",
     "RATIO",
+    "REAL",
     "SAMPLES",
+    "SAMPLE_SQUARE",
+    "SCATTER",
     "SECOND",
     "SPIKE",
     "SPIKES",
     "SPREAD",
+    "SQUARE",
     "SQUARES",
     "VALUE",
     "airy_kernel",
@@ -96,14 +125,22 @@ __all__ = [
     "edge_height",
     "edge_kernel",
     "hard_threshold",
+    "intensity",
+    "kernel_density",
+    "kernel_hilbert",
     "largest_centre",
     "largest_scale",
+    "linear_risk",
     "noise_error",
     "outside_transform",
     "overlap_behind",
     "ratio_error",
+    "sample_scatter",
     "samples_from",
+    "second_from",
     "second_trace",
+    "shrunk",
+    "shrunk_zero",
     "spike_behind",
     "spike_slope",
     "spiked_deviation",

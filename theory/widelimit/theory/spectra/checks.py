@@ -11,6 +11,7 @@ from sympy import Float
 
 from widelimit.theory.calculus.precision import Values, evaluate, numbers
 from widelimit.theory.spectra import bulk as b
+from widelimit.theory.spectra import shrinkage as sh
 from widelimit.theory.spectra import statistics as s
 from widelimit.theory.spectra import tracywidom as t
 
@@ -250,6 +251,80 @@ def ratio_deviation(values: Values, dps: int) -> Any:
 
     change = [part(k) for k in (1, 2)]
     return mpmath.sqrt(change[0] ** 2 / 2 + change[1] ** 2) / size
+
+
+# shrinkage -------------------------------------------------------------------------------------------------------
+
+
+def outlier_mean(values: Values, dps: int) -> Any:
+    """Return l cos^2 + v sin^2: the mean of Sigma along an outlier's eigenvector."""
+    spike, noise = numbers(values, dps, b.SPIKE, b.NOISE)
+    cosine = outlier_overlap(values, dps)
+    return spike * cosine + noise * (1 - cosine)
+
+
+def bulk_mean(values: Values, dps: int) -> Any:
+    """Return what all of the bulk's vectors see: the noise, in white noise."""
+    (noise,) = numbers(values, dps, b.NOISE)
+    return noise
+
+
+def zero_shown(values: Values, dps: int) -> Any:
+    """Return what is shown at the mean of 1/x over the eigenvalues that are not zero, for p > n of white noise."""
+    ratio, noise = numbers(values, dps, b.RATIO, b.NOISE)
+    inverse = ratio * _white(ratio, lambda t: 1 / t) / noise
+    return evaluate(sh.shrunk_zero(), {b.RATIO: _exact(ratio), sh.INVERSE: _exact(inverse)}, dps)
+
+
+def scatter_of(values: Values, dps: int) -> Any:
+    """Return E tr (S - Sigma)^2/p, entry by entry: E (S_ij - Sigma_ij)^2 = s_i s_j/n, twice that for i = j."""
+    scales, samples, size = _population(values, dps)
+    entries = [
+        one * two * (2 if i == j else 1) for i, one in enumerate(scales) for j, two in enumerate(scales)
+    ]
+    return mpmath.fsum(entries) / samples / size
+
+
+def _population(values: Values, dps: int) -> tuple[list[Any], Any, int]:
+    """Population eigenvalues of the mean and mean square asked for, half and half; their number is even."""
+    mean, second, samples, count = numbers(values, dps, sh.MEAN, sh.SQUARE, b.SAMPLES, b.DIMENSIONS)
+    root = mpmath.sqrt(second - mean**2)
+    return [mean + (-1) ** k * root for k in range(int(count))], samples, int(count)
+
+
+def mixture_risk(values: Values, dps: int) -> Any:
+    """Return the smallest of (1 - w)^2 b + w^2 a over the shares w of the mean."""
+    dispersion, scatter = numbers(values, dps, sh.DISPERSION, sh.SCATTER)
+    share = mixture_share(values, dps)
+    return (1 - share) ** 2 * scatter + share**2 * dispersion
+
+
+def mixture_share(values: Values, dps: int) -> Any:
+    """Return where the risk (1 - w)^2 b + w^2 a of a mixture with the mean turns."""
+    dispersion, scatter = numbers(values, dps, sh.DISPERSION, sh.SCATTER)
+    return mpmath.findroot(lambda w: 2 * w * dispersion - 2 * (1 - w) * scatter, 0.4)
+
+
+def transformed_kernel(values: Values, dps: int) -> Any:
+    """Return the principal value of the integral of the kernel over t - u, over pi, by taking the pole off."""
+    (u,) = numbers(values, dps, sh.ARGUMENT)
+    root = mpmath.sqrt(5)
+    height = kernel_square(values, dps)
+    smooth = mpmath.quad(lambda t: (_parabola(t) - height) / (t - u), [-root, u, root])
+    return (smooth + height * mpmath.log((root - u) / (root + u))) / mpmath.pi
+
+
+def _parabola(t: Any) -> Any:
+    return 3 * (1 - t**2 / 5) / (4 * mpmath.sqrt(5))
+
+
+def kernel_square(values: Values, dps: int) -> Any:
+    """Return the kernel by what makes it: mass one and variance one of a parabola that ends at r."""
+    (u,) = numbers(values, dps, sh.ARGUMENT)
+    end = mpmath.findroot(
+        lambda r: 3 / (4 * r) * mpmath.quad(lambda t: t**2 * (1 - t**2 / r**2), [-r, r]) - 1, 2.0
+    )
+    return 3 / (4 * end) * (1 - u**2 / end**2)
 
 
 # determinants ----------------------------------------------------------------------------------------------------

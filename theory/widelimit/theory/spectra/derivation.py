@@ -10,12 +10,14 @@ from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.freeprob import m
 from widelimit.theory.spectra import bulk as b
 from widelimit.theory.spectra import checks
+from widelimit.theory.spectra import shrinkage as sh
 from widelimit.theory.spectra import statistics as s
 from widelimit.theory.spectra import tracywidom as t
 
 MARCHENKO, BAIK, PAUL = "marchenko1967distribution", "baik2006eigenvalues", "paul2007asymptotics"
 JOHNSTONE, MA, BAI = "johnstone2001distribution", "ma2012accuracy", "bai2004clt"
 BORNEMANN, FERRARI, GAVISH = "bornemann2010numerical", "ferrari2005determinantal", "gavish2014optimal"
+LEDOIT, WOLF, ANALYTICAL = "ledoit2011eigenvectors", "ledoit2004well", "ledoit2020analytical"
 
 _UNIT = {b.RATIO: (0.2, 0.9), b.NOISE: (0.5, 2.0)}
 _BULK = {**_UNIT, b.SPREAD: (0.05, 0.4)}
@@ -35,7 +37,7 @@ def derive() -> Derivation:
     """
     return Derivation(
         "Spectra of sample covariance matrices",
-        (*_bulk(), *_outliers(), *_edge(), *_fluctuations(), *_determinants()),
+        (*_bulk(), *_outliers(), *_edge(), *_fluctuations(), *_shrinkage(), *_determinants()),
         ("n samples in p dimensions, p/n = c, both large", "independent samples; entries with four moments"),
     )
 
@@ -139,6 +141,42 @@ def _fluctuations() -> tuple[Step, ...]:
         _step("ratio-error", "sd(c)", b.ratio_error(), "m_2/m_1^2 - 1 is 2c T_2/p to first order: T_1 drops out",
               domain={b.RATIO: (0.2, 2.0), b.DIMENSIONS: (10, 40)}, left=checks.ratio_deviation),
     )  # fmt: skip
+
+
+def _shrinkage() -> tuple[Step, ...]:
+    outside = {sh.IMAGINARY: 0, sh.REAL: b.NOISE / (b.SPIKE - b.NOISE), b.VALUE: b.spiked_eigenvalue()}
+    x, c = b.VALUE / b.NOISE, b.RATIO
+    inside = {sh.REAL: (x - 1 - c) / (2 * c), sh.IMAGINARY: sqrt(4 * c - (x - 1 - c) ** 2) / (2 * c)}
+    population = {sh.MEAN: (1.0, 2.0), sh.SQUARE: (5.0, 9.0), b.SAMPLES: (30, 50), b.DIMENSIONS: (6.0, 6.0)}
+    mixture = {sh.DISPERSION: (1.0, 3.0), sh.SCATTER: (0.5, 2.0)}
+    return (
+        _step("shrunk", "delta(x)", sh.shrunk().subs(outside), "outside the bulk: M = v/(l - v), and l cos^2 + v sin^2",
+              source=f"{LEDOIT}, theorem 4", domain=_SPIKED, left=checks.outlier_mean),
+        _step("shrunk-inside", "delta_v(x)", sh.shrunk().subs(inside),
+              "inside: the complex root of the law's equation; all vectors see the same noise", source=LEDOIT,
+              domain={b.RATIO: (0.4, 0.9), b.NOISE: (1.0, 1.2), b.VALUE: (0.5, 2.4)}, left=checks.bulk_mean),
+        _step("shrunk-zero", "delta(0)", sh.shrunk_zero(), "p > n: delta x |G|^2 = 1 for the n eigenvalues, at x = 0",
+              source=LEDOIT, domain={b.RATIO: (2.0, 4.0), b.NOISE: (0.5, 2.0)}, left=checks.bulk_mean,
+              right=checks.zero_shown),
+        _step("scatter", "beta**2", sh.sample_scatter(), "variances of all entries", source=WOLF, domain=population,
+              left=checks.scatter_of),
+        Step("mean-square", Eq(sh.SQUARE, sh.second_from().subs(sh.SAMPLE_SQUARE, _sample_second()), evaluate=False),
+             "E s_2 = m_2 + (m_2 + p m_1^2)/n, and the square of the mean eigenvalue has 2 m_2/(n p) too much",
+             domain=population),
+        _step("intensity", "w", sh.intensity(), "the risk (1 - w)^2 b + w^2 a of a mixture is least",
+              source=f"{WOLF}, theorem 2.1", domain=mixture, left=checks.mixture_share),
+        _step("linear-risk", "E_l", sh.linear_risk(), "there", source=f"{WOLF}, theorem 2.1", domain=mixture,
+              left=checks.mixture_risk),
+        _step("kernel", "k(u)", sh.kernel_density(), "a parabola of mass and variance one", source=ANALYTICAL,
+              domain={sh.ARGUMENT: (-2.0, 2.0)}, left=checks.kernel_square),
+        _step("kernel-hilbert", "H(u)", sh.kernel_hilbert(), "its principal value", source=ANALYTICAL,
+              domain={sh.ARGUMENT: (-2.0, 2.0)}, left=checks.transformed_kernel),
+    )  # fmt: skip
+
+
+def _sample_second() -> Expr:
+    """E s_2 with m_1^2 its own mean square: what `second_from` sees on average, (tr S)^2 included."""
+    return sh.SQUARE + sh.sample_scatter() - 2 * sh.SQUARE / (b.SAMPLES * b.SAMPLES)
 
 
 def _determinants() -> tuple[Step, ...]:
