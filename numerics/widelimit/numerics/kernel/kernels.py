@@ -28,6 +28,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 
 _BLOCK = 1 << 15  # kernel entries that a thread works on at a time: both blocks stay in its cache
 _PANEL = 256  # rows of inner products that a thread works on at a time
+HE = math.sqrt(2.0)  # sigma_w for relu, he2015delving
 _SECONDS = 1e-3  # of a layer, with two inputs
 _NEAR = 1e-6  # correlations this close to +-1 are recomputed from differences of the inputs
 
@@ -55,8 +56,8 @@ def nngp_ntk(
     x2: Any = None,
     *,
     activation: str | Activation = "relu",
-    sigma_w: float = math.sqrt(2.0),
-    sigma_b: float = 0.0,
+    sigma_w: Any = HE,
+    sigma_b: Any = 0.0,
     depth: int = 1,
     out: str | Path | None = None,
     memory: float | None = None,
@@ -69,7 +70,8 @@ def nngp_ntk(
     lee2018deep, eq. (5).
 
     `x1`: (n1, n_0), `x2`: (n2, n_0) or None for `x1` itself (half the work, exactly symmetric result).
-    `activation`: a catalogue name, an expression in x, or an `Activation`. `out`: a folder; the kernels are then
+    `activation`: a catalogue name, an expression in x, or an `Activation`. `sigma_w`, `sigma_b`: one number for all
+    layers, or depth + 1 of them, from the first layer of weights to the readout. `out`: a folder; the kernels are then
     computed into memory-mapped files ``nngp.npy`` and ``ntk.npy`` in it. `memory`: bytes that the two matrices may
     take without `out` (default: what the machine has available).
 
@@ -90,25 +92,22 @@ def nngp_ntk(
         raise ArgumentError(
             "x2", f"must have as many columns as `x1`, {x1.shape[1]}", but=f"has {x2.shape[1]}"
         )
-    sw2 = arguments.single("sigma_w", arguments.squared("sigma_w", arguments.positive("sigma_w", sigma_w)))
-    sb2 = arguments.single(
-        "sigma_b", arguments.squared("sigma_b", arguments.non_negative("sigma_b", sigma_b))
-    )
     depth = costs.affordable("depth", arguments.count("depth", depth, least=0), seconds=_SECONDS)
+    sw2, sb2 = scales(depth, sigma_w, sigma_b)
     pairs = pair_map(Activation.of(activation))
     nngp, ntk = _allocate(x1.shape[0], x2.shape[0], out, memory)
 
     with np.errstate(over="ignore"):  # an overflow is told below
         s1 = np.einsum("ij,ij->i", x1, x1) / x1.shape[1]
         s2 = s1 if symmetric else np.einsum("ij,ij->i", x2, x2) / x2.shape[1]
-    q1, q2 = next_kernel(s1, sw2, sb2), next_kernel(s2, sw2, sb2)
+    q1, q2 = next_kernel(s1, sw2[0], sb2[0]), next_kernel(s2, sw2[0], sb2[0])
     layers: list[Layer] = []
     v1, v2 = q1, q2
-    for _ in range(depth):
+    for w, b in zip(sw2[1:], sb2[1:], strict=True):
         layer = pairs.at(v1, None if symmetric else v2)
         layers.append(layer)
         with np.errstate(over="ignore"):
-            v1, v2 = next_kernel(layer.v1, sw2, sb2), next_kernel(layer.v2, sw2, sb2)
+            v1, v2 = next_kernel(layer.v1, w, b), next_kernel(layer.v2, w, b)
         if not (np.isfinite(v1).all() and np.isfinite(v2).all()):
             raise DomainError(
                 f"The variances overflow in layer {len(layers)}: this activation amplifies without bound at sigma_w = "
@@ -126,10 +125,10 @@ def nngp_ntk(
     def work(rows: slice) -> None:
         columns = beside(rows)
         c, theta = nngp[rows, columns], ntk[rows, columns]
-        _first_layer(c, x1[rows], x2[columns], q1[rows], q2[columns], sw2, sb2)
+        _first_layer(c, x1[rows], x2[columns], q1[rows], q2[columns], sw2[0], sb2[0])
         theta[...] = c
-        for layer in layers:
-            layer.advance(Block(c, theta, rows, columns), Behind(sw2, sb2, 1.0))
+        for layer, w, b in zip(layers, sw2[1:], sb2[1:], strict=True):
+            layer.advance(Block(c, theta, rows, columns), Behind(w, b, 1.0))
         if not (np.isfinite(c).all() and np.isfinite(theta).all()):
             raise DomainError(
                 f"The kernels of {pairs.activation.name} overflow at sigma_w = {sigma_w}. Reduce it, or the depth."
@@ -144,6 +143,44 @@ def nngp_ntk(
     threads.each(multiply, _bands(x1.shape[0], _PANEL))
     threads.each(work, _bands(x1.shape[0], max(1, min(64, _BLOCK // x2.shape[0]))))
     return Kernels(nngp, ntk, pairs.method, max((layer.error for layer in layers), default=0.0))
+
+
+def variances(x: Any, *, activation: str | Activation, sigma_w: Any, sigma_b: Any, depth: int) -> np.ndarray:
+    """Return the diagonal of the NNGP kernel alone, (n,): no matrix is made.
+
+    >>> variances([[3.0, 4.0]], activation="relu", sigma_w=2.0, sigma_b=0.0, depth=1).round(9).tolist()
+    [100.0]
+    """
+    rows = inputs("x", x)
+    sw2, sb2 = scales(arguments.count("depth", depth, least=0), sigma_w, sigma_b)
+    pairs = pair_map(Activation.of(activation))
+    with np.errstate(over="ignore"):
+        found = next_kernel(np.einsum("ij,ij->i", rows, rows) / rows.shape[1], sw2[0], sb2[0])
+        for w, b in zip(sw2[1:], sb2[1:], strict=True):
+            found = next_kernel(pairs.at(found, None).v1, w, b)
+    if not np.isfinite(found).all():
+        raise DomainError(f"The variances overflow at sigma_w = {sigma_w}. Reduce it, or the depth.")
+    return np.asarray(found)
+
+
+def scales(depth: int, sigma_w: Any, sigma_b: Any) -> tuple[list[float], list[float]]:
+    """Return sigma_w^2 and sigma_b^2 of all depth + 1 layers of weights, from one number for all or one for each.
+
+    >>> scales(1, [1.0, 2.0], 0.5)
+    ([1.0, 4.0], [0.25, 0.25])
+    """
+    found = []
+    for name, value, check in (
+        ("sigma_w", sigma_w, arguments.positive),
+        ("sigma_b", sigma_b, arguments.non_negative),
+    ):
+        squares = arguments.squared(name, check(name, value))
+        if squares.size != 1 and squares.shape != (depth + 1,):
+            raise ArgumentError(
+                name, f"must be one number, or {depth + 1} (depth + 1)", but=f"has shape {squares.shape}"
+            )
+        found.append(np.broadcast_to(squares.reshape(-1), depth + 1).tolist())
+    return found[0], found[1]
 
 
 def _bands(rows: int, height: int) -> list[slice]:

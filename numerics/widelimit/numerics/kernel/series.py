@@ -19,7 +19,16 @@ from numba import types
 from widelimit.numerics.compile import compile
 from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.kernel import angle
-from widelimit.numerics.kernel.layers import ALONE, Behind, Block, Layer, Prepare, correlation, floored
+from widelimit.numerics.kernel.layers import (
+    ALONE,
+    SMALLEST,
+    Behind,
+    Block,
+    Layer,
+    Prepare,
+    correlation,
+    floored,
+)
 from widelimit.numerics.kernel.recursion import next_both
 from widelimit.theory import kernel as theory
 from widelimit.theory.calculus.activation import Activation
@@ -51,6 +60,23 @@ def prepare(activation: Activation) -> Prepare:
             return angle.prepare(activation)(q1, q2)
 
     return layer
+
+
+def expansion(activation: Activation, q: np.ndarray) -> np.ndarray:
+    """Return Hermite coefficients a_n(q) of a smooth activation, (orders, variances), two more than `TRUNCATION` needs.
+
+    >>> expansion(Activation.of("x**2"), np.array([2.0]))[[0, 2], 0].round(9).tolist()  # 2 and 2 sqrt(2)
+    [2.0, 2.828427125]
+    """
+    phi, slope = (
+        compile(expr, (X,), name=name)
+        for expr, name in ((activation.expr, "phi"), (theory.slope(activation), "slope"))
+    )
+    places, where = np.unique(np.maximum(q, SMALLEST), return_inverse=True)
+    sample = places[np.linspace(0, places.size - 1, min(_SAMPLE, places.size)).astype(int)]
+    table, grid, _ = _table(phi, slope, activation.name, sample)
+    longer = _hermite(table.shape[0] + 2, grid) * (grid[1] - grid[0])
+    return _coefficients(longer, grid, phi, places)[:, where.reshape(-1)]
 
 
 class SeriesLayer:

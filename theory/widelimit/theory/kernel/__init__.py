@@ -11,7 +11,10 @@ evidence   what the names on their left sides mean, by numbers of their own
 """
 
 from widelimit.theory.kernel.formulas import (
+    D1,
+    D2,
     DISTANCE,
+    DK,
     INPUT,
     MEAN,
     P2,
@@ -21,6 +24,8 @@ from widelimit.theory.kernel.formulas import (
     RATE,
     READOUT,
     RHO,
+    S1,
+    S2,
     SIGMA_B,
     SIGMA_V,
     SIGMA_W,
@@ -33,6 +38,7 @@ from widelimit.theory.kernel.formulas import (
     TRAINED_W,
     V2,
     VP,
+    K,
     P,
     T,
     V,
@@ -41,6 +47,7 @@ from widelimit.theory.kernel.formulas import (
     equal_pair,
     expectation,
     is_closed,
+    kernel_change,
     largest_step,
     next_kernel,
     next_recurrent,
@@ -50,12 +57,16 @@ from widelimit.theory.kernel.formulas import (
     remaining,
     remaining_after_steps,
     slope,
+    stretch,
     tangent_fluctuation,
 )
 from widelimit.theory.kernel.steps import derive
 
 __all__ = [
+    "D1",
+    "D2",
     "DISTANCE",
+    "DK",
     "INPUT",
     "MEAN",
     "P2",
@@ -65,6 +76,8 @@ __all__ = [
     "RATE",
     "READOUT",
     "RHO",
+    "S1",
+    "S2",
     "SIGMA_B",
     "SIGMA_V",
     "SIGMA_W",
@@ -77,6 +90,7 @@ __all__ = [
     "TRAINED_W",
     "V2",
     "VP",
+    "K",
     "P",
     "T",
     "V",
@@ -86,6 +100,7 @@ __all__ = [
     "equal_pair",
     "expectation",
     "is_closed",
+    "kernel_change",
     "largest_step",
     "next_kernel",
     "next_recurrent",
@@ -95,5 +110,6 @@ __all__ = [
     "remaining",
     "remaining_after_steps",
     "slope",
+    "stretch",
     "tangent_fluctuation",
 ]

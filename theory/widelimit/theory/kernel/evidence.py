@@ -17,7 +17,10 @@ from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.calculus.layers import by_number, over_unit
 from widelimit.theory.calculus.precision import Values, evaluate, numbers
 from widelimit.theory.kernel.formulas import (
+    D1,
+    D2,
     DISTANCE,
+    DK,
     INPUT,
     MEAN,
     P2,
@@ -26,6 +29,8 @@ from widelimit.theory.kernel.formulas import (
     RATE,
     READOUT,
     RHO,
+    S1,
+    S2,
     SIGMA_B,
     SIGMA_V,
     SIGMA_W,
@@ -38,6 +43,7 @@ from widelimit.theory.kernel.formulas import (
     TRAINED_W,
     V2,
     VP,
+    K,
     P,
     T,
     V,
@@ -87,6 +93,22 @@ def of_layer(phi: Activation, values: Values, dps: int) -> Any:
         return below + (b * sign[2]) ** 2
 
     return over_signs(product, 3)
+
+
+def of_change(values: Values, dps: int) -> Any:
+    """The change of sigma_w^2 T by differences, T linear in log q_1, log q_2 and the correlation K / sqrt(q_1 q_2)."""
+    with mpmath.workdps(3 * dps):
+        w, first, second, tdot = numbers(values, 3 * dps, SIGMA_W, S1, S2, TDOT)
+        entry, moved, one, two, q1, q2 = numbers(values, 3 * dps, K, DK, D1, D2, Q1, Q2)
+
+        def kernel(step: Any) -> Any:
+            a, b = q1 * mpmath.exp(step * one), q2 * mpmath.exp(step * two)
+            rho = (entry + step * moved) / mpmath.sqrt(a * b)
+            t = first * mpmath.log(a) + second * mpmath.log(b) + tdot * mpmath.sqrt(q1 * q2) * rho
+            return w**2 * t
+
+        step = mpmath.mpf(10) ** (-dps)
+        return (kernel(step) - kernel(-step)) / (2 * step)
 
 
 def of_gradients(values: Values, dps: int) -> Any:

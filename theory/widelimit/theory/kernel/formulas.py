@@ -41,6 +41,12 @@ MEAN, DISTANCE = (
     Symbol("q_mean", positive=True),
     Symbol("d", nonnegative=True),
 )  # of two inputs: see `close_kernel`
+K, DK = Symbol("K", real=True), Symbol("dK", real=True)  # an entry, and how it changes
+S1, S2 = (
+    Symbol("S_1", real=True),
+    Symbol("S_2", real=True),
+)  # of T with the logarithms of q_1 and q_2: `stretch`
+D1, D2 = Symbol("d_1", real=True), Symbol("d_2", real=True)  # changes of these logarithms
 READOUT = Symbol("w_4", positive=True)  # E W^4 of a readout's standardised weights, 3 if they are Gaussian
 
 _U, _V = symbols("u v", real=True)
@@ -121,6 +127,32 @@ def next_kernel() -> Expr:
     T*sigma_w**2 + sigma_b**2
     """
     return SIGMA_W**2 * T + SIGMA_B**2
+
+
+@functools.lru_cache(maxsize=128)
+def stretch(activation: str | Activation) -> Expr:
+    """q_1 dT/dq_1 at a fixed correlation, E u phi'(u) phi(v) / 2: a function of `PAIR_SYMBOLS`.
+
+    >>> stretch("x**2")
+    q_1*q_2*(2*rho**2 + 1)
+    """
+    phi = Activation.of(activation)
+    closed = pair(phi)[0]
+    if is_closed(closed):
+        return Q1 * closed.diff(Q1)
+    return expectation(X * slope(phi), phi.expr) / 2
+
+
+def kernel_change() -> Expr:
+    """dK' = sigma_w^2 [S_1 d_1 + S_2 d_2 + Tdot (dK - K (d_1 + d_2)/2)], the change of an entry behind a layer.
+
+    It is that of `next_kernel` at fixed scales, where the entry in front of the activation changes by dK and the
+    logarithms of both variances by d_1 and d_2; S_1 and S_2 are `stretch` for either input.
+
+    >>> kernel_change().subs({D1: 0, D2: 0})
+    Tdot*dK*sigma_w**2
+    """
+    return SIGMA_W**2 * (S1 * D1 + S2 * D2 + TDOT * (DK - K * (D1 + D2) / 2))
 
 
 def close_kernel() -> Expr:

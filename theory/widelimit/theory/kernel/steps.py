@@ -10,7 +10,10 @@ from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.kernel import evidence
 from widelimit.theory.kernel.formulas import (
+    D1,
+    D2,
     DISTANCE,
+    DK,
     INPUT,
     MEAN,
     P2,
@@ -19,6 +22,8 @@ from widelimit.theory.kernel.formulas import (
     RATE,
     READOUT,
     RHO,
+    S1,
+    S2,
     SIGMA_B,
     SIGMA_V,
     SIGMA_W,
@@ -31,6 +36,7 @@ from widelimit.theory.kernel.formulas import (
     TRAINED_W,
     V2,
     VP,
+    K,
     P,
     T,
     V,
@@ -39,6 +45,7 @@ from widelimit.theory.kernel.formulas import (
     equal_pair,
     expectation,
     is_closed,
+    kernel_change,
     largest_step,
     next_kernel,
     next_recurrent,
@@ -48,6 +55,7 @@ from widelimit.theory.kernel.formulas import (
     remaining,
     remaining_after_steps,
     slope,
+    stretch,
     tangent_fluctuation,
 )  # fmt: skip
 
@@ -115,6 +123,21 @@ def _recursion(phi: Activation) -> tuple[Step, ...]:
             "Price's theorem: the derivative by the covariance differentiates both factors",
             source="poole2016exponential, supplement",
             domain=_PAIR,
+        ),
+        Step(
+            "stretch",
+            Eq(Q1 * Derivative(bare, Q1), stretch(phi), evaluate=False),
+            "u = sqrt(q_1) z: q_1 d/dq_1 of phi(u) is u phi'(u)/2, at a fixed correlation",
+            domain=_PAIR,
+        ),
+        Step(
+            "kernel-change",
+            Eq(Symbol("dK^{l+1}", real=True), kernel_change(), evaluate=False),
+            "the chain rule: a covariance is a correlation times the root of both variances",
+            domain={
+                **_SCALES, **dict.fromkeys((K, DK, D1, D2, S1, S2, TDOT), (-0.5, 1.0)), Q1: (1.5, 2.5), Q2: (1.5, 2.5),
+            },
+            left=evidence.of_change,
         ),
         Step(
             "overlaps",
