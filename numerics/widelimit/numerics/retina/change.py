@@ -132,8 +132,8 @@ def _gains(loud: tuple[Array, Array], quiet: tuple[Array, Array]) -> tuple[float
     """Gain at more contrast and at less, and what the nonlinearity at more makes of the stimulus at less."""
     drive, response = loud
     order = np.array_split(np.argsort(drive, kind="stable"), max(8, min(80, len(drive) // _CURVE)))
-    curve = tuple(np.array([one[part].mean() for part in order]) for one in (drive, response))
-    return _gain(drive, response), _gain(*quiet), _gain(quiet[0], np.interp(quiet[0], *curve))
+    centres, means = (np.array([one[part].mean() for part in order]) for one in (drive, response))
+    return _gain(drive, response), _gain(*quiet), _gain(quiet[0], np.interp(quiet[0], centres, means))
 
 
 def _gain(drive: Array, response: Array) -> float:

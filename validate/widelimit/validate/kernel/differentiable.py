@@ -23,7 +23,7 @@ class _NNGP(torch.autograd.Function):
     def forward(
         ctx: Any, sigma_w: Tensor, sigma_b: Tensor, x1: Any, x2: Any, activation: str, depth: int
     ) -> Tensor:
-        network = {
+        network: dict[str, Any] = {
             "activation": activation,
             "depth": depth,
             "sigma_w": sigma_w.detach().cpu().numpy(),
@@ -74,7 +74,7 @@ def nngp(
     >>> w = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
     >>> k = nngp([[1.0, 0.0], [0.6, 0.8]], sigma_w=w, depth=2)
     >>> k.sum().backward()
-    >>> round(float(w.grad * w / k.sum().detach()), 12)  # three factors sigma_w^2
+    >>> round(float(w.grad * 1.5 / k.sum().detach()), 12)  # three factors sigma_w^2
     6.0
     """
     given = [("x1", x1), ("x2", x2)]
