@@ -112,7 +112,7 @@ def nngp_gradient(
     return KernelGradient(state.k, state.dk[:, 0], state.dk[:, 1])
 
 
-@dataclass
+@dataclass(eq=False)
 class _State:
     """An entry for each pair, variances of rows and columns, and their changes by each parameter (layer, w or b)."""
 
