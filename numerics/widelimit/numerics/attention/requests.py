@@ -12,6 +12,7 @@ import numpy as np
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.attention.shares import COLDEST
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import by_value
 from widelimit.theory import attention as theory
 from widelimit.theory.errors import ArgumentError
 
@@ -20,6 +21,7 @@ _ALIKE = 1e-11  # entries of exchangeable tokens differ by rounding only
 _NEGATIVE = 1e-9  # eigenvalues of a Gram matrix, relative to the largest
 
 
+@by_value
 @dataclass(frozen=True)
 class Request:
     """A layer of attention over tokens with a Gram matrix; `beta` = sigma_QK, of logits over the root of d_h."""

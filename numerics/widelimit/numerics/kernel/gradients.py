@@ -102,7 +102,7 @@ def nngp_gradient(
     phi = Activation.of(activation)
     acting = _acting(phi)
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told below
-        state = _State.of(x1, x2, len(sw2))
+        state = _State(x1, x2, len(sw2))
         state.behind(0, sw2[0], sb2[0])
         for layer in range(1, layers + 1):
             state.finite(phi)
@@ -112,22 +112,18 @@ def nngp_gradient(
     return KernelGradient(state.k, state.dk[:, 0], state.dk[:, 1])
 
 
-@dataclass(eq=False)
 class _State:
-    """An entry for each pair, variances of rows and columns, and their changes by each parameter (layer, w or b)."""
+    """Entries `k` for each pair, variances `q` of rows and columns; their changes by each layer's sigma_w and sigma_b.
 
-    k: Array
-    q: tuple[Array, Array]
-    dk: Array  # (layers, 2, n1, n2)
-    dq: tuple[Array, Array]  # each (layers, 2, n)
+    `dk`: (layers, 2, n1, n2); `dq`: (layers, 2, n).
+    """
 
-    @classmethod
-    def of(cls, x1: Array, x2: Array, layers: int) -> _State:
+    def __init__(self, x1: Array, x2: Array, layers: int) -> None:
         width = x1.shape[1]
-        squares = tuple(np.einsum("ij,ij->i", x, x) / width for x in (x1, x2))
-        changes = tuple(np.zeros((layers, 2, len(x))) for x in (x1, x2))
-        k = x1 @ x2.T / width
-        return cls(k, (squares[0], squares[1]), np.zeros((layers, 2, *k.shape)), (changes[0], changes[1]))
+        self.k = x1 @ x2.T / width
+        self.q = [np.einsum("ij,ij->i", x, x) / width for x in (x1, x2)]
+        self.dk = np.zeros((layers, 2, *self.k.shape))
+        self.dq = [np.zeros((layers, 2, len(x))) for x in (x1, x2)]
 
     def finite(self, phi: Activation) -> None:
         """Raise `DomainError` where something has overflown."""
@@ -142,7 +138,7 @@ class _State:
             change[layer, 0] = 2 * w * value
             change[layer, 1] = 2 * b
         self.k = np.asarray(next_kernel(self.k, sw2, sb2))
-        self.q = tuple(np.asarray(next_kernel(q, sw2, sb2)) for q in self.q)  # type: ignore[assignment]
+        self.q = [np.asarray(next_kernel(q, sw2, sb2)) for q in self.q]
 
     def through(self, acting: Acting) -> None:
         """Pass an activation: T in place of entries, V in place of variances."""
@@ -158,7 +154,7 @@ class _State:
                     found.s1, found.s2, found.tdot, self.dk[layer, which], self.k, d1[:, None], d2[None, :]
                 )
                 self.dq[0][layer, which], self.dq[1][layer, which] = found.rows[1] * d1, found.columns[1] * d2
-        self.k, self.q = found.t, (found.rows[0], found.columns[0])
+        self.k, self.q = found.t, [found.rows[0], found.columns[0]]
 
 
 @functools.cache

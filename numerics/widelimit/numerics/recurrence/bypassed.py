@@ -168,9 +168,12 @@ def bypass(
         chi, loss = _fresh().evaluate(share, layer)[0]
         slope, radius = np.sqrt(layer) / factor, np.sqrt(chi)
         time = np.array([_scale(one) for one in loss])
+    names = ("q_star", "chi_1", "edge", "time_scale", "radius", "slope", "stable", "keep")
     parts = (q, chi, edge, time, radius, slope, stable, share)
-    found: list[Any] = [arguments.scalar(np.asarray(one).reshape(shape)) for one in parts]
-    return Bypass(*found, tied)
+    found = {
+        name: arguments.scalar(np.asarray(one).reshape(shape)) for name, one in zip(names, parts, strict=True)
+    }
+    return Bypass(**found, tied=tied)
 
 
 def _layer(phi: Activation, w: Array, b: Array, tied: bool) -> tuple[Array, Array, Array]:
