@@ -1,10 +1,12 @@
-"""Residual networks: second moments and gradients layer by layer, and the rates they approach."""
+"""Residual networks: second moments and gradients layer by layer, the rates they approach, and open shortcuts."""
 
 from __future__ import annotations
 
 import functools
 import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
@@ -117,3 +119,110 @@ def predict(
         base if phi == Activation.of("relu") else None,
         rate if saturates else None,
     )
+
+
+@by_value
+@dataclass(frozen=True)
+class PostActivation:
+    """Units of a post-activation network behind l blocks, l = 0 .. blocks; l = 0 is behind the stem.
+
+    `zeros` is the share of units that are zero, `mean` E x, `second_moment` E x^2, and `open[l, L]` the probability
+    that a unit's shortcut is open from behind block l to behind block L, l <= L (0 below the diagonal, where there is
+    none).
+    """
+
+    zeros: np.ndarray
+    mean: np.ndarray
+    second_moment: np.ndarray
+    open: np.ndarray
+
+
+@functools.cache
+def _walk() -> Compiled:
+    names = (theory.STEP, theory.CROSSED)
+    return compile((theory.zeros_ratio(), theory.mean_step(), theory.square_step()), names, name="walk")
+
+
+@functools.cache
+def _open() -> Compiled:
+    return compile(theory.open_term(), (theory.LAST, theory.AFTER), name="open_term")
+
+
+def post_activation(blocks: int) -> PostActivation:
+    """Units of x' = ReLU(x + b), b behind batch normalisation and the stem ReLU of a normalised unit: ResNets of 2015.
+
+    Each unit is a reflected random walk of n = l + 1 steps: zeros C(2n, n) / 4^n, E x = sum (2 pi k)^(-1/2),
+    E x^2 = n/2 + sum of 1/(2 pi sqrt(j k)) over j + k <= n, and a shortcut that stays open with the probability
+    sum over k <= n of u_k u_(N - k), N = L + 1: gradients fade along shortcuts like (2/pi) arcsin sqrt(n/N), by no
+    exponential.
+
+    Args:
+        blocks: number of blocks behind the stem.
+
+    Raises `ArgumentError` for a number of blocks that is no whole number, or whose table would not fit.
+
+    >>> found = post_activation(15)
+    >>> round(float(found.zeros[8]), 12), round(float(found.second_moment[8]), 8), round(float(found.open[0, 15]), 10)
+    (0.185470581055, 6.74511996, 0.2121821581)
+    """
+    count = costs.affordable(
+        "blocks", arguments.count("blocks", blocks, least=0), memory=24.0, power=2, each="block"
+    )
+    step = np.arange(1.0, count + 2)
+    ratio, mean, _ = _walk()(step, 0.0)
+    zeros = np.concatenate([[1.0], np.cumprod(ratio)])
+    crossed = np.concatenate([[0.0], np.convolve(mean, mean)[:count]])
+    square = _walk()(step, crossed)[2]
+    n, k = np.indices((count + 1, count + 2))
+    left = np.maximum(n + 1 - k, 0)  # steps behind step k, for a walk of n + 1 of them
+    terms = np.where(k <= n + 1, _open()(zeros[k], zeros[left]), 0.0)
+    return PostActivation(
+        zeros[1:], np.cumsum(mean), np.cumsum(square), np.triu(np.cumsum(terms, axis=1)[:, 1:].T)
+    )
+
+
+@functools.cache
+def _scales() -> tuple[Compiled, Compiled]:
+    return (
+        compile(theory.fixup_scale(), (theory.BRANCHES, theory.LAYERS), name="fixup_scale"),
+        compile(theory.normalised_growth(), (theory.BLOCK,), name="normalised_growth"),
+    )
+
+
+def fixup_scale(branches: int, layers: int = 2) -> float:
+    """Return Fixup's scale L^(-1/(2 m - 2)) for all but the last layer of each of L branches of m layers.
+
+    The last layer of each branch starts at zero (zhang2019fixup, section 3).
+
+    Args:
+        branches: number of branches L.
+        layers: layers of a branch m, at least 2.
+
+    Raises `ArgumentError` for numbers that are none.
+
+    >>> fixup_scale(16, 2), fixup_scale(16, 3)
+    (0.25, 0.5)
+    """
+    count, depth = arguments.count("branches", branches), arguments.count("layers", layers, least=2)
+    for name, value in (("branches", count), ("layers", depth)):
+        if value > 10**15:
+            raise ArgumentError(name, "must be at most 10**15", value)
+    return float(_scales()[0](float(count), float(depth)))
+
+
+def normalised(blocks: int) -> np.ndarray:
+    """Return E x^2 = 1 + l behind l blocks, l = 0 .. blocks, of a pre-activation network with batch normalisation.
+
+    Mean square gradients behind l blocks over those at the top are the ratio of this at the top and at l (de2020batch).
+
+    Args:
+        blocks: number of blocks.
+
+    Raises `ArgumentError` for a number that is none.
+
+    >>> [round(float(one), 12) for one in normalised(3)]
+    [1.0, 2.0, 3.0, 4.0]
+    """
+    count = costs.affordable("blocks", arguments.count("blocks", blocks, least=0), memory=24.0, each="block")
+    growth = np.asarray(_scales()[1](np.arange(float(count)))) if count else np.empty(0)
+    return np.concatenate([[1.0], np.cumprod(growth)])

@@ -33,6 +33,8 @@ TOPICS: tuple[str, ...] = (
     "cycles",
     "spectra",
     "attention",
+    "shaping",
+    "network",
 )
 
 # Rooms without a name of their own for users: their claims bear the topic's that they extend.

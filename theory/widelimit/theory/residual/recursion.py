@@ -21,6 +21,7 @@ from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.calculus.layers import by_number, over_unit
 from widelimit.theory.calculus.precision import Values, numbers
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W, slope
+from widelimit.theory.residual import post_activation
 
 SIGMA_V = Symbol("sigma_v", positive=True)
 SIGMA_A = Symbol("sigma_a", nonnegative=True)
@@ -84,12 +85,12 @@ def tanh_exponent() -> Expr:
 
 
 def derive(activation: str | Activation = "tanh") -> Derivation:
-    """The recursions for `activation`; for tanh and ReLU also the rates at large depth.
+    """The recursions for `activation`, for tanh and ReLU also the rates at large depth; post-activation networks.
 
     Args:
         activation: a catalogue name or an expression in x.
 
-    >>> derive("relu").result.rhs
+    >>> derive("relu")["relu-rate"].equation.rhs
     sigma_v**2*sigma_w**2/2 + 1
     """
     phi = Activation.of(activation)
@@ -110,7 +111,7 @@ def derive(activation: str | Activation = "tanh") -> Derivation:
                 domain=_POINT,
             )
         )
-    return Derivation(f"Residual networks with {phi.name}", tuple(steps), _ASSUMPTIONS)
+    return Derivation(f"Residual networks with {phi.name}", (*steps, *post_activation.steps()), _ASSUMPTIONS)
 
 
 def _recursion(phi: Activation) -> list[Step]:

@@ -1,0 +1,5 @@
+"""Drawn networks with the parts that users' modules have.
+
+walks     dense post-activation networks with batch normalisation
+widths    lengths of drawn networks, one a replicate
+"""
