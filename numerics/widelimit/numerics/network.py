@@ -7,10 +7,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.theory import network as theory
 from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.activation import x as X
+from widelimit.theory.calculus.gaussian.growth import too_fast, widest
 from widelimit.theory.errors import ArgumentError
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
@@ -32,7 +36,9 @@ class WidthVariance:
 
 @functools.lru_cache(maxsize=64)
 def _layer(activation: Activation) -> Compiled:
-    formulas = (theory.length(activation), theory.spread(activation), theory.sensitivity(activation))
+    formulas = (
+        theory.length(activation), theory.spread(activation), theory.sensitivity(activation), theory.Q,
+    )  # fmt: skip
     inner = {theory.Q: theory.inner_variance()}
     return compile(tuple(f.subs(inner) for f in formulas), (theory.LENGTH, SIGMA_W, SIGMA_B), name="layer")
 
@@ -81,10 +87,13 @@ def width_variance(
     )
     sb = arguments.near_one("sigma_b", arguments.non_negative("sigma_b", sigma_b))
     sw, sb, below = (arguments.single(n, v) for n, v in (("sigma_w", sw), ("sigma_b", sb), ("q0", below)))
-    layer, following = _layer(phi), _next()
+    bound, layer, following = float(widest(phi.expr**4, X)), _layer(phi), _next()
     lengths, spreads, variances, variance = [], [], [], 0.0
     for number in range(layers):
-        length, spread, sensitivity = layer(below, sw, sb)
+        with np.errstate(all="ignore"):
+            length, spread, sensitivity, inner = layer(below, sw, sb)
+        if not inner < bound:
+            raise too_fast(phi.name, inner, bound, "E phi^4 is")
         if not (1e-280 < length < 1e280 and math.isfinite(spread)):
             raise ArgumentError(
                 "depth",

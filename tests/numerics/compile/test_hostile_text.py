@@ -94,6 +94,9 @@ VALID_IN = {  # the same where a name means something else in a topic
         "loss_per_spike": 1e-9, "lag": 0.01, "drive": 15.0, "threshold": 10.0, "tau": 0.01, "name": "box", "slope": 1.0,
         "potentials": [0.1], "weights": [1.0], "weight": 1e4, "target": 0.01,
     },
+    "shaping": {"depth": 20, "activation": "tanh"},
+    "network": {"activation": "relu", "width": 10},
+    "residual": {"blocks": 3, "branches": 4, "layers": 2},
     "gru": {"gain": 2.0, "angle": 0.5, "bias_2": -0.16, "bracket": (-1.1, -1.0), "cell": {"weight_hh": ONE}},
     "cycles": {
         "cell": {"weight_hh": [[1.5, -1.0], [1.0, 1.5]]}, "start": [0.5, 0.0], "direction": [1.0, 0.0], "noise": 0.1,
