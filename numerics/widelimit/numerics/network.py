@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def _next() -> Compiled:
 
 
 def width_variance(
-    activation: Any = "relu",
+    activation: str = "relu",
     width: int = 100,
     depth: int = 1,
     sigma_w: float = 2**0.5,
@@ -82,11 +81,12 @@ def width_variance(
     if width > 10**15:
         raise ArgumentError("width", "must be at most 10**15", width)
     layers = costs.affordable("depth", arguments.count("depth", depth), memory=200.0, seconds=2e-3)
-    sw, below = (
-        arguments.near_one(n, arguments.positive(n, v)) for n, v in (("sigma_w", sigma_w), ("q0", q0))
-    )
-    sb = arguments.near_one("sigma_b", arguments.non_negative("sigma_b", sigma_b))
-    sw, sb, below = (arguments.single(n, v) for n, v in (("sigma_w", sw), ("sigma_b", sb), ("q0", below)))
+    scales = {
+        "sigma_w": arguments.positive("sigma_w", sigma_w),
+        "sigma_b": arguments.non_negative("sigma_b", sigma_b),
+        "q0": arguments.positive("q0", q0),
+    }
+    sw, sb, below = (arguments.single(n, arguments.near_one(n, v)) for n, v in scales.items())
     bound, layer, following = float(widest(phi.expr**4, X)), _layer(phi), _next()
     lengths, spreads, variances, variance = [], [], [], 0.0
     for number in range(layers):

@@ -48,7 +48,7 @@ def _composed() -> Callable[[float, int, float], float]:
     """Return what is left of 1 - c = gap behind a number of layers of a given kappa."""
     both = kink().njit
 
-    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    @njit(error_model="numpy")
     def run(kappa: float, depth: int, gap: float) -> float:
         for _ in range(depth):
             angle = 2.0 * math.asin(math.sqrt(min(gap, 2.0) / 2.0))
@@ -56,7 +56,7 @@ def _composed() -> Callable[[float, int, float], float]:
             gap -= kappa * (series if angle < SMALL else plain)
         return gap
 
-    return run  # type: ignore[no-any-return]
+    return run
 
 
 def overlap_behind(kappa: float, depth: int) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import by_value
 from widelimit.theory import shaping as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -24,7 +25,8 @@ POINTS = 16
 NARROWEST = 2000  # panels at most
 
 
-@dataclass(frozen=True, eq=False)
+@by_value
+@dataclass(frozen=True)
 class Moments:
     """The mean m, the linear part a and the moments R, S, T, U, V, W of the remainder, one entry a scale and shift."""
 

@@ -69,7 +69,7 @@ class Shaped:
         return Activation(f"{self.base.name} shaped for {self.depth} layers", expr)
 
 
-def shape(activation: Any, *, depth: Any, method: str = "dks", target: Any = None) -> Shaped:
+def shape(activation: str, *, depth: int, method: str = "dks", target: float | None = None) -> Shaped:
     """Shape an activation for a network of `depth` layers without shortcuts or normalisation.
 
     At variance 1 with weights of variance 1/fan-in, DKS asks for Q = Q' = 1, C(0) = 0 and C'(1) = zeta^(1/depth)

@@ -6,9 +6,13 @@ batch normalisation on the branches leaves.
 
 from __future__ import annotations
 
+from typing import Any
+
+import mpmath
 from sympy import Eq, Expr, Rational, Symbol, pi, sqrt
 
 from widelimit.theory.calculus.derivation import Step
+from widelimit.theory.calculus.precision import Values, evaluate
 from widelimit.theory.residual import walks
 from widelimit.theory.residual.walks import BLOCK, BRANCHES, LAYERS, STEP
 
@@ -92,7 +96,7 @@ def _walks() -> tuple[Step, ...]:
             source="spitzer1956combinatorial",
             domain={STEP: (1, 2)},
             left=walks.square_step,
-            right=walks.square_shown,
+            right=_square_shown,
         ),
         Step(
             "open",
@@ -101,7 +105,7 @@ def _walks() -> tuple[Step, ...]:
             source="new (renewal at the last zero)",
             domain={STEP: (1, 4)},
             left=walks.last_zero,
-            right=walks.open_shown,
+            right=_open_shown,
         ),
     )
 
@@ -125,3 +129,17 @@ def _branches() -> tuple[Step, ...]:
             left=walks.normalised,
         ),
     )
+
+
+def _open_shown(values: Values, dps: int) -> Any:
+    """What is shown, with the shares of zeros that are counted."""
+    n = int(values[STEP])
+    shares = {LAST: walks.zeros(n), AFTER: walks.zeros(walks.TOTAL - n)}
+    at = {name: mpmath.mpf(share.numerator) / share.denominator for name, share in shares.items()}
+    return evaluate(open_term(), at, dps)
+
+
+def _square_shown(values: Values, dps: int) -> Any:
+    """What is shown, with products of the means that earlier steps add, these by integration."""
+    crossed = walks.moment(1, 1) ** 2 if int(values[STEP]) == 2 else 0
+    return evaluate(square_step(), {CROSSED: crossed}, dps)

@@ -70,19 +70,8 @@ def last_zero(values: Values, dps: int) -> Any:
     return mpmath.mpf(sum(found)) / len(found)
 
 
-def open_shown(values: Values, dps: int) -> Any:
-    """What is shown, with the shares of zeros that are counted."""
-    from widelimit.theory.calculus.precision import evaluate
-    from widelimit.theory.residual import post_activation as theory
-
-    n = int(values[STEP])
-    shares = {theory.LAST: zeros(n), theory.AFTER: zeros(TOTAL - n)}
-    at = {name: mpmath.mpf(share.numerator) / share.denominator for name, share in shares.items()}
-    return evaluate(theory.open_term(), at, dps)
-
-
-def _moment(count: int, power: int) -> Any:
-    """E x^power behind one Gaussian step or two, by directions in the plane: the unit is homogeneous in its steps."""
+def moment(count: int, power: int) -> Any:
+    """Return E x^power behind one Gaussian step or two, by directions in the plane: x is homogeneous in its steps."""
 
     def place(angle: Any) -> Any:
         one, two = mpmath.cos(angle), mpmath.sin(angle)
@@ -95,7 +84,7 @@ def _moment(count: int, power: int) -> Any:
 
 def _added(values: Values, power: int) -> Any:
     n = int(values[STEP])
-    return _moment(n, power) - (_moment(n - 1, power) if n > 1 else 0)
+    return moment(n, power) - (moment(n - 1, power) if n > 1 else 0)
 
 
 def mean_step(values: Values, dps: int) -> Any:
@@ -106,15 +95,6 @@ def mean_step(values: Values, dps: int) -> Any:
 def square_step(values: Values, dps: int) -> Any:
     """E x_n^2 - E x_(n-1)^2."""
     return _added(values, 2)
-
-
-def square_shown(values: Values, dps: int) -> Any:
-    """What is shown, with products of the means that earlier steps add, these by integration."""
-    from widelimit.theory.calculus.precision import evaluate
-    from widelimit.theory.residual import post_activation as theory
-
-    crossed = _moment(1, 1) ** 2 if int(values[STEP]) == 2 else 0
-    return evaluate(theory.square_step(), {theory.CROSSED: crossed}, dps)
 
 
 def fixup(values: Values, dps: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from sympy import Eq, Expr, Integral, Symbol, acos, cos, oo, pi, sqrt
 
@@ -171,7 +172,7 @@ def _conditions(phi: Activation) -> tuple[Step, ...]:
 
 
 def _starts(phi: Activation) -> tuple[Step, ...]:
-    far = {"domain": _FAR, "kind": "limit", "limit": (f.ALPHA, 0, 2)}
+    far: dict[str, Any] = {"domain": _FAR, "kind": "limit", "limit": (f.ALPHA, 0, 2)}
     there = {name: phi.derivative(n).expr.subs(X, f.BETA) for n, name in ((1, f.FIRST), (2, f.BEND))}
     order = f.ALPHA**2 / (2 * there[f.FIRST] ** 2)
     even, upper, lower = (
@@ -223,7 +224,7 @@ def _starts(phi: Activation) -> tuple[Step, ...]:
 
 
 def _limits() -> tuple[Step, ...]:
-    deep = {"domain": _NET, "kind": "limit", "limit": (f.DEPTH, oo, 1)}
+    deep: dict[str, Any] = {"domain": _NET, "kind": "limit", "limit": (f.DEPTH, oo, 1)}
     return (
         Step(
             "dks-target",
