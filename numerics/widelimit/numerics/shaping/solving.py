@@ -14,8 +14,8 @@ from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
 from widelimit.numerics.shaping import leaky, smooth
-from widelimit.numerics.shaping.maps import METHODS, Maps, target_of
 from widelimit.numerics.shaping.moments import SYMBOLS, Unit, unit
+from widelimit.numerics.shaping.unit_maps import METHODS, Maps, target_of
 from widelimit.theory import shaping as theory
 from widelimit.theory.calculus.activation import CATALOGUE, Activation
 from widelimit.theory.errors import ArgumentError, InfiniteMomentError
