@@ -7,6 +7,7 @@
     subordination          free sums, products and powers of laws in numbers
     pairs, equation        subordination functions at any point; real_curve: the support from their real values
     halves, cauchy, closed     laws as operands: Cauchy transforms that compiled code reads
+    testing                whether eigenvalues have a law: linear statistics and their fluctuations
     products               products of groups of equal factors: Wishart products, network Jacobians
 
 >>> from sympy.abc import m
@@ -20,18 +21,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 from sympy import Expr, Float
 
+from widelimit.numerics import arguments
 from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.numerics.freeprob.subordination import add, compress, multiply, power
+from widelimit.numerics.freeprob.testing import LawTest
 from widelimit.numerics.freeprob.transforms import law_from_cauchy, law_from_r, law_from_s
 from widelimit.numerics.results import by_value
 from widelimit.theory import freeprob as theory
 from widelimit.theory.calculus.parsing import parse, x
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 
-__all__ = ["LawSummary", "SpectralLaw", "add", "compress", "law", "multiply", "power", "predict"]
+__all__ = [
+    "LawSummary", "LawTest", "SpectralLaw", "add", "compress", "empirical", "law", "multiply", "power", "predict",
+]  # fmt: skip
 
 
 @remembered
@@ -79,6 +86,30 @@ def law(
         if given.made is None:
             raise
         return _by_parts(given.made, name or given.name)
+
+
+@remembered
+def empirical(eigenvalues: Any, name: str = "") -> SpectralLaw:
+    """Return the law of an array of eigenvalues: an atom at each, of mass one over their number.
+
+    It adds, multiplies and compresses like any other law, so that a sample's spectrum can take part in free sums.
+    Raises `ArgumentError` for no numbers, NaN, or infinities.
+
+    >>> law = empirical([1.0, 3.0, 3.0, 5.0])
+    >>> law.mean, law.var, law.ppf(0.5), law.atoms[1]
+    (3.0, 2.0, 3.0, (3.0, 0.5))
+    """
+    values = arguments.near_one("eigenvalues", arguments.vector("eigenvalues", eigenvalues))
+    points, counts = np.unique(values, return_counts=True)
+    masses = counts / values.size
+    return SpectralLaw(
+        name or f"law of {values.size} eigenvalues",
+        None,
+        [],
+        list(zip(points.tolist(), masses.tolist(), strict=True)),
+        lambda k: float(masses @ points**k),
+        coordinate="linear",
+    )
 
 
 def _rough(given: theory.Law) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from widelimit.numerics.freeprob.masses import Masses
 from widelimit.numerics.freeprob.panels import TOLERANCE, Interval, Panels, Remaining, integrate
 from widelimit.numerics.results import pictured
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
+
+if TYPE_CHECKING:
+    from widelimit.numerics.freeprob.testing import LawTest
 
 _LARGEST_LOG = 709.7
 
@@ -309,6 +312,57 @@ class SpectralLaw:
     def variance(self) -> float:
         """Second central moment."""
         return self.moment(2) - self.moment(1) ** 2
+
+    @property
+    def var(self) -> float:
+        """Second central moment, by the name that SciPy has for it."""
+        return self.variance
+
+    def pdf(self, x: Any) -> Any:
+        """Density of the continuous part at x, by the name that SciPy has for it."""
+        return self.density(x)
+
+    def ppf(self, p: Any) -> Any:
+        """Quantile, by the name that SciPy has for it."""
+        return self.quantile(p)
+
+    def rvs(self, n: int = 1, seed: int | np.random.Generator = 0) -> np.ndarray:
+        """Draw n independent numbers of this law, by a seed or a generator: uniform numbers through the quantile.
+
+        They do not repel each other, as eigenvalues of one matrix do.
+
+        >>> from widelimit.numerics import freeprob
+        >>> law = freeprob.empirical([1.0, 1.0, 4.0])
+        >>> law.rvs(6, seed=1)
+        array([1., 4., 1., 4., 1., 1.])
+        """
+        number = arguments.count("n", n, 0)
+        if not isinstance(seed, np.random.Generator):
+            seed = np.random.default_rng(arguments.count("seed", seed, 0))
+        return np.asarray(self.quantile(seed.random(number)), dtype=float).reshape(number)
+
+    @property
+    def entropy(self) -> float:
+        """E -log density, of a law without atoms; minus infinity with them."""
+        if self._atoms:
+            return -np.inf
+        t = np.arange(-3.0, 3.0 + 1e-9, 0.05)
+        place = np.pi / 2 * np.sinh(t)  # tanh-sinh over chances: the logarithm is infinite at edges
+        chance = 1 / (1 + np.exp(-2 * place))
+        weight = np.pi / 4 * np.cosh(t) / np.cosh(place) ** 2 * 0.05
+        with np.errstate(divide="ignore"):
+            found = np.log(np.asarray(self.density(self.quantile(chance))))
+        kept = np.isfinite(found)
+        return -float(weight[kept] @ found[kept])
+
+    def test(self, eigenvalues: Any, orders: int = 4) -> LawTest:
+        """Test whether eigenvalues are those of a matrix with this law, by fluctuations of linear statistics.
+
+        For semicircles and Marchenko-Pastur laws; see `freeprob.testing`.
+        """
+        from widelimit.numerics.freeprob.testing import tested
+
+        return tested(self, eigenvalues, orders)
 
     def cauchy(self, x: Any) -> Any:
         """G(x + i0) = E 1/(x + i0 - lambda): real outside the support, Im = -pi density inside."""

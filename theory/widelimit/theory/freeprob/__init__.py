@@ -7,6 +7,7 @@
     series       moments, free cumulants, non-crossing partitions: exact conversions of power series
     atoms        atoms and intervals, and what becomes of them under free operations
     derivations  `derive`: the transforms of a known law
+    fluctuations `statistic_variance`, `statistic_shift`: sums over all eigenvalues; `derive_fluctuations`
     meaning      moments of the matrices that laws are named after
 
 >>> from widelimit.theory import freeprob
@@ -16,6 +17,12 @@ m**3 + 3*m**2 - m*z + 3*m + 1
 
 from widelimit.theory.freeprob.atoms import Atom
 from widelimit.theory.freeprob.derivations import LAWS, derive
+from widelimit.theory.freeprob.fluctuations import (
+    ORDER,
+    derive_fluctuations,
+    statistic_shift,
+    statistic_variance,
+)
 from widelimit.theory.freeprob.known import (
     arcsine,
     bernoulli,
@@ -34,12 +41,14 @@ from widelimit.theory.freeprob.series import noncrossing_partitions
 
 __all__ = [
     "LAWS",
+    "ORDER",
     "Atom",
     "Law",
     "Made",
     "arcsine",
     "bernoulli",
     "derive",
+    "derive_fluctuations",
     "free_poisson",
     "fuss_catalan",
     "g",
@@ -51,6 +60,8 @@ __all__ = [
     "noncrossing_partitions",
     "point_mass",
     "semicircle",
+    "statistic_shift",
+    "statistic_variance",
     "wishart_product",
     "z",
 ]

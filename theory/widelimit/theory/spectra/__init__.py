@@ -1,7 +1,6 @@
 """Spectra of sample covariance matrices: the bulk, what stands out of it, and how both fluctuate.
 
 bulk        Marchenko-Pastur and its relative for coloured noise; edges, outliers, overlaps, thresholds, errors
-statistics  fluctuations of sums over all eigenvalues
 shrinkage   better eigenvalues for the sample's eigenvectors, and their risks
 tracywidom  laws of the largest eigenvalue, by Fredholm determinants
 derivation  `derive`; what its names stand for by numbers is in `checks`
@@ -64,11 +63,6 @@ from widelimit.theory.spectra.shrinkage import (
     shrunk,
     shrunk_zero,
 )
-from widelimit.theory.spectra.statistics import (
-    ORDER,
-    statistic_shift,
-    statistic_variance,
-)
 from widelimit.theory.spectra.tracywidom import (
     BETAS,
     EVEN,
@@ -99,7 +93,6 @@ __all__ = [
     "MINUS",
     "NOISE",
     "ODD",
-    "ORDER",
     "PLACE",
     "PLUS",
     "RATIO",
@@ -147,8 +140,6 @@ __all__ = [
     "spiked_eigenvalue",
     "spiked_overlap",
     "spread_from",
-    "statistic_shift",
-    "statistic_variance",
     "stretch",
     "survival",
     "threshold",

@@ -12,7 +12,6 @@ from sympy import Float
 from widelimit.theory.calculus.precision import Values, evaluate, numbers
 from widelimit.theory.spectra import bulk as b
 from widelimit.theory.spectra import shrinkage as sh
-from widelimit.theory.spectra import statistics as s
 from widelimit.theory.spectra import tracywidom as t
 
 
@@ -176,47 +175,6 @@ def trace_part(values: Values, dps: int) -> Any:
     """Return the variance of x times a relative trace."""
     place, noise = numbers(values, dps, b.VALUE, b.NOISE)
     return (place * mean_deviation(values, dps) / noise) ** 2
-
-
-def _shell(ratio: Any, radius: Any, count: int) -> tuple[list[Any], list[Any]]:
-    """Points u and steps du of a circle around those of the edges, at x = -1/u + c/(1 + u), where it has radius one.
-
-    A polynomial of x is analytic between radii sqrt(c) and 1/sqrt(c).
-    """
-    centre = -1 / (1 - ratio)
-    reach = mpmath.sqrt(ratio) / (1 - ratio)
-    turns = [mpmath.expjpi(2 * (mpmath.mpf(k) + mpmath.mpf("0.5")) / count) for k in range(count)]
-    plane = [centre + radius * reach * turn for turn in turns]
-    step = [2 * mpmath.pi * radius * reach * turn * 1j / count for turn in turns]
-    return plane, step
-
-
-def contour_variance(values: Values, dps: int) -> Any:
-    """Return the variance of the sum of T_k over real Wishart eigenvalues by Bai and Silverstein's double contour."""
-    ratio, order = numbers(values, dps, b.RATIO, s.ORDER)
-    count = 5 * dps
-
-    def chebyshev(u: Any) -> Any:
-        z = -1 / u + ratio / (1 + u)
-        return mpmath.chebyt(int(order), (z - 1 - ratio) / (2 * mpmath.sqrt(ratio)))
-
-    inner, outer = (_shell(ratio, mpmath.mpf(r), count) for r in ("0.8", "1.25"))
-    one = [(u, chebyshev(u) * du) for u, du in zip(*inner, strict=True)]
-    two = [(u, chebyshev(u) * du) for u, du in zip(*outer, strict=True)]
-    total = mpmath.fsum(f * g / (u - w) ** 2 for u, f in one for w, g in two)
-    return (-total / (2 * mpmath.pi**2)).real
-
-
-def contour_shift(values: Values, dps: int) -> Any:
-    """Return the mean of the same sum less p times the law's, by Bai and Silverstein's contour for real matrices."""
-    ratio, order = numbers(values, dps, b.RATIO, s.ORDER)
-    total = mpmath.mpf(0)
-    for u, du in zip(*_shell(ratio, mpmath.mpf("1.4"), 8 * dps), strict=True):
-        z = -1 / u + ratio / (1 + u)
-        value = mpmath.chebyt(int(order), (z - 1 - ratio) / (2 * mpmath.sqrt(ratio)))
-        slope = 1 / u**2 - ratio / (1 + u) ** 2
-        total += value * ratio * u**3 / (1 + u) ** 3 / (1 - ratio * u**2 / (1 + u) ** 2) ** 2 * slope * du
-    return (-total / (2j * mpmath.pi)).real
 
 
 def sum_of_squares(values: Values, dps: int) -> Any:

@@ -11,11 +11,10 @@ from widelimit.theory.freeprob import m
 from widelimit.theory.spectra import bulk as b
 from widelimit.theory.spectra import checks
 from widelimit.theory.spectra import shrinkage as sh
-from widelimit.theory.spectra import statistics as s
 from widelimit.theory.spectra import tracywidom as t
 
 MARCHENKO, BAIK, PAUL = "marchenko1967distribution", "baik2006eigenvalues", "paul2007asymptotics"
-JOHNSTONE, MA, BAI = "johnstone2001distribution", "ma2012accuracy", "bai2004clt"
+JOHNSTONE, MA = "johnstone2001distribution", "ma2012accuracy"
 BORNEMANN, FERRARI, GAVISH = "bornemann2010numerical", "ferrari2005determinantal", "gavish2014optimal"
 LEDOIT, WOLF, ANALYTICAL = "ledoit2011eigenvectors", "ledoit2004well", "ledoit2020analytical"
 
@@ -25,7 +24,6 @@ _ABOVE = {**_BULK, b.VALUE: (16.0, 30.0)}
 _BELOW = {b.RATIO: (0.05, 0.1), b.NOISE: (1.0, 2.0), b.SPREAD: (0.01, 0.05), b.VALUE: (0.05, 0.2)}
 _SPIKED = {**_UNIT, b.SPIKE: (5.0, 9.0)}
 _MANY = {b.SAMPLES: (50, 90), b.DIMENSIONS: (10, 40)}
-_CONTOUR = {b.RATIO: (0.1, 0.25), s.ORDER: (1, 4)}
 _PLACE = {t.PLACE: (-1.0, 1.0)}
 
 
@@ -133,11 +131,6 @@ def _fluctuations() -> tuple[Step, ...]:
         _step("trace", "Var_tr(x)", b.trace_variance(),
               "all eigenvalues scale with the trace, whose relative error is that of v",
               domain={**errors, b.VALUE: (1.0, 3.0)}, left=checks.trace_part),
-        _step("statistic-variance", "Var T_k", s.statistic_variance(),
-              "the double contour of the resolvent's covariance", source=f"{BAI}, theorem 1.1", domain=_CONTOUR,
-              left=checks.contour_variance),
-        _step("statistic-shift", "E T_k", s.statistic_shift(), "the single contour of the mean's correction",
-              source=f"{BAI}, theorem 1.1", domain=_CONTOUR, left=checks.contour_shift),
         _step("ratio-error", "sd(c)", b.ratio_error(), "m_2/m_1^2 - 1 is 2c T_2/p to first order: T_1 drops out",
               domain={b.RATIO: (0.2, 2.0), b.DIMENSIONS: (10, 40)}, left=checks.ratio_deviation),
     )  # fmt: skip
