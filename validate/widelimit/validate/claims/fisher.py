@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from widelimit.validate.harness.claim import Choice, Integers, Interval, Plan, Preset
 from widelimit.validate.harness.declare import another, declare, instead, presets, table, wrong
+from widelimit.validate.harness.declare.points import Points
 from widelimit.validate.simulate import fisher as simulate
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _POINTS = table(
     [("relu", 1.41421, 0.31623, 3, 20), ("tanh", 1.5, 0.5, 2, 20)],
     [("relu", 1.41421, 0.31623, 3, 60), ("erf", 1.3, 0.4, 4, 40), ("gelu", 1.6, 0.3, 2, 30)],
 )
+_ONE = Points(_POINTS.quick[1:], (_POINTS.quick[0], *_POINTS.further))  # where one decides, tanh costs less
 _STATISTICS: dict[str, Any] = {
     "solver": "fisher.predict",
     "given": {"width": _WIDE, "outputs": simulate.OUTPUTS},
@@ -37,11 +39,14 @@ _UNCORRELATED = "gradients of different samples taken as uncorrelated: kappa_2 =
 
 
 def _plans(
-    most: int, target: float | None = None, sizes: tuple[int, ...] = (100, 200, 400)
+    most: int,
+    target: float | None = None,
+    sizes: tuple[int, ...] = (100, 200, 400),
+    points: Points = _ONE,
 ) -> dict[Preset, Plan]:
     larger = tuple(3 * size // 2 for size in sizes)
     return presets(
-        _POINTS,
+        points,
         (sizes, larger, (*larger, 4 * sizes[-1])),
         pilot=(8, 16, 16),
         most=(most, max(48, most), 4 * most),
@@ -75,7 +80,7 @@ SPECTRUM = declare(
     rows={"mean x width": lambda found: found.mean * _WIDE, "second": "second_moment"},
     named="moment",
     simulate=simulate.moments,
-    plans=_plans(240, 0.1),
+    plans=_plans(240, 0.1, points=_POINTS),
     within=0.12,
     quantity="moment of the eigenvalues",
     observable="the same over all weights, from the Gram matrix of exact gradients",

@@ -51,6 +51,11 @@ def fragment(figure: Figure, prefix: str, alt: str) -> str:
     """
     stream = io.StringIO()
     with style():
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)
+            figure.set_layout_engine(
+                None
+            )  # done: Matplotlib would draw all of it once before it prints, to lay it out
         figure.savefig(
             stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )

@@ -105,10 +105,10 @@ FIXED_POINT = presets(
 DEPTH_SCALE = presets(
     (
         point("tanh", 2.5, weights="orthogonal"),
-        point("tanh", 4.0),
         point("tanh", 1.0),
     ),
     (
+        point("tanh", 4.0),
         point("tanh", 2.5),
         point("erf_s", 2.5, weights="orthogonal"),
         point("tanh", 1.3),
@@ -124,10 +124,10 @@ DEPTH_SCALE = presets(
 GRADIENT_NORM = presets(
     (
         point("tanh", 4.0, distance=6),
-        point("tanh", 1.0, distance=12),
         point("relu", 1.2, 0.4, distance=6, weights="orthogonal"),
     ),
     (
+        point("tanh", 1.0, distance=12),
         point("erf_s", 2.5, distance=12),
         point("hard_tanh", 2.0, distance=12),
         point("sin", 2.0, 0.3, distance=12, weights="orthogonal"),
