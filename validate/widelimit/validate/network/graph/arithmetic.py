@@ -118,10 +118,16 @@ def _joined(x: State, y: State, gram: np.ndarray, a: float, b: float) -> State:
     dx, dy = x.draw, y.draw
     same = x.units is not None and y.units is not None and np.array_equal(x.units, y.units)
     return State(
-        x.axes, (gram + gram.T) / 2, a * x.mean + b * y.mean, x.gaussian and y.gaussian, {**x.sources, **y.sources},
+        x.axes, (gram + gram.T) / 2, a * x.mean + b * y.mean, x.gaussian and y.gaussian, _sources(x, y),
         None if dx is None or dy is None else (lambda samples: a * dx(samples) + b * dy(samples)),
         x.units if same else None, _scatters(x, y, a, b),
     )  # fmt: skip
+
+
+def _sources(x: State, y: State) -> dict[str, bytes]:
+    """Sources of both; of one that both are made of, by different units, nothing more is known."""
+    both = {key: b"?" for key in x.sources.keys() & y.sources.keys() if x.sources[key] != y.sources[key]}
+    return {**x.sources, **y.sources, **both}
 
 
 def _scatters(x: State, y: State, a: float, b: float) -> np.ndarray | None:
@@ -183,6 +189,11 @@ def _fixed_state(value: torch.Tensor, shape: tuple[int, ...], like: Axes | None)
     return State(like, rows @ rows.T / rows.shape[1], rows.mean(axis=1), False, {name: b"fixed"}, draw, None)
 
 
+@rule("neg")
+def _neg(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
+    return _affine(step, 0, state_of(args[0]), -1.0, 0.0)
+
+
 @rule("mul", "div")
 def _mul(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
     one, two = args[0], args[1]
@@ -210,16 +221,16 @@ def _mul(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if isinstance(other, Parameter):
         if math.prod(other.shape) != max(other.shape, default=1):
             raise Measured("a product with weights")
-        return _gained(step, place, state_of(state), other.square, other.square * 0)
+        return _gained(step, place, state_of(state), other.square)
     if not isinstance(state, State) or not isinstance(other, torch.Tensor):
         raise Measured("a product with something that is no tensor")
     return _masked(step, place, state, other)
 
 
-def _gained(step: Step, place: int, state: State, square: float, mean: float) -> Done:
+def _gained(step: Step, place: int, state: State, square: float) -> Done:
     """Times numbers of units that have a mean square, and nothing to do with the units."""
     new = replace(
-        state, gram=square * state.gram, mean=mean * state.mean, gaussian=False, draw=None, scatter=None,
+        state, gram=square * state.gram, mean=np.zeros(state.positions), gaussian=False, draw=None, scatter=None,
         function=None,
     )  # fmt: skip
     return Done(new, ((key(step, place), lambda g: square * g),), "gains")
@@ -267,16 +278,14 @@ def _product(step: Step, one: State, two: State) -> Done:
             x.gram * y.gram,
             x.mean * y.mean,
             False,
-            {**x.sources, **y.sources},
+            _sources(x, y),
             draw,
             _same_units(x, y),
         )
         return Done(new, pulls, "second moments multiply: independent")
     u, v = _together(x, y)
     z = u * v
-    new = State(
-        x.axes, z.T @ z / len(z), z.mean(axis=0), False, {**x.sources, **y.sources}, draw, _same_units(x, y)
-    )
+    new = State(x.axes, z.T @ z / len(z), z.mean(axis=0), False, _sources(x, y), draw, _same_units(x, y))
     return Done(new, pulls, "second moments of sampled units: dependent")
 
 
@@ -347,16 +356,22 @@ def _units_joined(step: Step, states: list[State], dim: int, names: list[str], p
         pieces = np.split(np.arange(samples.count), cuts)
         return np.concatenate([d(samples)[at] for d, at in zip(draws, pieces, strict=True)])  # type: ignore[misc]
 
+    keys = [
+        next(iter(one.sources)) if len(one.sources) == 1 and one.units is not None else "" for one in states
+    ]
     alike = all(
         one.gaussian and np.allclose(one.gram, gram, rtol=1e-9, atol=1e-12 * np.abs(gram).max())
         for one in states
     )
-    own = {f"{step.key} joined": b"joined"}
-    keys = {name for one in states for name in one.sources}
+    units = None
+    if alike and len(set(keys)) == 1 and keys[0]:  # units of one source in another order
+        units = np.concatenate([one.units for one in states])  # type: ignore[misc]
+        sources = {keys[0]: tag(units)}
+    else:
+        sources = {**{name: b"?" for one in states for name in one.sources}, f"{step.key} joined": b"joined"}
     new = State(
-        axes, gram, mean, bool(alike), {**dict.fromkeys(keys, b"?"), **own},
-        None if any(d is None for d in draws) else draw,
-    )  # fmt: skip
+        axes, gram, mean, bool(alike), sources, None if any(d is None for d in draws) else draw, units
+    )
     pulls = tuple(
         (name, lambda g: g) for name, one in zip(names, parts, strict=True) if isinstance(one, State)
     )

@@ -38,7 +38,7 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
     chi: dict[str, float] = {}
     for step in reversed(program.steps):
         name = step.key
-        if name in walk.refused:
+        if name in walk.refused or name in walk.tied:
             reset.update(one for one in refs((step.args, step.kwargs)) if isinstance(known.get(one), State))
         if name in reset:
             if name not in seen:
@@ -49,7 +49,7 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
             continue
         if name not in inner and name not in reset:
             g[name] = float(np.mean(np.diagonal(held[name])))
-        for place, (origin, pull) in enumerate(walk.done[name].pulls):
+        for place, (origin, pull) in enumerate(() if name in walk.tied else walk.done[name].pulls):
             try:
                 with np.errstate(over="ignore", invalid="ignore"):
                     back = pull(held[name])

@@ -33,8 +33,11 @@ def differs(
     return abs(measured - predicted) > room + times * (0.0 if math.isnan(error) else error) + 1e-12
 
 
-def ends(layers: tuple[Layer, ...], keys: list[str]) -> tuple[float, float]:
-    """Squared gradients behind the first and the last layer with weights, predicted or else measured."""
+def ends(layers: tuple[Layer, ...], keys: list[str], sizes: dict[str, int]) -> tuple[float, float]:
+    """Squared lengths of gradients behind the first and the last layer with weights, predicted or else measured.
+
+    `sizes`: how many numbers a tensor holds (pooling divides gradients among positions, which loses none of them).
+    """
     held = {layer.key: layer for layer in layers}
     found = []
     for key in keys:
@@ -42,7 +45,7 @@ def ends(layers: tuple[Layer, ...], keys: list[str]) -> tuple[float, float]:
             layer = held[key]
             value = layer.g_predicted if not math.isnan(layer.g_predicted) else layer.g_measured
             if not math.isnan(value):
-                found.append(value)
+                found.append(value * sizes.get(key, 1))
     return (found[0], found[-1]) if len(found) > 1 else (math.nan, math.nan)
 
 
@@ -79,16 +82,21 @@ def _why(
             "All inputs and positions come out alike (correlation 1): nothing tells them apart.",
             "Draw larger weights, or add shortcuts with normalisation in front of their branches.",
         )
-    if (too_deep or lost) and factor < 1:
+    if (too_deep or lost) and factor < 0.99:
         return (
             f"Squared gradients shrink by {factor:.3g} a block on their way back ({ratio:.3g} in all).",
             f"Draw weights of {1 / factor:.3g} times the variance in each block, so that this factor is 1.",
         )
-    if (too_deep or lost) and factor > 1:
+    if (too_deep or lost) and factor > 1.01:
         return (
             f"Squared gradients grow by {factor:.3g} a block on their way back ({ratio:.3g} in all).",
             f"Draw weights of {1 / factor:.3g} times the variance in each block, or scale branches by one over the "
             "root of their number.",
+        )
+    if too_deep or lost:
+        return (
+            f"Squared gradients change by {ratio:.3g} between the ends of the network.",
+            "Look for the layers in whose lines g jumps, and scale their weights.",
         )
     if copies:
         return (

@@ -109,7 +109,7 @@ def _gradients(
     gradients: set[str],
     out: Draws,
 ) -> None:
-    if not output.requires_grad:
+    if not output.requires_grad or not held:
         return
     cotangent = cotangents(output)
     found = torch.autograd.grad(output, list(held.values()), cotangent, allow_unused=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -261,13 +261,31 @@ def axes_of(opened: Opened) -> dict[str, Axes]:
 
 def listed(opened: Opened) -> list[Step]:
     """The operations that have a line: all on random tensors that are no mere views."""
-    assert opened.program is not None
+    assert opened.program is not None and opened.walk is not None
     axes = axes_of(opened)
-    return [step for step in opened.program.steps if step.key in axes and not _is_view(step)]
+    ops = {step.key: step for step in opened.program.steps}
+    used = {one for step in opened.program.steps for one in refs((step.args, step.kwargs))} | {
+        opened.program.output
+    }
+    out = []
+    for step in opened.program.steps:
+        if step.key not in axes:
+            continue
+        if step.op == "getitem" and step.key in opened.walk.refused and step.key in used:
+            before = ops[next(refs(step.args))]
+            if before.shape is None and before.op not in VIEWS:  # one of several tensors, as of an LSTM
+                out.append(replace(step, op=before.op))
+        elif not _is_view(step):
+            out.append(step)
+    return out
 
 
 def _is_view(step: Step) -> bool:
-    return step.op in VIEWS or (step.op == "dropout" and not step.args[2]) or step.op == "slice"
+    return (
+        step.op in VIEWS
+        or (step.op == "dropout" and (step.args[1] == 0 or not step.args[2]))
+        or step.op == "slice"
+    )
 
 
 def names_of(steps: list[Step]) -> dict[str, str]:

@@ -254,7 +254,8 @@ def _finished(
         keys = [step.key for step in found.program.steps if step.op in WEIGHTED]
     blocks, scale = _blocks(parts, held, compared)
     reach = judging.RULE_OF_THUMB * float(scale)
-    first, last = judging.ends(layers, keys)
+    sizes = {node.key: math.prod(node.shape) for node in graph.nodes}
+    first, last = judging.ends(layers, keys, sizes)
     rho = next((_either(one.rho_predicted, one.rho_measured) for one in reversed(layers)), NAN)
     wrong = [one for one in layers if one.verdict == "disagrees"]
     trainable, answer, limits, change = judging.sentences(

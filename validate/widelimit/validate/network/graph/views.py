@@ -20,7 +20,7 @@ from widelimit.validate.network.graph.states import (
     spread,
     taken,
 )
-from widelimit.validate.network.graph.walking import Done, Parameter, Pull, Walk, key, rule
+from widelimit.validate.network.graph.walking import Done, Pull, Walk, key, rule
 
 
 def state_of(value: Any, what: str = "this operation") -> State:
@@ -54,8 +54,6 @@ def _same(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
     "view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "_unsafe_view", "view_as", "reshape_as"
 )
 def _view(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
-    if isinstance(args[0], Parameter) and step.shape is not None:
-        return Done(replace(args[0], shape=step.shape), (), "the same numbers")
     state = state_of(args[0], step.op)
     axes = reshaped(state.axes, step.shape or ())
     function = state.function
@@ -64,10 +62,6 @@ def _view(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 @rule("permute", "transpose", "t", "movedim", "swapaxes", "mT", "adjoint")
 def _permute(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
-    if isinstance(args[0], Parameter):
-        if step.op not in ("t", "transpose") or len(args[0].shape) != 2:
-            raise Measured("weights that are permuted")
-        return Done(replace(args[0], shape=args[0].shape[::-1]), (), "weights transposed")
     state = state_of(args[0], step.op)
     order = np.arange(len(state.axes))
     if step.op == "permute":
@@ -140,8 +134,6 @@ def _select(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any
 
 @rule("slice")
 def _slice(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
-    if isinstance(args[0], Parameter) and step.shape is not None:
-        return Done(replace(args[0], shape=step.shape), (), "some of the numbers")
     state = state_of(args[0], step.op)
     given: list[Any] = [*args[1:], *(0, None, None, 1)[len(args) - 1 :]]
     dim, start, end, jump = given
@@ -195,8 +187,6 @@ def _getitem(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, An
 
 @rule("expand", "expand_as", "broadcast_to")
 def _expand(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
-    if isinstance(args[0], Parameter):
-        return Done(args[0], (), "repeated where it is used")
     return repeated(step, state_of(args[0], step.op), step.shape or ())
 
 

@@ -33,11 +33,38 @@ Pull = Callable[[np.ndarray], np.ndarray]  # gradients' second moments behind an
 @by_value
 @dataclass(frozen=True)
 class Parameter:
-    """A tensor of random numbers: its mean square, pooled over draws."""
+    """A tensor of random numbers, a parameter or computed from some: its mean square, pooled over draws.
+
+    `values` in each draw; `origins`: names of the parameters that it is made of; `centred`: every row sums to zero.
+    """
 
     name: str
-    shape: tuple[int, ...]
+    values: tuple[torch.Tensor, ...]
     square: float
+    origins: frozenset[str]
+    centred: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the tensor."""
+        return tuple(self.values[0].shape)
+
+
+def parameter(name: str, values: list[torch.Tensor], origins: frozenset[str]) -> Parameter | torch.Tensor:
+    """Random numbers as theory takes them; what is one and the same number in all places and draws is fixed."""
+    first = values[0].flatten()[0]
+    if all(bool((one == first).all()) for one in values):
+        return values[0]
+    square = float(np.mean([float(one.double().square().mean()) for one in values]))
+    return Parameter(name, tuple(values), square, origins, _centred(values[0], square))
+
+
+def _centred(value: torch.Tensor, square: float) -> bool:
+    """Whether rows of many numbers sum to zero, as those of standardised weights do."""
+    if value.ndim < 2 or value[0].numel() < 2:
+        return False
+    sums = value.double().reshape(len(value), -1).sum(dim=1)
+    return bool(sums.abs().max() < 1e-3 * (square * value[0].numel()) ** 0.5)
 
 
 @by_value
@@ -88,6 +115,8 @@ class Walk:
     done: dict[str, Done] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     used: dict[str, str] = field(default_factory=dict)
+    tied: set[str] = field(default_factory=set)
+    data: set[str] = field(default_factory=set)
 
     def go(self) -> Walk:
         """Walk through all steps."""
@@ -95,6 +124,7 @@ class Walk:
         env.update(self.program.held)
         env.update({key: self.parameters[name] for key, name in self.program.tensors.items()})
         env.update(zip(self.program.inputs, self.example, strict=True))
+        self.data.update(self.program.inputs)
         for step in self.program.steps:
             self._one(step)
         return self
@@ -104,6 +134,11 @@ class Walk:
         found = list(_leaves((args, kwargs)))
         if not any(isinstance(one, State | Parameter | Unknown | Special) for one in found):
             self.known[step.key] = _fixed(step, args, kwargs)
+            if any(one in self.data for one in refs((step.args, step.kwargs))):
+                self.data.add(step.key)
+            return
+        if self._of_weights(step, found):
+            self.known[step.key] = _computed(step, args, kwargs, found)
             return
         try:
             self.known[step.key] = self._ruled(step, args, kwargs, found).value
@@ -113,6 +148,12 @@ class Walk:
         except (WidelimitError, ArithmeticError) as error:  # moments that do not exist, or overflow
             self.refused[step.key] = str(error)
             self.known[step.key] = self._measured(step, found)
+
+    def _of_weights(self, step: Step, found: list[Any]) -> bool:
+        """Whether a step computes with weights and fixed numbers alone, and with nothing that comes from the inputs."""
+        if step.op == "embedding" or any(isinstance(one, State | Unknown | Special) for one in found):
+            return False
+        return not any(one in self.data for one in refs((step.args, step.kwargs)))
 
     def _ruled(self, step: Step, args: Any, kwargs: Any, found: list[Any]) -> Done:
         if any(isinstance(one, Unknown) for one in found):
@@ -136,7 +177,9 @@ class Walk:
         return value
 
     def _measured(self, step: Step, found: list[Any]) -> Any:
-        why = f"behind {step.key}, which is measured"
+        why = self.refused[step.key]
+        if not why.startswith(("behind", "no rule")):
+            why = f"behind {step.key}, which is measured"
         if step.shape is None or not step.floating:
             return Unknown(why)
         states = [one for one in found if isinstance(one, State)]
@@ -154,11 +197,16 @@ class Walk:
             return float(value.double().square().mean())
         if not isinstance(value, Parameter):
             raise Measured("weights that are computed")
-        name = self.copies.get(value.name, value.name)
-        if name in self.used and self.used[name] != step.key:
-            again = "is used before" if name == value.name else f"equals {name}, used before"
-            raise Measured(f"its weight {value.name} {again} ({self.used[name]}): draws are not independent")
-        self.used[name] = step.key
+        again = ""
+        for origin in sorted(value.origins):
+            name = self.copies.get(origin, origin)
+            if name in self.used and self.used[name] != step.key:
+                self.tied.update((self.used[name], step.key))
+                same = "is used before" if name == origin else f"equals {name}, used before"
+                again = f"its weight {origin} {same} ({self.used[name]}): draws are not independent"
+            self.used.setdefault(name, step.key)
+        if again:
+            raise Measured(again)
         return value.square
 
 
@@ -189,6 +237,31 @@ def _leaves(value: Any) -> Any:
             yield from _leaves(one)
     else:
         yield value
+
+
+def _computed(step: Step, args: Any, kwargs: Any, found: list[Any]) -> Any:
+    """An operation on weights alone is carried out in every draw."""
+    held = [one for one in found if isinstance(one, Parameter)]
+    values = [_fixed(step, _in_draw(args, k), _in_draw(kwargs, k)) for k in range(len(held[0].values))]
+    if isinstance(values[0], tuple):
+        return tuple(_of_weights(step, [one[i] for one in values], held) for i in range(len(values[0])))
+    return _of_weights(step, values, held)
+
+
+def _of_weights(step: Step, values: list[Any], held: list[Parameter]) -> Any:
+    if not all(isinstance(one, torch.Tensor) and one.is_floating_point() and one.numel() for one in values):
+        return Unknown("computed from weights in a way that theory does not follow")
+    return parameter(step.key, values, frozenset().union(*(one.origins for one in held)))
+
+
+def _in_draw(value: Any, draw: int) -> Any:
+    if isinstance(value, Parameter):
+        return value.values[draw]
+    if isinstance(value, tuple):
+        return tuple(_in_draw(one, draw) for one in value)
+    if isinstance(value, dict):
+        return {name: _in_draw(one, draw) for name, one in value.items()}
+    return value
 
 
 def _fixed(step: Step, args: Any, kwargs: Any) -> Any:

@@ -81,6 +81,9 @@ def dense(walk: Walk, step: Step, x: Any, weight: Any, shape: tuple[int, int], b
     outer = x.positions // inner
     blocks = x.gram.reshape(outer, inner, outer, inner)
     gram = square * (fan_in / inner) * np.einsum("iaja->ij", blocks) + bias
+    if isinstance(weight, Parameter) and weight.centred:
+        total = x.mean.reshape(outer, inner).mean(axis=1)
+        gram = gram - square * fan_in * np.outer(total, total)
     axes = (*x.axes[:-1], (Atom("u", out),))
 
     def pull(g: np.ndarray) -> np.ndarray:
@@ -297,7 +300,11 @@ def _filtered(
     rows = batched(rows, batch, count)
     shape: Axes = (axes[0], (Atom("u", channels),), *((Atom("p", n),) for n in out))
     room(shape)
-    new = source(step.key, shape, square * (read // groups) * convolved(gram, rows) + offset)
+    summed = convolved(gram, rows)
+    if isinstance(weight, Parameter) and weight.centred and before is not None:
+        total = np.where(rows < 0, 0.0, before.mean[np.maximum(rows, 0)]).sum(axis=0)
+        summed = summed - np.outer(total, total) / len(rows)
+    new = source(step.key, shape, square * (read // groups) * summed + offset)
     why = f"weights of sigma_w^2 = {square * len(rows) * (read // groups):.4g}"
     if (groups == read and before is None) or (before is not None and groups > 1 and read // groups < 8):
         new, why = (

@@ -15,7 +15,7 @@ from torch import nn
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.network.graph.programs import untouched
-from widelimit.validate.network.graph.walking import Parameter
+from widelimit.validate.network.graph.walking import Parameter, parameter
 from widelimit.validate.network.noise import FALSE_ALARM, matrix_finding, vector_finding
 
 _EDGE = 6.0  # times n^(-2/3), the scale of the largest eigenvalue's fluctuations, above the edge of noise
@@ -115,13 +115,16 @@ def pooled(states: list[dict[str, torch.Tensor]], found: Numbers) -> dict[str, P
     out: dict[str, Parameter | torch.Tensor] = {**states[0]}
     random = set(found.noise) | {name for name, _ in found.trained}
     for name in random:
-        squares = [float(state[name].double().square().mean()) for state in states]
-        out[name] = Parameter(name, tuple(states[0][name].shape), float(np.mean(squares)))
+        out[name] = parameter(name, [state[name] for state in states], frozenset((name,)))
     return out
 
 
 def permuted(found: Numbers, seed: int) -> dict[str, torch.Tensor]:
-    """A fresh draw: the numbers of every tensor of noise in another order, equal tensors in the same one."""
+    """A fresh draw: the numbers of every tensor of noise in another order and with other signs.
+
+    Equal tensors stay equal. An order alone would keep the mean of a tensor, which decides on units whose inputs have
+    a mean.
+    """
     random = np.random.default_rng(seed)
     out: dict[str, torch.Tensor] = {}
     for name, value in found.state.items():
@@ -129,7 +132,8 @@ def permuted(found: Numbers, seed: int) -> dict[str, torch.Tensor]:
             out[name] = out[found.copies[name]].clone()
         elif name in found.noise:
             order = torch.from_numpy(random.permutation(value.numel()))
-            out[name] = value.flatten()[order].reshape(value.shape)
+            signs = torch.from_numpy(random.choice([-1.0, 1.0], value.numel())).to(value.dtype)
+            out[name] = (signs * value.flatten()[order]).reshape(value.shape)
         else:
             out[name] = value.clone()
     return out
