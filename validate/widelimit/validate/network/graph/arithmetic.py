@@ -365,7 +365,7 @@ def _units_joined(step: Step, states: list[State], dim: int, names: list[str], p
     )
     units = None
     if alike and len(set(keys)) == 1 and keys[0]:  # units of one source in another order
-        units = np.concatenate([one.units for one in states])  # type: ignore[misc]
+        units = np.concatenate([one.units for one in states])
         sources = {keys[0]: tag(units)}
     else:
         sources = {**{name: b"?" for one in states for name in one.sources}, f"{step.key} joined": b"joined"}

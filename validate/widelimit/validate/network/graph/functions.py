@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sympy import Abs, Expr, Max, Min, Rational, cos, erf, exp, log, sin, sqrt, tanh
+from sympy import Abs, Expr, Float, Max, Min, Rational, cos, erf, exp, log, sin, sqrt, tanh
 
 from widelimit.numerics.architecture import compiled
 from widelimit.numerics.kernel.layers import Block
@@ -122,7 +122,7 @@ def applied(
     if root.gaussian and expr is not None and expr != X and expr.free_symbols <= {X} and expr.has(X):
         activation = Activation.of(expr)
         gram, mean, slopes = dual(activation, root.gram)
-        how = activation.name
+        how = activation.name if catalogue.find(activation.name) else short(activation.expr)
     else:
         gram, mean, slopes = sampled(root, call)
         how = ""
@@ -153,6 +153,15 @@ def dual(activation: Activation, gram: np.ndarray) -> tuple[np.ndarray, np.ndarr
         np.asarray(compiled.unit_mean(activation)(np.maximum(q, 1e-100)), dtype=float),
         block.theta,
     )
+
+
+def short(expr: Expr) -> str:
+    """An expression with ten digits of its numbers.
+
+    >>> short(X * Rational(851, 500))
+    '1.702*x'
+    """
+    return str(expr.xreplace({one: Float(one, 10) for one in expr.atoms(Rational) if not one.is_Integer}))
 
 
 def drawn(draw: Draw | None, call: Callable[[torch.Tensor], torch.Tensor]) -> Draw | None:

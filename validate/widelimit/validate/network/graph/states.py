@@ -21,8 +21,8 @@ from sympy import Expr
 from widelimit.numerics.results import by_value
 
 LARGEST = 2304  # positions whose pairs are kept
-_UNITS = (512, 16384)  # samples of a unit, fewest and most
-_NUMBERS = 2**22  # of samples, at most
+_UNITS = (1024, 16384)  # samples of a unit, fewest and most
+_NUMBERS = 2**20  # of samples, at most
 
 
 class Atom(NamedTuple):
