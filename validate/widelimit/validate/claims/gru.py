@@ -270,7 +270,29 @@ HOMOCLINIC = declare(
         wrong("a saddle-node on the cycle", "a period that grows like a root of 1/distance", _root),
     ),
 )
-CLAIMS = (HOPF, TORUS, SNIC, SIGN, GATES, RESET, HOMOCLINIC)
+NO_LINE = declare(
+    "gru.no-line",
+    title="Two units keep no sum",
+    statement="At least nine in ten GRUs of two units that have learned to add up words forget the sum in silence: they "
+    "come to isolated states, and none has a continuous attractor.",
+    paper=f"{PAPER}, section 5",
+    domain={"words": Choice((20,))},
+    rows=0.9,
+    compare="at least",
+    scale=1.0,
+    simulate=simulate.forgotten,
+    plans={
+        "reference": Plan(({"words": 20},), (), pilot=3, most=3, block=1),
+        "deep": Plan(({"words": 20},), (), pilot=3, most=6, block=3),
+    },
+    within=0.1,
+    derivation=None,
+    quantity="share of the solved networks",
+    observable="8 networks a replicate, 400 steps of Adam; solved: loss below 0.004; 3,000 steps of silence",
+    notes="Empirical.",
+    wrong=wrong("a continuous attractor", "every sum is kept: an eigenvalue of exactly 1", lambda: -0.5),
+)
+CLAIMS = (HOPF, TORUS, SNIC, SIGN, GATES, RESET, HOMOCLINIC, NO_LINE)
 
 # --- the gallery ---------------------------------------------------------------------------------------------------
 

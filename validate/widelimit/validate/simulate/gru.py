@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.validate.simulate.dynamics.trained import SOLVED, distinct
+from widelimit.validate.simulate.dynamics.training import Training, outputs, sentiment, trained
+
 if TYPE_CHECKING:
     import torch
 
@@ -251,3 +254,26 @@ def _slow_turn(bias: float, seeds: Sequence[int], backend: Backend) -> np.ndarra
         times = k + height[k] / (height[k] - height[k + 1])
         found.append((times[1] - times[0]) * step / 2)
     return np.array(found)
+
+
+def forgotten(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
+    """Of eight GRUs of two units that add up words, the share of the solved ones that keep no sum.
+
+    After 3,000 steps of silence all of sixty sums have come to at most four states (two units have no more sinks), and
+    after 1,000 the sum that is read out is off by more than a word.
+    """
+    import torch
+
+    asked = Training("gru", "sentiment", units=2, steps=400, nets=8, seed=seed % 2**31, length=25)
+    nets = trained(asked)
+    generator = torch.Generator().manual_seed(seed % 2**31 + 1)
+    x, _, _ = sentiment(generator, 8, 60, 20)
+    p = {name: torch.tensor(array) for name, array in nets.weights.items()}
+    with torch.no_grad():
+        h = outputs("gru", p, torch.cat([x, torch.zeros(8, 60, 3000, 2)], 2)).double().numpy()
+    right = []
+    for net in np.flatnonzero(nets.loss < SOLVED["sentiment"]):
+        sums = 10 * h[net] @ nets.readout(int(net))[0, :2]
+        drift = np.abs(sums[:, 1019] - sums[:, 19]).mean()
+        right.append(len(distinct(h[net, :, -1], 0.01)) <= 4 and drift > 1)
+    return np.array([float(np.mean(right)) if right else 0.0])

@@ -127,15 +127,20 @@ def read_out(readout: Tensor, h: Tensor) -> Tensor:
     return h @ readout[:, None, :, :-1].transpose(-1, -2) + readout[:, None, None, :, -1]
 
 
-def outputs(kind: str, p: dict[str, Tensor], x: Tensor) -> Tensor:
-    """Outputs h of all nets from rest, for inputs (nets, batch, steps, inputs): torch's cells, written for a batch."""
+def outputs(kind: str, p: dict[str, Tensor], x: Tensor, start: Tensor | None = None) -> Tensor:
+    """Outputs h of all nets for inputs (nets, batch, steps, inputs): torch's cells, written for a batch.
+
+    From rest, or from a state h of all of them (of an LSTM with c at rest).
+    """
     import torch
 
     nets, batch, length, _ = x.shape
     d = p["weight_hh"].shape[-1]
     into = x @ p["weight_ih"][:, None].transpose(-1, -2) + p["bias_ih"][:, None, None]
     back, bias = p["weight_hh"].transpose(1, 2), p["bias_hh"][:, None]
-    h, c, kept = torch.zeros(nets, batch, d), torch.zeros(nets, batch, d), []
+    h, c, kept = x.new_zeros(nets, batch, d), x.new_zeros(nets, batch, d), []
+    if start is not None:
+        h = h + start
     for t in range(length):
         drive, now = torch.baddbmm(bias, h, back), into[:, :, t]
         if kind == "rnn":
@@ -181,4 +186,41 @@ def sentiment(generator: Any, nets: int, batch: int, length: int) -> tuple[Tenso
     return x, values.cumsum(2) / 10, torch.ones(nets, batch, length, 1)
 
 
-TASKS: dict[str, Task] = {"flip-flop": flip_flop, "sentiment": sentiment}
+def context(generator: Any, nets: int, batch: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Two noisy signals, and on two more lines which of them is asked for: the sum so far of that one, over ten.
+
+    Signals are a mean of either sign and size 0.2 for the trial, and noise of standard deviation 0.5 at each step.
+    """
+    import torch
+
+    shape = (nets, batch, 1, 2)
+    means = 0.2 * (2.0 * (torch.rand(shape, generator=generator) < 0.5) - 1)
+    signals = means + 0.5 * torch.randn((nets, batch, length, 2), generator=generator)
+    first = (torch.rand((nets, batch, 1, 1), generator=generator) < 0.5).float()
+    asked = torch.cat([first, 1 - first], -1).expand(nets, batch, length, 2)
+    sums = (signals * asked).sum(-1, keepdim=True).cumsum(2)
+    return torch.cat([signals, asked], -1), sums / 10, torch.ones(nets, batch, length, 1)
+
+
+LOWEST_RATE, RATE_STEP, RATES = 0.2, 0.06, 8  # radians a step
+
+
+def rate_input(rate: Any) -> Any:
+    """What a network is told of a rate."""
+    return 2.5 * (rate - 0.4)
+
+
+def sine(generator: Any, nets: int, batch: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """A number that stays, one of eight; what is asked for is the sine of the rate that it stands for."""
+    import torch
+
+    number = torch.randint(0, RATES, (nets, batch, 1, 1), generator=generator)
+    rate = LOWEST_RATE + RATE_STEP * number
+    time = torch.arange(1, length + 1).view(1, 1, -1, 1)
+    told = rate_input(rate).expand(nets, batch, length, 1).contiguous()
+    return told, torch.sin(rate * time), torch.ones(nets, batch, length, 1)
+
+
+TASKS: dict[str, Task] = {
+    "flip-flop": flip_flop, "sentiment": sentiment, "context": context, "sine": sine,
+}  # fmt: skip
