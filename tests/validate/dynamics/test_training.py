@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from widelimit.validate.simulate.dynamics import training
+from widelimit.validate.simulate.dynamics.trained import _rest, distinct
 from widelimit.validate.simulate.dynamics.training import Training
 
 
@@ -37,6 +38,68 @@ def test_tasks_ask_for_what_they_say():
     assert torch.allclose(10 * sums[..., 0], values.cumsum(2), atol=1e-5) and set(
         values.unique().tolist()
     ) <= {-1, 0, 1}
+
+
+def test_context_asks_for_one_of_two_signals():
+    generator = torch.Generator().manual_seed(1)
+    x, aim, _ = training.context(generator, 2, 6, 30)
+    for net in range(2):
+        for trial in range(6):
+            signals, asked = x[net, trial, :, :2], x[net, trial, :, 2:]
+            assert sorted(asked[0].tolist()) == [0.0, 1.0] and (asked == asked[0]).all()
+            which = int(asked[0].argmax())
+            assert torch.allclose(10 * aim[net, trial, :, 0], signals[:, which].cumsum(0), atol=1e-5)
+    means = training.context(generator, 1, 400, 50)[0][..., :2].mean(2).abs()
+    assert float(means.mean()) == pytest.approx(0.2, abs=0.02)
+
+
+def test_sines_have_the_rate_that_is_told():
+    generator = torch.Generator().manual_seed(2)
+    told, aim, _ = training.sine(generator, 1, 20, 40)
+    for trial in range(20):
+        rate = 0.4 + float(told[0, trial, 0, 0]) / 2.5
+        number = (rate - training.LOWEST_RATE) / training.RATE_STEP
+        assert number == pytest.approx(round(number), abs=1e-5) and 0 <= round(number) < training.RATES
+        right = np.sin(rate * np.arange(1, 41))
+        assert aim[0, trial, :, 0].numpy() == pytest.approx(right, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", training.BLOCKS)
+def test_outputs_go_on_from_a_state(kind):
+    p = {
+        name: torch.tensor(one)
+        for name, one in training._train(Training(kind, "sine", 4, 0, 1, 2)).weights.items()
+    }
+    x = torch.zeros(1, 1, 3, 1)
+    if kind != "lstm":  # whose c is not among the outputs
+        whole = training.outputs(kind, p, x)
+        rest = training.outputs(kind, p, x[:, :, 1:], whole[:, :, 0])
+        assert torch.allclose(rest, whole[:, :, 1:], atol=1e-6)
+    assert training.outputs(kind, p, x, torch.full((1, 1, 4), 0.5)).shape == (1, 1, 3, 4)
+
+
+def test_distinct_states():
+    states = np.array([[0.0, 0.0], [0.001, 0.0], [1.0, 0.0], [1.0, 0.02]])
+    assert len(distinct(states, 0.01)) == 3 and len(distinct(states, 0.1)) == 2
+
+
+def test_newton_comes_to_rest_and_says_how_it_moves():
+    """A tanh unit pair that turns: rest at zero, with the eigenvalues of its weights."""
+    c, s = 1.2 * np.cos(0.5), 1.2 * np.sin(0.5)
+    p = {
+        "weight_hh": [[[c, -s], [s, c]]], "weight_ih": [[[0.0], [0.0]]], "bias_hh": [[0.0, 0.0]],
+        "bias_ih": [[0.0, 0.0]],
+    }  # fmt: skip
+    p = {name: torch.tensor(one, dtype=torch.float64) for name, one in p.items()}
+    rests, jacobian = _rest(
+        "rnn",
+        p,
+        torch.zeros(1, 1, 1, 1, dtype=torch.float64),
+        torch.tensor([0.1, -0.05], dtype=torch.float64),
+    )
+    values = torch.linalg.eigvals(jacobian)
+    assert rests and values.abs().numpy() == pytest.approx(1.2, rel=1e-9)
+    assert values.angle().abs().numpy() == pytest.approx(0.5, rel=1e-9)
 
 
 def test_training_learns_repeats_and_is_kept(monkeypatch):

@@ -122,8 +122,8 @@ def _rest() -> Compiled:
 @functools.cache
 def _fold() -> tuple[float, float]:
     """The gates' variance at the fold, and sigma_w^2 R there."""
-    slope = compile(theory.fold().subs(_AVERAGES), (theory.GATE,), name="reciprocal_fold")
-    v = brentq(lambda one: float(slope(one)), 0.1, 3.0, xtol=1e-15, rtol=1e-15)
+    elasticity = compile(theory.rest_elasticity().subs(_AVERAGES), (theory.GATE,), name="reciprocal_fold")
+    v = brentq(lambda one: float(elasticity(one)) - 1, 0.1, 3.0, xtol=1e-15, rtol=1e-15)
     return v, float(_rest()(v))
 
 
@@ -152,7 +152,7 @@ def reciprocal_gated(
     >>> round(tied.q_star, 6), round(tied.spectral, 6), round(tied.chi_1, 6), round(tied.runaway, 12)
     (1.486931, 0.215698, 0.301369, 0.313632483017)
     >>> round(reciprocal_gated(sigma_w=1.0, input_moment=1.0, inputs="fresh").q_star, 6)
-    0.36923
+    0.369227
     """
     kind, tied = arguments.choice("inputs", inputs, INPUTS), arguments.flag("tied", tied)
     if tied and kind == "fresh":

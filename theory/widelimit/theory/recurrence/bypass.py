@@ -32,7 +32,7 @@ TERM = Symbol("k", integer=True, nonnegative=True)
 _SOURCE = "nayebi2018task, section 2.2"
 
 
-def bypass_variance() -> Expr:
+def _next_variance() -> Expr:
     """Next variance l^2 q + (1 - l)^2 (sigma_w^2 T + sigma_b^2) with fresh weights, T = E phi^2."""
     return KEEP**2 * Q + (1 - KEEP) ** 2 * (SIGMA_W**2 * T + SIGMA_B**2)
 
@@ -72,19 +72,16 @@ def tied_time_scale() -> Expr:
 
 
 def tied_term() -> Expr:
-    """The squared binomial term (C(t, k) l^(t-k) ((1 - l) rho)^k)^2 of `tied_mean_square`."""
+    """The squared binomial term (C(t, k) l^(t-k) ((1 - l) rho)^k)^2 of growth in t steps at rest, tied weights.
+
+    Powers of W D send a state into directions that are orthogonal to each other, each of rho^2 its length squared.
+    """
     ways = exp(loggamma(STEPS + 1) - loggamma(TERM + 1) - loggamma(STEPS - TERM + 1))
     return (ways * KEEP ** (STEPS - TERM) * ((1 - KEEP) * SLOPE) ** TERM) ** 2
 
 
-def tied_mean_square() -> Expr:
-    """Mean square growth in t steps at rest with tied weights, the sum of the `tied_term` from k = 0 to t.
-
-    Powers of W D send a state into directions that are orthogonal to each other, each of rho^2 its length squared.
-
-    >>> tied_mean_square().subs({STEPS: 2, KEEP: 0}).doit()
-    rho**4
-    """
+def _mean_square() -> Expr:
+    """The sum of the `tied_term` from k = 0 to t."""
     return Sum(tied_term(), (TERM, 0, STEPS))
 
 
@@ -93,7 +90,7 @@ def bypass_steps(phi: Activation) -> tuple[Step, ...]:
     scales = {KEEP: (0.1, 0.9), SIGMA_W: (0.5, 2.0), SIGMA_B: (0.1, 1.0)}
     rest = {KEEP: (0.1, 0.9), SLOPE: (0.3, 0.9)}
     stationary = bypass_scale() ** 2 * (SIGMA_W**2 * T + SIGMA_B**2)
-    fresh = bypass_variance().subs(T, Expectation(phi.expr**2, X, Q))
+    fresh = _next_variance().subs(T, Expectation(phi.expr**2, X, Q))
     layer = (bypass_scale() * SIGMA_W) ** 2 * Symbol("P", positive=True)
     return (
         Step(
@@ -106,7 +103,7 @@ def bypass_steps(phi: Activation) -> tuple[Step, ...]:
         ),
         Step(
             "bypass-stationary",
-            Eq(stationary, bypass_variance().subs(Q, stationary), evaluate=False),
+            Eq(stationary, _next_variance().subs(Q, stationary), evaluate=False),
             "q = l^2 q + (1 - l)^2 (...) is a layer of the scales s sigma_w and s sigma_b",
             source=_SOURCE,
             domain={**scales, T: (0.1, 1.0)},
@@ -130,7 +127,7 @@ def bypass_steps(phi: Activation) -> tuple[Step, ...]:
             "tied-mean-square",
             Eq(
                 Symbol("E|h_t|^2/|h_0|^2", positive=True),
-                tied_mean_square().subs(STEPS, 6).doit(),
+                _mean_square().subs(STEPS, 6).doit(),
                 evaluate=False,
             ),
             "W^j h and W^k h are orthogonal for j != k, as those of a shift are; t = 6",

@@ -90,11 +90,13 @@ def rest_strength() -> Expr:
     return GATE / (PASSED * inverse_square())
 
 
-def fold() -> Expr:
-    """The logarithmic slope d log(sigma_w^2 R)/d log v along resting cells; zero at the fold."""
-    slope = Symbol("s'", real=True)
+def rest_elasticity() -> Expr:
+    """d log(E h^2/R)/d log v along resting cells, v s'/s + v (log E 1/u^2)'; at the fold it is 1.
+
+    sigma_w^2 R = v R/E h^2 grows with v as long as this is below 1.
+    """
     rest = inverse_square()
-    return (1 - GATE * slope / PASSED - GATE * rest.diff(GATE) / rest).subs(slope, passed_slope())
+    return GATE * (passed_slope() / PASSED + rest.diff(GATE) / rest)
 
 
 def rest_spectral() -> Expr:

@@ -108,11 +108,11 @@ def _tied() -> tuple[Step, ...]:
         Step(
             "reciprocal-fold",
             Eq(
-                Symbol("d log(sigma_w^2 R)/d log v", real=True),
-                f.fold().subs(_AVERAGE),
+                Symbol("d log(E h^2/R)/d log v", real=True),
+                f.rest_elasticity().subs(_AVERAGE),
                 evaluate=False,
             ),
-            "the strength along resting cells, which turns where this is zero",
+            "sigma_w^2 R = v R/E h^2 turns along resting cells where this is 1",
             domain={f.GATE: (0.1, 0.6)},
             left=_log_slope,
         ),
@@ -214,12 +214,12 @@ def _strength_at_rest(values: Values, dps: int) -> Any:
 
 
 def _log_slope(values: Values, dps: int) -> Any:
-    """The central difference of log of what `_strength_at_rest` comes to, times v."""
+    """1 less v times the central difference of the logarithm of `_strength_at_rest`."""
     (v,) = numbers(values, dps, f.GATE)
     with mpmath.workdps(2 * dps):
         h = mpmath.mpf(10) ** (-dps // 2)
         above, below = (mpmath.log(_strength_at_rest({f.GATE: v + s * h}, 2 * dps)) for s in (1, -1))
-        return v * (above - below) / (2 * h)
+        return 1 - v * (above - below) / (2 * h)
 
 
 def _row_variances(values: Values, dps: int) -> Any:

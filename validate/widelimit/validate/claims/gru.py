@@ -273,8 +273,8 @@ HOMOCLINIC = declare(
 NO_LINE = declare(
     "gru.no-line",
     title="Two units keep no sum",
-    statement="At least nine in ten GRUs of two units that have learned to add up words forget the sum in silence: they "
-    "come to isolated states, and none has a continuous attractor.",
+    statement="At least nine in ten GRUs of two units that have learned to add up words forget the sum in silence: "
+    "they come to isolated states, and none has a continuous attractor.",
     paper=f"{PAPER}, section 5",
     domain={"words": Choice((20,))},
     rows=0.9,

@@ -92,13 +92,13 @@ LINE = declare(
 SINE = declare(
     "dynamics.sine",
     title="Sines are drawn by cycles around an unstable focus",
-    statement="At least seven in ten networks that draw sines of a rate that they are told turn on a cycle of that rate, "
-    "around a fixed point whose leading eigenvalues oscillate and grow.",
+    statement="At least seven in ten networks that draw sines of a rate that they are told turn on a cycle of that "
+    "rate, around a fixed point whose leading eigenvalues oscillate and grow.",
     paper="arXiv:1907.08549, section 4",
     simulate=trained.sines,
     observable="8 networks of 16 units a replicate, 500 steps of Adam; solved: loss below 0.05",
-    notes="Empirical. The frequency of the linearisation itself is 10 to 50 % above that of the cycle: it is not within "
-    "10 % of it in most networks.",
+    notes="Empirical. The frequency of the linearisation itself is 10 to 50 % above that of the cycle: it is not "
+    "within 10 % of it in most networks.",
     wrong=wrong("no oscillation", "leading eigenvalues that are real", lambda: -0.5),
     **_architectures("rnn", "gru"),
     **{**_TRAINED, "rows": 0.7},
