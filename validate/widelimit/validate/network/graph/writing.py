@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+from typing import Any
 
 from widelimit.validate.harness.text import clean
 from widelimit.validate.report.machine import strict
 
-if TYPE_CHECKING:
-    from widelimit.validate.network.graph.records import Report
+Report = Any  # of `records`, whose reports write themselves by this file
 
 
 def number(value: float) -> str:
