@@ -10,7 +10,8 @@ from typing import Any
 from widelimit.validate.harness.text import clean
 from widelimit.validate.network.graph.writing import both, number
 
-Report = Layer = Any  # of `records`, whose reports write themselves by this file
+Report = Any  # of `records`, whose reports write themselves by this file
+Layer = Any
 
 _STYLE = """
 :root{--ink:#1b1f24;--soft:#5b6570;--line:#dfe3e8;--back:#fff;--card:#f6f7f9;--theory:#1f5fae;--draws:#d97706;
