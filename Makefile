@@ -3,16 +3,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.widelimit-installed
+DOCS := $(VENV)/.widelimit-docs
 OUT ?= reports/quick
 PRESET ?= quick
 
-.PHONY: report test doctests gpu gpu-wheels sweeps fuzz mutants lint types contracts bench wheel-check clean
+.PHONY: report test doctests docs gpu gpu-wheels sweeps fuzz mutants lint types contracts bench wheel-check clean
 
 report: $(STAMP)
 	$(BIN)/widelimit validate --preset $(PRESET) --out $(OUT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# The manual, as a static site in build/docs/html; DRAFT=1 leaves tutorials and the explorer's laws out.
+docs: $(DOCS)
+	$(BIN)/python -m docs.manual $(if $(DRAFT),--draft) build/docs
 
 doctests: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist worksteal -q --doctest-modules theory numerics validate
@@ -64,6 +69,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cluster,test]"
 	touch $(STAMP)
+
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $(DOCS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,7 @@
 """The command line: ``widelimit list | derive | predict | identify | network | validate | falsify | audit | ...``.
 
 cli.theory    list, derive, predict
+cli.explain   explain
 cli.runs      validate, falsify, report, diff
 cli.audits    audit
 cli.recordings   identify
@@ -31,7 +32,7 @@ from cyclopts import App, CycloptsError
 
 from widelimit.theory.errors import ArgumentError, InternalError, WidelimitError
 from widelimit.theory.topics import TOPICS
-from widelimit.validate.cli import audits, networks, output, recordings, runs, theory
+from widelimit.validate.cli import audits, explain, networks, output, recordings, runs, theory
 from widelimit.validate.harness.text import told
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ for command in (
     theory.list_,
     theory.derive,
     theory.predict,
+    explain.explain,
     recordings.identify,
     runs.validate,
     runs.falsify,

@@ -68,7 +68,7 @@ def entries() -> dict[tuple[str, str], Entry]:
     """All entries by (topic, name); those of the first table have the topic ""."""
     out: dict[tuple[str, str], Entry] = {}
     topics: tuple[str, ...] = (GENERAL,)
-    for line in _section(_readme()).splitlines():
+    for line in _section(readme()).splitlines():
         row = _ROW.match(line.replace(r"\|", "¦"))
         if row is None:
             topics = _topics(line) or topics
@@ -108,7 +108,8 @@ def _section(text: str) -> str:
     return text.partition("\n## Notation")[2].partition("\n## ")[0]
 
 
-def _readme() -> str:
+def readme() -> str:
+    """The README's text; empty where neither the sources nor an installation has it."""
     beside = Path(__file__).parents[4] / "README.md"
     try:
         text = beside.read_text(encoding="utf-8")
