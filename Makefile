@@ -20,7 +20,8 @@ docs: $(DOCS)
 	$(BIN)/python -m docs.manual $(if $(DRAFT),--draft) build/docs
 
 doctests: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist worksteal -q --doctest-modules theory numerics validate
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -q \
+		--doctest-modules theory numerics validate
 
 sweeps: $(STAMP)
 	$(BIN)/python -m pytest -m "sweep or slow"
