@@ -28,6 +28,8 @@ from widelimit.validate.network.graph.states import (
 from widelimit.validate.network.graph.views import scattered, state_of
 from widelimit.validate.network.graph.walking import Done, Parameter, Pull, Walk, key, rule
 
+_SHARP = 0.05  # share of its scatter in the square of an average over units
+
 
 @rule("add", "sub", "rsub")
 def _add(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
@@ -460,9 +462,13 @@ def _mean(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
         raise Measured("an average over some of the units")
     factor = state.width if step.op == "sum" else 1
     value = factor * (matrix @ state.mean)
+    scatter = factor**2 * float(np.mean(np.diagonal(state.centred))) / state.width
+    square = float(np.mean(value**2))
+    if not keep and scatter > _SHARP * square:
+        raise Measured("an average of units that is random: it vanishes in wide networks")
     return Done(
         torch.from_numpy(value.reshape(step.shape or ())), (), "average over many units: a number",
-        second=float(np.mean(value**2)),
+        second=square + scatter,
     )  # fmt: skip
 
 

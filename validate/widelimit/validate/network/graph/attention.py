@@ -16,7 +16,7 @@ import torch
 
 from widelimit.numerics.results import by_value
 from widelimit.validate.network.graph.programs import Step
-from widelimit.validate.network.graph.states import Atom, Axes, Measured, State, apart, root
+from widelimit.validate.network.graph.states import Atom, Axes, Measured, State, apart, permuted, root
 from widelimit.validate.network.graph.walking import Done, Special, Walk, key, rule
 
 _WORK = 2**26  # numbers that a forward pass may draw
@@ -259,6 +259,38 @@ def product(walk: Walk, step: Step, one: Any, two: Any) -> Done:
         found = logits(side(one, key(step, 0)), side(two, key(step, 1), across=True), 1.0, step.key)
         return Done(found, (), "logits: Gaussian, given the tokens", second=second(found))
     raise Measured("a product of matrices that is no layer and no attention")
+
+
+def contracted(step: Step, operands: Any, keys: list[str], letters: list[str], out: str) -> Done:
+    """The same products, written as einsum: axes are brought into the order (batch, heads, tokens, units)."""
+    one, two = operands
+    (first, second_), text = letters, f"einsum {','.join(letters)}->{out}"
+    summed = [c for c in first if c in second_ and c not in out]
+    if len(summed) != 1 or not isinstance(two, State):
+        raise Measured(text)
+    own = [c for c in first if c not in second_], [c for c in second_ if c not in first]
+    if len(own[0]) != 1 or len(own[1]) != 1:
+        raise Measured(text)
+    lead = [c for c in first if c in second_ and c in out]
+    if isinstance(one, Weights):
+        if "".join(lead) + own[0][0] + summed[0] != first:
+            raise Measured(text)
+        values = permuted(two, [second_.index(c) for c in (*lead, summed[0], own[1][0])])
+        order = [*lead, own[0][0], own[1][0]]
+        sizes = dict(zip(out, step.shape or (), strict=True))
+        done = _attended(
+            replace(step, shape=tuple(sizes[c] for c in order)),
+            one.logits,
+            one.samples,
+            side(values, keys[1]),
+        )
+        return replace(done, value=permuted(done.value, [order.index(c) for c in out]))
+    if not isinstance(one, State) or out != "".join(lead) + own[0][0] + own[1][0]:
+        raise Measured(text)
+    queries = permuted(one, [first.index(c) for c in (*lead, own[0][0], summed[0])])
+    towards = permuted(two, [second_.index(c) for c in (*lead, own[1][0], summed[0])])
+    found = logits(side(queries, keys[0]), side(towards, keys[1]), 1.0, step.key)
+    return Done(found, (), "logits: Gaussian, given the tokens", second=second(found))
 
 
 def rescaled(step: Step, one: Any, factor: Any) -> Done:

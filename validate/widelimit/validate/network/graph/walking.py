@@ -117,6 +117,7 @@ class Walk:
     used: dict[str, str] = field(default_factory=dict)
     tied: set[str] = field(default_factory=set)
     data: set[str] = field(default_factory=set)
+    changed: str = ""
 
     def go(self) -> Walk:
         """Walk through all steps."""
@@ -132,6 +133,11 @@ class Walk:
     def _one(self, step: Step) -> None:
         args, kwargs = self._values(step.args), self._values(step.kwargs)
         found = list(_leaves((args, kwargs)))
+        if self.changed or step.op.startswith("in place"):  # other tensors may have changed with it
+            self.changed = self.changed or step.key
+            self.refused[step.key] = f"a tensor was changed in place ({self.changed})"
+            self.known[step.key] = self._measured(step, found)
+            return
         if not any(isinstance(one, State | Parameter | Unknown | Special) for one in found):
             self.known[step.key] = _fixed(step, args, kwargs)
             if any(one in self.data for one in refs((step.args, step.kwargs))):
@@ -164,6 +170,8 @@ class Walk:
             done = RULES[step.op](self, step, args, kwargs)
         if isinstance(done.value, State) and step.shape is not None and done.value.shape != step.shape:
             raise Measured("a rule whose shape is not torch's")
+        if isinstance(done.value, torch.Tensor):  # a number that units average to
+            self.data.add(step.key)
         self.done[step.key] = done
         return done
 

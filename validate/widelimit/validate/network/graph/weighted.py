@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from widelimit.validate.network.graph.programs import Step
+from widelimit.validate.network.graph.programs import Ref, Step
 from widelimit.validate.network.graph.states import (
     Atom,
     Axes,
@@ -50,6 +50,34 @@ def _matmul(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any
     from widelimit.validate.network.graph.attention import product
 
     return product(walk, step, one, two)
+
+
+@rule("einsum")
+def _einsum(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
+    text, operands = args[0].replace(" ", ""), args[1]
+    inputs, _, out = text.partition("->")
+    letters = inputs.split(",")
+    if (
+        len(operands) != 2
+        or not out
+        or "." in text
+        or any(len(set(one)) != len(one) for one in (*letters, out))
+    ):
+        raise Measured(f"einsum {text}")
+    one, two = operands
+    keys = [one.key for one in step.args[1]]
+    if isinstance(two, Parameter) and len(two.shape) == 2:
+        inner = set(letters[0]) & set(letters[1])
+        last = letters[0][-1]
+        free = letters[1].replace(last, "")
+        if inner != {last} or len(free) != 1 or out != letters[0][:-1] + free:
+            raise Measured(f"einsum {text}")
+        size = dict(zip(letters[1], two.shape, strict=True))
+        placed = replace(step, args=(Ref(keys[0]), Ref(keys[1])))
+        return dense(walk, placed, one, two, (size[free], size[last]), 0.0)
+    from widelimit.validate.network.graph.attention import contracted
+
+    return contracted(step, operands, keys, letters, out)
 
 
 @rule("addmm")
