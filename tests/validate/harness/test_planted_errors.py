@@ -58,7 +58,7 @@ CASES = [
     Planted("convolution.modes", "convolution.predict", modes(1.1), (0,), 16, sizes=(16, 32, 64)),
     Planted("fisher.jacobian-bound", "fisher.blocks", lambda blocks: blocks**1.5, (0,), 16),
     Planted(
-        "fisher.learning-rate", "fisher.predict", more(largest_learning_rate=1.5), (0,), 12, 1, (24, 48, 96)
+        "fisher.learning-rate", "fisher.predict", more(largest_learning_rate=1.5), (0,), 12, 0, (24, 48, 96)
     ),
     Planted(
         "meanfield.critical-decay",
