@@ -2,4 +2,5 @@
 
 walks     dense post-activation networks with batch normalisation
 widths    lengths of drawn networks, one a replicate
+whole     whole networks as users write them, drawn and run
 """

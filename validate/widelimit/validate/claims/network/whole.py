@@ -1,0 +1,70 @@
+"""What `network.report` predicts of whole networks, as users write them."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from torch import nn
+
+from widelimit.validate.harness.claim import Choice
+from widelimit.validate.harness.declare import declare, table, wrong
+from widelimit.validate.simulate.network import whole as simulate
+
+_WIDTH = 256  # of the network that is read; its weights have the scales of theory exactly
+
+
+@functools.lru_cache(maxsize=16)
+def _predicted(
+    network: str, biases: bool = True, skip: bool = True, fan_out: bool = False
+) -> tuple[float, float]:
+    """Mean square behind the last operation and of the gradient behind the first, walked through what was read."""
+    from widelimit.validate.network.graph.backward import gradients
+    from widelimit.validate.network.graph.reading import listed, opened
+
+    module = simulate.build(network, _WIDTH, 0, skip)
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            _exact(layer, biases, fan_out)
+    found = opened(module, (simulate.inputs_of(network),))
+    walk, steps = found.walk, listed(found)
+    assert walk is not None
+    end = walk.known[steps[-1].key]
+    back = gradients(walk, {})
+    return float(end.gram.diagonal().mean()), back.g[steps[0].key]
+
+
+@torch.no_grad()
+def _exact(layer: nn.Linear, biases: bool, fan_out: bool) -> None:
+    scale = 1.5 / (layer.out_features if fan_out else layer.in_features)
+    layer.weight *= math.sqrt(scale / float(layer.weight.square().mean()))
+    layer.bias *= simulate.BIAS / math.sqrt(float(layer.bias.square().mean())) if biases else 0.0
+
+
+AGREEMENT = declare(
+    "network.agreement",
+    title="Whole networks, read from torch",
+    statement="Rules by operation, walked forward and back, give mean squares of units and of gradients.",
+    paper="new (rules for graphs)",
+    domain={"network": Choice(("mlp", "residual", "transformer"))},
+    rows=lambda network: list(_predicted(network)),
+    over={"quantity": ("units", "gradients")},
+    simulate=simulate.agreement,
+    points=table("network", ["residual"], ["mlp", "transformer"]),
+    sizes=(64, 96, 128),
+    within=0.1,
+    noise=0.9,
+    quantity="mean squares behind the last operation, and of gradients behind the first layer",
+    observable="networks drawn and run in torch, independent normal cotangents",
+    wrong=(
+        wrong(
+            "fan-out",
+            "weights of variance over the fan-out",
+            lambda network: list(_predicted(network, fan_out=True)),
+        ),
+        wrong("no biases", "biases are forgotten", lambda network: list(_predicted(network, biases=False))),
+        wrong("no shortcut", "shortcuts are dropped", lambda network: list(_predicted(network, skip=False))),
+    ),
+)
+CLAIMS = (AGREEMENT,)
