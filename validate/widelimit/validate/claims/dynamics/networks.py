@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from widelimit.validate.harness.claim import Choice, Interval, Plan, Preset
 from widelimit.validate.harness.declare import declare, table, wrong
-from widelimit.validate.simulate.dynamics import signals, trained
+from widelimit.validate.simulate.dynamics import alike, signals, trained
 
 _LONG = 8000  # samples in which the null has its limit at fixed ratios of signals to samples
 
@@ -103,4 +105,29 @@ SINE = declare(
     **_architectures("rnn", "gru"),
     **{**_TRAINED, "rows": 0.7},
 )
-CLAIMS = (NULL, FLIP_FLOP, LINE, SINE)
+UNIVERSAL = declare(
+    "dynamics.universality",
+    title="One graph, different trajectories",
+    statement="Networks of three architectures that hold two bits have one graph of states and pulses, while "
+    "trajectories of one architecture are more alike than those of two: their mean r^2 is at least .04 higher.",
+    paper="arXiv:1907.08549, section 5",
+    domain={"bits": Choice((2,))},
+    rows={"share with the commonest graph": 0.9, "r^2 within an architecture less r^2 across": 0.04},
+    compare="at least",
+    scale=1.0,
+    within=0.02,
+    derivation=None,
+    simulate=alike.universal,
+    plans={
+        "reference": Plan(({"bits": 2},), (), pilot=3, most=3, block=1),
+        "deep": Plan(({"bits": 2},), (), pilot=3, most=6, block=3),
+    },
+    quantity="share of the solved networks; difference of means",
+    observable="4 networks of 16 units an architecture, 400 steps of Adam; solved: loss below 0.05; 6 components",
+    notes="Empirical. The null of chance is the same within and across, as inputs and samples are.",
+    wrong=(
+        wrong("clusters by seed", "an architecture makes no difference", lambda: np.array([0.9, 0.0])),
+        wrong("graphs differ", "no two networks have one graph", lambda: np.array([0.1, 0.04])),
+    ),
+)
+CLAIMS = (NULL, FLIP_FLOP, LINE, SINE, UNIVERSAL)
