@@ -173,3 +173,23 @@ def test_chaos_shows_its_autocorrelation(ax):
     found.plot(ax)
     lags, values = np.asarray(ax.get_lines()[0].get_data(), float)
     assert values[0] == pytest.approx(found.variance) and (lags == lags.round()).all()
+
+
+def test_laws_over_many_orders_of_magnitude_show_the_density_of_the_logarithm(ax):
+    from widelimit.numerics import jacobian
+
+    law = jacobian.spectrum("tanh", sigma_w=1.5, sigma_b=0.1, depth=50)
+    law.plot(ax)
+    assert ax.get_xscale() == "log" and ax.get_ylabel() == "density of its log10"
+    x, y = np.asarray(ax.get_lines()[0].get_data(), float)
+    low, high = law.cdf(x[20]), law.cdf(x[-20])
+    assert np.trapezoid(y[20:-19], np.log10(x[20:-19])) == pytest.approx(high - low, rel=1e-2)
+
+
+def test_a_diagram_of_one_row_is_one_row(ax):
+    from widelimit.numerics import ssl
+
+    ssl.phase_diagram(weight_decay=[0.05, 0.3], augmentation=[0.5]).plot(ax)
+    assert {text.get_text() for text in ax.texts} == {"collapses", "not collapses"}
+    (mesh,) = ax.collections
+    assert mesh.get_array().shape == (1, 2)

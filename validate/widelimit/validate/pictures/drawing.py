@@ -87,7 +87,9 @@ def table(room: str, name: str) -> dict[str, Any]:
 def _new() -> Axes:
     from matplotlib import pyplot
 
-    return pyplot.subplots(layout="constrained")[1]
+    figure, axes = pyplot.subplots(layout="constrained")
+    figure.set_facecolor("white")  # ink on a dark notebook could not be read
+    return axes
 
 
 def _close(axes: Axes) -> None:

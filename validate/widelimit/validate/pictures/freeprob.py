@@ -33,14 +33,14 @@ def law(result: SpectralLaw, axes: Axes, eigenvalues: Any = None, singular: bool
         for low, high in result.support
     ]
     density = result.singular if singular else result.density
-    if eigenvalues is not None:
-        _histogram(axes, eigenvalues)
     far = _far(result, ends)
+    if eigenvalues is not None:
+        _histogram(axes, eigenvalues, far)
     heights = []
     for low, high in ends:
         x = _places(low, high, far)
         with np.errstate(all="ignore"):
-            y = np.asarray(density(x), float)
+            y = np.asarray(density(x), float) * (x * np.log(10) if far else 1.0)
         good = np.isfinite(y)
         heights.append(y[good])
         axes.plot(x[good], y[good], color=BLUE)
@@ -50,7 +50,7 @@ def law(result: SpectralLaw, axes: Axes, eigenvalues: Any = None, singular: bool
     if far:
         axes.set_xscale("log")
     axes.set_xlabel("singular value" if singular else "eigenvalue")
-    axes.set_ylabel("density")
+    axes.set_ylabel("density of its log10" if far else "density")
 
 
 def _far(result: SpectralLaw, ends: list[tuple[float, float]]) -> bool:
@@ -70,11 +70,17 @@ def _places(low: float, high: float, log: bool) -> np.ndarray:
     return low + (high - low) * share
 
 
-def _histogram(axes: Axes, eigenvalues: Any) -> None:
+def _histogram(axes: Axes, eigenvalues: Any, log: bool) -> None:
     given = np.asarray(eigenvalues, float).ravel()
     if not given.size or not np.isfinite(given).all():
         raise ArgumentError("eigenvalues", "must be finite numbers, one or more", eigenvalues)
     bins = int(np.clip(2 * given.size ** (1 / 3), 8, 80))
+    if log:  # the area above log10 is one
+        given = given[given > 0]
+        heights, ends = np.histogram(np.log10(given), bins=bins, density=True)
+        name = f"{given.size} eigenvalues"
+        axes.stairs(heights, 10.0**ends, fill=True, color=LINE, edgecolor="none", label=name)
+        return
     axes.hist(given, bins=bins, density=True, color=LINE, edgecolor="none", label=f"{given.size} eigenvalues")
 
 

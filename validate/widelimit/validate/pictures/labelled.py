@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # What is drawn of a dataset unless the reader asks for something else: the first of these that it has.
-_FIRST = ("phase", "collapses", "test_error", "open", "lower")
+_FIRST = ("phase", "collapses", "test_error", "lower")
 _FEW = 6  # curves of one picture
 
 
@@ -60,17 +60,29 @@ def _regions(axes: Axes, variable: Any, name: str) -> None:
     """Regions of words, over the first axis to the right; a word stands in the middle of its region."""
     from matplotlib.colors import ListedColormap
 
-    words = sorted(map(str, np.unique(variable.values)))
-    code = np.searchsorted(words, variable.values.astype(str))
+    said = variable.values.astype(str)
+    if variable.dtype.kind == "b":
+        said = np.where(variable.values, name, f"not {name}")
+    words = sorted(map(str, np.unique(said)))
+    code = np.searchsorted(words, said)
     x, y = (variable[dim].values.astype(float) for dim in variable.dims)
     colours = ListedColormap([_tint(COLOURS[k % len(COLOURS)]) for k in range(len(words))])
-    axes.pcolormesh(x, y, code.T, cmap=colours, vmin=-0.5, vmax=len(words) - 0.5, shading="nearest")
+    axes.pcolormesh(_ends(x), _ends(y), code.T, cmap=colours, vmin=-0.5, vmax=len(words) - 0.5)
     for k, word in enumerate(words):
         rows, columns = np.nonzero(code == k)
         middle = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
         axes.text(x[rows[middle]], y[columns[middle]], word, ha="center", va="center", color=INK, fontsize=10)
     _labels(axes, variable.dims[0], str(variable.dims[1]))
     axes.set_title(symbol(name))
+
+
+def _ends(places: np.ndarray) -> np.ndarray:
+    """Where the cells around places end: halfway between them; a single one is as wide as it is far from zero."""
+    if places.size == 1:
+        half = abs(places[0]) / 2 or 0.5
+        return np.array([places[0] - half, places[0] + half])
+    middle = (places[1:] + places[:-1]) / 2
+    return np.concatenate([[2 * places[0] - middle[0]], middle, [2 * places[-1] - middle[-1]]])
 
 
 def _tint(colour: str, share: float = 0.35) -> tuple[float, ...]:
@@ -112,7 +124,7 @@ def _curves(axes: Axes, result: Any, variable: Any, name: str) -> None:
 def _colours(axes: Axes, variable: Any, name: str) -> None:
     x, y = (variable[dim].values.astype(float) for dim in variable.dims)
     values = np.where(np.isfinite(variable.values.astype(float)), variable.values.astype(float), np.nan)
-    image = axes.pcolormesh(x, y, values.T, cmap="viridis", shading="nearest")
+    image = axes.pcolormesh(_ends(x), _ends(y), values.T, cmap="viridis")
     figure = axes.get_figure()
     if figure is not None:
         figure.colorbar(image, ax=axes, label=symbol(name))
