@@ -168,7 +168,7 @@ BAD = {
     "block": [None, "pre", 1],
     "tokens": [1, 0, 2.5, "8", True, None, [2, 3], 10**400],
     "blocks": [0, -1, 1.5, "2", True, 10**12],
-    "rho0": [-0.2, 1.1, math.nan, "0", None, True],
+    "rho0": [-1 / 7, -0.2, 1.1, math.nan, "0", None, True],
     "q0": [0.0, -1.0, math.inf, 1e300, 1e-300],
     "g": [-1.0, math.nan, 1e300, "1"],
     "g_cross": [1.5, -0.2, math.nan, "0"],
@@ -220,3 +220,32 @@ def test_the_command_line_s_predictions():
     assert "angle" in found and "power" not in found
     with pytest.raises(ArgumentError, match="`tokens`"):
         predict(tokens=10**6)
+
+
+BAD_INPUTS = [
+    (embedding, {"ids": [0, 1], "sigma_e": 1.0}, {"ids": [[], [[1]], [0.5], "ab", None, [math.nan]],
+                                                  "sigma_e": [-1, "1", math.inf], "sigma_p": [-1, None]}),
+    (zipf, {"vocabulary": 5}, {"vocabulary": [0, 2.5, "5", True, math.nan, 10**400]}),
+    (collapse, {"correlation": 0.5, "tokens": 4, "sigma_qk": 1.0},
+     {"correlation": [-0.1, 1.1, "0", math.nan], "tokens": [1, 2.5], "sigma_qk": [-1, 1e3, 10**400],
+      "q": [0, -1, 1e300]}),
+    (averaging, {"tokens": 4, "layers": 2, "rho0": 0.2, "sigma_vo": 1.0, "weight": 0.5},
+     {"tokens": [1, "4"], "layers": [-1, 1.5, True], "rho0": [-1 / 3, 2, None], "sigma_vo": [-1],
+      "weight": [-1, math.inf]}),
+    (copied, {"activation": "relu", "sigma_1": 1.0, "sigma_2": 1.0, "layers": 3},
+     {"activation": ["nothing", None], "sigma_1": [-1, "1"], "sigma_2": [-1, math.nan], "layers": [0, 1.5, 10**9],
+      "q0": [0, -1, math.nan]}),
+    (predict, {"tokens": 4}, {"tokens": [1, 2.5, "4"], "rho": [-1 / 3, 2], "sigma_qk": [-1, 1e3], "blocks": [0, -1],
+                              "norm": ["x", None], "activation": [None], "sigma_1": [-1], "sigma_2": [-1]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function, good, bad", BAD_INPUTS, ids=lambda one: getattr(one, "__name__", ""))
+def test_bad_inputs(function, good, bad):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        function(**good)
+        for name, values in bad.items():
+            for value in values:
+                with pytest.raises(WidelimitError):
+                    function(**{**good, name: value})

@@ -12,7 +12,7 @@ from sympy import Expr
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.attention.requests import logit_variance
-from widelimit.numerics.attention.shares import COLDEST, at, whole
+from widelimit.numerics.attention.shares import COLDEST, at, token_correlation, whole
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.kernel.maps import moments
 from widelimit.numerics.results import by_value
@@ -126,7 +126,7 @@ def propagate(
         block: a `Block`.
         tokens: T, 2 or more.
         blocks: number of blocks.
-        rho0: correlation of two tokens at the input, from -1/(T - 1) to 1.
+        rho0: correlation of two tokens at the input, above -1/(T - 1) and at most 1.
         q0: mean square of their units.
         g: mean square of gradients behind the last block.
         g_cross: the product of two tokens' gradients there, from -g/(T - 1) to g.
@@ -145,7 +145,7 @@ def propagate(
     count = costs.affordable(
         "blocks", arguments.count("blocks", blocks), memory=2000, seconds=0.01, each="block"
     )
-    rho = arguments.number_within("rho0", rho0, -1 / (t - 1), 1.0)
+    rho = token_correlation("rho0", rho0, t)
     q = float(arguments.near_one("q0", np.asarray(arguments.positive_number("q0", q0))))
     above = float(arguments.near_one("g", np.asarray(arguments.non_negative_number("g", g))))
     beside = arguments.number_within("g_cross", g_cross, -above / (t - 1), above)
@@ -187,8 +187,11 @@ def exponents(block: Block) -> Exponents:
     >>> found = exponents(Block("pre", 2.0, 1.0, "gelu", 2**0.5, 2**0.5))
     >>> round(found.power, 10), found.phase, round(found.v_M, 10)
     (0.3115563834, 'ordered', 1.8441657442)
-    >>> round(exponents(Block("post", 2.0, 1.0, "gelu", 2**0.5, 2**0.5)).angle, 10)
-    -0.6538874621
+    >>> round(found.gradient_mean, 8), round(found.gradient_difference, 8)
+    (1.04004057, 0.68844362)
+    >>> found = exponents(Block("post", 2.0, 1.0, "gelu", 2**0.5, 2**0.5))
+    >>> round(found.angle, 10), round(found.gradient_mean, 8)
+    (-0.6538874621, 0.03925972)
     """
     if not isinstance(block, Block):
         raise ArgumentError("block", "must be a Block", block)

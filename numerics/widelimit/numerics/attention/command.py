@@ -8,7 +8,7 @@ from widelimit.numerics import arguments
 from widelimit.numerics.attention.blocks import Block, exponents, propagate
 from widelimit.numerics.attention.gradients import gradient
 from widelimit.numerics.attention.layers import layer
-from widelimit.numerics.attention.shares import whole
+from widelimit.numerics.attention.shares import token_correlation, whole
 from widelimit.theory.errors import ArgumentError
 
 _MOST = 2000  # tokens, whose Gram matrix is written out
@@ -45,7 +45,7 @@ def predict(
     count = int(arguments.single("tokens", whole("tokens", tokens, 2)))
     if count > _MOST:
         raise ArgumentError("tokens", f"must be at most {_MOST} here", tokens, "Use `attention.overlaps`.")
-    correlation = arguments.number_within("rho", rho, -1 / (count - 1), 1.0)
+    correlation = token_correlation("rho", rho, count)
     gram = np.where(np.eye(count, dtype=bool), 1.0, correlation)
     one = layer(gram, sigma_qk=sigma_qk, sigma_vo=sigma_vo)
     back = gradient(gram, np.eye(count), sigma_qk=sigma_qk, sigma_vo=sigma_vo)

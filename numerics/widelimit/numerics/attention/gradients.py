@@ -11,7 +11,7 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.attention import sampling
 from widelimit.numerics.attention.layers import incoming, moments
-from widelimit.numerics.attention.requests import Request, request
+from widelimit.numerics.attention.requests import Request, averaged, request
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
 from widelimit.theory import attention as theory
@@ -133,21 +133,27 @@ def _from_end(shorter: Array, values: Array) -> Array:
 
 
 def _sampled(asked: Request, upstream: Array, seed: int) -> Gradient:
-    two = asked.tokens == 2
-    nodes = sampling.lattice(asked) if two else sampling.points(asked, seed)
-    every = sampling.averages(nodes, functools.partial(_paths, asked.gram, upstream))
-    scale = asked.sigma_vo**2
-    whole = scale * asked.beta**2
-    values, keys = scale * every[:, 0], whole * every[:, 2]
-    queries = whole * upstream * every[:, 1]
-    found, error = sampling.mean(values + queries + keys)
-    method = "pair" if two else "monte-carlo"
-    return Gradient(found, values.mean(0), queries.mean(0), keys.mean(0), error, method)
+    if asked.tokens == 2:
+        every = sampling.averages(sampling.lattice(asked), lambda node: _paths(asked, upstream, node.weights))
+        values, queries, keys = every[0]
+        return Gradient(every[0].sum(0), values, queries, keys, sampling.mean(every)[1], "pair")
+    near, upstream_near = asked.near, averaged(upstream)
+
+    def both(node: sampling.Nodes) -> Array:
+        own, other = _paths(asked, upstream, node.weights), _paths(near, upstream_near, node.near)
+        return np.concatenate([own, other], 1)
+
+    every = sampling.averages(sampling.points(asked, seed), both)
+    exact = (_causal if asked.causal else _exchangeable)(near, upstream_near)
+    known = (exact.values, exact.queries, exact.keys)
+    parts = [sampling.without_noise(every[:, n], [(every[:, 3 + n], known[n])]) for n in range(3)]
+    found, error = sampling.mean(parts[0] + parts[1] + parts[2])
+    return Gradient(found, parts[0].mean(0), parts[1].mean(0), parts[2].mean(0), error, "monte-carlo")
 
 
-def _paths(gram: Array, upstream: Array, node: sampling.Nodes) -> Array:
-    """A' G A, tr J_i C J_k C, and sum_ik C_ik G_ik J_i C J_k of rows of weights A."""
-    weights = node.weights
+def _paths(asked: Request, upstream: Array, weights: Array) -> Array:
+    """What comes through values, queries and keys: A' G A, tr J_i C J_k C, and sum_ik C_ik G_ik J_i C J_k of rows A."""
+    gram = asked.gram
     turned = weights.swapaxes(-1, -2)
     seen = weights @ gram
     whole = seen @ turned
@@ -157,7 +163,9 @@ def _paths(gram: Array, upstream: Array, node: sampling.Nodes) -> Array:
     spread = pairs @ weights
     mixed = turned @ (seen * spread)
     keys = gram * (turned @ spread) - mixed - mixed.swapaxes(-1, -2) + turned @ (pairs * whole) @ weights
-    return np.stack([turned @ upstream @ weights, slopes, keys], 1)
+    gain = asked.sigma_vo**2
+    scale = gain * asked.beta**2
+    return np.stack([gain * (turned @ upstream @ weights), scale * upstream * slopes, scale * keys], 1)
 
 
 @functools.cache

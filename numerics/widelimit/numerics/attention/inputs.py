@@ -12,7 +12,7 @@ import numpy as np
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.attention.blocks import scale
 from widelimit.numerics.attention.requests import logit_variance
-from widelimit.numerics.attention.shares import COLDEST, at, whole
+from widelimit.numerics.attention.shares import COLDEST, at, token_correlation, whole
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.kernel.layers import Block as Entries
 from widelimit.numerics.kernel.maps import pair_map
@@ -118,7 +118,7 @@ def averaging(*, tokens: Any, layers: Any, rho0: Any, sigma_vo: Any, weight: Any
     """
     t = int(arguments.single("tokens", whole("tokens", tokens, 2)))
     count = arguments.count("layers", layers, 0)
-    rho = arguments.number_within("rho0", rho0, -1 / (t - 1), 1.0)
+    rho = token_correlation("rho0", rho0, t)
     q = float(arguments.near_one("q0", np.asarray(arguments.positive_number("q0", q0))))
     vo, alpha = scale("sigma_vo", sigma_vo), scale("weight", weight)
     p, mean = q * rho, q * rho + q * (1 - rho) / t

@@ -10,7 +10,7 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.attention import sampling
-from widelimit.numerics.attention.requests import Request, alike, request, square
+from widelimit.numerics.attention.requests import Request, alike, averaged, request, square
 from widelimit.numerics.attention.shares import at, row_overlaps
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
@@ -118,26 +118,35 @@ def _exchangeable(asked: Request, known: Array) -> Layer:
 
 
 def _sampled(asked: Request, known: Array, method: str, seed: int) -> Layer:
-    nodes = sampling.lattice(asked) if method == "pair" else sampling.points(asked, seed)
-    gram, vo = asked.gram, asked.sigma_vo
+    if method == "pair":
+        every = sampling.averages(sampling.lattice(asked), lambda node: _both(asked, known, node.weights))
+        after = _of_two(asked) if not asked.causal else every[0, 0]
+        return Layer(after, every[0, 1], sampling.mean(every)[1], method)
+    near, known_near = asked.near, averaged(known)
 
-    def both(node: sampling.Nodes) -> Array:
-        covariance, queries, keys = contracted(node.weights, gram, known)
-        values = node.weights @ known @ node.weights.swapaxes(-1, -2)
-        control = vo**2 * sampling.to_second_order(node.logits, gram)
-        return np.stack([vo**2 * covariance, vo**2 * values, queries, keys, control], 1)
+    def all_of(node: sampling.Nodes) -> Array:
+        parts = [_both(asked, known, node.weights), _both(near, known_near, node.near)]
+        if not asked.causal:
+            parts.append(asked.sigma_vo**2 * sampling.to_second_order(node.logits, asked.gram)[:, None])
+        return np.concatenate(parts, 1)
 
-    every = sampling.averages(nodes, both)
-    found = every[:, 0]
-    if method == "monte-carlo" and not asked.causal:
-        found = sampling.without_noise(found, every[:, 4], sampling.hot(asked))
-    scale = (vo * asked.beta) ** 2
-    logits = scale * ((2 * gram + known) * every[:, 2] + gram * every[:, 3])
-    after, error = sampling.mean(found)
-    if method == "pair" and not asked.causal:
-        after = _of_two(asked)
-    tangent, other = sampling.mean(2 * found + every[:, 1] + logits)
+    every = sampling.averages(sampling.points(asked, seed), all_of)
+    exact = _exchangeable(near, known_near)
+    second = [] if asked.causal else [(every[:, 4], sampling.hot(asked))]
+    after, error = sampling.mean(
+        sampling.without_noise(every[:, 0], [(every[:, 2], exact.covariance), *second])
+    )
+    tangent, other = sampling.mean(sampling.without_noise(every[:, 1], [(every[:, 3], exact.ntk), *second]))
     return Layer(after, tangent, max(error, other), method)
+
+
+def _both(asked: Request, known: Array, weights: Array) -> Array:
+    """C' and Theta' of rows of weights, (points, 2, T, T)."""
+    gain, scale = asked.sigma_vo**2, (asked.sigma_vo * asked.beta) ** 2
+    covariance, queries, keys = contracted(weights, asked.gram, known)
+    values = weights @ known @ weights.swapaxes(-1, -2)
+    logits = (2 * asked.gram + known) * queries + asked.gram * keys
+    return np.stack([gain * covariance, gain * (2 * covariance + values) + scale * logits], 1)
 
 
 def contracted(weights: Array, gram: Array, other: Array) -> tuple[Array, Array, Array]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,11 @@ class Request:
     def distance(self) -> float:
         """1 - rho."""
         return min(max((self.length - self.covariance) / self.length, 0.0), self.tokens / (self.tokens - 1))
+
+    @property
+    def near(self) -> Request:
+        """The same layer over exchangeable tokens of the same mean length and covariance."""
+        return replace(self, gram=averaged(self.gram))
 
     @property
     def logit_std(self) -> float:
@@ -114,6 +119,14 @@ def square(name: str, value: Any, size: int | None = None) -> Array:
     if np.abs(array - array.T).max() > _ALIKE * np.abs(array).max():
         raise ArgumentError(name, "must be symmetric", but="is not")
     return np.asarray((array + array.T) / 2)
+
+
+def averaged(matrix: Array) -> Array:
+    """A matrix with the mean of its diagonal on it, and the mean of what is beside it beside it."""
+    size = len(matrix)
+    own = float(np.trace(matrix)) / size
+    beside = (float(matrix.sum()) - size * own) / (size * (size - 1))
+    return np.where(np.eye(size, dtype=bool), own, beside)
 
 
 def alike(matrix: Array) -> bool:

@@ -1,8 +1,9 @@
 """Attention over tokens with any Gram matrix: rows of weights at nodes, and what is averaged over them.
 
 Two tokens have logits that differ by a pair of Gaussians: a lattice over them. More tokens have the logits
-beta L g L', C = L L', g of independent normals: scrambled Sobol points, whose error is seen from eight of them. What
-the softmax does to second order in its logits is known (`theory.hot_covariance`), and taken off the noise.
+beta L g L', C = L L', g of independent normals: scrambled Sobol points, whose error is seen from eight of them. Two
+things are known and taken off the noise: what exchangeable tokens of the same mean length and covariance make of the
+same g, and what the softmax does to second order in its logits (`theory.hot_covariance`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from widelimit.numerics.compile import Compiled, compile
 from widelimit.theory import attention as theory
 
 Array = np.ndarray
-_REACH = 8.3
-_FINE = 0.6  # of pi over the standard deviation: the logistic function's poles
+_REACH = 7.0
+_FINE = 0.75  # of pi over the standard deviation: the logistic function's poles
 _SCRAMBLES = 8
 _LARGEST = 4096  # dimensions of Sobol points
 _WORK = 2**24  # numbers in a batch of weights
@@ -30,12 +31,16 @@ _EFFORT = 3e8  # products that points are spent on, all of them together
 
 
 class Nodes(NamedTuple):
-    """Rows of weights (points, T, T), the weight of each point, the part they belong to, and logits less their mean."""
+    """Rows of weights (points, T, T), the weight of each point, the part they belong to, and logits less their mean.
+
+    `near`: rows of weights of exchangeable tokens at the same points.
+    """
 
     weights: Array
     measure: Array
     part: int
     logits: Array
+    near: Array
 
 
 def lattice(request: Request) -> Iterator[Nodes]:
@@ -57,29 +62,31 @@ def lattice(request: Request) -> Iterator[Nodes]:
         weights = expit(2 * logits)
         if request.causal:
             weights[:, 0] = (1.0, 0.0)
-        yield Nodes(weights, measure * density, 0, logits)
+        yield Nodes(weights, measure * density, 0, logits, weights)
 
 
 def points(request: Request, seed: int) -> Iterator[Nodes]:
     """Weights at scrambled Sobol points (or at random where there are too many dimensions), in eight parts."""
     tokens = request.tokens
-    left = root(request.gram)
-    right = left if request.causal else left - left.mean(0)  # what a row has in common is forgotten
-    right = right @ _rotation(right)
-    size = left.shape[1] * right.shape[1]
+    pairs = [
+        (one, one if request.causal else one - one.mean(0))
+        for one in (root(request.gram), root(request.near.gram))
+    ]
+    size = tokens**2
     count = 2 ** int(np.clip(math.log2(_EFFORT / _SCRAMBLES / tokens**3), 3, 13))
     for part in range(_SCRAMBLES):
         each = np.random.default_rng([seed, part])
-        if 0 < size <= _LARGEST:
+        if size <= _LARGEST:
             uniform = qmc.Sobol(size, scramble=True, rng=each).random(count)
             normal = ndtri(np.clip(uniform, 1e-16, 1 - 1e-16))
         else:
             normal = each.standard_normal((count, size))
-        batch = max(1, _WORK // max(tokens**2, size))
+        batch = max(1, _WORK // size)
         for start in range(0, count, batch):
-            g = normal[start : start + batch].reshape(-1, left.shape[1], right.shape[1])
-            logits = request.beta * (left @ g @ right.T)
-            yield Nodes(softmax(logits, request.causal), np.full(len(g), 1.0 / count), part, logits)
+            g = normal[start : start + batch].reshape(-1, tokens, tokens)
+            logits, other = (request.beta * (left @ g @ right.T) for left, right in pairs)
+            weights, near = softmax(logits, request.causal), softmax(other, request.causal)
+            yield Nodes(weights, np.full(len(g), 1.0 / count), part, logits, near)
 
 
 def softmax(logits: Array, causal: bool) -> Array:
@@ -91,17 +98,9 @@ def softmax(logits: Array, causal: bool) -> Array:
 
 
 def root(gram: Array) -> Array:
-    """L of C = L L', with as many columns as C has rank."""
+    """The symmetric root of C, so that tokens that are nearly exchangeable have nearly the root of those that are."""
     values, vectors = np.linalg.eigh(gram)
-    kept = values > 1e-13 * values[-1]
-    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
-
-
-def _rotation(factor: Array) -> Array:
-    """Columns that span what is left of a factor's rows."""
-    _, sizes, rows = np.linalg.svd(factor, full_matrices=False)
-    kept = sizes > 1e-10 * max(sizes[0], 1e-300)
-    return np.asarray(rows[kept].T)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
 def averages(nodes: Iterator[Nodes], function: Callable[[Nodes], Array]) -> Array:
@@ -122,12 +121,15 @@ def mean(every: Array) -> tuple[Array, float]:
     return found, float(every.std(0, ddof=1).max() / math.sqrt(len(every)) / scale)
 
 
-def without_noise(every: Array, control: Array, known: Array) -> Array:
-    """Take off what the parts have in common with a control whose mean is known."""
-    own, common = every - every.mean(0), control - control.mean(0)
-    size = float((common**2).sum())
-    share = float((own * common).sum()) / size if size > 0 else 0.0
-    return np.asarray(every - share * (control - known))
+def without_noise(every: Array, controls: list[tuple[Array, Array]]) -> Array:
+    """Take off what the parts have in common with controls (parts, ...) whose means are known."""
+    own = (every - every.mean(0)).reshape(-1)
+    common = np.stack([(control - control.mean(0)).reshape(-1) for control, _ in controls], 1)
+    sizes = np.maximum(np.abs(common).max(0), 1e-300)
+    shares = np.linalg.lstsq(common / sizes, own, rcond=1e-10)[0] / sizes
+    for share, (control, known) in zip(shares, controls, strict=True):
+        every = every - share * (control - known)
+    return np.asarray(every)
 
 
 def hot(request: Request) -> Array:

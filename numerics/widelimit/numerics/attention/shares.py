@@ -65,15 +65,27 @@ def overlaps(*, logit_std: Any, tokens: Any, correlation: Any) -> Overlaps:
     count = whole("tokens", tokens, 2)
     rho = arguments.real("correlation", correlation)
     std, count, rho = arguments.broadcast(logit_std=std, tokens=count, correlation=rho)
-    bad = (rho > 1) | (rho * (count - 1) <= -1)
-    if bad.any():
-        help = "No tokens have less: T equal correlations sum to no negative variance."
-        must = "must be above -1/(tokens - 1) and at most 1"
-        raise ArgumentError("correlation", must, float(rho[bad].flat[0]), help)
+    possible("correlation", rho, count)
     costs.affordable("logit_std", std.size, seconds=5e-3, each="point")
     found = np.array([at(a, int(t), c) for a, t, c in zip(std.flat, count.flat, rho.flat, strict=True)])
     parts = found.reshape(*std.shape, 6)
     return Overlaps(*(arguments.scalar(parts[..., k].copy()) for k in range(6)))
+
+
+def possible(name: str, correlation: np.ndarray, tokens: np.ndarray) -> None:
+    """Refuse correlations that equal tokens cannot have."""
+    bad = (correlation > 1) | (correlation * (tokens - 1) <= -1)
+    if bad.any():
+        help = "No tokens have less: T equal correlations sum to no negative variance."
+        must = "must be above -1/(tokens - 1) and at most 1"
+        raise ArgumentError(name, must, float(correlation[bad].flat[0]), help)
+
+
+def token_correlation(name: str, value: Any, tokens: int) -> float:
+    """Return a correlation of that many tokens as a number."""
+    number = arguments.finite_number(name, value)
+    possible(name, np.asarray(number), np.asarray(tokens))
+    return number
 
 
 def whole(name: str, value: Any, least: int) -> np.ndarray:

@@ -82,12 +82,12 @@ def _integral(
     )
 
 
-def beside() -> Expr:
+def _beside() -> Expr:
     """Integrand of S_ik where row k sees more."""
     return o.across_overlap() * o.unseen()
 
 
-def slope_beside() -> Expr:
+def _slope_beside() -> Expr:
     """Integrand of R_ik where row k sees more."""
     return o.across_slope() * o.unseen() + o.outside_slope()
 
@@ -100,12 +100,12 @@ def _rows() -> tuple[Step, ...]:
         _integral("within-slope", "dR_2/du", o.within_slope, why, True, True, domain=_COUNT),
         _integral("across-slope", "d2R_rho/dudv", o.across_slope, why, False, True, domain=_COUNT),
         _integral(
-            "masked", "d2S_ik/dudv", beside, "the longer row sees more tokens", False, False, domain=_BESIDES
+            "masked", "d2S_ik/dudv", _beside, "the longer row sees more tokens", False, False, domain=_BESIDES
         ),
         _integral(
             "masked-slope",
             "d2R_ik/dudv",
-            slope_beside,
+            _slope_beside,
             "a pair of tokens that both see, and one that the longer row sees beside",
             False,
             True,

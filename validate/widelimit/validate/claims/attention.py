@@ -569,16 +569,12 @@ def _stacks(preset: str) -> Arrays:
 
 def _draw_stacks(arrays: Arrays, axes: Axes) -> None:
     for norm, colour, label in _NORMS:
-        axes.plot(
-            arrays["depth"], arrays[f"rho-{norm}"], color=colour, label=f"{label}: correlation of tokens"
-        )
+        axes.plot(arrays["depth"], arrays[f"rho-{norm}"], color=colour, label=f"{label}: correlation")
         axes.plot(arrays["dots"], arrays[f"drawn-{norm}"], "o", color=colour, markersize=4)
         growth = arrays[f"g-{norm}"] / arrays[f"g-{norm}"].max()
-        axes.plot(
-            arrays["depth"], growth, ":", color=colour, label=f"{label}: squared gradient over its largest"
-        )
+        axes.plot(arrays["depth"], growth, ":", color=colour, label=f"{label}: gradient")
     axes.set(xlim=(0, _DEPTH), ylim=(0, 1.02), xlabel="blocks", ylabel="correlation; squared gradient")
-    axes.legend()
+    axes.legend(loc="center", bbox_to_anchor=(0.48, 0.4), fontsize="small", ncols=2)
 
 
 GALLERY = (
