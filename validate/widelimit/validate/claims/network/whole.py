@@ -38,8 +38,8 @@ def _predicted(
 @torch.no_grad()
 def _exact(layer: nn.Linear, biases: bool, fan_out: bool) -> None:
     scale = 1.5 / (layer.out_features if fan_out else layer.in_features)
-    layer.weight *= math.sqrt(scale / float(layer.weight.square().mean()))
-    layer.bias *= simulate.BIAS / math.sqrt(float(layer.bias.square().mean())) if biases else 0.0
+    layer.weight.mul_(math.sqrt(scale / float(layer.weight.square().mean())))
+    layer.bias.mul_(simulate.BIAS / math.sqrt(float(layer.bias.square().mean())) if biases else 0.0)
 
 
 AGREEMENT = declare(

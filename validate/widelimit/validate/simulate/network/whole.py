@@ -49,32 +49,45 @@ class Residual(nn.Module):
         return x
 
 
+class Block(nn.Module):
+    """Causal attention and two dense layers, normalised in front of both."""
+
+    def __init__(self, width: int, skip: bool) -> None:
+        super().__init__()
+        self.n1, self.n2, self.skip, self.heads = (
+            nn.LayerNorm(width),
+            nn.LayerNorm(width),
+            skip,
+            max(1, width // 16),
+        )
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.fc, self.back = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run it; without shortcuts if `skip` is false."""
+        batch, tokens, width = x.shape
+        parts = self.qkv(self.n1(x)).chunk(3, dim=-1)
+        q, k, v = (one.view(batch, tokens, self.heads, -1).transpose(1, 2) for one in parts)
+        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = self.out(y.transpose(1, 2).reshape(batch, tokens, width))
+        x = x + y if self.skip else y
+        y = self.back(functional.gelu(self.fc(self.n2(x))))
+        return x + y if self.skip else y
+
+
 class Transformer(nn.Module):
-    """Two causal blocks, normalised in front of their branches."""
+    """Two blocks behind a stem."""
 
     def __init__(self, width: int, skip: bool = True) -> None:
         super().__init__()
-        self.stem, self.skip, self.heads = nn.Linear(FEATURES, width), skip, max(1, width // 16)
-        self.blocks = nn.ModuleList(
-            nn.ModuleDict({
-                "n1": nn.LayerNorm(width), "qkv": nn.Linear(width, 3 * width), "out": nn.Linear(width, width),
-                "n2": nn.LayerNorm(width), "fc": nn.Linear(width, 2 * width), "back": nn.Linear(2 * width, width),
-            })
-            for _ in range(2)
-        )  # fmt: skip
+        self.stem = nn.Linear(FEATURES, width)
+        self.blocks = nn.ModuleList(Block(width, skip) for _ in range(2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Run them; without shortcuts if `skip` is false."""
+        """Run them."""
         x = self.stem(x)
-        batch, tokens, width = x.shape
         for block in self.blocks:
-            parts = block["qkv"](block["n1"](x)).chunk(3, dim=-1)
-            q, k, v = (one.view(batch, tokens, self.heads, -1).transpose(1, 2) for one in parts)
-            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-            y = block["out"](y.transpose(1, 2).reshape(batch, tokens, width))
-            x = x + y if self.skip else y
-            y = block["back"](functional.gelu(block["fc"](block["n2"](x))))
-            x = x + y if self.skip else y
+            x = block(x)
         return x
 
 
@@ -102,7 +115,7 @@ def agreement(inputs: Any, size: int, seeds: Sequence[int], backend: Backend) ->
     kind, found = str(inputs["network"]), []
     for seed in seeds:
         module = build(kind, size, seed)
-        first = module.layers[0] if kind == "mlp" else module.stem
+        first = next(layer for layer in module.modules() if isinstance(layer, nn.Linear))
         held: list[torch.Tensor] = []
         handle = first.register_forward_hook(lambda _module, _inputs, out, held=held: held.append(out))
         y = module(inputs_of(kind))
