@@ -99,7 +99,6 @@ NEEDED = {
     "ridge": {"eigenvalues": [1.0, 0.1], "signal": [1.0, 0.5], "sample_ratio": 0.5},
     "ssl": {"weight_decay": 0.04, "augmentation": 0.5},
     "pruning": {"widths": [10, 20, 5]},
-    "shaping": {"activation": "tanh", "depth": 20},
     "spectra": {"eigenvalues": [9.0, 2.0, 1.0, 0.5], "samples": 20},
 }
 

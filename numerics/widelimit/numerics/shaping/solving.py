@@ -107,7 +107,21 @@ def shape(activation: str, *, depth: int, method: str = "dks", target: float | N
     return _smooth(unit(phi), layers, method, whole)
 
 
-predict = shape
+def predict(
+    activation: str = "tanh", depth: int = 100, method: str = "dks", target: float | None = None
+) -> Shaped:
+    """Shape an activation, as `shape` does.
+
+    Args:
+        activation: a catalogue name or an expression in x.
+        depth: number of layers.
+        method: dks or tat.
+        target: zeta, tau or eta.
+
+    >>> round(predict(depth=100).input_scale, 9)
+    0.090437945
+    """
+    return shape(activation, depth=depth, method=method, target=target)
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json as json_
 import sys
 import traceback
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Literal
 
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, StoreError
 from widelimit.validate.cli import output
 from widelimit.validate.cli.options import Whole
 from widelimit.validate.harness.text import told
@@ -30,6 +31,9 @@ def network(
     gradients: bool = True,
     json: bool = False,
     html: Path | None = None,
+    advise: bool = False,
+    write_init: Path | None = None,
+    prove: Literal["digits"] | None = None,
 ) -> int:
     """Say what theory predicts of a torch module at initialisation, beside fresh draws of it, layer by layer.
 
@@ -47,6 +51,9 @@ def network(
         gradients: walk back as well.
         json: print one JSON object.
         html: write the page there.
+        advise: say what to change in the initialisation, and what it does.
+        write_init: write the function init_(module) that makes these changes there; it needs torch alone.
+        prove: train with and without the changes on these images, in pairs, and say if they help (minutes).
     """
     shapes = [_shape(one) for one in input_shape]
     if input_dtype == "long" and (high is None or high < 1):
@@ -59,13 +66,49 @@ def network(
     found = report(module, *example, factory=factory, draws=draws, gradients=gradients, seed=seed)
     if html is not None:
         found.to_html(html)
+    said = _advice(found, factory, write_init, prove) if advise or write_init or prove else None
     if json:
         from widelimit.validate.network.graph.writing import json_text
 
-        print(json_text(found))
+        text = json_text(found)
+        print(text if said is None else json_.dumps({**json_.loads(text), "advice": said[0]}))
     else:
         output.say(str(found))
+        if said is not None:
+            output.say(said[1])
     return 0 if found.agrees and found.trainable else 1
+
+
+def _advice(
+    found: Any, factory: Callable[[], Any], write_init: Path | None, prove: Literal["digits"] | None
+) -> tuple[dict[str, Any], str]:
+    """What to change, as plain values and as text; the function written and the proof made where they are asked for."""
+    from widelimit.validate.network import advise
+
+    made = advise(found)
+    plain: dict[str, Any] = {
+        "changes": [
+            {name: getattr(one, name) for name in ("target", "what", "before", "after", "because", "effect")}
+            for one in made.changes
+        ],
+        "kept": list(made.kept),
+    }
+    rows = ["", "What to change", str(made)]
+    if write_init is not None:
+        try:
+            write_init.write_text(made.code(), encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"The file {str(write_init)!r} cannot be written: {error}.") from None
+    if prove is not None:
+        proof = made.prove(factory, data=prove)
+        plain["proof"] = {
+            "verdict": proof.verdict,
+            "difference": proof.difference,
+            "low": proof.low,
+            "high": proof.high,
+        }
+        rows.append(str(proof))
+    return plain, "\n".join(rows)
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -11,8 +11,12 @@ result    `Network`: what can be asked of it
 rates       `rate_network`: a recurrent matrix read as a balanced code
 modules, parts    `build`: the torch module of an architecture, and what it is made of
 graph     any torch module: `read` it as a graph of operations, `report` theory beside measurement
+advice    `advise`: what to change in its initialisation; its rules and the proof that it helps in files beside it
 """
 
+from widelimit.validate.network.advice import Advice, advise
+from widelimit.validate.network.advice_proof import Proof
+from widelimit.validate.network.advice_rules import Change
 from widelimit.validate.network.graph.reading import read
 from widelimit.validate.network.graph.records import Block, Graph, Layer, Node, Report
 from widelimit.validate.network.graph.reporting import report
@@ -31,15 +35,19 @@ from widelimit.validate.network.weights import (
 )
 
 __all__ = [
+    "Advice",
     "Block",
+    "Change",
     "Graph",
     "Layer",
     "ModuleError",
     "Network",
     "Node",
+    "Proof",
     "RateNetwork",
     "Report",
     "Scale",
+    "advise",
     "from_torch",
     "rate_network",
     "read",
