@@ -11,7 +11,8 @@ result    `Network`: what can be asked of it
 rates       `rate_network`: a recurrent matrix read as a balanced code
 modules, parts    `build`: the torch module of an architecture, and what it is made of
 graph     any torch module: `read` it as a graph of operations, `report` theory beside measurement
-advice    `advise`: what to change in its initialisation; its rules and the proof that it helps in files beside it
+advice    `advise`: what to change in its initialisation
+advice_rules, advice_proof    the rules of it, and the paired experiment on whether it helps
 """
 
 from widelimit.validate.network.advice import Advice, advise
