@@ -1,6 +1,7 @@
 """Spectra of torch modules; with all of `numerics.spectra` beside it, so that one import is enough.
 
 weights       `of_module`: every weight matrix against noise, with outliers
+comparing     `compare`: tangent kernel, Fisher matrix, Jacobian and Hessian of a finite module beside its limit
 tails         power laws of eigenvalues, with interval and goodness of fit
 """
 
@@ -15,11 +16,13 @@ from widelimit.numerics.spectra import (
     gavish_donoho,
     tracy_widom,
 )
+from widelimit.validate.spectra.comparing import Comparison, compare
 from widelimit.validate.spectra.tails import PowerTail, power_tail
 from widelimit.validate.spectra.weights import ModuleSpectra, WeightSpectrum, of_module
 
 __all__ = [
     "Cleaned",
+    "Comparison",
     "ModuleSpectra",
     "Outlier",
     "PowerTail",
@@ -28,6 +31,7 @@ __all__ = [
     "WeightSpectrum",
     "bbp",
     "clean",
+    "compare",
     "fit",
     "gavish_donoho",
     "of_module",
