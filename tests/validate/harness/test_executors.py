@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -15,6 +17,7 @@ import pytest
 from widelimit.theory.errors import ArgumentError, InternalError, WorkerError
 from widelimit.validate.harness import finding, workers
 from widelimit.validate.harness.faults import ClaimError
+from widelimit.validate.harness.running.cells import THREADS
 from widelimit.validate.harness.running.executors import (
     Cluster,
     InProcess,
@@ -51,6 +54,23 @@ def test_one_thread_a_worker():
         assert isinstance(executor, Processes)
         variable, pools = executor.submit(threads_of_worker).result()
     assert variable == "1" and set(pools) <= {1}
+
+
+def test_a_cell_leaves_torch_the_threads_that_it_had():
+    """Numba's threads, which start when it is asked for their number, raised torch's for all that came after."""
+    code = (
+        "import numba, torch\n"
+        "from widelimit.validate.harness.running.cells import one_thread\n"
+        "before = torch.get_num_threads()\n"
+        "with one_thread():\n    inside = torch.get_num_threads()\n"
+        "print(before, inside, torch.get_num_threads(), numba.get_num_threads())"
+    )
+    for threads in ("1", "2"):
+        env = {**os.environ, "NUMBA_NUM_THREADS": "3"} | dict.fromkeys(THREADS, threads)
+        said = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
+        )
+        assert said.stdout.split() == [threads, "1", threads, "3"]
 
 
 def test_loky_worker_that_dies_is_replaced(tmp_path, monkeypatch):

@@ -107,14 +107,15 @@ def one_thread() -> Iterator[None]:
     """Hold BLAS, numba and torch to one thread: workers share the cores, and sums round alike everywhere."""
     kept = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))  # for libraries that the simulation is the first to load
-    torch = sys.modules.get("torch")
+    torch, numba = sys.modules.get("torch"), sys.modules.get("numba")
     threads = torch.get_num_threads() if torch else 1
-    if torch and threads != 1:
-        torch.set_num_threads(1)
-    numba = sys.modules.get("numba")
-    masked = numba.get_num_threads() if numba else 1
+    masked = (
+        numba.get_num_threads() if numba else 1
+    )  # starts numba's threads, which sets torch's number as well
     if numba and masked != 1:
         numba.set_num_threads(1)
+    if torch and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
     try:
         with _pools(len(sys.modules)).limit(limits=1):
             yield
@@ -124,7 +125,7 @@ def one_thread() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        if torch and threads != 1:
+        if torch and torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         if numba and masked != 1:
             numba.set_num_threads(masked)
