@@ -18,13 +18,18 @@ print("components above the noise:", found.components)
 print("as they appear:", found.outliers.round(2))
 print("in truth:      ", found.spikes.round(2), "+-", found.spike_errors.round(2))
 # %% [markdown]
-# A sample's eigenvectors point off the population's, by a squared cosine that is known. What should be kept of a
+# The whole matrix at once, every eigenvalue moved to where it does best, with the risk that is predicted for it:
+# %%
+spectra.clean(data, method="nonlinear").plot()
+# %% [markdown]
+# The same by hand, for the components alone. A sample's eigenvectors point off the population's, by a squared cosine that is known. What should be kept of a
 # component is therefore less than its eigenvalue: `overlap * spike + (1 - overlap) * noise`.
 # %%
 values, vectors = np.linalg.eigh(np.cov(data.T))
 kept = np.full(100, found.noise)
 kept[::-1][: found.components] = found.overlaps * found.spikes + (1 - found.overlaps) * found.noise
 cleaned = vectors * kept @ vectors.T
-for name, matrix in (("sample covariance", np.cov(data.T)), ("cleaned", cleaned)):
+optimal = spectra.clean(data, method="nonlinear").covariance
+for name, matrix in (("sample covariance", np.cov(data.T)), ("by hand", cleaned), ("nonlinear", optimal)):
     print(f"{name:18} squared distance to the truth: {((matrix - np.diag(true)) ** 2).sum():.2f}")
 assert ((cleaned - np.diag(true)) ** 2).sum() < ((np.cov(data.T) - np.diag(true)) ** 2).sum() / 3

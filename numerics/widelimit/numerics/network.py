@@ -10,6 +10,7 @@ import numpy as np
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import pictured
 from widelimit.theory import network as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -18,6 +19,7 @@ from widelimit.theory.errors import ArgumentError
 from widelimit.theory.kernel import SIGMA_B, SIGMA_W
 
 
+@pictured
 @dataclass(frozen=True)
 class WidthVariance:
     """Lengths |x_l|^2 / N_l behind the layers of a network, and how they scatter from draw to draw.

@@ -34,7 +34,11 @@ def returned():
                 space = vars(sys.modules[value.__module__])
                 for word in re.findall(r"\w+", str(value.__annotations__.get("return", ""))):
                     cls = space.get(word)
-                    if inspect.isclass(cls) and cls.__module__.startswith("widelimit."):
+                    if (
+                        inspect.isclass(cls)
+                        and cls.__module__.startswith("widelimit.")
+                        and not issubclass(cls, Exception)
+                    ):
                         found.setdefault(cls, f"{floor}.{topic}.{name}")
     return found
 

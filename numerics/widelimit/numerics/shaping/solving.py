@@ -12,7 +12,7 @@ from sympy import Float
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.results import by_value
+from widelimit.numerics.results import by_value, pictured
 from widelimit.numerics.shaping import leaky, smooth
 from widelimit.numerics.shaping.moments import SYMBOLS, Unit, unit
 from widelimit.numerics.shaping.unit_maps import METHODS, Maps, target_of
@@ -218,6 +218,7 @@ def _leaky(phi: Activation, slope: float, depth: int, target: Any) -> Shaped:
     return Shaped(1.0, 0.0, gain, 0.0, negative, maps, (branch,), phi, depth, "tat", float(eta))
 
 
+@pictured
 @dataclass(frozen=True)
 class FarPoint:
     """A solution at great depth, to first order in one over the depth."""

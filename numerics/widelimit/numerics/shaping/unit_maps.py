@@ -11,6 +11,7 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.results import pictured
 from widelimit.theory import shaping as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -20,6 +21,7 @@ from widelimit.theory.errors import ArgumentError, InfiniteMomentError
 METHODS = ("dks", "tat")
 
 
+@pictured
 @dataclass(frozen=True)
 class Maps:
     """What an activation does to lengths and correlations at variance 1.
@@ -35,6 +37,7 @@ class Maps:
     curvature: float
 
 
+@pictured
 @dataclass(frozen=True)
 class VarianceGain:
     """What weights that sum to zero in each unit ask for.

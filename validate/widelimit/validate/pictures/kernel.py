@@ -66,6 +66,18 @@ def _dynamics(result: Any, axes: Axes) -> None:
     axes.set_ylabel("rate of learning")
 
 
+def _gradient(result: Any, axes: Axes, what: str = "sigma_w", layer: int = -1) -> None:
+    """The derivative of the kernel by the scale of one layer's weights (the last), or biases, as a matrix."""
+    if what not in ("sigma_w", "sigma_b"):
+        raise ArgumentError("what", "must be sigma_w or sigma_b", what)
+    parts = np.asarray(getattr(result, what), float)
+    if not -len(parts) <= layer < len(parts):
+        raise ArgumentError("layer", f"must be one of {len(parts)} layers", layer)
+    matrix(axes, parts[layer], f"derivative of the NNGP by {what}")
+    axes.set_xlabel("input")
+    axes.set_ylabel("input")
+
+
 def _moments(result: Any, axes: Axes) -> None:
     """Gaussian moments beside each other."""
     bars(axes, {"E φ²": result.v, "E φ'²": result.p, "E φ φ": result.t, "E φ' φ'": result.tdot})
@@ -77,5 +89,6 @@ PICTURES = {
     "Prediction": _prediction,
     "Dynamics": _dynamics,
     "Moments": _moments,
+    "KernelGradient": _gradient,
 }
 NO_PICTURE = {"Band": "its parts are matrices; draw them by `Kernels`"}

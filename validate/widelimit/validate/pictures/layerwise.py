@@ -92,6 +92,13 @@ def residual(result: Any, axes: Axes) -> None:
     )
 
 
+def post_activation(result: Any, axes: Axes) -> None:
+    """Share of units that are zero, mean and second moment, block after block."""
+    blocks = np.arange(len(np.asarray(result.zeros)))
+    curves = {"share of zeros": result.zeros, "mean": result.mean, "second moment": result.second_moment}
+    lines(axes, blocks, curves, x_label="block")
+
+
 def batch(result: Any, axes: Axes) -> None:
     """Squared gradients back through layers of batch normalisation: they explode wherever the factor is above 1."""
     layers = np.arange(_DEPTH + 1)

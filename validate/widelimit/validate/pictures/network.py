@@ -86,7 +86,22 @@ def _report(result: Any, axes: Axes) -> None:
     axes.legend()
 
 
-PICTURES = {"Network": _network, "RateNetwork": _rates, "Graph": _graph, "Report": _report}
+def _scatter(result: Any, axes: Axes) -> None:
+    """Mean lengths behind the layers with the deviation of a single draw."""
+    length, relative = np.asarray(result.length, float), np.sqrt(np.asarray(result.variance, float))
+    layers = np.arange(1, length.size + 1)
+    axes.errorbar(layers, length, yerr=length * relative, fmt="o-", color=BLUE, ms=4, lw=1)
+    axes.set_xlabel("layer")
+    axes.set_ylabel("length, with the deviation of one draw")
+
+
+PICTURES = {
+    "Network": _network,
+    "RateNetwork": _rates,
+    "Graph": _graph,
+    "Report": _report,
+    "WidthVariance": _scatter,
+}
 NO_PICTURE = {
     "Scale": "it is one layer of its network's picture",
     "Finding": "it is a sentence",

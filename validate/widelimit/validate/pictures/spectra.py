@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.theory.errors import PictureError
 from widelimit.validate.pictures.kit import bars, swept
 from widelimit.validate.report.look import BLUE, LINE, SOFT, VERMILLION
 
@@ -53,6 +54,20 @@ def _marchenko_pastur(axes: Axes, result: Any, low: float, high: float) -> None:
     axes.plot(x, y * max(ratio, 1.0), color=BLUE, label="law of the noise")
 
 
+def _cleaned(result: Any, axes: Axes) -> None:
+    """Eigenvalues after cleaning over those of the sample; on the line nothing has been changed."""
+    sample, values = np.asarray(result.sample_eigenvalues, float), np.asarray(result.eigenvalues, float)
+    good = sample > 0
+    if not good.any():
+        raise PictureError("All eigenvalues are zero: there is nothing to be drawn.")
+    ends = [sample[good].min(), sample.max()]
+    axes.plot(ends, ends, color=SOFT, lw=0.8)
+    axes.loglog(sample[good], np.maximum(values[good], 1e-300), "o", color=BLUE, ms=4)
+    axes.set_xlabel("eigenvalue of the sample covariance")
+    axes.set_ylabel("after cleaning")
+    axes.set_title(f"{result.method}: risk {float(result.risk):.4g}, before {float(result.sample_risk):.4g}")
+
+
 def _edge(result: Any, axes: Axes) -> None:
     """The density of the largest eigenvalue of noise, in its own units."""
     middle, width = float(result.mean), float(result.variance) ** 0.5
@@ -82,6 +97,7 @@ def _spike(result: Any, axes: Axes) -> None:
 PICTURES = {
     "SpectrumFit": _fit,
     "SpectrumSummary": _fit,
+    "Cleaned": _cleaned,
     "TracyWidom": _edge,
     "Outlier": swept("eigenvalue", "overlap", one=_spike),
     "SpikePrediction": _spike,
