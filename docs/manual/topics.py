@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from cyclopts import CycloptsError
 from docs.manual.docstrings import function, marked, prose, raw
 
 from widelimit.theory.errors import WidelimitError
@@ -28,6 +29,7 @@ EXAMPLES = {
     "pruning": "--widths 784 300 100 10",
     "jacobian": "--activation hard_tanh --sigma-w 1.05 --sigma-b 0.05 --depth 16",
     "spectra": "--spike 4 --ratio 0.5",
+    "shaping": "--activation tanh --depth 50",
 }
 _SHOWN = 14  # numbers of an example
 
@@ -69,7 +71,7 @@ def _derivation(topic: str) -> str:
     try:
         of = options.topic_function(topic, "theory", "derive")
         found = of(**options.bind(of, [], topic))
-    except WidelimitError as error:
+    except (WidelimitError, CycloptsError) as error:
         return f"## What is true, and why\n\n{prose(str(error))}"
     out = [f"## What is true, and why\n\n{prose(found.title + '.')}"]
     out += [prose(f"Assuming {one}.") for one in found.assumptions]
@@ -106,7 +108,7 @@ def _example(topic: str) -> str:
         of = options.topic_function(topic, "numerics", "predict")
         given = options.bind(of, words, topic)
         found = of(**given)
-    except WidelimitError as error:
+    except (WidelimitError, CycloptsError) as error:  # what it has to be told is not in `EXAMPLES`
         return f"## In numbers\n\n{prose(str(error))}"
     values = list(tables.attributes(found).items())
     rows = [[name, tables.cell(value, exact=True)] for name, value in values[:_SHOWN]]
