@@ -1,4 +1,4 @@
-"""Fourier modes of the covariance between positions in wide convolutional networks."""
+"""Wide convolutional networks: Fourier modes of the covariance between positions, zero padding, depthwise filters."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from widelimit.numerics.kernel.recursion import pulled
 from widelimit.numerics.results import by_value
 from widelimit.theory import convolution as theory
 from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.errors import ArgumentError
 
 
 @by_value
@@ -123,3 +124,91 @@ def predict(
     factor = _factor()(slope, multiplier)
     scale = np.where(np.abs(factor) == 1.0, np.inf, _depth_scale()(factor))
     return Modes(waves.tolist(), slope, multiplier.tolist(), factor.tolist(), scale.tolist())
+
+
+@by_value
+@dataclass(frozen=True)
+class Coverage:
+    """Share of a filter's taps that meet positions: q' / (sigma_w^2 q) of constant inputs.
+
+    `share` at each output, `mean` over them. Of several dimensions the shares multiply.
+    """
+
+    share: np.ndarray
+    mean: float
+
+
+@functools.cache
+def _covered() -> Compiled:
+    return compile(theory.covered_share(), (theory.HALF, theory.N), name="covered_share")
+
+
+def coverage(
+    positions: int, filter_size: int, *, stride: int = 1, dilation: int = 1, padding: int = 0
+) -> Coverage:
+    """Return what zero padding leaves of the mean square of constant inputs, output by output, in one dimension.
+
+    The share of taps s with ``a stride + s dilation - padding`` inside; any filter size, even ones too. For odd sizes,
+    half of it as padding and stride 1 the mean is 1 - w (w + 1) / ((2 w + 1) n).
+
+    Args:
+        positions: number of positions n of the input.
+        filter_size: number of taps.
+        stride: positions from one output to the next.
+        dilation: positions from one tap to the next.
+        padding: zeros on each side.
+
+    Raises `ArgumentError` for numbers that are none, or a filter that is larger than the padded input.
+
+    >>> found = coverage(8, 3, padding=1)
+    >>> found.share[0].round(6), round(found.mean, 12)  # 11/12
+    (0.666667, 0.916666666667)
+    """
+    n = costs.affordable("positions", arguments.count("positions", positions), memory=200.0, each="position")
+    size = costs.affordable(
+        "filter_size", arguments.count("filter_size", filter_size), memory=200.0, each="tap"
+    )
+    stride, dilation = arguments.count("stride", stride), arguments.count("dilation", dilation)
+    padding = costs.affordable(
+        "padding", arguments.count("padding", padding, least=0), memory=200.0, each="zero"
+    )
+    span = n + 2 * padding - dilation * (size - 1) - 1
+    if span < 0:
+        raise ArgumentError(
+            "filter_size", f"must fit into {n + 2 * padding} padded positions", filter_size,
+            "A filter spans dilation * (size - 1) + 1 of them.",
+        )  # fmt: skip
+    outputs = span // stride + 1
+    costs.affordable("filter_size", outputs * size, memory=16.0, each="tap of an output")
+    place = np.arange(outputs)[:, None] * stride + np.arange(size) * dilation - padding
+    share = ((place >= 0) & (place < n)).mean(1)
+    plain = stride == dilation == 1 and size % 2 == 1 and padding == size // 2 <= n
+    mean = float(_covered()(float(padding), float(n))) if plain else float(share.mean())
+    return Coverage(share, mean)
+
+
+@functools.cache
+def _kurtosis() -> Compiled:
+    return compile(theory.depthwise_kurtosis(), (theory.SPREAD, theory.TAPS), name="depthwise_kurtosis")
+
+
+def depthwise_kurtosis(spread: float, taps: int) -> float:
+    """Return the kurtosis 3 (1 + s / t) of units behind a depthwise filter of t taps over independent inputs.
+
+    Second moments of depthwise convolutions are those of full ones, but their units are no Gaussians: a dense layer
+    repairs that, an activation right behind does not.
+
+    Args:
+        spread: relative variance s of a squared input, E x^4 / (E x^2)^2 - 1: 2 for Gaussians, 5 behind ReLU.
+        taps: number of taps of the filter.
+
+    Raises `ArgumentError` for numbers out of range.
+
+    >>> round(depthwise_kurtosis(5.0, 9), 12)  # 14/3
+    4.666666666667
+    """
+    s = arguments.single("spread", arguments.near_one("spread", arguments.non_negative("spread", spread)))
+    count = arguments.count("taps", taps)
+    if count > 10**15:
+        raise ArgumentError("taps", "must be at most 10**15", taps)
+    return float(_kurtosis()(s, float(count)))

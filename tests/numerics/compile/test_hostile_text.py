@@ -95,6 +95,7 @@ VALID_IN = {  # the same where a name means something else in a topic
         "potentials": [0.1], "weights": [1.0], "weight": 1e4, "target": 0.01,
     },
     "shaping": {"depth": 20, "activation": "tanh"},
+    "convolution": {"positions": 8, "filter_size": 3, "spread": 5.0, "taps": 9},
     "network": {"activation": "relu", "width": 10},
     "residual": {"blocks": 3, "branches": 4, "layers": 2},
     "gru": {"gain": 2.0, "angle": 0.5, "bias_2": -0.16, "bracket": (-1.1, -1.0), "cell": {"weight_hh": ONE}},

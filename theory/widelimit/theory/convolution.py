@@ -17,6 +17,7 @@ from sympy import Eq, Expr, Rational, Sum, Symbol, cos, log, pi, sin
 from widelimit.theory.calculus import exact
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.ensembles import over_signs
 from widelimit.theory.calculus.layers import depth_of_decay
 from widelimit.theory.calculus.precision import Values, evaluate
 from widelimit.theory.errors import ArgumentError
@@ -27,6 +28,8 @@ HALF = Symbol("w", integer=True, nonnegative=True)
 CHI = Symbol("chi", positive=True)  # slope of the dense network's correlation map
 LAMBDA = Symbol("lambda_k", real=True)
 FACTOR = Symbol("f_k", real=True)  # of mode k in one layer
+SPREAD = Symbol("s", nonnegative=True)  # relative variance of a squared input
+TAPS = Symbol("t", integer=True, positive=True)  # of a filter
 
 _ASSUMPTIONS = (
     "the number of channels goes to infinity",
@@ -74,6 +77,27 @@ def depth_scale() -> Expr:
     return -1 / log(abs(FACTOR))
 
 
+def covered_share() -> Expr:
+    """Return 1 - w (w + 1) / ((2 w + 1) n), the mean share of the taps of 2 w + 1 that lie on n positions.
+
+    With padding w by zeros, stride 1 and n of at least w: what zero padding leaves of the mean square of inputs that
+    are constant.
+
+    >>> covered_share().subs({HALF: 1, N: 8})
+    11/12
+    """
+    return 1 - HALF * (HALF + 1) / ((2 * HALF + 1) * N)
+
+
+def depthwise_kurtosis() -> Expr:
+    """Return 3 (1 + s / t), the kurtosis of units behind one channel's filter of t taps over independent inputs.
+
+    s is the relative variance of a squared input: weights are drawn once and see the mean square under the filter,
+    which is not the same everywhere, so that units are no Gaussians (14/3 behind ReLU, nine taps).
+    """
+    return 3 * (1 + SPREAD / TAPS)
+
+
 def derive(activation: str | Activation = "tanh") -> Derivation:
     """The decay of Fourier modes; the activation enters by the slope chi of the dense network's correlation map.
 
@@ -115,6 +139,23 @@ def derive(activation: str | Activation = "tanh") -> Derivation:
             source=f"{source}, eq. (2.11)",
             domain={CHI: (0.3, 0.9), LAMBDA: (-0.9, 0.9)},
             left=_of_layer,
+        ),
+        Step(
+            "covered-share",
+            Eq(Symbol("E q' / q"), covered_share(), evaluate=False),
+            "counted tap by tap, zeros where there are no positions",
+            source="new (counting)",
+            domain={HALF: (1, 3), N: (9, 15)},
+            left=_of_padding,
+        ),
+        Step(
+            "depthwise-kurtosis",
+            Eq(Symbol("kappa_4"), depthwise_kurtosis(), evaluate=False),
+            "three times the mean square of the variance given the inputs, over the square of its mean; inputs of "
+            "squares 1 +- sqrt(s), summed over all signs",
+            source="new (mixtures of Gaussians)",
+            domain={SPREAD: (0.1, 0.9), TAPS: (2, 6)},
+            left=_of_mixture,
         ),
         Step(
             "depth-scale",
@@ -180,3 +221,20 @@ def _of_layer(values: Values, dps: int) -> Any:
 def _of_decay(values: Values, dps: int) -> Any:
     """The depth at which |f|^depth has fallen to 1/e, by bisection."""
     return depth_of_decay(abs(evaluate(values[FACTOR], {}, dps)), dps)
+
+
+def _of_padding(values: Values, dps: int) -> Any:
+    """The share of taps that meet positions, of all outputs."""
+    half, n = int(values[HALF]), int(values[N])
+    met = sum(0 <= a + tap < n for a in range(n) for tap in range(-half, half + 1))
+    return mpmath.mpf(met) / (n * (2 * half + 1))
+
+
+def _of_mixture(values: Values, dps: int) -> Any:
+    """E y^4 / (E y^2)^2 of y = sum of w x, with Gaussian weights, given the inputs a Gaussian of the variance v."""
+    root, taps = mpmath.sqrt(evaluate(values[SPREAD], {}, dps)), int(values[TAPS])
+
+    def moment(power: int) -> Any:
+        return over_signs(lambda e: (sum(1 + root * one for one in e) / taps) ** power, taps)
+
+    return 3 * moment(2) / moment(1) ** 2
