@@ -16,6 +16,15 @@ def test_ids():
     assert "quick" not in next(c for c in claims.load("shaping") if c.id == "shaping.trains-deep").plans
 
 
+def test_ids_of_networks():
+    known = {claim.id: claim for claim in claims.load("network")}
+    assert {
+        "network.dead-units", "network.open-shortcut", "network.width-variance", "network.coverage",
+        "network.depthwise-kurtosis", "network.advice",
+    } <= set(known)  # fmt: skip
+    assert "quick" not in known["network.advice"].plans and "reference" in known["network.advice"].plans
+
+
 def test_layers_drawn_by_gram_matrices_are_those_of_weights():
     import torch
 

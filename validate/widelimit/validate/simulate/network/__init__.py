@@ -1,5 +1,6 @@
 """Drawn networks with the parts that users' modules have.
 
+advised   training with and without advice
 filters   drawn convolutions
 walks     dense post-activation networks with batch normalisation
 widths    lengths of drawn networks, one a replicate
