@@ -181,7 +181,8 @@ def _attended(step: Step, one: Logits, samples: np.ndarray, v: Side) -> Done:
         raise Measured("heads of attention that theory cannot follow")
     back = _Back(one, samples, v)
     pulls = ((one.queries.key, back.queries), (one.keys.key, back.keys), (v.key, back.values))
-    return Done(new, pulls, f"softmax attention, {len(samples)} samples of logits")
+    many = samples[0].size ** 2 > _PAIRS  # of logits: gradients are measured
+    return Done(new, pulls, f"softmax attention, {len(samples)} samples of logits", opaque=many)
 
 
 @by_value
@@ -207,8 +208,6 @@ class _Back:
         if self.held and self.held[0][0] is g:
             return self.held[0][1]
         b, i, j = self.samples.shape[1:]
-        if (b * i * j) ** 2 > _PAIRS:
-            raise Measured(f"gradients of attention over {j} tokens of {b} inputs: too many pairs of logits")
         few = self.samples[: max(8, _WORK // (4 * (b * i * j) ** 2))]
         laid, total = self._laid(g) * self.v.head, np.zeros((b, i, j, b, i, j))
         values = self.v.gram

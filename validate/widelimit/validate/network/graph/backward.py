@@ -9,7 +9,7 @@ import numpy as np
 
 from widelimit.numerics.results import by_value
 from widelimit.validate.network.graph.programs import refs
-from widelimit.validate.network.graph.states import Measured, State
+from widelimit.validate.network.graph.states import State
 from widelimit.validate.network.graph.walking import Walk
 
 
@@ -25,6 +25,18 @@ class Gradients:
     reset: frozenset[str]
 
 
+def resets(walk: Walk) -> set[str]:
+    """Keys at which measured moments are needed: what is read by steps without a way back."""
+    out: set[str] = set()
+    for step in walk.program.steps:
+        done = walk.done.get(step.key)
+        if step.key in walk.refused or step.key in walk.tied or (done is not None and done.opaque):
+            out.update(
+                one for one in refs((step.args, step.kwargs)) if isinstance(walk.known.get(one), State)
+            )
+    return out
+
+
 def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
     """Walk back from the output, whose cotangents are independent standard normal; `seen`: measured moments by key."""
     program, known = walk.program, walk.known
@@ -32,14 +44,11 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
     held: dict[str, np.ndarray] = {}
     if isinstance(end, State):
         held[program.output] = np.eye(end.positions)
-    reset: set[str] = set()
-    inner = _interior(walk)
+    reset, inner = resets(walk), _interior(walk)
     g: dict[str, float] = {}
     chi: dict[str, float] = {}
     for step in reversed(program.steps):
         name = step.key
-        if name in walk.refused or name in walk.tied:
-            reset.update(one for one in refs((step.args, step.kwargs)) if isinstance(known.get(one), State))
         if name in reset:
             if name not in seen:
                 held.pop(name, None)
@@ -49,13 +58,10 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
             continue
         if name not in inner and name not in reset:
             g[name] = float(np.mean(np.diagonal(held[name])))
-        for place, (origin, pull) in enumerate(() if name in walk.tied else walk.done[name].pulls):
-            try:
-                with np.errstate(over="ignore", invalid="ignore"):
-                    back = pull(held[name])
-            except Measured:
-                reset.add(origin)
-                continue
+        closed = name in walk.tied or walk.done[name].opaque
+        for place, (origin, pull) in enumerate(() if closed else walk.done[name].pulls):
+            with np.errstate(over="ignore", invalid="ignore"):
+                back = pull(held[name])
             before = np.diagonal(held[name]).mean()
             if place == 0 and before > 0:
                 chi[name] = float(np.diagonal(back).mean() / before)

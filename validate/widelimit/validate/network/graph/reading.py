@@ -16,7 +16,6 @@ from widelimit.theory.errors import ArgumentError
 from widelimit.validate.harness.copies import copied
 from widelimit.validate.harness.text import told
 from widelimit.validate.network.graph import rules
-from widelimit.validate.network.graph.backward import Gradients, gradients
 from widelimit.validate.network.graph.hooks import Hooked, hooked
 from widelimit.validate.network.graph.programs import Program, Step, export, refs, untouched
 from widelimit.validate.network.graph.records import Graph, Node
@@ -47,7 +46,6 @@ class Opened:
     example: list[torch.Tensor]
     copy: nn.Module
     walk: Walk | None
-    back: Gradients | None
     hooked: Hooked | None
     why: str
     notes: tuple[str, ...]
@@ -83,14 +81,13 @@ def opened(module: Any, example: tuple[Any, ...]) -> Opened:
     program, why = export(copied(module), args)
     tensors = list(_tensors(args))
     if program is None:
-        return Opened(None, found, tensors, copy, None, None, hooked(copied(module), args), why, notes)
+        return Opened(None, found, tensors, copy, None, hooked(copied(module), args), why, notes)
     notes = (*notes, *program.notes, *_outputs(program))
     states, seen = [dict(found.state)], _Once(program, found, tensors)
     walk = Walk(program, pooled(states, found), tensors, seen, found.copies, Samples(256))
     with untouched(), torch.no_grad():
         walk.go()
-    fake = {key: np.eye(value.positions) for key, value in walk.known.items() if isinstance(value, State)}
-    return Opened(program, found, tensors, copy, walk, gradients(walk, fake), None, "", notes)
+    return Opened(program, found, tensors, copy, walk, None, "", notes)
 
 
 class _Once:

@@ -16,7 +16,7 @@ from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, WidelimitError
 from widelimit.validate.network.graph import blocks as blocks_
 from widelimit.validate.network.graph import hooks, judging
-from widelimit.validate.network.graph.backward import Gradients, gradients
+from widelimit.validate.network.graph.backward import Gradients, gradients, resets
 from widelimit.validate.network.graph.measuring import Draws, NotFinite, mean_error, measure
 from widelimit.validate.network.graph.programs import Step, untouched
 from widelimit.validate.network.graph.reading import (
@@ -135,10 +135,10 @@ class _Compared:
 def _by_walk(
     found: Opened, states: list[dict[str, torch.Tensor]], seed: int, backward: bool, warned: list[str]
 ) -> Report:
-    assert found.walk is not None and found.program is not None and found.back is not None
+    assert found.walk is not None and found.program is not None
     steps, axes = listed(found), axes_of(found)
     grams = {key for key in found.walk.refused if key in axes}
-    reset = {key for key in found.back.reset if key in axes}
+    reset = {key for key in resets(found.walk) if key in axes}
     wanted = {step.key for step in steps} | grams | reset
     seen = measure(
         found.program, states, found.example, {k: v for k, v in axes.items() if k in wanted}, grams, reset,

@@ -72,7 +72,7 @@ def _centred(value: torch.Tensor, square: float) -> bool:
 class Done:
     """What a rule gives: the value, how gradients come back (by key of input), and a word on the rule.
 
-    `second`: mean square of what comes out, where no `State` says it.
+    `second`: mean square of what comes out, where no `State` says it; `opaque`: no way back, which has to be measured.
     """
 
     value: Any
@@ -80,6 +80,7 @@ class Done:
     why: str = ""
     activation: str = ""
     second: float | None = None
+    opaque: bool = False
 
 
 Rule = Callable[["Walk", Step, tuple[Any, ...], dict[str, Any]], Done]

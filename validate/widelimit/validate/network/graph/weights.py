@@ -83,7 +83,8 @@ def _above_edge(matrix: np.ndarray) -> str:
     if few < 16:
         return ""
     edge = (1 + np.sqrt(few / many)) ** 2  # of the Marchenko-Pastur law, see ``numerics.freeprob``
-    largest = float(np.linalg.norm(matrix, 2)) ** 2 / (many * float(np.mean(matrix**2)))
+    small = matrix if len(matrix) == few else matrix.T
+    largest = float(np.linalg.eigvalsh(small @ small.T)[-1]) / (many * float(np.mean(matrix**2)))
     if largest < edge * (1 + _EDGE * few ** (-2 / 3)):
         return ""
     return f"has a singular value {np.sqrt(largest / edge):.3g} times the edge of noise"
@@ -125,14 +126,14 @@ def permuted(found: Numbers, seed: int) -> dict[str, torch.Tensor]:
     Equal tensors stay equal. An order alone would keep the mean of a tensor, which decides on units whose inputs have
     a mean.
     """
-    random = np.random.default_rng(seed)
+    random = torch.Generator().manual_seed(seed % 2**63)
     out: dict[str, torch.Tensor] = {}
     for name, value in found.state.items():
         if name in found.copies and found.copies[name] in out:
             out[name] = out[found.copies[name]].clone()
         elif name in found.noise:
-            order = torch.from_numpy(random.permutation(value.numel()))
-            signs = torch.from_numpy(random.choice([-1.0, 1.0], value.numel())).to(value.dtype)
+            order = torch.randperm(value.numel(), generator=random)
+            signs = (2 * torch.randint(2, (value.numel(),), generator=random) - 1).to(value.dtype)
             out[name] = (signs * value.flatten()[order]).reshape(value.shape)
         else:
             out[name] = value.clone()
