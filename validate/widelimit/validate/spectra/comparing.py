@@ -74,7 +74,7 @@ def compare(module: nn.Module, x: Any, what: str = "ntk", *, seed: int = 0) -> C
     inputs = torch.as_tensor(arguments.finite("x", x), dtype=torch.float64)
     if inputs.dim() < 2 or inputs.shape[0] == 0:
         raise ArgumentError("x", "must hold one input a row", but=f"has shape {tuple(inputs.shape)}")
-    model = copied(module, torch.float64).cpu().eval()
+    model = copied(module, torch.float64).cpu().train(False)
     free = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     if not free:
         raise ArgumentError("module", "must have parameters that are trained", but="has none")
