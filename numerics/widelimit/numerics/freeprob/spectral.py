@@ -360,9 +360,9 @@ class SpectralLaw:
 
         For semicircles and Marchenko-Pastur laws; see `freeprob.testing`.
         """
-        from widelimit.numerics.freeprob.testing import tested
+        from widelimit.numerics.freeprob.testing import judged
 
-        return tested(self, eigenvalues, orders)
+        return judged(self, eigenvalues, orders)
 
     def cauchy(self, x: Any) -> Any:
         """G(x + i0) = E 1/(x + i0 - lambda): real outside the support, Im = -pi density inside."""

@@ -44,13 +44,18 @@ class LawTest:
     replicates: int
 
 
-def tested(law: Any, eigenvalues: Any, orders: int = 4) -> LawTest:
+def judged(law: Any, eigenvalues: Any, orders: int = 4) -> LawTest:
     """Test eigenvalues of one real matrix (N of them), or of several (replicates x N), against a law.
 
     The law is a semicircle (symmetric matrices, variance v/N off the diagonal and twice that on it) or a
     Marchenko-Pastur law (sample covariance); zeros of matrices with more dimensions than samples count as its atom.
     Errors of order 1/N are left out: with many replicates of small matrices they show. Raises `DomainError` for
     another law, whose fluctuations are not told by its density alone, and `ArgumentError` for no eigenvalues.
+
+    >>> from widelimit.numerics import freeprob
+    >>> law = freeprob.law(theory.semicircle())
+    >>> law.test([-1.5, -0.5, 0.4, 1.6]).z.round(4).tolist()
+    [-0.0, 0.11, 0.2694, -0.7693]
     """
     if law.quadratic is None:
         raise DomainError(

@@ -154,6 +154,8 @@ def tracy_widom(beta: int) -> TracyWidom:
     >>> law = tracy_widom(1)
     >>> round(law.mean, 10), round(law.variance, 9), round(law.quantile(0.95), 6)
     (-1.2065335746, 1.607781035, 0.979316)
+    >>> [round(tracy_widom(beta).sf(2.0) * 1e8) for beta in (1, 2, 4)]
+    [1040243, 11245, 8]
     >>> round(tracy_widom(2).cdf(-2.0), 10), round(tracy_widom(4).mean, 8)
     (0.4132241425, -2.30688489)
     """

@@ -124,6 +124,18 @@ def fit(
     (1, True, 0.9)
     >>> abs(found.noise - 1) < 3 * found.noise_error, round(found.ratio, 4)
     (True, 0.2481)
+    >>> values = [6.0, *np.linspace(0.2, 2.2, 40)]
+    >>> one = fit(eigenvalues=values, samples=120)
+    >>> [round(float(v), 6) for v in (one.noise_error, one.next_p_value, one.spike_errors[0], one.overlaps[0])]
+    [0.02476, 1.0, 0.717285, 0.888863]
+    >>> [round(v, 6) for v in (*one.edges, one.threshold, one.detection_limit, one.hard_threshold)]
+    [0.216678, 3.017938, 1.913298, 2.344188, 4.100173]
+    >>> wide = fit(eigenvalues=values, samples=200, family="deformed")
+    >>> round(wide.spread, 6), round(wide.law.mean, 6)
+    (0.037359, 1.207767)
+    >>> free = fit(eigenvalues=values)
+    >>> round(free.ratio, 6), round(free.ratio_error, 6)
+    (0.236121, 0.011806)
     """
     family = arguments.choice("family", family, FAMILIES)
     level = arguments.number_within("level", level, 1e-12, 0.5)

@@ -58,15 +58,6 @@ def bulk_density() -> Expr:
     return sqrt(inside) / (2 * pi * VALUE * (RATIO * NOISE + SPREAD * VALUE))
 
 
-def bulk_second() -> Expr:
-    """Return 1 + c + q, the second moment of the bulk over the square of the first.
-
-    >>> bulk_second().subs({RATIO: 1, SPREAD: 0})
-    2
-    """
-    return 1 + RATIO + SPREAD
-
-
 def outside_transform(side: int = 1) -> Expr:
     """Return M(x) = 2/(y - 1 - c + side sqrt(D)), D = (y - y_+)(y - y_-), at y = x/v above the bulk (1) or below (-1).
 

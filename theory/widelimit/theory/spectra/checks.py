@@ -83,13 +83,6 @@ def transform_outside(side: int, values: Values, dps: int) -> Any:
     return mpmath.findroot(zero, ends, solver="ridder", verify=False, maxsteps=300)
 
 
-def second_moment(values: Values, dps: int) -> Any:
-    """Return m_2/m_1^2 by the residue of the law's generating function: x as a series in m to second order."""
-    ratio, spread = numbers(values, dps, b.RATIO, b.SPREAD)
-    inverse = lambda m: m * _place(ratio, spread, 1, m)  # noqa: E731  # = 1 + (kappa_2) m + ..., since S = 1 - kappa_2 m
-    return mpmath.diff(inverse, 0)
-
-
 def height_of(values: Values, dps: int) -> Any:
     """Return sqrt(2/x''(m))/x at the upper edge of unit noise: pi density = height sqrt(edge - x)."""
     ratio, spread = numbers(values, dps, b.RATIO, b.SPREAD)

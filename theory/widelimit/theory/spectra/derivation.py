@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from sympy import Eq, Expr, Integer, Rational, Symbol, sqrt
+from sympy import Eq, Expr, Integer, Rational, Symbol, airyai, airyaiprime, sqrt
 
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.freeprob import m
@@ -55,8 +55,6 @@ def _bulk() -> tuple[Step, ...]:
               left=partial(checks.edge_of, -1)),
         _step("density", "rho", b.bulk_density(), "the imaginary part of the complex root, over pi x",
               source=MARCHENKO, domain={**_BULK, b.NOISE: (1.0, 1.5), b.VALUE: (0.9, 2.0)}, left=checks.density_of),
-        _step("second-moment", "m_2/m_1**2", b.bulk_second(), "free cumulants add: S = (1 - kappa_2 m + ...)/m_1",
-              domain=_BULK, left=checks.second_moment),
         _step("outside", "M(x)", b.outside_transform(), "the root that vanishes far away, rationalised",
               domain=_ABOVE, left=partial(checks.transform_outside, 1)),
         _step("outside-below", "M_-(x)", b.outside_transform(-1), "the other sign of the root below the bulk",
@@ -172,9 +170,14 @@ def _sample_second() -> Expr:
     return sh.SQUARE + sh.sample_scatter() - 2 * sh.SQUARE / (b.SAMPLES * b.SAMPLES)
 
 
+def _airy_kernel() -> Expr:
+    first, second = airyai(t.FIRST) * airyaiprime(t.SECOND), airyaiprime(t.FIRST) * airyai(t.SECOND)
+    return (first - second) / (t.FIRST - t.SECOND)
+
+
 def _determinants() -> tuple[Step, ...]:
     return (
-        _step("airy-kernel", "K(x,y)", t.airy_kernel(), "K = B^2: Ai'' = x Ai makes the integrand a derivative",
+        _step("airy-kernel", "K(x,y)", _airy_kernel(), "K = B^2: Ai'' = x Ai makes the integrand a derivative",
               source=f"{FERRARI}, eq. (2)", domain={t.FIRST: (0.0, 1.0), t.SECOND: (1.1, 2.0)},
               left=checks.product_of_kernels),
         _step("first", "F_1", t.distribution(1), "det(1 - B)", source=f"{FERRARI}, eq. (4)",

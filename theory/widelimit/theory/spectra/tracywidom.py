@@ -7,7 +7,7 @@ told by E and O without cancellation.
 
 from __future__ import annotations
 
-from sympy import Expr, Integer, Rational, Symbol, airyai, airyaiprime, sqrt
+from sympy import Expr, Integer, Rational, Symbol, airyai, sqrt
 
 from widelimit.theory.errors import ArgumentError
 
@@ -21,12 +21,6 @@ BETAS = (1, 2, 4)
 def edge_kernel() -> Expr:
     """Return Ai(x + y + s), the kernel of B."""
     return airyai(FIRST + SECOND + PLACE)
-
-
-def airy_kernel() -> Expr:
-    """Return (Ai(x) Ai'(y) - Ai'(x) Ai(y))/(x - y), the kernel of B^2 on (s, oo), both arguments shifted by s."""
-    first, second = airyai(FIRST) * airyaiprime(SECOND), airyaiprime(FIRST) * airyai(SECOND)
-    return (first - second) / (FIRST - SECOND)
 
 
 def distribution(beta: int) -> Expr:
