@@ -43,6 +43,12 @@ DEBTS = {
     "meanfield.depth-scale": "networks start at the fixed point of theory, and are followed for a share of its xi_c",
     "meanfield.gradient-norm": "networks run at the fixed point of theory",
     "meanfield.trainability": "the regression is on the xi_c of theory",
+    "shaping.targets": "the activation that is tested has the parameters of numerics",
+    "shaping.limit-map": "the activation that is tested has the parameters of numerics",
+    "shaping.leaky": "the activation that is tested has the parameters of numerics",
+    "shaping.trains-deep": "the activation that is tested has the parameters of numerics",
+    "spectra.edge": "largest eigenvalues are counted from the edge of theory",
+    "spectra.detection": "the test that is tested has the critical eigenvalue of numerics",
     "freeprob.addition": "the distribution is read at shares of the support of theory",
     "freeprob.multiplication": "the distribution is read at shares of the support of theory",
     "freeprob.compression": "the distribution is read at shares of the support of theory",
@@ -188,7 +194,7 @@ def test_what_asks_is_found():
 
 F = torch.nn.functional
 OWN = {
-    "tanh": torch.tanh, "relu": torch.relu, "gelu": F.gelu, "erf": torch.erf, "sin": torch.sin,
+    "tanh": torch.tanh, "relu": torch.relu, "gelu": F.gelu, "silu": F.silu, "erf": torch.erf, "sin": torch.sin,
     "hard_tanh": F.hardtanh, "arctan": torch.atan, "leaky_relu(0.3)": lambda x: F.leaky_relu(x, 0.3),
     "leaky_relu(0.2)": lambda x: F.leaky_relu(x, 0.2),
     "erf_s": lambda x: torch.erf(x * torch.pi**0.5 / 2), "x/sqrt(1 + x**2)": lambda x: x * (1 + x * x).rsqrt(),

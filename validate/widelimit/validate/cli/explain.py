@@ -13,7 +13,6 @@ from widelimit.theory.errors import ArgumentError, WidelimitError
 from widelimit.theory.topics import TOPICS
 from widelimit.validate.cli import options, output, tables
 from widelimit.validate.harness.text import clean
-from widelimit.validate.pictures import notation
 
 _CLOSE = 0.6
 
@@ -63,6 +62,8 @@ def meanings(name: str) -> list[tuple[str, str, str]]:
 
 def _known() -> Iterator[tuple[set[str], str, str, str]]:
     """What can be explained without importing claims: (names that ask for it, kind, title, meaning)."""
+    from widelimit.validate.pictures import notation
+
     for (topic, name), one in notation.entries().items():
         title = f"{name} = {one.symbol}" if one.symbol and one.symbol != name else name
         keys = {name.lower(), one.symbol.lower()} - {""}
@@ -82,6 +83,7 @@ def _known() -> Iterator[tuple[set[str], str, str, str]]:
 def words() -> dict[str, str]:
     """Words of a report: the verdicts, and the table of the README's "How to read a verdict"."""
     from widelimit.validate.harness.outcome import MEANINGS
+    from widelimit.validate.pictures import notation
 
     text = notation.readme().partition("\n## How to read a verdict")[2].partition("\n## ")[0]
     table = dict(re.findall(r"^\| ([\w^/ -]+?) \| (.+?) \|$", text, re.M))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.simulate.kernel import normals
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _WIDTH, _HEADS, _HEAD = 256, 16, 32
 _HIDDEN = 2  # hidden units of the second branch, in widths
 
 
+@by_value
 @dataclass(frozen=True)
 class Attention:
     """Weights of one layer with `heads` heads, (draws, width, heads * head) each, and its scales."""
