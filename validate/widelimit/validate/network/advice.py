@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from widelimit.numerics import arguments
+from widelimit.numerics.results import pictured
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.harness.copies import copied
 from widelimit.validate.network import advice_rules
@@ -22,6 +23,7 @@ from widelimit.validate.network.advice_rules import Action, Change
 from widelimit.validate.network.graph.records import Report
 
 
+@pictured
 @dataclass(frozen=True)
 class Advice:
     """Changes in the order of what they are worth; nothing is changed before `apply`.

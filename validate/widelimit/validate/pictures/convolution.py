@@ -1,6 +1,6 @@
 """Fourier modes of convolutions; drawn by `layerwise`."""
 
-from widelimit.validate.pictures.layerwise import modes
+from widelimit.validate.pictures.layerwise import coverage, modes
 
-PICTURES = {"Modes": modes}
+PICTURES = {"Modes": modes, "Coverage": coverage}
 NO_PICTURE: dict[str, str] = {}

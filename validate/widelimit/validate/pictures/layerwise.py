@@ -99,6 +99,12 @@ def post_activation(result: Any, axes: Axes) -> None:
     lines(axes, blocks, curves, x_label="block")
 
 
+def coverage(result: Any, axes: Axes) -> None:
+    """Share of a filter's taps that meet positions, at each output (of several dimensions along the first)."""
+    share = np.asarray(result.share, float)
+    lines(axes, np.arange(share.size), {"share of taps": share.ravel()}, x_label="output")
+
+
 def batch(result: Any, axes: Axes) -> None:
     """Squared gradients back through layers of batch normalisation: they explode wherever the factor is above 1."""
     layers = np.arange(_DEPTH + 1)

@@ -103,6 +103,7 @@ PICTURES = {
     "WidthVariance": _scatter,
 }
 NO_PICTURE = {
+    "Advice": "it is a list of changes in words",
     "Scale": "it is one layer of its network's picture",
     "Finding": "it is a sentence",
     "Place": "it is a layer's name",

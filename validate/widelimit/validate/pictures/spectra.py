@@ -94,12 +94,41 @@ def _spike(result: Any, axes: Axes) -> None:
     axes.set_title(f"sample eigenvalue {float(np.ravel(result.eigenvalue)[0]):.4g}")
 
 
+def _beside(result: Any, axes: Axes) -> None:
+    """Eigenvalues of a finite module, largest first, beside those of its limit where it has any."""
+    for name, values, colour in (
+        ("this module", result.eigenvalues, BLUE), ("its limit", result.limit_eigenvalues, VERMILLION),
+    ):  # fmt: skip
+        if values is not None and np.size(values):
+            found = np.sort(np.asarray(values, float))[::-1]
+            axes.semilogy(
+                np.arange(1, found.size + 1), np.where(found > 0, found, np.nan), color=colour, label=name
+            )
+    axes.set_xlabel("rank")
+    axes.set_ylabel(f"eigenvalue, {result.what}")
+    axes.legend()
+
+
+def _tail(result: Any, axes: Axes) -> None:
+    """The fitted law of the tail: the share of eigenvalues above x."""
+    start = float(result.start)
+    x = np.geomspace(start, 100 * start, 60)
+    axes.loglog(x, (x / start) ** (1 - float(result.alpha)), color=BLUE)
+    axes.set_xlabel("eigenvalue")
+    axes.set_ylabel("share of the tail above it")
+    axes.set_title(
+        f"exponent {float(result.alpha):.4g} ± {float(result.error):.2g}, {result.count} eigenvalues"
+    )
+
+
 PICTURES = {
     "SpectrumFit": _fit,
     "SpectrumSummary": _fit,
     "Cleaned": _cleaned,
+    "Comparison": _beside,
+    "PowerTail": _tail,
     "TracyWidom": _edge,
     "Outlier": swept("eigenvalue", "overlap", one=_spike),
     "SpikePrediction": _spike,
 }
-NO_PICTURE: dict[str, str] = {}
+NO_PICTURE = {"ModuleSpectra": "it is a table of matrices; draw the fit of one of them"}
