@@ -75,8 +75,8 @@ def leaky_time(target: float = 0.9) -> float:
 
     Raises `ArgumentError` for an eta outside (0, 1).
 
-    >>> round(leaky_time(0.9), 9)
-    14.168388514
+    >>> round(leaky_time(0.9), 9), round(leaky_time(0.99), 6)
+    (14.168388514, 59.664756)
     """
     eta = _eta(target)
     found, _ = quad(lambda t: _at(float(t)), math.acos(eta), math.pi / 2, epsabs=0.0, epsrel=1e-12, limit=200)

@@ -118,8 +118,9 @@ def predict(
         method: dks or tat.
         target: zeta, tau or eta.
 
-    >>> round(predict(depth=100).input_scale, 9)
-    0.090437945
+    >>> found = predict(depth=100)
+    >>> round(found.input_scale, 9), found.activation.expr.evalf(4)
+    (0.090437945, 14.9*tanh(0.0904379454104523*x + 0.560106691028631) - 7.526)
     """
     return shape(activation, depth=depth, method=method, target=target)
 

@@ -8,7 +8,7 @@ from widelimit.validate.harness.claim import Choice, Plan
 from widelimit.validate.harness.declare import declare, row, wrong
 from widelimit.validate.simulate.network import advised as simulate
 
-_POINT = {"activation": "relu", "depth": 20}
+_POINT: dict[str, str | int] = {"activation": "relu", "depth": 20}
 
 ADVICE = declare(
     "network.advice",
