@@ -161,7 +161,7 @@ def coverage(
     Raises `ArgumentError` for numbers that are none, or a filter that is larger than the padded input.
 
     >>> found = coverage(8, 3, padding=1)
-    >>> found.share[0].round(6), round(found.mean, 12)  # 11/12
+    >>> round(float(found.share[0]), 6), round(found.mean, 12)  # 11/12
     (0.666667, 0.916666666667)
     """
     n = costs.affordable("positions", arguments.count("positions", positions), memory=200.0, each="position")
