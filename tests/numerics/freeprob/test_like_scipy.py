@@ -53,7 +53,9 @@ def test_draws_are_independent_and_repeat(wigner, wide):
     assert wide.entropy == -np.inf
 
 
-@pytest.mark.parametrize("named", [{"n": -1}, {"n": 2.5}, {"seed": "1"}, {"seed": -1}, {"n": True}])
+@pytest.mark.parametrize(
+    "named", [{"n": -1}, {"n": 10**400}, {"n": 2.5}, {"seed": "1"}, {"seed": -1}, {"n": True}]
+)
 def test_draws_of_no_number_are_refused(wigner, named):
     with pytest.raises(ArgumentError):
         wigner.rvs(**named)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from widelimit.numerics import arguments
+from widelimit.numerics import arguments, costs
 from widelimit.numerics.freeprob.continuation import Path
 from widelimit.numerics.freeprob.masses import Masses
 from widelimit.numerics.freeprob.panels import TOLERANCE, Interval, Panels, Remaining, integrate
@@ -336,7 +336,7 @@ class SpectralLaw:
         >>> law.rvs(6, seed=1)
         array([1., 4., 1., 4., 1., 1.])
         """
-        number = arguments.count("n", n, 0)
+        number = costs.affordable("n", arguments.count("n", n, 0), memory=64.0, each="number")
         if not isinstance(seed, np.random.Generator):
             seed = np.random.default_rng(arguments.count("seed", seed, 0))
         return np.asarray(self.quantile(seed.random(number)), dtype=float).reshape(number)
