@@ -210,7 +210,7 @@ def _trained(
         if not math.isfinite(losses[-1]):
             losses += [math.inf] * (steps - len(losses))
             return np.array(losses), 0.1
-    module.eval()
+    module.train(False)
     with torch.no_grad():
         right = (head(_features(module, inputs[:TEST])).argmax(1) == labels[:TEST]).float().mean()
     return np.array(losses), float(right)
