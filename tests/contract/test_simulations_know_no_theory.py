@@ -31,6 +31,10 @@ RECORDS = {
 # tools for users that simulations run because they are what is tested, and what these read
 TOOLS = {
     "alignment/change.py": "rules of learning, whose checks of arguments are those of numerics",
+    "network/advice_rules.py": "advice, which is what is tested",
+    "network/graph/functions.py": "what advice reads modules by",
+    "network/rates.py": "stands in the room of users' networks",
+    "network/result.py": "stands in the room of users' networks",
     "pruning/methods.py": "methods of pruning, whose schedule is that of numerics",
     "representation/penalty.py": "a penalty whose codes are those of theory",
     "representation/recorded.py": "an estimator from recordings, which numerics holds",

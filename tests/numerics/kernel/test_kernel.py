@@ -240,8 +240,10 @@ def test_bad_input():
         kernel.nngp_ntk(np.ones(3), sigma_w=1.0)
     with pytest.raises(ArgumentError, match="`sigma_w` must be positive"):
         kernel.nngp_ntk(x, sigma_w=0.0)
-    with pytest.raises(ArgumentError, match=r"`sigma_w` must be a single number here, but has shape \(2,\)"):
-        kernel.nngp_ntk(x, sigma_w=[1.0, 2.0])
+    with pytest.raises(
+        ArgumentError, match=r"`sigma_w` must be one number, or 2 \(depth \+ 1\), but has shape \(3,"
+    ):
+        kernel.nngp_ntk(x, sigma_w=[1.0, 2.0, 3.0])
     with pytest.raises(ArgumentError, match="`out` must be a folder that can be written"):
         kernel.nngp_ntk(x, out=__file__)
     with pytest.raises(DomainError, match="overflow"):

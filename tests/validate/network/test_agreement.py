@@ -5,7 +5,7 @@ import pytest
 
 from widelimit.validate.claims.network import whole
 from widelimit.validate.harness.backend import Backend
-from widelimit.validate.simulate.network import whole as simulate
+from widelimit.validate.simulate.network import drawn as simulate
 
 
 def test_a_residual_network_by_quadrature():

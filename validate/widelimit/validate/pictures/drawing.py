@@ -30,7 +30,7 @@ def draw(result: Any, ax: Axes | None = None, **options: Any) -> Axes:
     >>> draw(meanfield.solve("tanh", sigma_w=1.5, sigma_b=0.1), color="red")
     Traceback (most recent call last):
         ...
-    widelimit.theory.errors.ArgumentError: Argument `color` must be no option here, but is 'red'. It takes depth.
+    widelimit.theory.errors.ArgumentError: Argument `color` must be no option here, but is 'red'. ...
     """
     make = function_of(type(result))
     known = list(inspect.signature(make).parameters)[_SELF:]

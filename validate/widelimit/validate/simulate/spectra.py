@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg
-import torch
-
-from widelimit.validate.harness.drawing.weights import Draws
 
 if TYPE_CHECKING:
     from widelimit.validate.harness.backend import Backend
@@ -51,6 +48,10 @@ def edge(inputs: Any, size: int, seed: int, backend: Backend, edge: float) -> np
 
 def outlier(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     """Return the top eigenvalue of samples of one spike in unit noise, and the squared cosine of its eigenvector."""
+    import torch
+
+    from widelimit.validate.harness.drawing.weights import Draws
+
     ratio, spike = float(inputs["ratio"]), float(inputs["spike"])
     data = Draws([seed], backend).normal(round(size / ratio), size)[0]
     data[:, 0] *= spike**0.5
@@ -60,6 +61,10 @@ def outlier(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
 
 def found(inputs: Any, size: int, seed: int, backend: Backend, critical: Any, spike: Any) -> float:
     """Return the share of matrices whose top eigenvalue is above a critical one, all with one spike; both by size."""
+    import torch
+
+    from widelimit.validate.harness.drawing.weights import Draws
+
     ratio = float(inputs["ratio"])
     n = round(size / ratio)
     data = Draws([seed], backend).normal(_FOUND * n, size)[0].reshape(_FOUND, n, size)
@@ -70,6 +75,10 @@ def found(inputs: Any, size: int, seed: int, backend: Backend, critical: Any, sp
 
 def sums(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     """Return variances over matrices of tr S and of tr S^2, of n = p/c samples in p dimensions."""
+    import torch
+
+    from widelimit.validate.harness.drawing.weights import Draws
+
     n = round(size / float(inputs["ratio"]))
     data = Draws([seed], backend).normal(_SUMS * n, size)[0].reshape(_SUMS, n, size)
     values = torch.linalg.eigvalsh(data.mT @ data / n)
@@ -81,6 +90,10 @@ def mixture(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
 
     Half of the population eigenvalues are 1, half `spread`; n = p/c samples; distances are squared, over p.
     """
+    import torch
+
+    from widelimit.validate.harness.drawing.weights import Draws
+
     ratio, spread = float(inputs["ratio"]), float(inputs["spread"])
     n = round(size / ratio)
     scales = torch.ones(size, dtype=backend.dtype, device=backend.device)

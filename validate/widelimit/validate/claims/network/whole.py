@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from widelimit.validate.harness.claim import Choice
 from widelimit.validate.harness.declare import declare, table, wrong
 from widelimit.validate.simulate.network import whole as simulate
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _WIDTH = 256  # of the network that is read; its weights have the scales of theory exactly
 
@@ -20,14 +21,18 @@ def _predicted(
     network: str, biases: bool = True, skip: bool = True, fan_out: bool = False
 ) -> tuple[float, float]:
     """Mean square behind the last operation and of the gradient behind the first, walked through what was read."""
+    import torch
+
     from widelimit.validate.network.graph.backward import gradients
     from widelimit.validate.network.graph.reading import listed, opened
+    from widelimit.validate.simulate.network import drawn
 
-    module = simulate.build(network, _WIDTH, 0, skip)
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            _exact(layer, biases, fan_out)
-    found = opened(module, (simulate.inputs_of(network),))
+    module = drawn.build(network, _WIDTH, 0, skip)
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, torch.nn.Linear):
+                _exact(layer, drawn.BIAS if biases else 0.0, fan_out)
+    found = opened(module, (drawn.inputs_of(network),))
     walk, steps = found.walk, listed(found)
     assert walk is not None
     end = walk.known[steps[-1].key]
@@ -35,11 +40,10 @@ def _predicted(
     return float(end.gram.diagonal().mean()), back.g[steps[0].key]
 
 
-@torch.no_grad()
-def _exact(layer: nn.Linear, biases: bool, fan_out: bool) -> None:
+def _exact(layer: nn.Linear, bias: float, fan_out: bool) -> None:
     scale = 1.5 / (layer.out_features if fan_out else layer.in_features)
     layer.weight.mul_(math.sqrt(scale / float(layer.weight.square().mean())))
-    layer.bias.mul_(simulate.BIAS / math.sqrt(float(layer.bias.square().mean())) if biases else 0.0)
+    layer.bias.mul_(bias / math.sqrt(float(layer.bias.square().mean())))
 
 
 AGREEMENT = declare(
