@@ -11,6 +11,7 @@ import numpy as np
 from sympy import Expr
 
 from widelimit.numerics import arguments, costs
+from widelimit.numerics.attention.layers import next_covariance
 from widelimit.numerics.attention.requests import logit_variance
 from widelimit.numerics.attention.shares import COLDEST, at, token_correlation, whole
 from widelimit.numerics.compile import Compiled, compile
@@ -240,7 +241,7 @@ def _attention(block: Block, tokens: int, length: float, difference: float) -> _
         )
     apart = difference / length
     within, across, slope, slope_across, _, gap = at(std, tokens, 1 - apart, apart)
-    covariance = _covariance()
+    covariance = next_covariance()
     new = covariance(block.sigma_vo, length, length - difference, within)
     change = covariance(block.sigma_vo, difference, 0.0, gap)
     point = (
@@ -314,12 +315,6 @@ def _normed() -> Compiled:
 def _pre_back() -> Compiled:
     t = theory
     return compile(t.pre_gradient(), (t.SKIP, t.OLD, t.NEW, t.Q), name="pre_gradient")
-
-
-@functools.cache
-def _covariance() -> Compiled:
-    t = theory
-    return compile(t.next_covariance(), (t.SIGMA_VO, t.Q, t.P, t.OVERLAP), name="next_covariance")
 
 
 @functools.cache

@@ -107,7 +107,7 @@ def moments(asked: Request) -> tuple[Array, Array, float]:
 def _exchangeable(asked: Request, known: Array) -> Layer:
     overlap, slope, error = moments(asked)
     q, p = asked.length, asked.covariance
-    after = _covariance()(asked.sigma_vo, q, p, overlap)
+    after = next_covariance()(asked.sigma_vo, q, p, overlap)
     t = asked.tokens
     own = float(np.diag(known).mean())
     others = float((known.sum() - np.trace(known)) / (t * (t - 1)))
@@ -178,7 +178,8 @@ def _of_two(asked: Request) -> Array:
 
 
 @functools.cache
-def _covariance() -> Compiled:
+def next_covariance() -> Compiled:
+    """Of sigma_vo, q, p and an overlap: an entry of C' of exchangeable tokens."""
     t = theory
     return compile(t.next_covariance(), (t.SIGMA_VO, t.Q, t.P, t.OVERLAP), name="next_covariance")
 

@@ -1,8 +1,10 @@
-"""Copies of users' modules: what is measured on them leaves the original as it is."""
+"""Copies of users' modules, and runs of the originals, that leave them as they are."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from widelimit.theory.errors import ArgumentError
@@ -29,3 +31,16 @@ def copied(module: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
         raise ArgumentError(
             "module", "must be one that can be copied", but=f"copying raises: {text}"
         ) from None
+
+
+@contextmanager
+def evaluated(module: nn.Module) -> Iterator[None]:
+    """A module in evaluation mode, each part put back in its own after."""
+    modes = [(one, one.training) for one in module.modules()]
+    try:
+        for one, _ in modes:
+            one.training = False
+        yield
+    finally:
+        for one, mode in modes:
+            one.training = mode

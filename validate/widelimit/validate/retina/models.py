@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from widelimit.numerics.results import by_value
 from widelimit.numerics.retina import checks
 from widelimit.theory.errors import ArgumentError
+from widelimit.validate.harness.copies import evaluated
 
 _ROWS = 1024  # of a batch
 
@@ -87,7 +88,7 @@ def _answers(
     """Rates and their gradients by the stimulus, row by row."""
     kind, place = _where(model)
     rates, slopes = [], []
-    with _evaluated(model):
+    with evaluated(model) if isinstance(model, torch.nn.Module) else nullcontext():
         for low in range(0, len(rows), _ROWS):
             block = np.array(rows[low : low + _ROWS], dtype=np.float64)
             x = torch.from_numpy(block).to(place, kind).reshape(-1, *shape).requires_grad_()
@@ -118,17 +119,3 @@ def _where(model: Any) -> tuple[torch.dtype, torch.device]:
     elif not callable(model):
         raise ArgumentError("model", "must be a torch module or a function of tensors", model)
     return torch.float64, torch.device("cpu")
-
-
-@contextmanager
-def _evaluated(model: Any) -> Iterator[None]:
-    """A module in evaluation mode, each part put back in its own after."""
-    parts = list(model.modules()) if isinstance(model, torch.nn.Module) else []
-    modes = [one.training for one in parts]
-    for one in parts:
-        one.training = False
-    try:
-        yield
-    finally:
-        for one, mode in zip(parts, modes, strict=True):
-            one.training = mode

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from widelimit.numerics import arguments
 from widelimit.theory.errors import ArgumentError
+from widelimit.validate.harness.copies import evaluated
 from widelimit.validate.harness.running import atomic
 from widelimit.validate.rules import observables
 
@@ -168,11 +169,5 @@ def _named(layers: Sequence[str], known: dict[str, nn.Linear]) -> tuple[str, ...
 @contextmanager
 def _still(module: nn.Module) -> Iterator[None]:
     """Evaluation mode, no gradients, and afterwards the modes and random numbers of before."""
-    modes = [(one, one.training) for one in module.modules()]
-    try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            module.train(False)
-            yield
-    finally:
-        for one, mode in modes:
-            one.training = mode
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluated(module):
+        yield
