@@ -11,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from widelimit.numerics.estimation import checked
 from widelimit.numerics.kernel import kernels
 from widelimit.numerics.kernel.gradients import nngp_gradient
-from widelimit.theory.errors import ArgumentError, InputError
+from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
 Bounds = tuple[float, float] | str
@@ -144,21 +145,13 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> NTKRegressor:
         """Keep the data. Raises `InputError`, a `ValueError`, for what is no finite matrix of numbers."""
-        try:
-            self.X_fit_, self.y_fit_ = validate_data(
-                self, X, y, y_numeric=True, multi_output=True, dtype=np.float64
-            )
-        except ValueError as error:
-            raise InputError(" ".join(str(error).split())) from None
+        self.X_fit_, self.y_fit_ = checked(self, X, y, y_numeric=True, multi_output=True)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict targets for the rows of X, with `return_std` also the standard deviation over networks, (n,)."""
         check_is_fitted(self)
-        try:
-            X = validate_data(self, X, reset=False, dtype=np.float64)
-        except ValueError as error:
-            raise InputError(" ".join(str(error).split())) from None
+        X = checked(self, X, reset=False)
         found = kernels.predict(
             self.X_fit_, self.y_fit_, X, activation=self.activation, sigma_w=self.sigma_w, sigma_b=self.sigma_b,
             depth=self.depth, kernel=self.kernel, noise=self.noise, time=self.time,

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from widelimit.numerics.estimation import checked
 from widelimit.numerics.ridge import serial
 from widelimit.numerics.ridge.posterior import Population
 from widelimit.numerics.ridge.rows import observations, weights
 from widelimit.numerics.ridge.sample import centred, decompose, refuse_extremes
-from widelimit.theory.errors import ArgumentError, InputError
+from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
 
@@ -89,10 +90,8 @@ class AsymptoticRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _read(self, X: Any, y: Any) -> tuple[Array, Array]:
         if y is not None and _text(y):
             raise ArgumentError("y", "must be numbers", but="holds text", help="Encode it as numbers.")
-        try:
-            return validate_data(self, X, y, y_numeric=True, multi_output=True, dtype=np.float64)
-        except ValueError as error:
-            raise InputError(" ".join(str(error).split())) from None
+        X, y = checked(self, X, y, y_numeric=True, multi_output=True)
+        return X, y
 
     def _choose(
         self, x: Array, targets: Array, samples: int, weight: Array | None, counts: bool
@@ -125,10 +124,7 @@ class AsymptoticRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict(self, X: Any) -> Array:
         """Predict targets for the rows of X."""
         check_is_fitted(self)
-        try:
-            X = validate_data(self, X, reset=False, dtype=np.float64)
-        except ValueError as error:
-            raise InputError(" ".join(str(error).split())) from None
+        X = checked(self, X, reset=False)
         return X @ self.coef_.T + self.intercept_
 
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.covariance import EmpiricalCovariance
-from sklearn.utils.validation import validate_data
 
 from widelimit.numerics import arguments
+from widelimit.numerics.estimation import checked
 from widelimit.numerics.spectra.cleaning import METHODS, clean, of_rows
-from widelimit.theory.errors import InputError
 
 
 class CleanedCovariance(EmpiricalCovariance):
@@ -40,10 +39,7 @@ class CleanedCovariance(EmpiricalCovariance):
     def fit(self, X: Any, y: Any = None) -> CleanedCovariance:
         """Clean the covariance of the rows of X. Raises `InputError`, a `ValueError`, as `spectra.clean` does."""
         method = arguments.choice("method", self.method, METHODS)
-        try:
-            X = validate_data(self, X, dtype=np.float64, ensure_min_samples=3)
-        except ValueError as error:
-            raise InputError(" ".join(str(error).split())) from None
+        X = checked(self, X, ensure_min_samples=3)
         if self.assume_centered:
             self.location_ = np.zeros(X.shape[1])
             found = of_rows(X, X.shape[0], method)
