@@ -11,8 +11,6 @@ Risks are E tr (C - Sigma)^2/p, predicted from the same data.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +19,9 @@ import scipy.linalg
 from scipy.optimize import isotonic_regression
 
 from widelimit.numerics import arguments
-from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
 from widelimit.numerics.spectra import fitting
+from widelimit.numerics.spectra.formulas import compiled
 from widelimit.numerics.spectra.reading import Samples, centred
 from widelimit.theory import spectra as theory
 
@@ -260,19 +258,10 @@ def _smoothed(places: Array, values: Array, width: float, *, at_zero: bool = Fal
     return real, imaginary
 
 
-def _compiled(name: str, symbols: Any, *formulas: Any) -> Callable[[], Compiled]:
-    @functools.cache
-    def build() -> Compiled:
-        made = tuple(one() for one in formulas)
-        return compile(made if len(made) > 1 else made[0], symbols, name=name)
-
-    return build
-
-
 _n, _p = theory.SAMPLES, theory.DIMENSIONS
-_second_from = _compiled("second_from", (_n, theory.SAMPLE_SQUARE, _p, theory.MEAN), theory.second_from)
-_scatter = _compiled("scatter", (theory.SQUARE, _p, theory.MEAN, _n), theory.sample_scatter)
-_mixture = _compiled("mixture", (theory.DISPERSION, theory.SCATTER), theory.intensity, theory.linear_risk)
-_kernels = _compiled("kernels", (theory.ARGUMENT,), theory.kernel_density, theory.kernel_hilbert)
-_shrunk = _compiled("shrunk", (theory.VALUE, theory.RATIO, theory.REAL, theory.IMAGINARY), theory.shrunk)
-_shrunk_zero = _compiled("shrunk_zero", (theory.RATIO, theory.INVERSE), theory.shrunk_zero)
+_second_from = compiled("second_from", (_n, theory.SAMPLE_SQUARE, _p, theory.MEAN), theory.second_from)
+_scatter = compiled("scatter", (theory.SQUARE, _p, theory.MEAN, _n), theory.sample_scatter)
+_mixture = compiled("mixture", (theory.DISPERSION, theory.SCATTER), theory.intensity, theory.linear_risk)
+_kernels = compiled("kernels", (theory.ARGUMENT,), theory.kernel_density, theory.kernel_hilbert)
+_shrunk = compiled("shrunk", (theory.VALUE, theory.RATIO, theory.REAL, theory.IMAGINARY), theory.shrunk)
+_shrunk_zero = compiled("shrunk_zero", (theory.RATIO, theory.INVERSE), theory.shrunk_zero)

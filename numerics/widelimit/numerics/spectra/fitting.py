@@ -9,7 +9,6 @@ outliers    spikes behind them, overlaps, standard errors                       
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,11 +17,11 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from widelimit.numerics import arguments
-from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.freeprob import SpectralLaw
 from widelimit.numerics.freeprob import law as law_of
 from widelimit.numerics.results import by_value
 from widelimit.numerics.spectra.edge_laws import tracy_widom
+from widelimit.numerics.spectra.formulas import compiled, edges, hard
 from widelimit.numerics.spectra.outliers import quantiles
 from widelimit.numerics.spectra.reading import Spectrum, read
 from widelimit.theory import spectra as theory
@@ -296,7 +295,7 @@ def _result(
     spectrum: Spectrum, bulk: _Bulk, counted: tuple[int, Array, float], family: str, level: float
 ) -> SpectrumFit:
     count, p_values, following = counted
-    low, high = (float(one) for one in _edges()(bulk.ratio, bulk.spread, bulk.noise))
+    low, high = (float(one) for one in edges()(bulk.ratio, bulk.spread, bulk.noise))
     inside = np.maximum(spectrum.values[:count], high * (1 + 1e-12))
     spikes, overlaps, errors = (
         np.atleast_1d(one) for one in _outside()(inside, bulk.ratio, bulk.spread, bulk.noise, bulk.samples)
@@ -324,7 +323,7 @@ def _result(
         edges=(low, high),
         threshold=float(just),
         detection_limit=float(limit),
-        hard_threshold=bulk.noise * float(_hard()(bulk.ratio)) ** 2,
+        hard_threshold=bulk.noise * float(hard()(bulk.ratio)) ** 2,
         samples=bulk.samples,
         dimensions=spectrum.values.size,
         family=family,
@@ -337,33 +336,22 @@ def _spikes(outliers: Array, bulk: _Bulk) -> Array:
     """Population eigenvalues behind outliers; one inside the bulk takes nothing from it."""
     if outliers.size == 0:
         return outliers
-    high = float(_edges()(bulk.ratio, bulk.spread, bulk.noise)[1]) * (1 + 1e-12)
+    high = float(edges()(bulk.ratio, bulk.spread, bulk.noise)[1]) * (1 + 1e-12)
     found = np.asarray(
         _outside()(np.maximum(outliers, high), bulk.ratio, bulk.spread, bulk.noise, bulk.samples)[0]
     )
     return np.minimum(found, outliers)
 
 
-def _compiled(name: str, symbols: Any, *formulas: Any) -> Callable[[], Compiled]:
-    @functools.cache
-    def build() -> Compiled:
-        made = tuple(one() for one in formulas)
-        return compile(made if len(made) > 1 else made[0], symbols, name=name)
-
-    return build
-
-
 _c, _q, _v, _n, _p, _x = (
     theory.RATIO, theory.SPREAD, theory.NOISE, theory.SAMPLES, theory.DIMENSIONS, theory.VALUE
 )  # fmt: skip
-_edges = _compiled("edges", (_c, _q, _v), functools.partial(theory.bulk_edge, -1), theory.bulk_edge)
-_outside = _compiled(
+_outside = compiled(
     "outside", (_x, _c, _q, _v, _n), theory.spike_behind, theory.overlap_behind, theory.deviation_behind
 )
-_second = _compiled(
+_second = compiled(
     "second", (_p, _v, _n, theory.SPIKES, theory.SQUARES), theory.spread_from, theory.samples_from
 )
-_largest = _compiled("largest", (_p, _n, _q, _v), theory.largest_centre, theory.largest_scale)
-_trace = _compiled("trace", (_x, _n, _p, _q), theory.trace_variance)
-_errors = _compiled("errors", (_v, _q, _n, _p, _c), theory.noise_error, theory.ratio_error)
-_hard = _compiled("hard", (_c,), theory.hard_threshold)
+_largest = compiled("largest", (_p, _n, _q, _v), theory.largest_centre, theory.largest_scale)
+_trace = compiled("trace", (_x, _n, _p, _q), theory.trace_variance)
+_errors = compiled("errors", (_v, _q, _n, _p, _c), theory.noise_error, theory.ratio_error)

@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 from widelimit.numerics import arguments
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
+from widelimit.numerics.spectra.formulas import edges, hard
 from widelimit.theory import spectra as theory
 
 Array = np.ndarray
@@ -94,7 +95,7 @@ def gavish_donoho(ratio: Any, *, noise_known: bool = True) -> Any:
     (2.309401077, 2.858362)
     """
     c = arguments.near_one("ratio", arguments.positive("ratio", ratio))
-    found = np.asarray(_hard()(c))
+    found = np.asarray(hard()(c))
     if arguments.flag("noise_known", noise_known):
         return arguments.scalar(found)
     medians = np.array([_median(float(one)) for one in c.ravel()]).reshape(c.shape)
@@ -104,7 +105,7 @@ def gavish_donoho(ratio: Any, *, noise_known: bool = True) -> Any:
 def _median(ratio: float) -> float:
     """Median of the eigenvalues of white noise of unit variance that are not zero."""
     wide = min(ratio, 1 / ratio)
-    low, high = (float(one) for one in _bulk_edges()(wide, 0.0, 1.0))
+    low, high = (float(one) for one in edges()(wide, 0.0, 1.0))
     nodes, weights = np.polynomial.legendre.leggauss(24)
 
     def below(angle: float) -> float:
@@ -122,7 +123,7 @@ def _median(ratio: float) -> float:
 
 def quantiles(shares: Array, ratio: float, spread: float) -> Array:
     """Quantiles of the bulk of unit noise at c <= 1, from its density along the angle between its edges."""
-    low, high = (float(one) for one in _bulk_edges()(ratio, spread, 1.0))
+    low, high = (float(one) for one in edges()(ratio, spread, 1.0))
     angle = np.pi * (np.arange(_ANGLES) + 0.5) / _ANGLES
     # from the bottom; next to zero the places themselves are squares of small angles
     half = (high - low) / 2
@@ -151,17 +152,6 @@ def _places() -> Compiled:
 def _outlier() -> Compiled:
     formulas = (theory.spiked_eigenvalue(), theory.spiked_overlap(), theory.spiked_deviation())
     return compile(formulas, (theory.SPIKE, theory.RATIO, theory.NOISE, theory.SAMPLES), name="outlier")
-
-
-@functools.cache
-def _hard() -> Compiled:
-    return compile(theory.hard_threshold(), (theory.RATIO,), name="hard_threshold")
-
-
-@functools.cache
-def _bulk_edges() -> Compiled:
-    formulas = (theory.bulk_edge(-1), theory.bulk_edge())
-    return compile(formulas, (theory.RATIO, theory.SPREAD, theory.NOISE), name="bulk_edges")
 
 
 @functools.cache
