@@ -10,8 +10,7 @@ import numpy as np
 
 from widelimit.numerics import arguments
 from widelimit.numerics.results import by_value
-from widelimit.numerics.retina import checks
-from widelimit.numerics.retina.filters import history, sta
+from widelimit.numerics.retina.filters import by_drive, lagged, sta
 from widelimit.theory.errors import ArgumentError, DomainError
 
 Array = np.ndarray
@@ -95,11 +94,7 @@ def contrast_change(first: Any, second: Any, *, lags: int = 1) -> ContrastChange
 def _recording(name: str, pair: Any, lags: int) -> tuple[Array, Array]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ArgumentError(name, "must be a pair (stimulus, response)", pair)
-    rows, shape = checks.stimulus(pair[0])
-    r = checks.response(pair[1], len(rows))
-    x = rows.reshape(len(rows), *shape)
-    if lags > 1:
-        x, r = history(x, lags), r[lags - 1 :]
+    x, r = lagged(pair[0], pair[1], lags)
     if len(r) < _FEWEST:
         raise ArgumentError(name, f"must have {_FEWEST} bins or more", but=f"has {len(r)}")
     return np.asarray(x, float).reshape(len(x), -1), r
@@ -131,8 +126,7 @@ def _halves(count: int) -> tuple[slice, slice]:
 def _gains(loud: tuple[Array, Array], quiet: tuple[Array, Array]) -> tuple[float, float, float]:
     """Gain at more contrast and at less, and what the nonlinearity at more makes of the stimulus at less."""
     drive, response = loud
-    order = np.array_split(np.argsort(drive, kind="stable"), max(8, min(80, len(drive) // _CURVE)))
-    centres, means = (np.array([one[part].mean() for part in order]) for one in (drive, response))
+    _, centres, means = by_drive(drive, response, max(8, min(80, len(drive) // _CURVE)))
     return _gain(drive, response), _gain(*quiet), _gain(quiet[0], np.interp(quiet[0], centres, means))
 
 

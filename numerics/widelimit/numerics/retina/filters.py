@@ -100,6 +100,29 @@ def history(stimulus: Any, lags: int) -> Array:
     return np.moveaxis(windows, -1, 1).reshape(len(rows) - depth + 1, depth, *shape)
 
 
+def lagged(stimulus: Any, response: Any, lags: int, *, counts: bool = False) -> tuple[Array, Array]:
+    """Return the frames that each response may depend on, (bins, lags, ...), and the responses.
+
+    One frame: (bins, ...). `counts`: whether negative responses are refused.
+    """
+    rows, shape = checks.stimulus(stimulus)
+    r = checks.response(response, len(rows))
+    if counts and (r < 0).any():
+        raise ArgumentError("response", "must not hold negative counts", float(r[r < 0][0]))
+    x = rows.reshape(len(rows), *shape)
+    if lags > 1:
+        x, r = history(x, lags), r[lags - 1 :]
+        r = checks.response(r, len(r))
+    return x, r
+
+
+def by_drive(drive: Array, response: Array, bins: int) -> tuple[list[Array], Array, Array]:
+    """Return bins of as many responses each, by their drive, as places; mean drives and mean responses in them."""
+    parts = np.array_split(np.argsort(drive, kind="stable"), bins)
+    centre, mean = (np.array([one[part].mean() for part in parts]) for one in (drive, response))
+    return parts, centre, mean
+
+
 def _expected(dimensions: int, samples: int, snr: float) -> float:
     if dimensions == 1 or snr == float("inf"):
         return 1.0

@@ -10,7 +10,7 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.results import by_value
 from widelimit.numerics.retina import checks
-from widelimit.numerics.retina.filters import Filter, history, sta
+from widelimit.numerics.retina.filters import Filter, by_drive, lagged, sta
 from widelimit.numerics.retina.repeats import (
     FanoCurve,
     Reliability,
@@ -96,16 +96,9 @@ def cell(
     >>> found.filter.cosine > 0.98, found.samples_for(0.99) > 300, found.seconds_for(0.99, 0.01) > 3
     (True, True, True)
     """
-    rows, shape = checks.stimulus(stimulus)
     depth, own = arguments.count("lags", lags), arguments.flag("whiten", whiten)
     wanted = arguments.count("bins", bins, least=2)
-    r = checks.response(response, len(rows))
-    if (r < 0).any():
-        raise ArgumentError("response", "must not hold negative counts", float(r[r < 0][0]))
-    x = rows.reshape(len(rows), *shape)
-    if depth > 1:
-        x, r = history(x, depth), r[depth - 1 :]
-        r = checks.response(r, len(r))
+    x, r = lagged(stimulus, response, depth, counts=True)
     flat = x.reshape(len(x), -1)
     matrix = _covariance(flat) if own else None
     found = sta(flat, r, matrix, ridge=ridge)
@@ -148,9 +141,8 @@ def _nonlinearity(
         k = sta(rows[train], r[train], matrix, ridge=ridge).filter
         length = float(np.linalg.norm(k))
         drive[test] = rows[test] @ (k / length if length > 0 else k)
-    order = np.array_split(np.argsort(drive, kind="stable"), min(bins, len(rows) // 2))
-    centre, mean = (np.array([one[part].mean() for part in order]) for one in (drive, r))
-    error = np.array([r[part].std(ddof=1) / np.sqrt(len(part)) for part in order])
+    parts, centre, mean = by_drive(drive, r, min(bins, len(rows) // 2))
+    error = np.array([r[part].std(ddof=1) / np.sqrt(len(part)) for part in parts])
     guess = np.interp(drive, centre, mean)
     fits = np.corrcoef(guess, r)[0, 1] if guess.std() > 0 else 0.0
     return Nonlinearity(centre, mean, error, float(fits)), guess
