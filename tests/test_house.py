@@ -22,6 +22,7 @@ ENGINES = {
         "results",
         "labelled",
         "threads",
+        "estimation",
     },
     "validate": {
         "harness",

@@ -1,6 +1,7 @@
 """What users' modules do that theory does not expect: each is read rightly, measured and said, or refused."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -42,6 +43,59 @@ def test_a_module_that_changes_its_state_in_forward():
     net.register_buffer("steps", torch.zeros(()))
     found = report(net, example(4, 16), draws=2)
     assert float(net.steps) == 0.0 and not math.isnan(found.layers[0].q_measured)
+
+
+def test_a_module_whose_second_run_differs_is_told():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.runs = nn.Linear(16, 32), 0
+
+        def forward(self, x):
+            self.runs += 1
+            return self.layer(x) * self.runs
+
+    module = Counts()
+    assert any("changes its own state" in note for note in read(module, torch.randn(4, 16)).notes)
+    assert module.runs == 0
+    for still in (nn.Dropout(0.5), nn.BatchNorm1d(16), nn.Identity()):
+        assert not read(nn.Sequential(nn.Linear(8, 16), still), torch.randn(4, 8)).notes
+
+
+def test_compiled_modules_and_complex_outputs_are_refused_by_name():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripted = torch.jit.script(nn.Sequential(nn.Linear(8, 16), nn.ReLU()))
+    for module in (scripted, nn.Sequential(scripted, nn.Linear(16, 4))):
+        with pytest.raises(ArgumentError, match=r"`module` must be the module itself, but is compiled"):
+            read(module, torch.randn(2, 8))
+
+    class Waves(nn.Linear):
+        def forward(self, x):
+            return torch.fft.rfft(super().forward(x))
+
+    with pytest.raises(ArgumentError, match=r"gives torch.complex64"):
+        read(Waves(8, 8), torch.randn(2, 8))
+
+
+def test_what_goes_past_a_layer_is_no_part_of_a_chain():
+    """One block of a transformer was called too deep: its branch was taken for the whole network."""
+    report_ = report(nn.TransformerEncoderLayer(64, 4, 128, batch_first=True), torch.randn(2, 6, 64), draws=4)
+    assert report_.trainable and not report_.blocks
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(64, 64) for _ in range(5))
+
+        def forward(self, x):
+            a, b, c, d, e = self.layers
+            h = torch.tanh(a(x))
+            h = h + c(torch.tanh(b(h)))
+            return e(torch.tanh(d(h)))
+
+    (part,) = report(Residual(), torch.randn(4, 64), draws=4).blocks
+    assert part.layers == 3  # b, c and d, from a on
 
 
 def test_a_module_that_changes_its_parameters_is_told():

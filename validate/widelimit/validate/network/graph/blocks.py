@@ -109,11 +109,30 @@ def _passes(step: Step, start: str, by_key: dict[str, Step]) -> bool:
 
 
 def _spans(program: Program, weighted: frozenset[str]) -> list[Part]:
-    """From one layer with weights to the next, first and last left out."""
-    held = [s for s in program.steps if s.op in weighted and s.op != "embedding"]
+    """From one layer with weights to the next, without first and last; layers that something goes past are no ends."""
+    held, cuts = [s for s in program.steps if s.op in weighted and s.op != "embedding"], _cuts(program)
+    ends = [(place, step) for place, step in enumerate(held[:-1]) if step.key in cuts]
     return [
-        Part(two.module or two.key, one.key, two.key, 1, False, "none") for one, two in pairwise(held[:-1])
+        Part(two.module or two.key, one.key, two.key, behind - before, False, "none")
+        for (before, one), (behind, two) in pairwise(ends)
     ]
+
+
+def _cuts(program: Program) -> set[str]:
+    """Steps whose output is all that the steps behind need of the example."""
+    data, used = set(program.inputs), {program.output: len(program.steps)}
+    for place, step in enumerate(program.steps):
+        read = [one for one in refs((step.args, step.kwargs)) if one in data]
+        used |= {one: max(place, used.get(one, 0)) for one in read}
+        if read:
+            data.add(step.key)
+    reach, found = max((used.get(one, 0) for one in program.inputs), default=0), set()
+    for place, step in enumerate(program.steps):
+        if step.key in data:
+            if reach <= place:
+                found.add(step.key)
+            reach = max(reach, used.get(step.key, 0))
+    return found
 
 
 def block_of(

@@ -117,6 +117,11 @@ def check_module(module: Any) -> None:
     if not isinstance(module, nn.Module):
         raise ArgumentError("module", "must be a torch module", but=f"is a {type(module).__name__}")
     for name, one in module.named_modules():
+        if isinstance(one, torch.jit.ScriptModule):
+            raise ArgumentError(
+                "module", "must be the module itself", but=f"is compiled, in {name or type(one).__name__!r}",
+                help="Pass what it was scripted or traced from.",
+            )  # fmt: skip
         if isinstance(one, LazyModuleMixin) and one.has_uninitialized_params():  # type: ignore[misc]
             raise ArgumentError(
                 "module", "must have all its weights", but=f"has a lazy layer {name or type(one).__name__!r}",
@@ -187,6 +192,15 @@ def check_example(example: tuple[Any, ...]) -> None:
         raise ArgumentError("example", "must not be zero", but="holds zeros alone")
 
 
+def _alike(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    """Whether two runs gave the same, but for rounding."""
+    pairs = zip(first, (one for one in second if one.numel()), strict=False)
+    return all(
+        one.shape == two.shape and torch.allclose(one.double(), two.double(), rtol=1e-3, equal_nan=True)
+        for one, two in pairs
+    )
+
+
 def _tried(copy: nn.Module, args: tuple[Any, ...]) -> tuple[str, ...]:
     """Run a copy once: an `ArgumentError` if it fails, or gives no floating tensor, or numbers that are not finite."""
     before = {name: (value.clone(), value.shape) for name, value in copy.named_parameters()}
@@ -207,15 +221,16 @@ def _tried(copy: nn.Module, args: tuple[Any, ...]) -> tuple[str, ...]:
         torch.manual_seed(0)
         try:
             out = copy(*args)
+            torch.manual_seed(0)
+            again = copy(*args)
         except Exception as error:  # the user's own forward
             raise ArgumentError(
                 "example", "must be what the module runs on", but=f"it raises {told(error)}"
             ) from None
     found = [one for one in _tensors(out) if one.is_floating_point() and one.numel()]
     if not found:
-        raise ArgumentError(
-            "module", "must give a tensor of floating-point numbers", but=f"gives {type(out).__name__}"
-        )
+        given = ", ".join(sorted({str(one.dtype) for one in _tensors(out)})) or type(out).__name__
+        raise ArgumentError("module", "must give a tensor of floating-point numbers", but=f"gives {given}")
     if bool(torch.isnan(found[0]).any()):
         where = f"first in layer {first[0]!r}" if first else "in its output"
         raise ArgumentError("module", "must give finite numbers on the example", but=f"gives nan, {where}")
@@ -224,6 +239,10 @@ def _tried(copy: nn.Module, args: tuple[Any, ...]) -> tuple[str, ...]:
     if changed:
         notes.append(
             f"The module changes its own parameters when it runs ({changed[0]}); draws start from the numbers before."
+        )
+    if not changed and not _alike(found, [one for one in _tensors(again) if one.is_floating_point()]):
+        notes.append(
+            "The module changes its own state when it runs: a second run gives other numbers; a run of it was read."
         )
     if not isinstance(out, torch.Tensor):
         notes.append(
