@@ -1,5 +1,6 @@
 """Pruning of torch modules: exact counts, conservation, depths that overflow, and what is refused."""
 
+import copy
 import math
 import threading
 import warnings
@@ -13,6 +14,8 @@ from torch.nn.utils import prune
 
 from widelimit.theory.errors import ArgumentError, ConservationWarning
 from widelimit.validate import pruning
+from widelimit.validate.pruning.flow import SynapticFlow
+from widelimit.validate.pruning.tracing import layers
 
 
 def he(widths, activation=nn.ReLU, seed=0):
@@ -133,6 +136,66 @@ def test_batch_normalisation_is_a_gain_by_its_running_variance():
     gain = norm.weight.detach().abs() / torch.sqrt(norm.running_var + 0.1)
     found = pruning.synflow(net, 1, iterations=1, input_shape=(4,))
     assert found.flow == pytest.approx(float((first * gain * last).sum()), rel=1e-5)
+
+
+class InPlace(nn.Module):
+    """What users write: activations and sums in place, a layer used twice, a transposed and a circular one."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm = nn.Conv1d(2, 4, 3, padding=1), nn.BatchNorm1d(4)
+        self.again = nn.Conv1d(4, 4, 3, padding=1, padding_mode="circular", bias=False)
+        self.up, self.last_norm = nn.ConvTranspose1d(4, 3, 2), nn.BatchNorm1d(3, affine=False)
+        self.act, self.last = nn.ReLU(inplace=True), nn.Linear(3, 2)
+
+    def forward(self, x):
+        x = self.act(self.norm(self.first(x)))
+        y = self.act(self.again(x))
+        y = self.again(y)
+        y += x
+        y = self.last_norm(self.up(y)).relu_()
+        return self.last(torch.cat([y, 3 * y], -1).mean(-1))
+
+
+def by_hand(net, *shape):
+    """Scores in float64 by autograd on the user's own code, with sizes for weights and gains, and no shifts."""
+    net = copy.deepcopy(net).double().eval()
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.zero_()
+    for name, one in net.named_parameters():
+        one.data = one.data * 0 if name.endswith("bias") else one.data.abs()
+    flow = net(torch.ones(1, *shape, dtype=torch.float64)).sum()
+    flow.backward()
+    return {
+        name: one.weight.data * one.weight.grad
+        for name, one in net.named_modules()
+        if isinstance(one, nn.Linear | nn.modules.conv._ConvNd)
+    }
+
+
+@pytest.mark.parametrize(("make", "shape"), [(residual, (3, 8, 8)), (InPlace, (2, 6))])
+def test_later_rounds_score_as_the_first_one(make, shape):
+    """The tape has gains in weights and exponents worked out: scores of every round are those of float64 by hand."""
+    torch.manual_seed(5)
+    net = make().eval()
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_var.uniform_(0.01, 50)
+            module.running_mean.normal_()
+            if module.affine:
+                nn.init.normal_(module.weight)
+    sizes = {name: layer.weight.detach().abs() for name, layer in layers(net).items()}
+    graph, ones = SynapticFlow(net, sizes), torch.ones(1, *shape)
+    cut = next(iter(sizes))
+    for _ in range(3):
+        expected = by_hand(net, *shape)
+        scores, flow = graph.scores(ones)
+        for name, one in expected.items():
+            found = scores[name].double() * 2.0**flow.exponent
+            torch.testing.assert_close(found, one, rtol=2e-5, atol=1e-5 * float(one.max()))
+        graph.drop(cut, torch.tensor([0, 7]))  # from the second round on
+        net.get_submodule(cut).weight.data.view(-1)[[0, 7]] = 0
 
 
 def test_cuts_of_a_residual_network_in_both_modes():

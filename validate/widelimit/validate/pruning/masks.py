@@ -68,31 +68,58 @@ def wanted(module: nn.Module, compression: float) -> int:
     return max(most, math.ceil(total / rho * (1 - 1e-12)))
 
 
-def best(
-    scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], kept: int
-) -> tuple[dict[str, Tensor], int]:
-    """Return masks of the `kept` weights of largest score among those of `masks`, and how many of them had score 0.
+def best(scores: Mapping[str, Tensor], kept: int) -> tuple[dict[str, Tensor], int]:
+    """Return masks of the `kept` weights of largest score, and how many of them had score 0.
 
     Of weights with one score those of later layers, and there of later places, are kept.
     """
-    names = list(scores)
-    inside = np.concatenate([masks[name].reshape(-1).cpu().numpy() for name in names])
-    values = np.concatenate([scores[name].detach().reshape(-1).cpu().numpy() for name in names])
-    places = np.flatnonzero(inside)
+    values = in_a_row(scores)
+    places, _ = parted(values, np.arange(len(values)), kept)
+    ties = int(np.count_nonzero(values[places] == 0))
+    return masks_of(places, scores), ties
+
+
+def in_a_row(scores: Mapping[str, Tensor]) -> np.ndarray:
+    """Return the scores of all layers, one after the other."""
+    return np.concatenate([one.detach().reshape(-1).cpu().numpy() for one in scores.values()])
+
+
+def parted(values: np.ndarray, places: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of these places hold the `kept` largest values, later ones first where values are one, and the rest.
+
+    >>> parted(np.array([3.0, 1.0, 2.0, 2.0]), np.array([0, 2, 3]), 2)
+    (array([0, 3]), array([2]))
+    """
     drop = len(places) - kept
-    if drop > 0:
-        mine = values[places]
-        threshold = np.partition(mine, drop - 1)[drop - 1]
-        below = places[mine < threshold]
-        inside[below] = False
-        inside[places[mine == threshold][: drop - len(below)]] = False
-    ties = int(np.count_nonzero(values[inside] == 0))
-    found, start = {}, 0
-    for name in names:
-        part = inside[start : start + scores[name].numel()]
-        found[name] = torch.from_numpy(part.copy()).reshape(scores[name].shape).to(scores[name].device)
-        start += len(part)
-    return found, ties
+    if drop <= 0:
+        return places, places[:0]
+    mine = values[places]
+    threshold = np.partition(mine, drop - 1)[drop - 1]
+    out = mine < threshold
+    even = np.flatnonzero(mine == threshold)
+    out[even[: drop - int(np.count_nonzero(out))]] = True
+    return places[~out], places[out]
+
+
+def by_layer(places: np.ndarray, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return places among all weights, in order, as places of each layer."""
+    ends = np.cumsum([one.numel() for one in like.values()])
+    found = np.split(places, np.searchsorted(places, ends[:-1]))
+    starts = ends - [one.numel() for one in like.values()]
+    return {
+        name: torch.from_numpy(part - start).to(like[name].device)
+        for name, part, start in zip(like, found, starts, strict=True)
+    }
+
+
+def masks_of(places: np.ndarray, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return masks that keep these places."""
+    found = {}
+    for name, part in by_layer(places, like).items():
+        mask = torch.zeros(like[name].numel(), dtype=torch.bool, device=like[name].device)
+        mask[part] = True
+        found[name] = mask.reshape(like[name].shape)
+    return found
 
 
 def pruned(masks: Mapping[str, Tensor], **more: object) -> Pruned:

@@ -16,7 +16,16 @@ from widelimit.numerics.pruning import schedule
 from widelimit.theory.errors import ArgumentError, ConservationWarning
 from widelimit.validate.harness.copies import copied
 from widelimit.validate.pruning.flow import Scaled, SynapticFlow
-from widelimit.validate.pruning.masks import Pruned, best, pruned, wanted
+from widelimit.validate.pruning.masks import (
+    Pruned,
+    best,
+    by_layer,
+    in_a_row,
+    masks_of,
+    parted,
+    pruned,
+    wanted,
+)
 from widelimit.validate.pruning.tracing import layers
 
 Loss = Callable[[Any, Any], Tensor]
@@ -57,15 +66,18 @@ def synflow(
     last = wanted(module, compression)
     shares = schedule(float(compression), iterations=iterations, kind=kind)
     ones = _ones(input_shape, next(iter(found.values())).weight)
-    graph = SynapticFlow(module)
     sizes = {name: layer.weight.detach().abs().to(ones.dtype) for name, layer in found.items()}
-    masks = {name: torch.ones_like(size, dtype=torch.bool) for name, size in sizes.items()}
+    graph = SynapticFlow(module, sizes)
     total, ties = sum(size.numel() for size in sizes.values()), 0
+    places = np.arange(total)
     for share in shares:
-        scores, _ = _scores(graph, sizes, masks, ones)
+        values = in_a_row(_scores(graph, ones)[0])
         kept = max(last, math.ceil(total * float(share) * (1 - 1e-12)))
-        masks, ties = best(scores, masks, kept)
-    _, flow = _scores(graph, sizes, masks, ones)
+        places, dropped = parted(values, places, kept)
+        ties = int(np.count_nonzero(values[places] == 0))
+        for name, part in by_layer(dropped, sizes).items():
+            graph.drop(name, part)
+    _, flow = _scores(graph, ones)
     said = tuple(f"{name} ({kind}) is not homogeneous" for name, kind in graph.inhomogeneous.items())
     if said:
         warnings.warn(
@@ -75,14 +87,12 @@ def synflow(
         )
     log = math.log(float(flow.value)) + flow.exponent * math.log(2) if float(flow.value) > 0 else -math.inf
     size = math.exp(log) if log < 709 else math.inf
-    return pruned(masks, flow=size, log_flow=log, ties=ties, warnings=said)
+    return pruned(masks_of(places, sizes), flow=size, log_flow=log, ties=ties, warnings=said)
 
 
-def _scores(
-    graph: SynapticFlow, sizes: dict[str, Tensor], masks: dict[str, Tensor], ones: Tensor
-) -> tuple[dict[str, Tensor], Scaled]:
+def _scores(graph: SynapticFlow, ones: Tensor) -> tuple[dict[str, Tensor], Scaled]:
     try:
-        return graph.scores({name: size * masks[name] for name, size in sizes.items()}, ones)
+        return graph.scores(ones)
     except (RuntimeError, TypeError) as error:
         said = str(error).split("\n")[0][:120]
         raise ArgumentError(
@@ -180,8 +190,7 @@ def grasp(
 
 
 def _once(scores: dict[str, Tensor], kept: int) -> Pruned:
-    everything = {name: torch.ones_like(one, dtype=torch.bool) for name, one in scores.items()}
-    masks, ties = best(scores, everything, kept)
+    masks, ties = best(scores, kept)
     return pruned(masks, ties=ties)
 
 
