@@ -2,6 +2,7 @@
 
 methods       `synflow`, `snip`, `grasp`, `magnitude`, `random`: masks at a compression, a `Pruned`
 flow          SynFlow's scores of any module that torch.fx can trace, at any depth
+tape          the first round of scores kept, as the later ones play it
 masks         from scores to masks: exactly as many weights as asked for
 balance       `conservation`: flow through every cut of a module, and which node breaks the law
 tracing       modules as graphs

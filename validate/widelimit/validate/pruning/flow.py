@@ -151,7 +151,7 @@ class SynapticFlow(torch.fx.Interpreter):
                 one.exponent if isinstance(one, Scaled) else None for one in leaves(found)
             ]
         factors = {}
-        for one in n.all_input_nodes if top is not None else ():
+        for one in () if top is None else n.all_input_nodes:
             found = mapped(partial(_factor, top), self.env[one])
             if any(each not in (None, 1.0) for each in leaves(found)):
                 factors[one] = found
@@ -175,9 +175,9 @@ class SynapticFlow(torch.fx.Interpreter):
             if (
                 isinstance(module, BATCH)
                 and gain is not None
-                and (own := self._layer_before(self._node, args[0].value.dim()))
+                and (before := self._layer_before(self._node, args[0].value.dim()))
             ):
-                self._folded[own] = _beside(gain, self.weights[own].dim())
+                self._folded[before] = _beside(gain, self.weights[before].dim())
                 self._made = _itself, None
             else:
                 self._made = (torch.clone if gain is None else partial(torch.mul, gain)), None
@@ -191,7 +191,7 @@ class SynapticFlow(torch.fx.Interpreter):
             return None
         module, name = self.fetch_attr(str(before.target)), named(str(before.target))
         own = self._shared.get(name)
-        uses = [one for one in self.module.graph.nodes if one.op == "call_module"]
+        uses = [one for one in before.graph.nodes if one.op == "call_module"]
         again = sum(self._shared.get(named(str(one.target))) == own for one in uses)
         plain = isinstance(module, nn.Linear) or type(module) in _PLAIN
         return own if plain and again == 1 and sides == module.weight.dim() else None
@@ -334,8 +334,8 @@ def _copy(value: Any) -> Any:
     return value.clone() if isinstance(value, Tensor) else value
 
 
-def _factor(exponent: int, value: Any) -> float | None:
-    return value.factor(exponent) if isinstance(value, Scaled) else None
+def _factor(exponent: int | None, value: Any) -> float | None:
+    return value.factor(exponent) if isinstance(value, Scaled) and exponent is not None else None
 
 
 def _beside(gain: Tensor, sides: int) -> Tensor:
