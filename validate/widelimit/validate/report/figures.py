@@ -151,7 +151,7 @@ def drawn(draw: Callable[[Axes], Any], prefix: str, title: str, alt: str, height
         figure, axes = blank(height=height)
         draw(axes)
         for one in figure.axes:
-            tidy(one)
+            tidy(one, fixed=len(figure.axes) == 1)
     return Panel(fragment(figure, prefix, spoken(clean(alt))), title, alt)
 
 

@@ -121,9 +121,11 @@ def blank(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained")
+    from widelimit.validate.report.layout import CSS, Snug, guess
+
+    figure = Figure(figsize=(width / CSS, height / CSS), dpi=CSS, layout=Snug())
     FigureCanvasSVG(figure)
-    return figure, figure.add_subplot()
+    return figure, figure.add_subplot(figure.add_gridspec(1, 1, **guess(width, height))[0])
 
 
 def css_variables(mode: int) -> str:

@@ -19,6 +19,7 @@ _LETTER = 0.56  # mean width of a letter over its size, in the fonts that browse
 _FLAT = 4.0  # how many times everything else one number may reach before it is drawn on a logarithmic scale
 _BETWEEN = 6.0  # pixels between two labels of ticks
 _DECADE = 10.0
+_EDGE = 1e-3  # pixels; a tick that is set farther out would move the limits
 
 
 def lines(text: str, letters: int) -> list[str]:
@@ -131,13 +132,16 @@ def _round_down(value: float) -> float:
     return float(next(step * power for step in (5, 2, 1) if step * power <= value * (1 + 1e-9)))
 
 
-def tidy(axes: Axes) -> None:
-    """Give logarithmic axes few labels of whole numbers, and leave out labels of ticks that would overprint."""
+def tidy(axes: Axes, fixed: bool = False) -> None:
+    """Give logarithmic axes few labels of whole numbers, and leave out labels of ticks that would overprint.
+
+    `fixed`: nobody will zoom into them, so that ticks need not be found again whenever something is measured or drawn.
+    """
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             _logarithmic(axis)
         if axis.get_visible():
-            _thin(axes, axis)
+            _thin(axes, axis, fixed)
 
 
 def _logarithmic(axis: Axis) -> None:
@@ -171,7 +175,7 @@ def _few(low: float, high: float) -> list[float]:
     return [float(value) for value in MaxNLocator(3).tick_values(low, high) if low <= value <= high]
 
 
-def _thin(axes: Axes, axis: Axis) -> None:
+def _thin(axes: Axes, axis: Axis, fixed: bool) -> None:
     """Empty every label that would touch the one before it, as near as widths of letters are known without drawing."""
     horizontal = axis is axes.xaxis
     figure: Any = axes.figure
@@ -179,7 +183,8 @@ def _thin(axes: Axes, axis: Axis) -> None:
     width, height = figure.get_size_inches() * figure.dpi
     length = float((width - 62) if horizontal else (height - 48)) if box.width > 0.5 else 0.5 * float(width)
     places = [float(place) for place in axis.get_majorticklocs()]
-    texts = axis.get_major_formatter().format_ticks(places)
+    formatter = axis.get_major_formatter()
+    texts = formatter.format_ticks(places)
     shown = axis.get_transform().transform(places)
     low, high = axis.get_transform().transform(sorted(axis.get_view_interval()))
     if not (high - low) or len(places) < 2:
@@ -188,17 +193,23 @@ def _thin(axes: Axes, axis: Axis) -> None:
     kept: list[tuple[float, float]] = []
     empty = list(texts)
     order = sorted(range(len(places)), key=lambda i: (not _round(texts[i]), shown[i]))
+    seen = []
     for index in order:
         at = length * float((shown[index] - low) / (high - low))
         if not -1 <= at <= length + 1:
             continue
+        if -_EDGE <= at <= length + _EDGE:
+            seen.append(index)
         long = _LETTER * size * len(_bare(texts[index])) if horizontal else size
         span = (at - long / 2 - _BETWEEN / 2, at + long / 2 + _BETWEEN / 2)
         if all(span[1] <= other[0] or span[0] >= other[1] for other in kept):
             kept.append(span)
         else:
             empty[index] = ""
-    if empty != list(texts):
+    if fixed and not formatter.get_offset():  # a power of ten beside the axis would be lost
+        seen = sorted(seen)
+        axis.set_ticks([places[i] for i in seen], labels=[empty[i] for i in seen])
+    elif empty != list(texts):
         axis.set_ticks(places, labels=empty)
 
 
