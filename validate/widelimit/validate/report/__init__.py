@@ -3,7 +3,9 @@
 machine    outcome <-> report.json
 model      outcome + claims -> Page: every number as text, formulas as MathML, figures as SVG
 figures    the panels of a claim (curves, forests, proofs; scales: their axes)
-look, svg, strips   colours and type; lean SVG; the line in the verdict table
+explained  derivations, set as MathML
+kept       what was drawn, for the next page
+look, layout, svg, strips   colours and type; where axes lie; lean SVG; the line in the verdict table
 overview   outcome -> overview.svg, the run in one picture
 html, markdown   Page -> index.html, report.md
 labels, numbers, words, references    names, numbers, formulas in words and sources as readers want them

@@ -1,15 +1,18 @@
 """Figures of papers, redrawn: a topic's ``claims/<topic>.py`` may expose ``GALLERY: tuple[GalleryFigure, ...]``.
 
 `compute` does the work once; its arrays are kept in the run's folder (``gallery/<topic>.<name>.npz``), from where
-``widelimit report`` draws them again. `draw` puts them on axes. A gallery figure shows; it does not decide.
+``widelimit report`` draws them again, and beside compiled code (`kept`), from where the next run has them. `draw` puts
+them on axes. A gallery figure shows; it does not decide.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from widelimit.validate.harness.running import atomic
+from widelimit.validate.report import kept
 from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, drawn
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Arrays = Mapping[str, "np.ndarray"]
+_UNREADABLE = (OSError, ValueError, zipfile.BadZipFile, EOFError)
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,32 @@ def gallery(
 
 def _panel(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Panel:
     arrays = _arrays(figure, topic, preset, folder)
-    return drawn(partial(figure.draw, arrays), f"g-{topic}-{figure.name}", figure.title, figure.caption)
+    make = partial(
+        drawn, partial(figure.draw, arrays), f"g-{topic}-{figure.name}", figure.title, figure.caption
+    )
+    if not _ours(figure.draw):
+        return make()
+    name = kept.key("figure", topic, figure.name, _hash(arrays))
+    stored = kept.recall(name)
+    if stored is not None:
+        return Panel(*json.loads(stored))
+    panel = make()
+    kept.keep(name, json.dumps(astuple(panel)).encode())
+    return panel
+
+
+def _hash(arrays: Arrays) -> str:
+    hasher = hashlib.sha256()
+    for name, values in sorted(arrays.items()):
+        hasher.update(repr((name, values.dtype.str, values.shape)).encode() + values.tobytes())
+    return hasher.hexdigest()
+
+
+def _ours(function: Callable[..., Any]) -> bool:
+    """Whether a function is one of this installation's, whose code `kept.code` hashes."""
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__module__", "")).startswith("widelimit.")
 
 
 def figures_of(topic: str) -> tuple[GalleryFigure, ...]:
@@ -72,20 +102,40 @@ def figures_of(topic: str) -> tuple[GalleryFigure, ...]:
 
 
 def _arrays(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Arrays:
+    """The arrays that the run's folder has, or those of an earlier run by the same code; computed if there are none."""
+    path = folder / "gallery" / f"{topic}.{figure.name}.{preset}.npz"
+    try:
+        return _read(path)
+    except _UNREADABLE:
+        pass
+    name = kept.key("arrays", topic, figure.name, preset) if _ours(figure.compute) else ""
+    stored = kept.recall(name) if name else None
+    if stored is None:
+        arrays, stored = _computed(figure, preset)
+        if name:
+            kept.keep(name, stored)
+    else:
+        arrays = _read(io.BytesIO(stored))
+    atomic.write_bytes(path, stored)
+    return arrays
+
+
+def _read(file: Path | io.BytesIO) -> Arrays:
+    import numpy as np
+
+    with np.load(file, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def _computed(figure: GalleryFigure, preset: str) -> tuple[Arrays, bytes]:
     import numpy as np
 
     from widelimit.validate.harness.running.cells import (
         one_thread,  # cells know claims, and claims their figures
     )
 
-    path = folder / "gallery" / f"{topic}.{figure.name}.{preset}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError):
-        with one_thread():  # as in a run: small networks lose by sharing
-            arrays = figure.compute(preset)
+    with one_thread():  # as in a run: small networks lose by sharing
+        arrays = {name: np.asarray(values) for name, values in figure.compute(preset).items()}
     stream = io.BytesIO()
-    np.savez_compressed(stream, **dict(arrays))  # type: ignore[arg-type]
-    atomic.write_bytes(path, stream.getvalue())
-    return arrays
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    return arrays, stream.getvalue()

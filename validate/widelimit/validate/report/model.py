@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from widelimit.validate.harness.outcome import (
     ClaimOutcome,
@@ -20,8 +20,8 @@ from widelimit.validate.harness.outcome import (
     RunOutcome,
     Verdict,
 )
-from widelimit.validate.harness.text import clean
-from widelimit.validate.report import about, curves, labels, numbers, references, remarks
+from widelimit.validate.report import about, curves, kept, labels, numbers, references, remarks
+from widelimit.validate.report.explained import DerivationView, Explained, explained, first_printing
 from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, colours_of
 from widelimit.validate.report.gallery import GalleryFigure
@@ -29,34 +29,12 @@ from widelimit.validate.report.lead import Lead, Topic, lead, topics
 from widelimit.validate.report.look import themed
 from widelimit.validate.report.references import Reference
 from widelimit.validate.report.strips import strip
-from widelimit.validate.report.studio import Pictures, definition, named, studio
+from widelimit.validate.report.studio import Pictures, definition, named, prefix_of, studio
 
 if TYPE_CHECKING:
-    from widelimit.theory.calculus.derivation import Derivation
     from widelimit.validate.harness.claim import Claim
 
 ROWS_SHOWN = 40  # of a claim in the page; report.json has them all
-
-
-@dataclass(frozen=True)
-class StepView:
-    """A step of a derivation: its equation as MathML."""
-
-    name: str
-    mathml: str
-    because: str
-    source: str
-    assumptions: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class DerivationView:
-    """A derivation; `same_as` is the id of the claim in whose section it is already printed."""
-
-    title: str
-    assumptions: tuple[str, ...]
-    steps: tuple[StepView, ...]
-    same_as: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,7 +138,7 @@ def page(
     """
     failures = Failures() if failures is None else failures
     own = {claim.id: claim for claim in claims}
-    printed: dict[Any, str] = {}
+    printed: dict[str, str] = {}
     views, sources = [], [claim.paper for claim in outcome.claims]
     rooms = list(dict.fromkeys(claim.id.split(".")[0] for claim in outcome.claims))
     pieces = [f"section {one.id}" for one in outcome.claims] + [
@@ -178,8 +156,8 @@ def page(
     known = {one.id: definition(one.id) for one in outcome.claims}
     with studio(jobs, len(pieces)) as drawing:
         asked = [
-            drawing.section(one, own.get(one.id, known[one.id]), known[one.id], f"c{index}")
-            for index, one in enumerate(outcome.claims)
+            drawing.section(one, own.get(one.id, known[one.id]), known[one.id], prefix_of(one.id))
+            for one in outcome.claims
         ]
         papers = [(room, drawing.figures(room, outcome.preset, folder)) for room in rooms]
         for one, pictures_of in zip(outcome.claims, asked, strict=True):
@@ -187,9 +165,9 @@ def page(
             found = own.get(one.id, ours)
             begin()
             said = Failures()
-            explained = _derive(found, one, said)
-            sources += [step.source for step in explained.steps] if explained else []
-            make = partial(_claim, one, found, explained, pictures_of, printed, said)
+            basis = explained(found, one, printed, found is ours, said)
+            sources += basis.sources if basis else ()
+            make = partial(_claim, one, found, basis, pictures_of, printed, said)
             again = command(one, outcome) if ours is not None else command(one, outcome, users=True)
             view = said.attempt(f"The section of {one.id}", make, None) or _bare(one)
             views.append(replace(view, command=again, failures=tuple(said.sentences)))
@@ -199,6 +177,7 @@ def page(
             shown, sentences = figures_of()
             failures.sentences += sentences
             pictures += [(named(room, name), panel) for name, panel in shown]
+    kept.prune()
     begin()
     text = " ".join([*sources, *(figure.source for figure, _ in pictures)])
     versions = outcome.manifest.get("versions")
@@ -276,16 +255,13 @@ def anchor(claim_id: str) -> str:
 def _claim(
     one: ClaimOutcome,
     claim: Claim | None,
-    explained: Derivation | None,
+    basis: Explained | None,
     pictures_of: Callable[[], Pictures],
-    printed: dict[Any, str],
+    printed: dict[str, str],
     failures: Failures,
 ) -> ClaimView:
     _, shared = labels.varying(one)
     shown = _shown(one)
-    make = partial(_derivation, one, explained, printed)
-    nothing: tuple[DerivationView | None, int] = (None, 0)
-    derivation, more = failures.attempt(f"The derivation of {one.id}", make, nothing)
     drawn, proof, sentences = pictures_of()
     failures.sentences += sentences
     return ClaimView(
@@ -311,8 +287,8 @@ def _claim(
         },
         paper=tuple(references.mentioned(one.paper)),
         shared=labels.said(shared),
-        derivation=derivation,
-        more_derivations=more,
+        derivation=first_printing(one, basis, printed),
+        more_derivations=_others(one) if basis else 0,
         flagged=sum(row.flagged for row in one.rows),
         remarks=remarks.of(one),
         observable=one.observable or (claim.observable if claim else ""),
@@ -343,44 +319,9 @@ def command(one: ClaimOutcome, run: RunOutcome, users: bool = False) -> str:
     return shlex.join([*words, "--out", f"reports/{one.id}"])
 
 
-def _derive(claim: Claim | None, one: ClaimOutcome, failures: Failures) -> Derivation | None:
-    """The derivation of a claim at its first point."""
-    if claim is None or claim.derivation is None or not one.rows:
-        return None
-    make = partial(_derived, claim.derivation, labels.point_inputs(one.rows[0]))
-    return failures.attempt(f"The derivation of {one.id}", make, None, claim.derivation)
-
-
-def _derived(derive: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Any]) -> Derivation:
-    from widelimit.theory.calculus.derivation import Derivation
-
-    found = derive(inputs)
-    if not isinstance(found, Derivation):
-        raise TypeError(f"it returned {type(found).__name__}, not a Derivation")
-    return found
-
-
-def _derivation(
-    one: ClaimOutcome, found: Derivation | None, printed: dict[Any, str]
-) -> tuple[DerivationView | None, int]:
-    """The derivation at the first point, or where it is printed already; and how many others there are."""
-    if found is None:
-        return None, 0
-    others = {str(labels.point_inputs(rows[0]).get("activation")) for rows in labels.by_point(one)}
-    if found.title in printed:
-        return DerivationView(found.title, (), (), printed[found.title]), len(others) - 1
-    steps = tuple(
-        StepView(
-            step.name.replace("-", " "),
-            clean(found.step_mathml(step.name)),
-            step.because,
-            references.spelled(step.source),
-            tuple(step.assumptions),
-        )
-        for step in found.steps
-    )
-    printed[found.title] = one.id
-    return DerivationView(found.title, tuple(found.assumptions), steps), len(others) - 1
+def _others(one: ClaimOutcome) -> int:
+    """How many derivations of other activations there are."""
+    return len({str(labels.point_inputs(rows[0]).get("activation")) for rows in labels.by_point(one)}) - 1
 
 
 def _shown(one: ClaimOutcome) -> list[RowOutcome]:

@@ -1,20 +1,24 @@
 """Where the pictures of a page are drawn: in this process one after the other, or by workers, several at a time.
 
-Pictures of a claim depend on its outcome alone, and on the claim that its id finds. Claims of a user's own are drawn in
-this process: a worker would have to be handed their code.
+Pictures of a claim depend on its outcome alone, and on the claim that its id finds; those of our claims are kept
+(`kept`). Claims of a user's own are drawn in this process: a worker would have to be handed their code.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from widelimit.numerics.compile.cache import digest
 from widelimit.theory.errors import WidelimitError
 from widelimit.validate.harness.outcome import ClaimOutcome
+from widelimit.validate.report import kept
 from widelimit.validate.report.failures import Failures
 from widelimit.validate.report.figures import Panel, evidence, panels
 from widelimit.validate.report.gallery import GalleryFigure, figures_of, gallery
@@ -91,8 +95,29 @@ def named(topic: str, name: str) -> GalleryFigure:
     return next(figure for figure in figures_of(topic) if figure.name == name)
 
 
+def prefix_of(claim_id: str) -> str:
+    """How identifiers in a section's figures begin: the same whichever sections stand before it.
+
+    >>> prefix_of("meanfield.length-map")
+    'c11b20488'
+    """
+    return f"c{digest(claim_id)[:8]}"
+
+
 def _known(one: ClaimOutcome, prefix: str) -> Pictures:
-    return _section(one, definition(one.id), prefix)
+    """The pictures of a claim of ours, as they were kept, or drawn and kept; where something failed, they are not."""
+    claim = definition(one.id)
+    if claim is None:  # nobody's here: what draws it is not all of it ours
+        return _section(one, None, prefix)
+    name = kept.key("section", repr(one), prefix)
+    stored = kept.recall(name)
+    if stored is not None:
+        shown, proof = ([Panel(*panel) for panel in panels] for panels in json.loads(stored))
+        return tuple(shown), tuple(proof), ()
+    pictures = _section(one, claim, prefix)
+    if not pictures[2]:
+        kept.keep(name, json.dumps([[astuple(one) for one in panels] for panels in pictures[:2]]).encode())
+    return pictures
 
 
 def _section(one: ClaimOutcome, claim: Claim | None, prefix: str) -> Pictures:
