@@ -49,7 +49,7 @@ def write(sources: Path, *, draft: bool = False) -> None:
     _put(sources / "contributing.md", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
     _put(sources / "references.md", topics.references())
     for topic in topics.names():
-        _put(sources / "topics" / f"{topic}.md", topics.page(topic))
+        _put(sources / "topics" / f"{topic}.md", topics.page(topic, draft=draft))
     for lesson in tutorials.lessons():
         page, notebook = tutorials.rendered(lesson, run=not draft)
         _put(sources / "tutorials" / f"{lesson.stem}.md", page)

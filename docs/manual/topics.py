@@ -9,6 +9,7 @@ from html import escape
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cyclopts import CycloptsError
@@ -19,6 +20,7 @@ from widelimit.theory.topics import TOPICS
 from widelimit.validate.cli import options, tables
 from widelimit.validate.harness.finding import sources
 from widelimit.validate.pictures import commands
+from widelimit.validate.report.gallery import GalleryFigure, figures_of, gallery
 from widelimit.validate.report.references import Reference, bibliography, mentioned, spelled
 
 REPORT = Path(__file__).parents[2] / "reports" / "reference" / "report.json"
@@ -39,13 +41,14 @@ def names() -> tuple[str, ...]:
     return TOPICS
 
 
-def page(topic: str) -> str:
-    """The page of a topic as Markdown."""
+def page(topic: str, *, draft: bool = False) -> str:
+    """The page of a topic as Markdown; a draft computes no figure that the committed report does not have."""
     parts = [
         f"# {topic}\n",
         _said(topic),
         _derivation(topic),
         _example(topic),
+        _figures(topic, draft),
         _functions(topic),
         _claims(topic),
     ]
@@ -124,7 +127,7 @@ def _example(topic: str) -> str:
 def svg(draw: Any, title: str, prefix: str) -> str:
     """A picture as an element of the page, in colours of its own; empty where there is none to be drawn."""
     from widelimit.theory.errors import PictureError
-    from widelimit.validate.report.look import blank, css_variables, style
+    from widelimit.validate.report.look import blank, style
     from widelimit.validate.report.scales import tidy
     from widelimit.validate.report.svg import fragment
 
@@ -136,7 +139,55 @@ def svg(draw: Any, title: str, prefix: str) -> str:
             return ""
         tidy(axes)
         text = fragment(figure, prefix, title)
-    return f'<div class="output" style="{css_variables(0)};background:#fffffe;max-width:480px">{text}</div>'
+    return framed(text)
+
+
+def framed(svg: str) -> str:
+    """A picture on light paper, with the colours that it names."""
+    from widelimit.validate.report.look import css_variables
+
+    return f'<div class="output" style="{css_variables(0)};background:#fffffe;max-width:480px">{svg}</div>'
+
+
+# figures of papers ----------------------------------------------------------------------------------------------------
+
+
+def _figures(topic: str, draft: bool) -> str:
+    """The papers' figures that the topic redraws: as the committed report shows them, else computed."""
+    known = {
+        figure.name: (figure, svg) for figure in figures_of(topic) if (svg := redrawn(topic, figure.name))
+    }
+    if len(known) < len(figures_of(topic)) and not draft:
+        with TemporaryDirectory() as folder:
+            known |= {f.name: (f, panel.svg) for f, panel in gallery([topic], "quick", Path(folder))}
+    shown = [_figure(*known[figure.name]) for figure in figures_of(topic) if figure.name in known]
+    return "\n\n".join(["## Figures of the papers, redrawn", *shown]) if shown else ""
+
+
+def _figure(figure: GalleryFigure, svg: str) -> str:
+    said = f"<b>{marked(figure.title)}</b> {marked(figure.caption)} <cite>{_cited(figure.source)}</cite>"
+    return raw(f"<figure>{framed(svg)}<figcaption>{said}</figcaption></figure>")
+
+
+def redrawn(topic: str, name: str) -> str:
+    """A figure of a topic as the page of the committed report has it; empty where it has not.
+
+    >>> redrawn("meanfield", "no-such-figure")
+    ''
+    """
+    mark = f'id="g-{topic}-{name}-'
+    return next((svg for svg in _committed() if mark in svg), "")
+
+
+@cache
+def _committed() -> tuple[str, ...]:
+    """The figures on the page of the committed report; none where it is missing."""
+    try:
+        text = REPORT.with_name("index.html").read_text(encoding="utf-8")
+    except OSError:
+        return ()
+    parts = text.split('<figure class="panel">')[1:]
+    return tuple(part.partition("</svg>")[0] + "</svg>" for part in parts)
 
 
 # functions ------------------------------------------------------------------------------------------------------------

@@ -11,10 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import docs.manual
+import numpy as np
 import pytest
 from docs.manual import docstrings, explorer, path, site, topics, tutorials
 
 from widelimit.theory.topics import TOPICS
+from widelimit.validate.report import gallery
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ROOT = Path(__file__).parents[2]
@@ -42,6 +44,36 @@ def test_a_page_has_equations_functions_numbers_claims_and_sources():
         assert f"<code>{claim.id}</code>" in page
         assert topics.verdicts()[claim.id]["verdict"] in page
     assert 'href="../references.html#' in page and "<svg" in page
+
+
+def test_a_topic_shows_the_figures_that_the_committed_report_has():
+    from widelimit.validate.report.gallery import figures_of
+
+    shown = topics._figures("meanfield", draft=True)
+    for figure in figures_of("meanfield"):
+        if topics.redrawn("meanfield", figure.name):
+            assert shown.count(f'id="g-meanfield-{figure.name}-0"') == 1
+            assert docstrings.marked(figure.title) in shown
+    assert shown.count("<figure>") == shown.count("<svg") >= 1
+    assert topics._figures("batchnorm", draft=True) == ""  # it redraws none
+
+
+def test_a_figure_that_the_report_has_not_is_computed_but_for_a_draft(monkeypatch):
+    from widelimit.validate.report.gallery import GalleryFigure
+
+    figure = GalleryFigure(
+        "line",
+        "A line",
+        "It rises.",
+        "schoenholz2017deep",
+        lambda preset: {"y": np.arange(3.0)},
+        lambda arrays, axes: axes.plot(arrays["y"]),
+    )
+    monkeypatch.setattr(topics, "figures_of", lambda topic: (figure,))
+    monkeypatch.setattr(gallery, "figures_of", lambda topic: (figure,))
+    assert topics._figures("meanfield", draft=True) == ""
+    shown = topics._figures("meanfield", draft=False)
+    assert "<b>A line</b> It rises." in shown and "<svg" in shown and "references.html#" in shown
 
 
 def test_what_pages_refer_to_is_in_the_list_of_references():
