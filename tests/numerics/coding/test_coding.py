@@ -156,6 +156,33 @@ def test_beyond_the_threshold():
     assert coding.oscillation("tanh", balance=0.9 * gc, delay=0.1).amplitude == 0.0
 
 
+def smooth(h, spread):
+    """E tanh(h + s z) and its slope in h, by Gauss and Hermite's rule with 120 nodes."""
+    z, w = np.polynomial.hermite_e.hermegauss(120)
+    rates = np.tanh(np.asarray(h)[..., None] + spread * z)
+    return rates @ (w / w.sum()), (1 - rates**2) @ (w / w.sum())
+
+
+def test_oscillations_about_signals_have_both_harmonics_right():
+    """b a_1 = G R and m = b (x - a_0) at every point of an array, and of one oscillation."""
+    balance, signal = np.array([24.0, 30.0, 55.0]), np.array([0.2, -0.3, 0.5])
+    gain, phases = 16.35055392597, 2 * np.pi * (np.arange(400) + 0.5) / 400
+    sizes = coding.solve("tanh", balance=balance, delay=0.1, noise=SIGMA, signal=signal).amplitude
+    for b, x, size in zip(balance, signal, sizes, strict=True):
+        one = coding.oscillation("tanh", balance=b, delay=0.1, noise=SIGMA, signal=x)
+        assert one.amplitude == pytest.approx(size, rel=1e-10)
+        rates, _ = smooth(one.centre + size * np.cos(phases), SIGMA / 2**0.5)
+        assert b * 2 * (rates * np.cos(phases)).mean() / size == pytest.approx(gain, rel=1e-9)
+        assert b * (x - rates.mean()) == pytest.approx(one.centre, rel=1e-9)
+
+
+def test_the_threshold_with_a_signal_is_that_of_its_own_drive():
+    for x in (0.2, -0.5):
+        b = coding.critical_balance("tanh", delay=0.1, noise=SIGMA, signal=x).balance
+        m = optimize.brentq(lambda m, b=b, x=x: m - b * (x - smooth(m, SIGMA / 2**0.5)[0]), -9, 9, xtol=1e-14)
+        assert b * smooth(m, SIGMA / 2**0.5)[1] == pytest.approx(16.35055392597, rel=1e-10)
+
+
 def test_the_best_balance():
     p = coding.optimal_balance("tanh", delay=0.1, noise=SIGMA)
     assert p.balance == pytest.approx(8.706194, abs=1e-6)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from scipy import optimize
 from scipy.optimize import elementwise
 
 from widelimit.numerics.coding import loops
@@ -18,6 +17,7 @@ Array = np.ndarray
 _PHASES = 96
 _BLOCK = 512  # points at once: a few hundred megabytes of quadrature
 _LEAST, _MOST = -16.0, 60.0  # logarithms of amplitudes
+_NEWTON, _DONE = 60, 1e-10  # steps at most; the next step would be the square of this
 _ANGLES = np.pi * (np.arange(_PHASES) + 0.5) / _PHASES  # over half a period: cosines are even
 
 
@@ -53,21 +53,61 @@ def amplitude(
 def _with_signal(
     neuron: Unit, balance: float, loop: float, variance: float, signal: float
 ) -> tuple[float, float]:
-    """R and the centre together, from those without and with the signal alone."""
-    start, _ = amplitude(neuron, balance, loop, variance)
-
-    def off(point: Array) -> Array:
-        size, m = float(np.exp(point[0])), float(point[1])
-        mean, first = harmonics(neuron, *(np.array([one]) for one in (size, m, variance)))[:, 0]
-        return np.array([_excess()(balance, first, size, loop), (m - balance * (signal - mean)) / balance])
-
-    at = neuron.drive(np.array([balance]), np.array([signal]), np.array([variance + start**2 / 2]))
-    found = optimize.root(off, [np.log(start), float(at[0])], tol=1e-13)
-    if not np.abs(off(found.x)).max() < 1e-9 * loop:
+    """R and the centre of one oscillation about a signal."""
+    size, centre, reached = _about_signals(
+        neuron, *(np.array([one]) for one in (balance, loop, variance, signal))
+    )
+    if not reached[0]:
         raise ConvergenceError(
             f"The oscillation of {neuron.phi} about the signal {signal:.6g} was not found at balance {balance:.6g}."
         )
-    return float(np.exp(found.x[0])), float(found.x[1])
+    return float(size[0]), float(centre[0])
+
+
+def _about_signals(
+    neuron: Unit, balance: Array, loop: Array, variance: Array, signal: Array
+) -> tuple[Array, Array, Array]:
+    """R and the centre together at many points, from those without and with the signal alone; and where they are found.
+
+    Newton's steps in log R and the centre: all four slopes are averages of the rate's slope over a period.
+    """
+    start = _without_signal(neuron, balance, loop, variance)
+    bound = np.isfinite(start) & (start > 0)
+    size = np.where(bound, start, 1.0)
+    centre = np.zeros(size.shape)
+    centre[bound] = neuron.drive(balance[bound], signal[bound], variance[bound] + start[bound] ** 2 / 2)
+    reached = np.zeros(size.shape, bool)
+    active = np.flatnonzero(bound)
+    for _ in range(_NEWTON):
+        if active.size == 0:
+            break
+        b, g, r, m = balance[active], loop[active], size[active], centre[active]
+        mean, first, slope, once, twice = _period(neuron, r, m, variance[active])
+        off = np.stack([_excess()(b, first, r, g), m / b - (signal[active] - mean)])
+        # b a_1/R - G and m/b + a_0 - x, by log R and m
+        rows = np.array([[b * (twice - first / r), b * once / r], [r * once / 2, 1 / b + slope]])
+        det = rows[0, 0] * rows[1, 1] - rows[0, 1] * rows[1, 0]
+        with np.errstate(all="ignore"):
+            log = (off[0] * rows[1, 1] - off[1] * rows[0, 1]) / det
+            move = (rows[0, 0] * off[1] - rows[1, 0] * off[0]) / det
+        sound = np.isfinite(log) & np.isfinite(move)
+        done = sound & (np.abs(log) <= _DONE) & (np.abs(move) <= _DONE * (1 + np.abs(m)))
+        size[active[sound]] = (r * np.exp(-np.clip(log, -1, 1)))[sound]
+        centre[active[sound]] = (m - move)[sound]
+        reached[active[done]] = True
+        active = active[sound & ~done]
+    return size, centre, reached
+
+
+def _period(neuron: Unit, amplitude: Array, centre: Array, variance: Array) -> tuple[Array, ...]:
+    """Mean and first coefficient of rates over a period; mean of their slope, and its first and second moments."""
+    h = centre[:, None] + amplitude[:, None] * np.cos(_ANGLES)
+    rates, slopes = neuron.line(h.reshape(-1), np.repeat(variance, _PHASES)).reshape(2, *h.shape)
+    turn = np.cos(_ANGLES)
+    return (
+        rates.mean(1), 2 * (rates * turn).mean(1), slopes.mean(1), 2 * (slopes * turn).mean(1),
+        2 * (slopes * turn**2).mean(1),
+    )  # fmt: skip
 
 
 def amplitudes(neuron: Unit, given: Given, variance: Array, stable: Array) -> Array:
@@ -79,13 +119,12 @@ def amplitudes(neuron: Unit, given: Given, variance: Array, stable: Array) -> Ar
     for start in range(0, quiet.size, _BLOCK):
         block = quiet[start : start + _BLOCK]
         out[block] = _without_signal(neuron, given.balance[block], gains[block], variance[block])
-    for k in beyond[given.signal[beyond] != 0]:
-        try:
-            out[k], _ = amplitude(
-                neuron, float(given.balance[k]), float(gains[k]), float(variance[k]), float(given.signal[k])
-            )
-        except ConvergenceError:
-            out[k] = np.inf
+    driven = beyond[given.signal[beyond] != 0]
+    for start in range(0, driven.size, _BLOCK):
+        block = driven[start : start + _BLOCK]
+        known = (one[block] for one in (given.balance, gains, variance, given.signal))
+        size, _, reached = _about_signals(neuron, *known)
+        out[block] = np.where(reached, size, np.inf)
     return out
 
 

@@ -93,11 +93,32 @@ def exponentials(path: Path) -> tuple[Array, Array]:
 
 def hopf_frequency(delay: Array) -> Array:
     """omega with omega cos(omega d) + sin(omega d) = 0 between pi/(2d) and pi/d; inf without delay."""
-    condition, _ = _hopf()
+    return _thresholds(delay)[0]
+
+
+def _thresholds(delay: Array) -> tuple[Array, Array]:
+    """Frequencies and loop gains at which delayed loops start to oscillate; each delay is solved once."""
     d = np.asarray(delay, float)
     late = d > 0
-    out = np.full(d.shape, math.inf)
-    here = d[late]
+    frequency, gain = np.full((2, *d.shape), math.inf)
+    own, place = np.unique(d[late], return_inverse=True)
+    if own.size == 1:
+        frequency[late], gain[late] = _threshold(float(own[0]))
+    elif own.size:
+        found = _roots(own)
+        frequency[late], gain[late] = found[place], np.asarray(_hopf()[1](found))[place]
+    return frequency, gain
+
+
+@functools.lru_cache(maxsize=256)
+def _threshold(delay: float) -> tuple[float, float]:
+    found = _roots(np.array([delay]))
+    return float(found[0]), float(_hopf()[1](found)[0])
+
+
+def _roots(here: Array) -> Array:
+    """The frequency of each of these delays, by Newton's steps between bounds."""
+    condition, _ = _hopf()
     low, high = np.pi / (2 * here), np.pi / here
     w = low * (1 + 1 / (1 + 1 / np.maximum(here, 1e-300)) / np.pi)
     for _ in range(100):
@@ -105,17 +126,13 @@ def hopf_frequency(delay: Array) -> Array:
         low, high = np.where(value > 0, w, low), np.where(value > 0, high, w)
         newton = w - value / slope
         after = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
-        if (np.abs(after - w) <= 2e-16 * after).all():
-            break
+        done = (np.abs(after - w) <= 4e-16 * after).all()
         w = after
-    out[late] = w
-    return out
+        if done:
+            break
+    return np.asarray(w)
 
 
 def hopf_gain(delay: Array) -> Array:
     """The loop gain at which a delayed loop starts to oscillate, inf without delay."""
-    w = hopf_frequency(delay)
-    out = np.full(w.shape, math.inf)
-    late = np.isfinite(w)
-    out[late] = _hopf()[1](w[late])
-    return out
+    return _thresholds(delay)[1]

@@ -107,7 +107,25 @@ def _crossing(neuron: Unit, given: Given, k: int, gain: float) -> float:
             "saturate. Use a smaller `signal`."
         )
     a, b = grid[above[0] - 1], grid[above[0]]
+    if not given.disorder[k]:
+        return _by_drive(neuron, _at(given, k, np.exp(np.array([a, b]))), gain)
     return float(np.exp(optimize.brentq(lambda u: float(excess(np.array([u]))[0]), a, b, xtol=1e-13)))
+
+
+def _by_drive(neuron: Unit, ends: Given, gain: float) -> float:
+    """The balance between two at which b A = gain, by its drive m: there b = m/(x - x_hat(m)) needs no root."""
+    variance = ends.noise**2 / 2
+    low, high = (float(one) for one in neuron.drive(ends.balance, ends.signal, variance))
+    signal = float(ends.signal[0])
+
+    def excess(m: float) -> float:
+        estimate, slope = neuron.line(np.array([m]), variance[:1])[:, 0]
+        return float(m * slope - gain * (signal - estimate)) * math.copysign(1.0, signal)
+
+    if not excess(low) < 0 < excess(high):  # an end is the root, to rounding
+        return float(ends.balance[0 if excess(low) >= 0 else 1])
+    m = optimize.brentq(excess, low, high, xtol=1e-15 * abs(high), rtol=1e-15)
+    return float(gain / neuron.line(np.array([m]), variance[:1])[1, 0])
 
 
 def optimal_balance(
@@ -139,12 +157,12 @@ def optimal_balance(
         )
     if given.noise[0] == 0 and given.disorder[0] == 0:
         raise DomainError("Without noise and disorder nothing fluctuates, and no balance is best.")
-    top = _crossing(neuron, given, 0, float(loops.hopf_gain(given.delay)[0]))
-    one = solver.settle(neuron, given)
+    one, still = solver.settle(neuron, given), given.signal[0] == 0  # no balance moves the units then
+    gain = float(loops.hopf_gain(given.delay)[0])
+    top = gain / float(one.gain[0]) if still else _crossing(neuron, given, 0, gain)
 
     def errors(u: Array) -> tuple[Array, Array, Array]:
         at = _at(given, 0, np.exp(u))
-        still = given.signal[0] == 0  # no balance moves the units then
         state = solver.picked(one, np.zeros(u.size, int)) if still else solver.settle(neuron, at)
         found = solver.coding(neuron, at, state)
         variance, bias = found["variance"], found["bias"]
@@ -153,7 +171,9 @@ def optimal_balance(
     u = _least(lambda v: errors(v)[0], math.log(top), 9 if given.disorder[0] else 24)
     _, variance, bias = errors(np.array([u]))
     mean = float(bias[0] ** 2 + (0.0 if count is None else variance[0] / count))
-    return Best(math.exp(u), float(variance[0]), mean, _leading(neuron, given, math.exp(u)))
+    last = one if still else solver.settle(neuron, _at(given, 0, np.exp(np.array([u]))))
+    floor = _short()[0](given.noise[0] ** 2 / 2, last.square[0], given.delay[0], _best_phase())
+    return Best(math.exp(u), float(variance[0]), mean, float(floor))
 
 
 def _least(function: Any, top: float, points: int) -> float:
@@ -192,11 +212,6 @@ def _short() -> tuple[Compiled, Compiled]:
 @functools.cache
 def _best_phase() -> float:
     return float(optimize.brentq(lambda y: float(_short()[1](y)), 0.1, 1.5, xtol=1e-15))
-
-
-def _leading(neuron: Unit, given: Given, balance: float) -> float:
-    state = solver.settle(neuron, _at(given, 0, np.array([balance])))
-    return float(_short()[0](given.noise[0] ** 2 / 2, state.square[0], given.delay[0], _best_phase()))
 
 
 def oscillation(
