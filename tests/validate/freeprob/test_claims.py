@@ -62,3 +62,15 @@ def test_matrices_have_the_moments_of_their_laws():
     # tr (P A P)^2 / tr P = alpha m2 + (1 - alpha) m1^2 for a corner of share alpha
     assert abs((corners**2).mean() - (0.5 * 8.5 + 0.5 * 2.5**2)) < 0.1
     assert corners.shape == (8, 60) and (corners > 1 - 1e-9).all() and (corners < 4 + 1e-9).all()
+
+
+@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.id)
+def test_theory_speaks_of_each_size(claim):
+    """Off the limit by less than half an eigenvalue, more than nothing, and ten times less at ten times the size."""
+    for inputs in claim.plans["quick"].points:
+        limit = claim.predict(inputs)
+        rows = float(Fraction(inputs["second"])) if inputs["operation"] == "corner" else 1.0
+        small, large = (claim.predict_at(inputs, size) - limit for size in (60, 600))
+        assert 0.02 < np.abs(60 * rows * small).max() < 0.5
+        assert np.allclose(small, 10 * large, atol=1e-12)
+    assert claim.counterfactuals[-1].name == "infinite matrix size"

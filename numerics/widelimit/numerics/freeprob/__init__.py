@@ -7,6 +7,7 @@
     subordination          free sums, products and powers of laws in numbers
     pairs, equation        subordination functions at any point; real_curve: the support from their real values
     halves, cauchy, closed     laws as operands: Cauchy transforms that compiled code reads
+    finite                 mean shares of eigenvalues of matrices of finite size (`finite.cdf_at`)
     testing                whether eigenvalues have a law: linear statistics and their fluctuations
     products               products of groups of equal factors: Wishart products, network Jacobians
 

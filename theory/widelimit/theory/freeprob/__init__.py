@@ -8,6 +8,8 @@
     atoms        atoms and intervals, and what becomes of them under free operations
     derivations  `derive`: the transforms of a known law
     fluctuations `statistic_variance`, `statistic_shift`: sums over all eigenvalues; `derive_fluctuations`
+    genus        exact moments of sample covariances of finite size, and what they tend to
+    finite       `rotation_shift`, `gaussian_shift`: spectra of real matrices of finite size; `derive`
     meaning      moments of the matrices that laws are named after
 
 >>> from widelimit.theory import freeprob

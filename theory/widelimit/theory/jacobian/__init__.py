@@ -3,6 +3,7 @@
 laws         S-transforms, moments and curves of the law of squared singular values
 derivations  `derive` for an activation and an ensemble of weights, `derive_class` for the limits of great depth,
              `derive_moments` for what has a closed form; `checks`: what names stand for
+finite       moments at finite width, Gaussian weights; finite_steps: their `derive`
 """
 
 from widelimit.theory.freeprob import (

@@ -79,6 +79,20 @@ def distribution(inputs: Inputs) -> np.ndarray:
     return np.asarray(law(*_names(inputs)).cdf(places(inputs)))
 
 
+def distribution_at(inputs: Inputs, size: int) -> np.ndarray:
+    """The mean over matrices of this size of the same, to order 1/size: rotations and Gaussian matrices are real."""
+    from widelimit.numerics.freeprob.finite import cdf_at
+
+    operation, first, second = _names(inputs)
+    rows = _kept(second, size) if operation == "corner" else size
+    return np.asarray(cdf_at(law(operation, first, second), places(inputs), rows))
+
+
+def _kept(share: str, size: int) -> int:
+    """How many rows a corner keeps."""
+    return round(float(Fraction(share)) * size)
+
+
 def distribution_curve(inputs: Inputs, x: np.ndarray) -> np.ndarray:
     """The same anywhere."""
     return np.asarray(law(*_names(inputs)).cdf(x))
@@ -106,9 +120,7 @@ def simulate(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) 
 
     operation, first, second = _names(inputs)
     if operation == "corner":
-        found = freeprob.corners(
-            _ensemble(first), round(float(Fraction(second)) * size), size, seeds, backend
-        )
+        found = freeprob.corners(_ensemble(first), _kept(second, size), size, seeds, backend)
     else:
         combine = freeprob.sums if operation == "sum" else freeprob.products
         found = combine(_ensemble(first), _atoms(second), size, seeds, backend)
@@ -116,7 +128,17 @@ def simulate(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) 
 
 
 def derivation(inputs: Inputs) -> Derivation:
-    """Transforms and moments of the law in question."""
+    """Transforms and moments of the law in question, and what matrices of finite size add."""
+    from widelimit.theory.calculus.derivation import Derivation
+    from widelimit.theory.freeprob import finite
+
+    limit, corrections = _limit(inputs), finite.derive()
+    return Derivation(
+        limit.title, (*limit.steps, *corrections.steps), (*limit.assumptions, *corrections.assumptions)
+    )
+
+
+def _limit(inputs: Inputs) -> Derivation:
     from sympy import Rational
 
     from widelimit.theory import freeprob as theory
@@ -149,6 +171,7 @@ def _claim(
             "deep": Plan(points, tuple(8 * size for size in sizes), pilot=8, most=64, block=8),
         },
         predict=distribution,
+        predict_at=distribution_at,
         simulate=simulate,
         rows=_rows,
         curve=distribution_curve,
