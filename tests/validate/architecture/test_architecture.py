@@ -67,10 +67,24 @@ NETWORKS = {
     ),
 }  # fmt: skip
 EXAMPLES = {  # of every kind of layer that there is; the rule of batches is one of large batches, see below
-    kind.layer.__name__: (Architecture((*kind.example[0], Dense(1.2, 0.1))), kind.example[1])
+    kind.layer.__name__: (
+        Architecture(
+            (*kind.example[0], Dense(1.2, 0.1)),
+            None if kind.inputs is None else (*kind.inputs, (len(kind.inputs) - 1,)),
+        ),
+        kind.example[1],
+    )
     for kind in KINDS.values()
     if kind.layer is not BatchNorm
 }
+
+
+def read_by_the_last(module, points):
+    held = []
+    hook = module[-1].register_forward_pre_hook(lambda _, inputs: held.append(inputs[0]))
+    module(points)
+    hook.remove()
+    return held[0]
 
 
 def drawn(architecture, x, width, count):
@@ -92,7 +106,7 @@ def drawn(architecture, x, width, count):
         thetas.append((jacobian @ jacobian.T).numpy())
         with torch.no_grad():
             torch.manual_seed(seed)
-            below = nn.Sequential(*list(module)[:-1])(points)
+            below = read_by_the_last(module, points)
             ks.append((module[-1].gain_w ** 2 * below @ below.T + module[-1].gain_b ** 2).numpy())
     return np.array(ks), np.array(thetas)
 

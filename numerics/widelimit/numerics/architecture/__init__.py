@@ -2,20 +2,27 @@
 
 propagation   `kernels`: NNGP and tangent kernel of an architecture on given inputs
 rules     the registry: one rule a kind of layer; they stand in
-units, positions, normalising    layers of single units, sums over positions, normalisations
+units, positions, normalising, joining    layers of single units, sums over positions, normalisations, sums of layers
 compiled  the formulas of theory, which rules are made of
 state     what travels between layers
+repeated  `repeated`: depth scale, power and phase of a repeated block, shortcuts and normalisations included
 phase     `stack_phase`: chi_1, depth scale and phase of the hidden stack
 """
 
 from widelimit.numerics.architecture.propagation import (
     kernels,
 )
+from widelimit.numerics.architecture.repeated import (
+    BlockPhase,
+    repeated,
+)
 from widelimit.numerics.architecture.state import (
     State,
 )
 
 __all__ = [
+    "BlockPhase",
     "State",
     "kernels",
+    "repeated",
 ]

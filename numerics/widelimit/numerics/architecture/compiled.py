@@ -20,6 +20,7 @@ dropped = compile(
 added = compile(theory.added(), (f.K, f.BRANCH), name="added")
 averaged = compile(theory.averaged(), (f.TOTAL, f.COUNT), name="averaged")
 pooled = compile(theory.pooled(), (f.TOTAL, f.COUNT), name="pooled")
+windowed = compile(theory.windowed(), (f.TOTAL, f.COUNT, f.COUNT2), name="windowed")
 filtered = compile(theory.filtered(), (f.TOTAL, f.SIZE, f.DIMENSIONS), name="filtered")
 deviation = compile(theory.deviation(), (f.SQUARE, f.CENTRE1), name="deviation")
 about_batch = compile(theory.about_batch(), (f.K, f.ROW, f.COLUMN, f.ALL), name="about_batch")

@@ -36,7 +36,7 @@ def _layer_norm(layer: theory.LayerNorm, s: State, place: Place) -> State:
     >>> behind.m1.round(6).tolist()
     [[-0.211213, 0.211213]]
     """
-    one, two = (_statistics(q, m, place) for q, m in ((s.q1, s.m1), (s.q2, s.m2)))
+    one, two = (_statistics(q, m, layer, place) for q, m in ((s.q1, s.m1), (s.q2, s.m2)))
     rows, columns = ([_laid_out(part, s) for part in side] for side in (one, two))
     k = over_entries(compiled.normalised, s.k, rows, columns)
     theta = over_entries(compiled.rescaled, s.theta, rows[2:], columns[2:])
@@ -49,15 +49,59 @@ def _layer_norm(layer: theory.LayerNorm, s: State, place: Place) -> State:
     return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, gain=layer.affine)
 
 
-def _statistics(q: np.ndarray, m: np.ndarray, place: Place) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means of units, the same over positions and the standard deviation, (inputs, positions) each."""
-    mean = over_positions(m)
-    width = compiled.deviation(over_positions(q), mean)
+def _statistics(
+    q: np.ndarray, m: np.ndarray, layer: theory.LayerNorm, place: Place
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means of units, those that are subtracted and the standard deviation, (inputs, positions) each."""
+    mean, square = (m, q) if layer.each else (over_positions(m), over_positions(q))
+    width = _width(square + layer.eps, mean, place)
+    return m, np.broadcast_to(mean, m.shape), np.broadcast_to(width, m.shape)
+
+
+def _width(square: np.ndarray, mean: np.ndarray, place: Place) -> np.ndarray:
+    width = compiled.deviation(square, mean)
     if not (width > 0).all():  # NaN where rounding makes a variance negative
         raise DomainError(
             f"{place} meets an input whose units are all equal (a zero input?): its norm is undefined."
         )
-    return m, np.broadcast_to(mean, m.shape), np.broadcast_to(width, m.shape)
+    return width
+
+
+@rule(theory.RMSNorm)
+def _rms_norm(layer: theory.RMSNorm, s: State, place: Place) -> State:
+    """Units of each position have a mean square of one behind the normalisation.
+
+    >>> from widelimit.numerics.architecture import kernels
+    >>> net = theory.Architecture((theory.Dense(3.0), theory.RMSNorm(), theory.Dense()))
+    >>> kernels(net, [[1.0, 0.0], [3.0, 4.0]]).nngp.round(12).tolist()
+    [[1.0, 0.6], [0.6, 1.0]]
+    """
+    one, two = (_width(q + layer.eps, np.zeros_like(q), place) for q in (s.q1, s.q2))
+    return _divided(s, one, two, layer.affine)
+
+
+@rule(theory.Affine)
+def _affine(layer: theory.Affine, s: State, place: Place) -> State:
+    """Units times a number; here with a trained gain and a shift.
+
+    >>> from widelimit.numerics.architecture import kernels
+    >>> net = theory.Architecture((theory.Dense(3.0), theory.Affine(2.0, trained=True)))
+    >>> nngp, ntk = kernels(net, [[1.0]])
+    >>> nngp.tolist(), ntk.tolist()
+    ([[36.0]], [[73.0]])
+    """
+    one, two = (np.full_like(q, 1 / layer.factor) for q in (s.q1, s.q2))
+    after = _divided(s, one, two, layer.trained)
+    return replace(after, theta=compiled.shifted(after.theta)) if layer.trained else after
+
+
+def _divided(s: State, one: np.ndarray, two: np.ndarray, gain: bool) -> State:
+    """Units of rows and columns divided by numbers (inputs, positions)."""
+    rows, columns = [_laid_out(one, s)], [_laid_out(two, s)]
+    k, theta = (over_entries(compiled.rescaled, z, rows, columns) for z in (s.k, s.theta))
+    q1, q2 = compiled.rescaled(s.q1, one, one), compiled.rescaled(s.q2, two, two)
+    m1, m2 = compiled.centred_mean(s.m1, 0.0, one), compiled.centred_mean(s.m2, 0.0, two)
+    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, gain=gain)
 
 
 def _laid_out(units: np.ndarray, s: State) -> np.ndarray:
@@ -90,7 +134,7 @@ def _batch_norm(layer: theory.BatchNorm, s: State, place: Place) -> State:
             f"{place}: over units, the variance of this batch of {k.shape[1]} fluctuates by {100 * spread:.0f} per "
             "cent, too much for the large-batch rule. Pass more inputs, or less similar ones."
         )
-    width = math.sqrt(compiled.averaged(trace, k.shape[1]))
+    width = math.sqrt(compiled.averaged(trace, k.shape[1]) + layer.eps)
     k, theta = (compiled.rescaled(m, width, width) for m in (k, theta))
     q = np.diagonal(k[0]).reshape(s.q1.shape)
     if layer.affine:

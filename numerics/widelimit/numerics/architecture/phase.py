@@ -94,6 +94,10 @@ def phase(architecture: theory.Architecture, tolerance: float = meanfield.CRITIC
 
 
 def _hidden(architecture: theory.Architecture) -> list[_Hidden]:
+    if architecture.inputs is not None:
+        raise DomainError(
+            "The phase is that of layers one behind the other; this network is a graph of layers."
+        )
     found: list[_Hidden] = []
     weights: theory.Dense | theory.Convolution | None = None
     for layer in architecture:

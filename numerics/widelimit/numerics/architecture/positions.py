@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -28,54 +28,86 @@ def _convolution(layer: theory.Convolution, s: State, place: Place) -> State:
         raise DomainError(
             f"{place} needs {layer.dimensions} dimension(s) of positions, but the units have {s.positions}."
         )
-    if layer.padding == "circular" and layer.size > min(s.positions):
+    if layer.padding == "circular" and layer.pad is None and max(layer.sizes) > min(s.positions):
         raise DomainError(
             f"{place} of size {layer.size} wraps around more than once on positions {s.positions}."
         )
-    average = functools.partial(_filter, positions=s.positions, layer=layer)
-    if s.full:
-        p = s.positions
-        rows, columns = s.q1.shape[0], s.q2.shape[0]
+    taps, positions = _taps(layer, s.positions, place)
+    smooth, along = _sums(s, taps, layer)
+    behind = replace(
+        s, k=smooth(s.k), theta=smooth(s.theta), q1=along(s.q1), q2=along(s.q2), positions=positions
+    )
+    behind = replace(behind, m1=np.zeros_like(behind.q1), m2=np.zeros_like(behind.q2))
+    return replace(behind_weights(behind, layer), gaussian=not layer.depthwise)
 
-        def smooth(m: np.ndarray) -> np.ndarray:
-            return average(m.reshape(rows, *p, columns, *p), axes=(1, 2 + len(p))).reshape(m.shape)
 
-    else:
+def _taps(
+    layer: theory.Convolution, positions: tuple[int, ...], place: Place
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """The position that each point of the filter reads, (points, outputs), -1 outside; and the outputs' positions.
 
-        def smooth(m: np.ndarray) -> np.ndarray:
-            return average(m.reshape(*s.positions, *m.shape[1:]), axes=(0,)).reshape(m.shape)
+    >>> _taps(theory.Convolution(2, padding="zeros", stride=2, pad=1), (3,), Place((0,), ""))[0].tolist()
+    [[-1, 1], [0, 2]]
+    """
+    steps = [theory.per_dimension(z, layer.dimensions) for z in (layer.stride, layer.dilation)]
+    rows, shape = [], []
+    for size, n, pad, stride, dilation in zip(layer.sizes, positions, layer.pads, *steps, strict=True):
+        count = (n + 2 * pad - dilation * (size - 1) - 1) // stride + 1
+        most = {"circular": n, "reflect": n - 1}.get(layer.padding, pad)
+        if count < 1 or pad > most:
+            raise DomainError(f"{place} does not fit {n} positions with {pad} more on both sides.")
+        at = np.arange(count) * stride + np.arange(size)[:, None] * dilation - pad
+        rows.append(_inside(at, n, layer.padding))
+        shape.append(count)
+    return _together(rows, positions), tuple(shape)
+
+
+def _inside(at: np.ndarray, n: int, padding: str) -> np.ndarray:
+    """Positions that stand outside brought inside, or -1 for zeros."""
+    if padding == "circular":
+        return at % n
+    if padding == "replicate":
+        return np.clip(at, 0, n - 1)
+    if padding == "reflect":
+        return np.where(at < 0, -at, np.where(at >= n, 2 * n - 2 - at, at))
+    return np.where((at < 0) | (at >= n), -1, at)
+
+
+def _together(rows: list[np.ndarray], positions: tuple[int, ...]) -> np.ndarray:
+    """Places in each dimension, (points, outputs) each, as places among all positions."""
+    flat = np.zeros((1, 1), dtype=int)
+    for at, n in zip(rows, positions, strict=True):
+        inner = flat[:, None, :, None] * n + at[None, :, None, :]
+        gone = (flat < 0)[:, None, :, None] | (at < 0)[None, :, None, :]
+        flat = np.where(gone, -1, inner).reshape(len(flat) * len(at), -1)
+    return flat
+
+
+def _sums(s: State, taps: np.ndarray, layer: theory.Convolution) -> tuple[Any, Any]:
+    """Functions that average over the filter: kernels at pairs of positions, and variances."""
+    points, outputs = taps.shape
+    p, n1, n2 = s.q1.shape[1], s.q1.shape[0], s.q2.shape[0]
 
     def along(m: np.ndarray) -> np.ndarray:
-        return average(m.reshape(m.shape[0], *s.positions), axes=(1,)).reshape(m.shape)
+        return compiled.filtered(sum(_read(m, at, 1) for at in taps), points, 1)
 
-    smoothed = replace(s, k=smooth(s.k), theta=smooth(s.theta), q1=along(s.q1), q2=along(s.q2))
-    return behind_weights(smoothed, layer)
+    def smooth(m: np.ndarray) -> np.ndarray:
+        if not s.full:
+            return compiled.filtered(sum(_read(m, at, 0) for at in taps), points, 1)
+        total = np.zeros((n1, outputs, n2, outputs))
+        for at in taps:
+            total += _read(_read(m[0].reshape(n1, p, n2, p), at, 1), at, 3)
+        return compiled.filtered(total, points, 1).reshape(1, n1 * outputs, n2 * outputs)
 
-
-def _filter(
-    m: np.ndarray, *, positions: tuple[int, ...], layer: theory.Convolution, axes: tuple[int, ...]
-) -> np.ndarray:
-    """Mean over the filter's points of m shifted along its blocks of position axes, which start at `axes`, together."""
-    half, d = layer.size // 2, len(positions)
-    total = np.zeros_like(m)
-    for shift in np.ndindex(*(layer.size,) * d):
-        moved = m
-        for dimension, offset in enumerate(shift):
-            for axis in axes:
-                moved = _shift(moved, half - offset, axis + dimension, layer.padding)
-        total += moved
-    return compiled.filtered(total, layer.size, d)
+    return smooth, along
 
 
-def _shift(m: np.ndarray, by: int, axis: int, padding: str) -> np.ndarray:
-    if by == 0:
-        return m
-    moved = np.roll(m, by, axis)
-    if padding == "zeros":
-        edge: list[slice] = [slice(None)] * m.ndim
-        edge[axis] = slice(0, by) if by > 0 else slice(by, None)
-        moved[tuple(edge)] = 0.0
-    return moved
+def _read(m: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
+    """Entries at these places of an axis, zeros at -1."""
+    out = np.take(m, np.maximum(at, 0), axis=axis)
+    if (at < 0).any():
+        out[(slice(None),) * axis + (at < 0,)] = 0.0
+    return out
 
 
 @rule(theory.Flatten)
@@ -125,3 +157,56 @@ def _pool(layer: theory.GlobalAveragePool, s: State, place: Place) -> State:
     q1 = q2 = np.diagonal(k[0])[:, None].copy()
     m1, m2 = over_positions(s.m1), over_positions(s.m2)
     return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, positions=(), full=False)
+
+
+@rule(theory.AveragePool)
+def _average_pool(layer: theory.AveragePool, s: State, place: Place) -> State:
+    """The mean over all pairs of positions of two windows.
+
+    >>> from widelimit.numerics.architecture import kernels
+    >>> net = theory.Architecture((theory.Convolution(1), theory.AveragePool(2), theory.Flatten()))
+    >>> kernels(net, [[[1.0, 3.0, 0.0, 2.0]]]).nngp.tolist()
+    [[2.5]]
+    """
+    if len(s.positions) != layer.dimensions:
+        raise DomainError(
+            f"{place} needs {layer.dimensions} dimension(s) of positions, but the units have {s.positions}."
+        )
+    window, count, positions = _windows(layer, s.positions, place)
+    n1, n2, p, outputs = s.q1.shape[0], s.q2.shape[0], s.q1.shape[1], len(count)
+
+    def pooled(m: np.ndarray) -> np.ndarray:
+        half = np.tensordot(window, m[0].reshape(n1, p, n2, p), axes=(1, 1))  # outputs, n1, n2, p
+        total = np.tensordot(half, window, axes=(3, 1)).transpose(1, 0, 2, 3)
+        return compiled.windowed(total, count[:, None, None], count).reshape(1, n1 * outputs, n2 * outputs)
+
+    k, theta = pooled(s.k), pooled(s.theta)
+    q1 = q2 = np.diagonal(k[0]).reshape(n1, outputs).copy()
+    m1, m2 = (compiled.averaged(m @ window.T, count) for m in (s.m1, s.m2))
+    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, positions=positions)
+
+
+def _windows(
+    layer: theory.AveragePool, positions: tuple[int, ...], place: Place
+) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Which positions stand in each window, (windows, positions) of 0 and 1, how many count, and windows' positions."""
+    window, count, shape = np.ones((1, 1)), np.ones(1), []
+    settings = [layer.size, layer.size if layer.stride is None else layer.stride, layer.pad]
+    each = zip(positions, *(theory.per_dimension(one, layer.dimensions) for one in settings), strict=True)
+    for number, (n, size, stride, pad) in enumerate(each):
+        if layer.outputs is not None:
+            many = theory.per_dimension(layer.outputs, layer.dimensions)[number]
+            first, last = np.arange(many) * n // many, -(-(np.arange(many) + 1) * n // many)
+            counted = last - first
+        else:
+            many = (n + 2 * pad - size) // stride + 1
+            if many < 1:
+                raise DomainError(f"{place} with windows of {size} does not fit {n} positions.")
+            first = np.arange(many) * stride - pad
+            last = first + size
+            counted = np.full(many, size) if layer.counts_pads else np.minimum(last, n) - np.maximum(first, 0)
+        at = np.arange(n)
+        inside = ((at >= first[:, None]) & (at < last[:, None])).astype(float)
+        window, count = np.kron(window, inside), np.kron(count, counted.astype(float))
+        shape.append(many)
+    return window, count, tuple(shape)

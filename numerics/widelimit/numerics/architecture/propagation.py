@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
-from widelimit.numerics.architecture import normalising, positions, units
-from widelimit.numerics.architecture.rules import apply_all, settled
+from widelimit.numerics.architecture import joining, normalising, positions, units
+from widelimit.numerics.architecture.rules import apply_graph, settled
 from widelimit.numerics.architecture.state import State, numeric, start
 from widelimit.numerics.kernel import Kernels
 from widelimit.theory import architecture as theory
@@ -24,14 +24,15 @@ from widelimit.theory.errors import ArgumentError, DomainError
 
 __all__ = ["State", "kernels"]
 
-RULES_OF = (units, positions, normalising)  # each registers its kinds of layers
+RULES_OF = (units, positions, normalising, joining)  # each registers its kinds of layers
 
 
 def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kernels:
     """NNGP and tangent kernel of `architecture` per output, (n1, n2); see ``theory.architecture.recursion``.
 
     Inputs are (n, features), (n, channels, length), (n, channels, height, width) for convolutions, as in torch, or
-    (n, time, features) where the first layer is recurrent; x2=None stands for x1. The tangent kernel is that of
+    (n, time, features) where the first layer is recurrent; three dimensions of positions are read as two are. x2=None
+    stands for x1. The tangent kernel is that of
     standard-normal parameters; those that the architecture calls frozen have no part in it.
 
     Raises `ArgumentError` for inputs that do not fit the first layer, `DomainError`, naming the layer, where the
@@ -56,7 +57,7 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
     if x2 is not None and any(layer.averages_positions for layer in architecture.walk()):
         return _slice_of_all(architecture, x1, x2)  # variances behind pooling need each set's own kernel
     state = start(architecture, x1, x2)
-    state = settled(apply_all(architecture.layers, state))
+    state = settled(apply_graph(architecture, state))
     if state.positions:
         raise DomainError(
             f"The network ends with positions {state.positions}: add Flatten or GlobalAveragePool and a dense layer."

@@ -1,6 +1,7 @@
 """The registry of what each kind of layer does to a `State`: one function a kind, found by its class.
 
-The functions stand in `units`, `positions` and `normalising`; ``theory.architecture.recursion`` writes the same rules.
+The functions stand in `units`, `positions`, `normalising` and `joining`; ``theory.architecture.recursion`` writes the
+same rules.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Place:
         return f"Layer {'.'.join(map(str, self.path))} ({self.kind})"
 
 
-Rule = Callable[[Any, State, Place], State]
+Rule = Callable[[Any, Any, Place], State]  # of a layer and the state in front of it, or all of them
 F = TypeVar("F", bound=Rule)
 _RULES: dict[type[theory.Layer], Rule] = {}
 
@@ -46,21 +47,41 @@ def rule(*kinds: type[theory.Layer]) -> Callable[[F], F]:
 def apply_all(layers: tuple[theory.Layer, ...], state: State, path: tuple[int, ...] = ()) -> State:
     """Send a state through layers; `path` numbers the layers around them, for messages."""
     for number, layer in enumerate(layers):
-        kind = type(layer)
-        place = Place((*path, number), kind.__name__)
-        if not layer.carries_gain:
-            state = settled(state)
-        if kind not in _RULES:
-            raise DomainError(f"{place} has no rule in widelimit.numerics.architecture.")
-        with np.errstate(over="ignore", invalid="ignore"):
-            state = _RULES[kind](layer, state, place)
-        if not (np.isfinite(state.k).all() and np.isfinite(state.theta).all()):
-            raise DomainError(
-                f"{place}: the kernels grow beyond the largest float here. Use smaller scales, or fewer layers."
-            )
+        state = applied(layer, (state,), (*path, number))
+    return state
+
+
+def apply_graph(architecture: theory.Architecture, state: State) -> State:
+    """Send a state through a graph of layers; what no layer reads any more is let go."""
+    feeds, held = architecture.feeds, {-1: state}
+    last = {one: place for place, reads in enumerate(feeds) for one in reads}
+    for place, (layer, reads) in enumerate(zip(architecture.layers, feeds, strict=True)):
+        held[place] = applied(layer, tuple(held[one] for one in reads), (place,))
+        for one in set(reads):
+            if last[one] == place:
+                del held[one]
+    return held[len(feeds) - 1]
+
+
+def applied(layer: theory.Layer, states: tuple[State, ...], path: tuple[int, ...]) -> State:
+    """A layer behind the states of what it reads; `path` numbers it, for messages."""
+    kind = type(layer)
+    place = Place(path, kind.__name__)
+    if not layer.carries_gain:
+        states = tuple(settled(one) for one in states)
+    if kind not in _RULES:
+        raise DomainError(f"{place} has no rule in widelimit.numerics.architecture.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        state = _RULES[kind](layer, states if layer.joins else states[0], place)
+    if not (np.isfinite(state.k).all() and np.isfinite(state.theta).all()):
+        raise DomainError(
+            f"{place}: the kernels grow beyond the largest float here. Use smaller scales, or fewer layers."
+        )
     return state
 
 
 def settled(s: State) -> State:
     """Add the trained gain where units are averaged: E u v = k."""
-    return replace(s, theta=compiled.gained(s.theta, s.k), gain=False) if s.gain else s
+    if not s.gain:
+        return s
+    return replace(s, theta=compiled.gained(s.theta, s.k), gain=False, averaged_gain=True)

@@ -15,6 +15,10 @@ from widelimit.theory import architecture as theory
 from widelimit.theory.errors import ArgumentError
 
 _LARGEST = 1e140  # of an input
+_SHAPES = (
+    "(n, features)", "(n, channels, length)", "(n, channels, height, width)",
+    "(n, channels, depth, height, width)",
+)  # fmt: skip
 
 
 @by_value
@@ -26,6 +30,7 @@ class State:
     means of units; `q2`, `m2` the same of the second inputs. `positions`: the spatial shape, () for vectors.
     `gaussian`: whether units are Gaussian, so that an activation may follow. `gain`: whether theta still lacks the
     trained gain of a normalisation, u v for each unit: k on average, but an activation has the same unit's slope.
+    `averaged_gain`: whether such a gain was counted on average since the last weights: no activation may follow.
     """
 
     k: np.ndarray
@@ -40,13 +45,21 @@ class State:
     gaussian: bool
     error: float = 0.0
     gain: bool = False
+    averaged_gain: bool = False
 
 
 def numeric(architecture: theory.Architecture) -> theory.Architecture:
     """The same with floats for its scales; `ArgumentError` for what is none, symbols included."""
     if not isinstance(architecture, theory.Architecture):
         raise ArgumentError("architecture", "must be an Architecture", architecture)
-    return theory.Architecture(tuple(_numeric(layer) for layer in architecture))
+    return theory.Architecture(tuple(_numeric(layer) for layer in architecture), architecture.inputs)
+
+
+def _first(architecture: theory.Architecture) -> theory.Layer:
+    """The first layer that reads the inputs."""
+    return next(
+        layer for layer, reads in zip(architecture.layers, architecture.feeds, strict=True) if -1 in reads
+    )
 
 
 def _numeric(layer: theory.Layer) -> theory.Layer:
@@ -59,7 +72,7 @@ def _numeric(layer: theory.Layer) -> theory.Layer:
 
 def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
     """The kernels of the data themselves, checked against the first layer; x2=None stands for x1."""
-    first = architecture.layers[0]
+    first = _first(architecture)
     symmetric = x2 is None
     a = _moderate("x1", x1)
     b = a if symmetric else _moderate("x2", x2)
@@ -76,7 +89,7 @@ def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
         spatial = next((layer.dimensions for layer in architecture.walk() if layer.dimensions), 0)
         if isinstance(first, theory.Flatten) and not spatial:
             a, b = (z.reshape(len(z), -1) if z.ndim > 2 and len(z) else z for z in (a, b))
-        shape = ("(n, features)", "(n, channels, length)", "(n, channels, height, width)")[spatial]
+        shape = _SHAPES[spatial]
         _dimensions("x1", a, 2 + spatial, shape)
         _dimensions("x2", b, 2 + spatial, shape)
         _same_width(a.shape[1], b.shape[1])

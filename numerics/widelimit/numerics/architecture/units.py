@@ -34,7 +34,7 @@ def behind_weights(s: State, layer: theory.Dense | theory.Convolution) -> State:
     k, theta = weighted(s.k, s.theta, sw2, sb2, trained=(layer.trained_w, layer.trained_b))
     return replace(
         s, k=k, theta=theta, q1=next_kernel(s.q1, sw2, sb2), q2=next_kernel(s.q2, sw2, sb2), m1=np.zeros_like(s.m1),
-        m2=np.zeros_like(s.m2), gaussian=True,
+        m2=np.zeros_like(s.m2), gaussian=True, averaged_gain=False,
     )  # fmt: skip
 
 
@@ -42,6 +42,11 @@ def behind_weights(s: State, layer: theory.Dense | theory.Convolution) -> State:
 def _activation(layer: theory.Act, s: State, place: Place) -> State:
     if not s.gaussian:
         raise DomainError(f"{place} must follow a dense or convolution layer: its inputs are not Gaussian.")
+    if s.averaged_gain:
+        raise DomainError(
+            f"{place} follows a normalisation with a trained gain, but not at once: its tangent kernel is not known. "
+            "Use the normalisation without gain and shift, or freeze them."
+        )
     after = _pointwise(layer.activation, s)
     if not s.gain:
         return after
@@ -120,7 +125,10 @@ def _residual(layer: theory.Residual, s: State, place: Place) -> State:
     k, theta, q1, q2 = (
         compiled.added(getattr(s, name), getattr(branch, name)) for name in ("k", "theta", "q1", "q2")
     )
-    return replace(branch, k=k, theta=theta, q1=q1, q2=q2, m1=s.m1, m2=s.m2, gaussian=s.gaussian)
+    late = s.averaged_gain or branch.averaged_gain
+    return replace(
+        branch, k=k, theta=theta, q1=q1, q2=q2, m1=s.m1, m2=s.m2, gaussian=s.gaussian, averaged_gain=late
+    )
 
 
 @rule(theory.Recurrent)

@@ -1,7 +1,7 @@
 """Networks as compositions of layers, and what each layer does to the two kernels.
 
-An `Architecture` is a tuple of layers from input to output. `recursion` writes its NNGP and tangent kernels
-symbolically, `derive` shows why each rule holds,
+An `Architecture` is a tuple of layers from input to output, or a graph of them. `recursion` writes its NNGP and
+tangent kernels symbolically, `derive` shows why each rule holds,
 ``widelimit.numerics.architecture`` computes them, ``widelimit.validate.network`` builds and reads torch modules.
 
 Every weighted layer has weights of variance sigma_w^2 / fan-in and biases of variance sigma_b^2; its rule is
@@ -11,6 +11,7 @@ activation turns K
 into T and Theta into Tdot Theta, which needs Gaussian units: an activation has to follow a weighted layer.
 
 layers     the kinds of layers, each with its rule; `Architecture`, `mlp`
+wiring     which layers read which, and whether sums have kernels that add
 formulas   what layers without weights do, entry by entry
 names      names of kernels behind numbered layers
 writing    `recursion`: a network's kernels, layer by layer
@@ -33,11 +34,16 @@ from widelimit.theory.architecture.formulas import (
     rescaled,
     shifted,
     unit_mean,
+    windowed,
 )
 from widelimit.theory.architecture.layers import (
     Act,
+    Add,
+    Affine,
     Architecture,
+    AveragePool,
     BatchNorm,
+    Concatenate,
     Convolution,
     Dense,
     Dropout,
@@ -48,9 +54,12 @@ from widelimit.theory.architecture.layers import (
     Padding,
     Recurrent,
     Residual,
+    RMSNorm,
     mlp,
+    per_dimension,
 )
 from widelimit.theory.architecture.steps import derive
+from widelimit.theory.architecture.wiring import Origins, apart, origins
 from widelimit.theory.architecture.writing import (
     Rule,
     recursion,
@@ -58,8 +67,12 @@ from widelimit.theory.architecture.writing import (
 
 __all__ = [
     "Act",
+    "Add",
+    "Affine",
     "Architecture",
+    "AveragePool",
     "BatchNorm",
+    "Concatenate",
     "Convolution",
     "Dense",
     "Dropout",
@@ -67,13 +80,16 @@ __all__ = [
     "GlobalAveragePool",
     "Layer",
     "LayerNorm",
+    "Origins",
     "Padding",
+    "RMSNorm",
     "Recurrent",
     "Residual",
     "Rule",
     "about_batch",
     "about_means",
     "added",
+    "apart",
     "averaged",
     "batch_fluctuation",
     "centred_mean",
@@ -83,9 +99,12 @@ __all__ = [
     "filtered",
     "gained",
     "mlp",
+    "origins",
+    "per_dimension",
     "pooled",
     "recursion",
     "rescaled",
     "shifted",
     "unit_mean",
+    "windowed",
 ]

@@ -19,6 +19,7 @@ from widelimit.theory.architecture.formulas import (
     CENTRE2,
     COLUMN,
     COUNT,
+    COUNT2,
     D1,
     D2,
     DIMENSIONS,
@@ -94,6 +95,14 @@ def of_averages(values: Values, dps: int) -> Any:
     x = [mpmath.mpf(a + 1) for a in range(n)]
     y = [total * one / mpmath.fsum(x) ** 2 for one in x]
     return mpmath.fsum(x) / n * (mpmath.fsum(y) / n)
+
+
+def of_windows(values: Values, dps: int) -> Any:
+    """The product of the averages over n positions of x_a = a and over n' of y_b = c b; S sums all x_a y_b."""
+    (total,), n, m = numbers(values, dps, TOTAL), int(values[COUNT]), int(values[COUNT2])
+    x, y = [mpmath.mpf(a + 1) for a in range(n)], [mpmath.mpf(b + 1) for b in range(m)]
+    scale = total / mpmath.fsum(x) / mpmath.fsum(y)
+    return mpmath.fsum(x) / n * (mpmath.fsum(scale * one for one in y) / m)
 
 
 def of_spread(values: Values, dps: int) -> Any:

@@ -23,6 +23,7 @@ ROW, COLUMN, ALL = symbols(
 )  # means of a kernel over one input, the other, both
 KEEP, SAME = Symbol("p", positive=True), Symbol("same", integer=True)  # 1 for one unit of one input, else 0
 TOTAL, COUNT = Symbol("S", real=True), Symbol("n", integer=True, positive=True)
+COUNT2 = Symbol("n'", integer=True, positive=True)
 SIZE, DIMENSIONS = symbols("k dimensions", integer=True, positive=True)  # of a filter
 SQUARES, TRACE = symbols("S_2 trace", positive=True)
 
@@ -62,6 +63,11 @@ def averaged() -> Expr:
 def pooled() -> Expr:
     """S / n^2, S the sum of a kernel over all pairs of n positions: the kernel of averages over positions."""
     return TOTAL / COUNT**2
+
+
+def windowed() -> Expr:
+    """S / (n n'), S the sum of a kernel over all pairs of n and n' positions: the kernel of averages over windows."""
+    return TOTAL / COUNT / COUNT2
 
 
 def filtered() -> Expr:

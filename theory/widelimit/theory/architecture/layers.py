@@ -6,14 +6,27 @@ A kind of layer is one class here, with its rule (`Layer.kernels`); ``numerics.a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from sympy import Eq, Expr, Function, Sum, sqrt
+from sympy import Eq, Expr, Function, Integer, Sum, sqrt
 
 from widelimit.theory.architecture import formulas
-from widelimit.theory.architecture.names import BATCH, NOW, POSITIONS, SHIFT, A, B, Below, at_pair, shown
+from widelimit.theory.architecture.names import (
+    BATCH,
+    NOW,
+    POSITIONS,
+    SHIFT,
+    SHIFT2,
+    A,
+    B,
+    Below,
+    at_pair,
+    shown,
+)
+from widelimit.theory.architecture.wiring import chained, wired
 from widelimit.theory.calculus import exact
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -37,7 +50,8 @@ from widelimit.theory.kernel import (
     slope,
 )  # fmt: skip
 
-Padding = Literal["circular", "zeros"]
+Padding = Literal["circular", "zeros", "reflect", "replicate"]
+Sizes = int | tuple[int, ...]  # one number for all dimensions, or one each
 _LEAST, _LARGEST = 1e-100, 1e100  # scales whose squares, and products of a few, are floats
 
 
@@ -62,6 +76,13 @@ class Layer:
     mixes_positions = False  # whether covariances between positions are needed
     averages_positions = False  # whether variances behind the layer need each input's own kernel
     carries_gain = False  # whether a trained gain in front goes through to an activation inside
+    joins = False  # whether it reads several layers
+    adds = False  # whether it adds what it reads, whose kernels add where one of them has signs of its own
+
+    @property
+    def odd(self) -> bool:
+        """Whether units behind the layer change their signs with those in front; weights and others make new units."""
+        return False
 
     def kernels(self, below: Below) -> Both:
         """Return K and Theta behind the layer, written in those in front of it."""
@@ -108,12 +129,16 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class Convolution(Layer):
-    """A convolution over `dimensions` (1 or 2) with an odd `size`, stride 1, fan-in = channels times filter points.
+    """A convolution over `dimensions` (1 to 3) of positions; fan-in is channels times filter points.
 
+    `size`, `stride`, `dilation` and `pad` are one number, or one for each dimension. Output a reads the positions
+    a stride + s dilation - pad, s = 0 .. size - 1; `pad` None keeps the size of what is read at stride 1, which needs
+    an odd `size`. `padding`: what stands outside. `depthwise`: every unit reads one channel (or few), so that units are
+    not Gaussian; filters that read many channels of a group have the kernels of those that read all.
     `trained_w`, `trained_b` as in `Dense`.
     """
 
-    size: int
+    size: Sizes
     sigma_w: float = 1.0
     sigma_b: float = 0.0
     dimensions: int = 1
@@ -121,25 +146,57 @@ class Convolution(Layer):
     width: int | None = None
     trained_w: bool = True
     trained_b: bool = True
+    stride: Sizes = 1
+    dilation: Sizes = 1
+    pad: Sizes | None = None
+    depthwise: bool = False
     weighted = True
 
     def __post_init__(self) -> None:
         _scales(self.sigma_w, self.sigma_b)
         _width(self.width)
-        if exact.whole("size", self.size, 1) % 2 == 0:
-            raise ArgumentError("size", "must be an odd number", self.size)
-        if self.dimensions not in (1, 2):
-            raise ArgumentError("dimensions", "must be 1 or 2", self.dimensions)
-        if self.padding not in ("circular", "zeros"):
-            raise ArgumentError("padding", "must be circular or zeros", self.padding)
+        if self.dimensions not in (1, 2, 3):
+            raise ArgumentError("dimensions", "must be 1, 2 or 3", self.dimensions)
+        for name, least in (("size", 1), ("stride", 1), ("dilation", 1), ("pad", 0)):
+            if getattr(self, name) is not None:
+                _sizes(name, getattr(self, name), self.dimensions, least)
+        if self.pad is None and any(one % 2 == 0 for one in self.sizes):
+            raise ArgumentError("size", "must be an odd number", self.size, "Other sizes need `pad`.")
+        if self.padding not in ("circular", "zeros", "reflect", "replicate"):
+            raise ArgumentError("padding", "must be circular, zeros, reflect or replicate", self.padding)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Points of the filter along each dimension."""
+        return per_dimension(self.size, self.dimensions)
+
+    @property
+    def pads(self) -> tuple[int, ...]:
+        """Positions in front of the first that is read, and behind the last, in each dimension."""
+        if self.pad is not None:
+            return per_dimension(self.pad, self.dimensions)
+        steps = per_dimension(self.dilation, self.dimensions)
+        return tuple(d * (n - 1) // 2 for n, d in zip(self.sizes, steps, strict=True))
+
+    @property
+    def plain(self) -> bool:
+        """Whether it has one odd size, keeps all positions and reads neighbours."""
+        steps = {*per_dimension(self.stride, self.dimensions), *per_dimension(self.dilation, self.dimensions)}
+        one = len(set(self.sizes)) == 1 and self.sizes[0] % 2 == 1
+        return one and steps == {1} and set(self.pads) == {self.sizes[0] // 2}
 
     def kernels(self, below: Below) -> Both:
         """Return those of a dense layer that reads averages over the filter, `formulas.filtered`."""
-        half = self.size // 2
-        sizes = {formulas.SIZE: self.size, formulas.DIMENSIONS: self.dimensions}
+        if self.plain:
+            half = self.sizes[0] // 2
+            at, over = (A + SHIFT, B + SHIFT), (SHIFT, -half, half)
+            count = {formulas.SIZE: self.sizes[0], formulas.DIMENSIONS: self.dimensions}
+        else:  # tap(a, s): the position that the point s of the filter reads
+            tap, points = Function("tap"), math.prod(self.sizes)
+            at, over = (tap(A, SHIFT), tap(B, SHIFT)), (SHIFT, 1, points)
+            count = {formulas.SIZE: points, formulas.DIMENSIONS: 1}
         k, theta = (
-            formulas.filtered().subs({formulas.TOTAL: Sum(one, (SHIFT, -half, half)), **sizes})
-            for one in below.both(A + SHIFT, B + SHIFT)
+            formulas.filtered().subs({formulas.TOTAL: Sum(one, over), **count}) for one in below.both(*at)
         )
         return _behind_weights(self, k, theta, below.new)
 
@@ -153,6 +210,11 @@ class Act(Layer):
 
     def __post_init__(self) -> None:
         _known(self.activation)
+
+    @property
+    def odd(self) -> bool:
+        """Whether the activation is."""
+        return self.activation.is_odd
 
     @staticmethod
     def of(activation: str | Activation) -> Act:
@@ -180,6 +242,11 @@ class Dropout(Layer):
     def __post_init__(self) -> None:
         exact.fraction("keep", self.keep)
 
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
+
     def kernels(self, below: Below) -> Both:
         """`formulas.dropped`, of both kernels."""
         gain = (
@@ -195,11 +262,22 @@ class Dropout(Layer):
 class LayerNorm(Layer):
     """Subtract the mean over an input's units, at all positions, and divide by their standard deviation.
 
-    `affine` trains a gain and a shift of each channel as well. Normalisation over groups of channels has the same
-    limit, as long as the channels of each group are many.
+    `affine` trains a gain and a shift of each channel as well. `each`: by the statistics of each position alone, as
+    over tokens. `eps` is added to the variance. Normalisation over groups of channels has the same limit, as long as
+    the channels of each group are many.
     """
 
     affine: bool = False
+    each: bool = False
+    eps: float = 0.0
+
+    def __post_init__(self) -> None:
+        exact.non_negative("eps", self.eps)
+
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
 
     @property
     def trains_gain(self) -> bool:
@@ -209,19 +287,81 @@ class LayerNorm(Layer):
     def kernels(self, below: Below) -> Both:
         """`formulas.about_means` of K, both kernels `formulas.rescaled`; trained gain and shift add theirs."""
         k, theta = below.both()
-        means, centres, squares = below.units("m"), below.over_positions("m"), below.over_positions("q")
-        average = [
-            formulas.averaged().subs(formulas.COUNT, POSITIONS).subs(formulas.TOTAL, s)
-            for s in (*centres, *squares)
-        ]
-        widths = [
-            formulas.deviation().subs({formulas.SQUARE: square, formulas.CENTRE1: centre})
-            for centre, square in zip(average[:2], average[2:], strict=True)
-        ]
+        means, squares = below.units("m"), below.units("q")
+        centres = means
+        if not self.each:
+            centres, squares = (
+                tuple(
+                    formulas.averaged().subs(formulas.COUNT, POSITIONS).subs(formulas.TOTAL, one)
+                    for one in below.over_positions(name)
+                )
+                for name in ("m", "q")
+            )
+        widths = _deviations(squares, centres, self.eps)
         names = (formulas.M1, formulas.M2, formulas.CENTRE1, formulas.CENTRE2)
-        about = dict(zip(names, (*means, *average[:2]), strict=True))
-        centred = formulas.about_means().subs(about).subs(formulas.K, k)
-        return _normalised(self.affine, centred, theta, widths, below)
+        centred = formulas.about_means().subs(dict(zip(names, (*means, *centres), strict=True)))
+        return _normalised(self.affine, centred.subs(formulas.K, k), theta, widths, below)
+
+
+@dataclass(frozen=True)
+class RMSNorm(Layer):
+    """Divide the units of each position by the root of their mean square, to which `eps` is added.
+
+    `affine` trains a gain of each unit as well.
+    """
+
+    affine: bool = False
+    eps: float = 0.0
+
+    def __post_init__(self) -> None:
+        exact.non_negative("eps", self.eps)
+
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
+
+    @property
+    def trains_gain(self) -> bool:
+        """Whether the normalisation is affine."""
+        return self.affine
+
+    def kernels(self, below: Below) -> Both:
+        """Both kernels `formulas.rescaled` by `formulas.deviation` about zero; a trained gain adds its own."""
+        k, theta = below.both()
+        widths = _deviations(below.units("q"), (Integer(0), Integer(0)), self.eps)
+        return _normalised(self.affine, k, theta, widths, below, shifts=False)
+
+
+@dataclass(frozen=True)
+class Affine(Layer):
+    """Units times `factor`: a number in the network, or batch normalisation by statistics that were kept.
+
+    `trained` trains a gain, which starts at 1, and a shift of each unit behind it as well.
+    """
+
+    factor: float = 1.0
+    trained: bool = False
+
+    def __post_init__(self) -> None:
+        value = exact.plain("factor", self.factor)
+        if value.is_number and not _LEAST <= abs(value) <= _LARGEST:
+            raise ArgumentError("factor", f"must have a magnitude in [{_LEAST:g}, {_LARGEST:g}]", self.factor)
+
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
+
+    @property
+    def trains_gain(self) -> bool:
+        """Whether gain and shift are trained."""
+        return self.trained
+
+    def kernels(self, below: Below) -> Both:
+        """Both kernels `formulas.rescaled` by 1/factor; a trained gain and shift add theirs."""
+        width = 1 / shown(self.factor)
+        return _normalised(self.trained, *below.both(), [width, width], below)
 
 
 @dataclass(frozen=True)
@@ -230,11 +370,20 @@ class BatchNorm(Layer):
 
     The rule is that of the limit of large batches.
 
-    `affine` trains a gain and a shift as well.
+    `affine` trains a gain and a shift as well. `eps` is added to the variance.
     """
 
     affine: bool = False
+    eps: float = 0.0
     mixes_positions = True
+
+    def __post_init__(self) -> None:
+        exact.non_negative("eps", self.eps)
+
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
 
     @property
     def trains_gain(self) -> bool:
@@ -248,7 +397,8 @@ class BatchNorm(Layer):
         """
         centred, trace = Function("centred"), Function("trace")
         k, theta = (centred(one) for one in below.both())
-        width = sqrt(formulas.averaged().subs({formulas.TOTAL: trace(k), formulas.COUNT: BATCH}))
+        mean = formulas.averaged().subs({formulas.TOTAL: trace(k), formulas.COUNT: BATCH})
+        width = sqrt(mean + shown(self.eps))
         return _normalised(self.affine, k, theta, [width, width], below)
 
 
@@ -285,6 +435,11 @@ class Residual(Layer):
 class Flatten(Layer):
     """Put all positions of an image or signal into one vector."""
 
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
+
     def kernels(self, below: Below) -> Both:
         """Return the mean over equal positions, `formulas.averaged`."""
         k, theta = (
@@ -300,6 +455,11 @@ class GlobalAveragePool(Layer):
 
     mixes_positions = averages_positions = True
 
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
+
     def kernels(self, below: Below) -> Both:
         """Return the mean over all pairs of positions, `formulas.pooled`."""
         over = (A, 1, POSITIONS), (B, 1, POSITIONS)
@@ -308,6 +468,102 @@ class GlobalAveragePool(Layer):
             for one in below.both()
         )
         return k, theta
+
+
+@dataclass(frozen=True)
+class AveragePool(Layer):
+    """Average each channel over windows of positions, as ``torch.nn.AvgPool1d`` to ``AvgPool3d`` do.
+
+    `size`, `stride` (None: the size) and `pad` are one number, or one for each dimension. `counts_pads`: whether the
+    zeros outside count. `outputs`: how many windows, for adaptive pooling, whose window a goes from floor(a n/outputs)
+    to ceil((a + 1) n/outputs); `size`, `stride` and `pad` play no part then.
+    """
+
+    size: Sizes = 2
+    stride: Sizes | None = None
+    pad: Sizes = 0
+    dimensions: int = 1
+    counts_pads: bool = True
+    outputs: Sizes | None = None
+    mixes_positions = averages_positions = True
+
+    def __post_init__(self) -> None:
+        if self.dimensions not in (1, 2, 3):
+            raise ArgumentError("dimensions", "must be 1, 2 or 3", self.dimensions)
+        for name, least in (("size", 1), ("stride", 1), ("pad", 0), ("outputs", 1)):
+            if getattr(self, name) is not None:
+                _sizes(name, getattr(self, name), self.dimensions, least)
+        for size, pad in zip(
+            *(per_dimension(one, self.dimensions) for one in (self.size, self.pad)), strict=True
+        ):
+            if 2 * pad > size:
+                raise ArgumentError("pad", "must be at most half of `size`", self.pad)
+
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
+
+    def kernels(self, below: Below) -> Both:
+        """Return the mean over all pairs of positions of two windows, `formulas.windowed`; tap(a, s) is in window a."""
+        tap, count = Function("tap"), Function("n")
+        over = (SHIFT, 1, count(A)), (SHIFT2, 1, count(B))
+        k, theta = (
+            formulas.windowed().subs(
+                {formulas.TOTAL: Sum(one, *over), formulas.COUNT: count(A), formulas.COUNT2: count(B)}
+            )
+            for one in below.both(tap(A, SHIFT), tap(B, SHIFT2))
+        )
+        return k, theta
+
+
+@dataclass(frozen=True)
+class Add(Layer):
+    """The sum of several layers, all but one with signs of their own: weights of mean zero that others do not meet."""
+
+    joins = adds = True
+
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
+
+    def kernels(self, below: Below) -> Both:
+        """`formulas.added`, of both kernels, one after the other."""
+        return _folded(below.of_all("K")), _folded(below.of_all("Theta"))
+
+
+@dataclass(frozen=True)
+class Concatenate(Layer):
+    """Units of several layers side by side: `widths` of them each, None where all are as many."""
+
+    widths: tuple[int, ...] | None = None
+    joins = True
+
+    def __post_init__(self) -> None:
+        if self.widths is not None:
+            _sizes("widths", self.widths, len(self.widths), 1)
+
+    @property
+    def odd(self) -> bool:
+        """Signs go through."""
+        return True
+
+    def kernels(self, below: Below) -> Both:
+        """Return the mean over all units, `formulas.averaged`."""
+        k, theta = below.of_all("K"), below.of_all("Theta")
+        widths = self.widths or (1,) * len(k)
+        both = (
+            formulas.averaged().subs(
+                {
+                    formulas.TOTAL: sum(n * one for n, one in zip(widths, each, strict=True)),
+                    formulas.COUNT: sum(widths),
+                }
+            )
+            for each in (k, theta)
+        )
+        one, two = both
+        return one, two
 
 
 @dataclass(frozen=True)
@@ -361,20 +617,29 @@ class Recurrent(Layer):
 
 @dataclass(frozen=True)
 class Architecture:
-    """Layers from input to output.
+    """Layers from input to output, one behind the other, or as a graph.
 
-    Raises `ArgumentError` for what is no layer of this module, and if there is none.
+    `inputs`: for each layer the numbers of those that it reads, all before it, -1 for the network's input; None: each
+    reads the one before. `Add` and `Concatenate` read two or more, others one. The last layer is the output.
 
-    >>> mlp("relu", sigma_w=1.5, sigma_b=0.1, depth=1).layers[0]
-    Dense(sigma_w=1.5, sigma_b=0.1, width=None, trained_w=True, trained_b=True)
+    Raises `ArgumentError` for what is no layer of this module, if there is none, and for numbers that are none;
+    `DomainError` for sums of layers that are not independent in their signs, whose kernels do not add.
+
+    >>> mlp("relu", sigma_w=1.5, sigma_b=0.1, depth=1).layers[0].sigma_w
+    1.5
+    >>> block = (Dense(2.0), Act.of("relu"), Dense(1.0), Dense(0.5), Add())  # projection shortcut
+    >>> Architecture(block, ((-1,), (0,), (1,), (-1,), (2, 3))).feeds[-1]
+    (2, 3)
     """
 
     layers: tuple[Layer, ...]
+    inputs: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", _layers("layers", self.layers))
         if not self.layers:
             raise ArgumentError("layers", "must hold at least one layer", self.layers)
+        object.__setattr__(self, "inputs", wired(self.layers, self.inputs))
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
@@ -385,6 +650,11 @@ class Architecture:
             yield layer
             if layer.inner:
                 yield from Architecture(layer.inner).walk()
+
+    @property
+    def feeds(self) -> tuple[tuple[int, ...], ...]:
+        """What each layer reads, see `inputs`."""
+        return chained(len(self.layers)) if self.inputs is None else self.inputs
 
     @property
     def pools(self) -> bool:
@@ -416,12 +686,29 @@ def _behind_weights(layer: Dense | Convolution, k: Expr, theta: Expr, new: Expr)
     return next_kernel().subs(scales), next_tangent().subs(trained).subs(scales)
 
 
-def _normalised(affine: bool, k: Expr, theta: Expr, widths: list[Expr], below: Below) -> Both:
+def _folded(kernels: list[Expr]) -> Rewritten:
+    total = kernels[0]
+    for one in kernels[1:]:
+        total = formulas.added().subs({formulas.K: total, formulas.BRANCH: one})
+    return total
+
+
+def _deviations(squares: tuple[Expr, ...], centres: tuple[Expr, ...], eps: float) -> list[Rewritten]:
+    """What a normalisation divides the units of both inputs by."""
+    return [
+        formulas.deviation().subs({formulas.SQUARE: square + shown(eps), formulas.CENTRE1: centre})
+        for square, centre in zip(squares, centres, strict=True)
+    ]
+
+
+def _normalised(
+    affine: bool, k: Expr, theta: Expr, widths: list[Expr], below: Below, shifts: bool = True
+) -> Both:
     """Both kernels, k about its means, behind a normalisation that divides units by `widths`."""
     by = {formulas.D1: widths[0], formulas.D2: widths[1]}
     k, theta = (formulas.rescaled().subs(by).subs(formulas.K, one) for one in (k, theta))
     if affine:
-        shifted = formulas.shifted().subs(THETA, theta)
+        shifted = formulas.shifted().subs(THETA, theta) if shifts else theta
         theta = formulas.gained().subs({THETA: shifted, formulas.K: below.new})
     return k, theta
 
@@ -431,6 +718,26 @@ def _scales(sigma_w: object, sigma_b: object, name: str = "sigma_w") -> None:
                                    ("sigma_b", exact.non_negative("sigma_b", sigma_b, symbols=True), 0)):  # fmt: skip
         if value.is_number and not least <= value <= _LARGEST:
             raise ArgumentError(argument, f"must lie in [{float(least):g}, {_LARGEST:g}]", value)
+
+
+def _sizes(name: str, value: object, dimensions: int, least: int) -> None:
+    """One whole number for all dimensions, or one for each."""
+    if not isinstance(value, tuple):
+        exact.whole(name, value, least)
+        return
+    if len(value) != dimensions:
+        raise ArgumentError(name, f"must be a number or {dimensions} of them", value)
+    for one in value:
+        exact.whole(name, one, least)
+
+
+def per_dimension(value: Sizes, dimensions: int) -> tuple[int, ...]:
+    """A setting of each dimension.
+
+    >>> per_dimension(3, 2), per_dimension((1, 2), 2)
+    ((3, 3), (1, 2))
+    """
+    return value if isinstance(value, tuple) else (value,) * dimensions
 
 
 def _width(value: object) -> None:

@@ -11,7 +11,7 @@ from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.kernel import PAIR_SYMBOLS
 
 A, B = Symbol("a", integer=True), Symbol("b", integer=True)
-SHIFT = Symbol("s", integer=True)
+SHIFT, SHIFT2 = Symbol("s", integer=True), Symbol("t", integer=True)
 NOW = Symbol("t", integer=True, positive=True)
 POSITIONS = Symbol("n", integer=True, positive=True)
 BATCH = Symbol("B", integer=True, positive=True)
@@ -22,13 +22,15 @@ class Below:
     """What stands in front of a layer: kernels K and Theta with the number `before`, which the layer reads.
 
     `after` numbers those behind the layer, `last` those at the end of its own inner layers (`before` without any).
-    `gained`: whether a trained gain of the layer in front has not been counted yet.
+    `gained`: whether a trained gain of the layer in front has not been counted yet. `joined`: the numbers of all that a
+    layer reads that reads several.
     """
 
     before: int
     after: int
     last: int
     gained: bool = False
+    joined: tuple[int, ...] = ()
 
     def kernel(self, name: str, a: Expr = A, b: Expr = B) -> Rewritten:
         """Return K or Theta in front of the layer, of positions a and b."""
@@ -41,6 +43,10 @@ class Below:
     def of_branch(self) -> tuple[Rewritten, Rewritten]:
         """Return K and Theta behind the inner layers."""
         return Function(f"K_{self.last}")(A, B), Function(f"Theta_{self.last}")(A, B)
+
+    def of_all(self, name: str) -> list[Rewritten]:
+        """Return K or Theta of everything that the layer reads."""
+        return [Function(f"{name}_{number}")(A, B) for number in self.joined or (self.before,)]
 
     @property
     def new(self) -> Rewritten:

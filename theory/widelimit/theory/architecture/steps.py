@@ -14,6 +14,7 @@ from widelimit.theory.architecture.formulas import (
     CENTRE2,
     COLUMN,
     COUNT,
+    COUNT2,
     D1,
     D2,
     DIMENSIONS,
@@ -42,6 +43,7 @@ from widelimit.theory.architecture.formulas import (
     rescaled,
     shifted,
     unit_mean,
+    windowed,
 )
 from widelimit.theory.architecture.layers import Architecture, Dense, Residual
 from widelimit.theory.architecture.names import A, B
@@ -115,6 +117,14 @@ def _positions() -> tuple[Step, ...]:
             source="novak2019bayesian, section 3.2",
             domain={TOTAL: (-2.0, 3.0), COUNT: (2, 5)},
             left=evidence.of_averages,
+        ),
+        Step(
+            "windows",
+            Eq(_NEW, windowed(), evaluate=False),
+            "averages over two windows; S is the sum of K(a, b) over all pairs of n positions of one, n' of the other",
+            source="novak2019bayesian, section 3.2",
+            domain={TOTAL: (-2.0, 3.0), COUNT: (2, 5), COUNT2: (2, 5)},
+            left=evidence.of_windows,
         ),
         Step(
             "filter",

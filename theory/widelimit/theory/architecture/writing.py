@@ -34,7 +34,7 @@ def recursion(architecture: Architecture) -> tuple[Rule, ...]:
 
     K_l(a, b) is the NNGP covariance of positions a of one input and b of the other behind layer l, Theta_l the tangent
     kernel, q_l(a), q'_l(b) the variances and m_l, m'_l the means of units (zero behind weighted layers). Layers of a
-    residual branch are numbered on, from the same start as the shortcut.
+    residual branch are numbered on, from the same start as the shortcut; in a graph the number of a layer is its place.
 
     >>> from widelimit.theory.architecture import mlp
     >>> rules = recursion(mlp("relu", sigma_w=2, sigma_b=1, depth=1))
@@ -42,19 +42,24 @@ def recursion(architecture: Architecture) -> tuple[Rule, ...]:
     Dense: K_3(a, b) = 4*K_2(a, b) + 1; Theta_3(a, b) = K_3(a, b) + 4*Theta_2(a, b)
     """
     rules: list[Rule] = []
-    _extend(rules, architecture.layers, 0, False)
+    numbers, gains = {-1: 0}, {-1: False}
+    for place, (layer, reads) in enumerate(zip(architecture.layers, architecture.feeds, strict=True)):
+        before = tuple(numbers[one] for one in reads)
+        numbers[place] = _one(rules, layer, before, any(gains[one] for one in reads))
+        gains[place] = layer.trains_gain
     return tuple(rules)
 
 
-def _extend(rules: list[Rule], layers: tuple[Layer, ...], before: int, gained: bool) -> int:
-    """Append the rules of `layers`, which read the kernels numbered `before`; return the last number."""
-    for layer in layers:
-        last = _extend(rules, layer.inner, before, gained and layer.carries_gain)
-        after = len(rules) + 1
-        k, theta = layer.kernels(Below(before, after, last, gained))
-        new, new_theta = (Function(f"{name}_{after}")(A, B) for name in ("K", "Theta"))
-        rules.append(
-            Rule(layer, Eq(new, k, evaluate=False), Eq(new_theta, theta, evaluate=False), layer.in_time())
-        )
-        before, gained = after, layer.trains_gain
-    return before
+def _one(rules: list[Rule], layer: Layer, before: tuple[int, ...], gained: bool) -> int:
+    """Append the rules of a layer, which reads the kernels numbered `before`; return its number."""
+    last, carried = before[0], gained and layer.carries_gain
+    for inner in layer.inner:
+        last = _one(rules, inner, (last,), carried)
+        carried = inner.trains_gain
+    after = len(rules) + 1
+    k, theta = layer.kernels(Below(before[0], after, last, gained, before))
+    new, new_theta = (Function(f"{name}_{after}")(A, B) for name in ("K", "Theta"))
+    rules.append(
+        Rule(layer, Eq(new, k, evaluate=False), Eq(new_theta, theta, evaluate=False), layer.in_time())
+    )
+    return after

@@ -6,7 +6,6 @@ gradients are those of the tangent kernel. The modules themselves stand in `part
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -73,8 +72,8 @@ def build(
     inputs = _shape(architecture, inputs)
     draw = Draw(generator if generator is not None else torch.Generator().manual_seed(0), dtype)
     sequence = architecture.layers[0].reads_sequences
-    space = Space(inputs[1]) if sequence else Space(inputs[0], math.prod(inputs[1:]))
-    return Drawing(width, parametrisation == "ntk", draw).all(architecture.layers, space, outputs)
+    space = Space(inputs[1]) if sequence else Space(inputs[0], inputs[1:])
+    return Drawing(width, parametrisation == "ntk", draw).graph(architecture, space, outputs)
 
 
 def _shape(architecture: Architecture, inputs: object) -> tuple[int, ...]:

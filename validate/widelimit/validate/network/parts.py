@@ -53,12 +53,16 @@ class Weighted(nn.Module):
         self, fan_out: int, channels: int, layer: arch.Dense | arch.Convolution, ntk: bool, draw: Draw
     ) -> None:
         super().__init__()
-        conv = isinstance(layer, arch.Convolution)
-        self.dimensions = layer.dimensions if isinstance(layer, arch.Convolution) else 0
-        self.size = layer.size if isinstance(layer, arch.Convolution) else 1
-        self.padding = layer.padding if isinstance(layer, arch.Convolution) else "zeros"
-        shape = (fan_out, channels, *(self.size,) * self.dimensions) if conv else (fan_out, channels)
-        scale_w = layer.sigma_w / math.sqrt(channels * self.size**self.dimensions)
+        conv = layer if isinstance(layer, arch.Convolution) else None
+        self.dimensions = 0 if conv is None else conv.dimensions
+        self.sizes, self.pads = ((), ()) if conv is None else (conv.sizes, conv.pads)
+        self.padding = "zeros" if conv is None else conv.padding
+        self.groups = channels if conv is not None and conv.depthwise else 1
+        steps = (1, 1) if conv is None else (conv.stride, conv.dilation)
+        self.stride, self.dilation = (arch.per_dimension(one, self.dimensions) for one in steps)
+        read = channels // self.groups
+        shape = (fan_out, read, *self.sizes)
+        scale_w = layer.sigma_w / math.sqrt(read * math.prod(self.sizes))
         self.gain_w, self.gain_b = (scale_w, layer.sigma_b) if ntk else (1.0, 1.0)
         weight = draw(shape) * (1.0 if ntk else scale_w)
         self.weight = nn.Parameter(weight, requires_grad=layer.trained_w)
@@ -73,14 +77,11 @@ class Weighted(nn.Module):
         bias = None if self.bias is None else self.bias * self.gain_b
         if self.dimensions == 0:
             return F.linear(x, weight, bias)
-        half = self.size // 2
-        if half:
-            x = F.pad(
-                x,
-                (half,) * (2 * self.dimensions),
-                mode="circular" if self.padding == "circular" else "constant",
-            )
-        return (F.conv1d if self.dimensions == 1 else F.conv2d)(x, weight, bias)
+        if any(self.pads):
+            mode = "constant" if self.padding == "zeros" else self.padding
+            x = F.pad(x, [one for pad in reversed(self.pads) for one in (pad, pad)], mode=mode)
+        run = (F.conv1d, F.conv2d, F.conv3d)[self.dimensions - 1]
+        return run(x, weight, bias, stride=self.stride, dilation=self.dilation, groups=self.groups)
 
 
 class Pointwise(nn.Module):
@@ -123,18 +124,101 @@ class Pool(nn.Module):
         return x.flatten(2).mean(-1)
 
 
+class Windows(nn.Module):
+    """Averages over windows of positions."""
+
+    def __init__(self, layer: arch.AveragePool) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Average."""
+        one, dimensions = self.layer, self.layer.dimensions
+        if one.outputs is not None:
+            outputs = arch.per_dimension(one.outputs, dimensions)
+            run = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[dimensions - 1]
+            return run(x, list(outputs) if dimensions > 1 else outputs[0])
+        stride = one.size if one.stride is None else one.stride
+        settings = [arch.per_dimension(z, dimensions) for z in (one.size, stride, one.pad)]
+        pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[dimensions - 1]
+        return pool(x, *settings, count_include_pad=one.counts_pads)
+
+
+class RootMeanSquare(nn.Module):
+    """Units divided by the root of their mean square, times gains."""
+
+    def __init__(self, channels: int, affine: bool, eps: float) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(channels, dtype=torch.float64)) if affine else None
+        self.eps = eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise over axis 1."""
+        out = x / (x.pow(2).mean(1, keepdim=True) + self.eps).sqrt()
+        return out if self.gain is None else out * self.gain.view(-1, *[1] * (x.dim() - 2))
+
+
+class Scaled(nn.Module):
+    """Units times a number, then gains and shifts."""
+
+    def __init__(self, channels: int, factor: float, trained: bool) -> None:
+        super().__init__()
+        self.factor = factor
+        self.gain = nn.Parameter(torch.ones(channels, dtype=torch.float64)) if trained else None
+        self.shift = nn.Parameter(torch.zeros(channels, dtype=torch.float64)) if trained else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Multiply."""
+        if self.gain is None or self.shift is None:
+            return x * self.factor
+        each = (-1, *[1] * (x.dim() - 2))
+        return x * self.factor * self.gain.view(each) + self.shift.view(each)
+
+
+class Sum(nn.Module):
+    """The sum of several tensors."""
+
+    def forward(self, *parts: torch.Tensor) -> torch.Tensor:
+        """Add."""
+        return torch.stack(torch.broadcast_tensors(*parts)).sum(0)
+
+
+class Beside(nn.Module):
+    """Units of several tensors side by side."""
+
+    def forward(self, *parts: torch.Tensor) -> torch.Tensor:
+        """Join axis 1."""
+        return torch.cat(parts, 1)
+
+
+class Wired(nn.Sequential):
+    """Modules that read the outputs of others: `inputs` are their numbers, -1 for the input.."""
+
+    def __init__(self, modules: list[nn.Module], inputs: tuple[tuple[int, ...], ...]) -> None:
+        super().__init__(*modules)
+        self.inputs = inputs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run them in order."""
+        held = {-1: x}
+        for place, (module, reads) in enumerate(zip(self, self.inputs, strict=True)):
+            held[place] = module(*(held[one] for one in reads))
+        return held[len(self.inputs) - 1]
+
+
 class Normalise(nn.Module):
     """Zero mean and unit variance over the units of an input, positions included, or (`batch`) over the batch.
 
     Over the batch means over positions too. A trained gain and shift belong to a channel. `groups` of channels have
-    means and variances of their own; `eps` is added to variances, 0 as theory has it.
+    means and variances of their own, `each` every position; `eps` is added to variances, 0 as theory has it.
     """
 
     def __init__(
-        self, batch: bool, channels: int = 0, affine: bool = False, groups: int = 1, eps: float = 0.0
-    ) -> None:
+        self, batch: bool, channels: int = 0, affine: bool = False, groups: int = 1, eps: float = 0.0,
+        each: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.batch, self.groups, self.eps = batch, groups, eps
+        self.batch, self.groups, self.eps, self.each = batch, groups, eps, each
         self.gain = nn.Parameter(torch.ones(channels, dtype=torch.float64)) if affine else None
         self.shift = nn.Parameter(torch.zeros(channels, dtype=torch.float64)) if affine else None
 
@@ -142,7 +226,7 @@ class Normalise(nn.Module):
         """Normalise."""
         parts = x if self.batch or self.groups == 1 else x.unflatten(1, (self.groups, -1))
         kept = (1,) if self.batch else (0,) if self.groups == 1 else (0, 1)
-        axes = tuple(axis for axis in range(parts.dim()) if axis not in kept)
+        axes = (1,) if self.each else tuple(axis for axis in range(parts.dim()) if axis not in kept)
         centred = parts - parts.mean(axes, keepdim=True)
         variance = centred.pow(2).mean(axes, keepdim=True) + self.eps
         out = (centred / variance.sqrt()).reshape(x.shape)

@@ -4,15 +4,16 @@ from widelimit.validate.network import from_torch
 net = from_torch(model)              # an nn.Sequential of known layers
 net.kernels(x), net.phase, net.chi_1, net.fisher(x)
 
-``walk`` finds the layers that run, ``layers`` reads each, ``weights`` and ``noise``
-their numbers, ``replay`` runs what was read against the module, ``result`` is what comes out.
+``walk`` finds the layers that run in a row, ``layers`` reads each, ``weights`` and ``noise``
+their numbers, ``replay`` runs what was read against the module, ``result`` is what comes out. Modules with a forward
+of their own are read operation by operation, by ``graph.layered``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from torch import nn
@@ -21,6 +22,8 @@ from widelimit.numerics import arguments
 from widelimit.theory import architecture as arch
 from widelimit.theory.architecture import Architecture
 from widelimit.theory.errors import ArgumentError
+from widelimit.validate.network.graph.layered import layered
+from widelimit.validate.network.graph.reading import Opened, check_example, opened
 from widelimit.validate.network.layers import every, gains_of_positions, read
 from widelimit.validate.network.registry import listed as known
 from widelimit.validate.network.replay import refuse_what_differs
@@ -39,9 +42,13 @@ def from_torch(
     sigma_w: float | Sequence[float | None] | None = None,
     sigma_b: float | Sequence[float | None] | None = None,
     weights: Literal["random", "as_if_random"] = "random",
+    example: Any = None,
 ) -> Network:
-    """Read a torch module, an ``nn.Sequential`` of layers that theory knows, as it is initialised.
+    """Read a torch module of layers that theory knows as it is initialised: an ``nn.Sequential``, or any on an example.
 
+    `example`: a batch of its inputs. With one, modules with a forward of their own are read too, operation by operation
+    (``read``): sums of branches, projection shortcuts, units side by side, convolutions of any geometry, pooling by
+    averages, LayerNorm, RMSNorm, GroupNorm, BatchNorm in both modes; what has no kernel is refused by its name.
     `sigma_w`, `sigma_b`: the scales that the weights were drawn with (weights of variance sigma_w^2 / fan-in), one for
     all layers or a list with one for each weighted layer; None, also in a list, reads a scale off the weights.
     `weights`: "random" refuses weights that are not centred, independent noise (trained ones, the identity, copies ...;
@@ -59,6 +66,19 @@ def from_torch(
     or the layer so narrow that the limit of infinite width says nothing about the network.
 
     >>> import torch
+    >>> class Block(torch.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.one, self.two = torch.nn.Linear(10, 500), torch.nn.Linear(500, 500)
+    ...         self.out = torch.nn.Linear(500, 1)
+    ...
+    ...     def forward(self, x):
+    ...         x = self.one(x)
+    ...         return self.out(x + self.two(torch.relu(x)))
+    >>> net = from_torch(Block(), sigma_w=2**0.5, sigma_b=0.0, example=torch.randn(3, 10))
+    >>> net.kernels(torch.eye(10)[:2]).nngp.round(6).tolist()
+    [[0.8, 0.127324], [0.127324, 0.8]]
+
     >>> model = torch.nn.Sequential(torch.nn.Linear(10, 500), torch.nn.ReLU(), torch.nn.Linear(500, 1))
     >>> net = from_torch(model, sigma_w=2**0.5, sigma_b=0.0)
     >>> net.kernels(torch.eye(10)[:2]).ntk.round(6).tolist()
@@ -67,6 +87,48 @@ def from_torch(
     if not isinstance(module, nn.Module):
         raise ArgumentError("module", "must be a torch module", module)
     arguments.choice("weights", weights, ("random", "as_if_random"))
+    if example is None:
+        return _in_a_row(module, sigma_w, sigma_b, weights)
+    inputs = tuple(example) if isinstance(example, tuple | list) else (example,)
+    check_example(inputs)
+    try:
+        return _in_a_row(module, sigma_w, sigma_b, weights)
+    except ModuleError:
+        return by_operations(opened(module, inputs), (sigma_w, sigma_b), weights)
+
+
+def of_opened(found: Opened, weights: Literal["random", "as_if_random"]) -> Network:
+    """The network of a module that was opened on an example, with the scales of its weights."""
+    try:
+        return _in_a_row(found.copy, None, None, weights)
+    except ModuleError:
+        return by_operations(found, (None, None), weights)
+
+
+def by_operations(found: Opened, settings: tuple[Any, Any], weights: str) -> Network:
+    """The network of a module that was opened on an example, see `from_torch`."""
+    read, declared = layered(found, settings)
+    held = list(read.held)
+    findings, rotations = noise(held)
+    if findings and weights == "random":
+        raise _refusal([_not_noise(findings)])
+    declared.finish()
+    inverse = sum(1.0 / width for width in read.widths if width)
+    notes = [f"As if random: {finding}." for finding in findings] + advice(held, rotations)
+    if inverse > NARROWEST:
+        notes.append(
+            f"The sum of 1/width over hidden layers is {inverse:.2g}: kernels of one draw fluctuate by that order."
+        )
+    return Network(
+        read.architecture, *_pooled(held), read.widths, read.features, read.positions,
+        tuple(one.scale for one in held), tuple(notes), read.units_last, read.block,
+    )  # fmt: skip
+
+
+def _in_a_row(
+    module: nn.Module, sigma_w: Any, sigma_b: Any, weights: Literal["random", "as_if_random"]
+) -> Network:
+    """Layers one behind the other, each checked to be what runs."""
     declared = Declared(sigma_w, sigma_b)
     places, problems = walk(module)
     found, flow = read(places, declared)

@@ -6,8 +6,9 @@ A kind is one `Kind`, registered in a file of `kinds`; its rule for the kernels 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import nn
@@ -15,7 +16,7 @@ from torch import nn
 from widelimit.theory import architecture as arch
 from widelimit.theory.errors import WidelimitError
 from widelimit.validate.network.known import KNOWN, WEIGHTED
-from widelimit.validate.network.parts import Draw
+from widelimit.validate.network.parts import Draw, Wired
 from widelimit.validate.network.walk import Place, unknown
 from widelimit.validate.network.weights import Declared, Weights
 
@@ -87,10 +88,15 @@ def refuse(place: Place, why: str) -> Unknown:
 
 @dataclass(frozen=True)
 class Space:
-    """Units in front of a layer: `channels` at each of `positions`."""
+    """Units in front of a layer: `channels` at each of the positions of a `shape`."""
 
     channels: int
-    positions: int = 1
+    shape: tuple[int, ...] = ()
+
+    @property
+    def positions(self) -> int:
+        """How many there are."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,20 @@ class Drawing:
     def one(self, layer: arch.Layer, space: Space, outputs: int | None) -> tuple[nn.Module, Space]:
         """Draw a layer's module; `outputs` units come out of it, or as many as it says (None)."""
         return KINDS[type(layer)].drawn(layer, space, self, outputs)
+
+    def graph(self, architecture: arch.Architecture, space: Space, outputs: int | None) -> nn.Sequential:
+        """Draw the layers of an architecture, wired as it says."""
+        if architecture.inputs is None:
+            return self.all(architecture.layers, space, outputs)
+        modules: list[nn.Module] = []
+        spaces, last = {-1: space}, len(architecture.layers) - 1
+        for place, (layer, reads) in enumerate(zip(architecture.layers, architecture.inputs, strict=True)):
+            below = [spaces[one] for one in reads]
+            whole = replace(below[0], channels=sum(one.channels for one in below) if layer.joins and not layer.adds
+                            else below[0].channels)  # fmt: skip
+            module, spaces[place] = self.one(layer, whole, outputs if place == last else None)
+            modules.append(module)
+        return Wired(modules, architecture.inputs)
 
     def all(self, layers: tuple[arch.Layer, ...], space: Space, outputs: int | None) -> nn.Sequential:
         """Draw layers one behind the other; `outputs` units come out of the last."""
@@ -130,7 +150,7 @@ class Kind:
     out; `rebuilt(read, place)` is the module with the weights of the user's layer at a place. `spatial(module)`: how
     many dimensions of positions the inputs of a network have in which it stands first, None where it does not say.
     `example`: layers among which it stands (a readout is put behind them) and the shape of their inputs, on which wide
-    modules are tested against ``numerics.architecture.kernels``.
+    modules are tested against ``numerics.architecture.kernels``; `inputs`: what each of them reads, in a graph.
     """
 
     layer: type[arch.Layer]
@@ -141,6 +161,12 @@ class Kind:
     rebuilt: Callable[[Read, Place], nn.Module]
     example: tuple[tuple[arch.Layer, ...], tuple[int, ...]]
     spatial: Callable[[Any], int | None] = _silent
+    inputs: tuple[tuple[int, ...], ...] | None = None
+
+
+def by_example(place: Place, _declared: Declared, _flow: Flow) -> Read:
+    """The reader of kinds that are read operation by operation alone."""
+    raise refuse(place, "it is read from an example of the inputs alone; pass one as `example`")
 
 
 KINDS: dict[type[arch.Layer], Kind] = {}
@@ -168,7 +194,8 @@ def listed() -> str:
     names = sorted(kind.listed for kind in KINDS.values() if kind.listed)
     return (
         f"Known are {', '.join(names)}, Identity, nested Sequential and, from widelimit.validate.modules, "
-        "Shortcut(branch) and LastStep(nn.RNN)."
+        "Shortcut(branch) and LastStep(nn.RNN). With `example`, a batch of inputs, modules with a forward of their own "
+        "are read too, operation by operation."
     )
 
 

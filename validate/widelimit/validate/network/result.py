@@ -18,6 +18,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.validate.network.weights import Scale
 
 if TYPE_CHECKING:
+    from widelimit.numerics.architecture import BlockPhase
     from widelimit.numerics.architecture.phase import StackPhase
     from widelimit.numerics.fisher import JacobianBound, Statistics
     from widelimit.numerics.kernel import Kernels
@@ -34,6 +35,8 @@ class Network:
     each weighted layer, with standard errors. `widths`: units or channels of the hidden layers; `features`: of an
     input; `positions`: how many it must have, None for any number. `notes`: what to know about the weights, a sentence
     each: scales read off too few numbers, declared ones that the weights do not have, weights taken "as if random".
+    `units_last`: whether features are the last axis of inputs (tokens), not the second (images). `block`: the last of
+    its repeated parts, of a module that was read on an example; see `block_phase`.
     """
 
     architecture: Architecture
@@ -45,6 +48,8 @@ class Network:
     positions: int | None = None
     scales: tuple[Scale, ...] = ()
     notes: tuple[str, ...] = ()
+    units_last: bool = False
+    block: Architecture | None = None
 
     def kernels(self, x1: Any, x2: Any = None) -> Kernels:
         """NNGP and tangent kernel of the infinitely wide network on data (shapes as the module takes them)."""
@@ -55,6 +60,8 @@ class Network:
     def _data(self, name: str, value: Any) -> np.ndarray:
         """Inputs as an array, checked against what the module reads."""
         array = arguments.finite(name, _plain(name, value))
+        if self.units_last and array.ndim > 2:
+            array = np.moveaxis(array, -1, 1)
         first = self.architecture.layers[0]
         if array.ndim < 2 or len(array) == 0:
             raise ArgumentError(name, "must hold one input a row", but=f"has shape {array.shape}")
@@ -113,6 +120,21 @@ class Network:
         error alone) is called critical: the weights cannot tell. "unbounded": the variances grow without end.
         """
         return self._phase().phase
+
+    def block_phase(self, q: float = 1.0) -> BlockPhase:
+        """Depth scale, power and phase of its repeated block, with the shortcuts and normalisations in it.
+
+        See ``widelimit.numerics.architecture.repeated``; `q`: mean square of the units in front of it. `DomainError`
+        for networks without a repeated part, and for modules that were read without an example.
+        """
+        from widelimit.numerics.architecture import repeated
+
+        if self.block is None:
+            raise DomainError(
+                "The network has no repeated block that was read: pass `example` to from_torch, a module with parts "
+                "of one class that give as many units as they read."
+            )
+        return repeated(self.block, q)
 
     def _phase(self) -> StackPhase:
         from widelimit.numerics import meanfield

@@ -34,6 +34,9 @@ from widelimit.validate.network.graph.walking import Walk
 from widelimit.validate.network.graph.weights import drawn, permuted, pooled
 
 _NARROW = 32  # units, below which the limit of infinite width is doubtful
+_PAIRS = (
+    768  # inputs and positions, of which all pairs are kept, for the tangent kernel of a network that pools
+)
 
 
 def report(
@@ -288,19 +291,27 @@ def _blocks(
 
 def _condition(found: Opened) -> tuple[float, str]:
     """Condition number of the tangent kernel on the batch, where kernels are derived."""
-    from widelimit.validate.network.reading import from_torch
+    from widelimit.validate.network.reading import of_opened
 
     if len(found.example) != 1 or not found.example[0].is_floating_point():
         return NAN, "Kernels are derived for one floating-point input."
+    x = found.example[0]
     try:
         with untouched():
-            kernel = from_torch(found.copy, weights="as_if_random").kernels(found.example[0]).ntk
+            network = of_opened(found, "as_if_random")
+            pairs = x.numel() // max(1, network.features)
+            if network.architecture.pools and pairs > _PAIRS:
+                return (
+                    NAN,
+                    f"It has {pairs} inputs and positions; the kernel is computed for {_PAIRS} at most.",
+                )
+            kernel = network.kernels(x).ntk
         values = np.linalg.eigvalsh(np.asarray(kernel))
         if values[0] <= 0:
             return math.inf, "The tangent kernel on this batch is singular."
         return float(values[-1] / values[0]), ""
     except (WidelimitError, ValueError, AttributeError) as error:
-        return NAN, f"Kernels are derived for sequences of known layers: {str(error)[:200]}"
+        return NAN, f"Kernels are not derived here: {str(error)[:200]}"
 
 
 def _warnings(found: Opened, graph: Graph, warned: list[str]) -> tuple[str, ...]:
@@ -315,7 +326,11 @@ def _warnings(found: Opened, graph: Graph, warned: list[str]) -> tuple[str, ...]
     total = sum(1 / node.shape[-1] for node in graph.nodes[:-1] if node.op == "linear" and node.shape)
     if total > 0.25:
         out.append(f"The sum of 1/width over layers is {total:.2g}: one draw may be far from the mean.")
-    out += [f"Weights are shared: {', '.join(group[:4])}." for group in graph.shared if len(group) > 1]
+    said: set[str] = set()
+    for group in graph.shared:  # names of one tensor, and where it is used, are one piece of news
+        if len(group) > 1 and not said.intersection(group):
+            out.append(f"Weights are shared: {', '.join(group[:4])}.")
+        said.update(group)
     return tuple(dict.fromkeys(out))
 
 

@@ -5,11 +5,13 @@ pointwise       activations and dropout
 normalisation   over units, groups of channels, or the batch
 positions       flattening and pooling
 residual        shortcuts around a branch
+joining         sums of branches, and units side by side
 recurrent       the last step of a recurrent layer
 tensors         what readers of weights share
 """
 
 from widelimit.validate.network.kinds import (
+    joining,
     normalisation,
     pointwise,
     positions,
@@ -19,6 +21,6 @@ from widelimit.validate.network.kinds import (
 )
 from widelimit.validate.network.registry import KINDS
 
-FILES = (weighted, pointwise, normalisation, positions, residual, recurrent)
+FILES = (weighted, pointwise, normalisation, positions, residual, recurrent, joining)
 
 __all__ = ["FILES", "KINDS"]

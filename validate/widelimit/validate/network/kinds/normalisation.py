@@ -7,8 +7,8 @@ import math
 from torch import nn
 
 from widelimit.theory import architecture as arch
-from widelimit.validate.network.parts import Normalise
-from widelimit.validate.network.registry import Drawing, Flow, Kind, Read, Space, refuse, register
+from widelimit.validate.network.parts import Normalise, RootMeanSquare, Scaled
+from widelimit.validate.network.registry import Drawing, Flow, Kind, Read, Space, by_example, refuse, register
 from widelimit.validate.network.walk import Place, tensor_problem
 from widelimit.validate.network.weights import Declared
 
@@ -76,7 +76,7 @@ def _affine(place: Place) -> bool:
 def _drawn_layer_norm(
     layer: arch.LayerNorm, space: Space, drawing: Drawing, outputs: int | None
 ) -> tuple[nn.Module, Space]:
-    return Normalise(False, space.channels, layer.affine), space
+    return Normalise(False, space.channels, layer.affine, eps=layer.eps, each=layer.each), space
 
 
 def _rebuilt_layer_norm(one: Read, place: Place) -> nn.Module:
@@ -109,7 +109,7 @@ register(
 def _drawn_batch_norm(
     layer: arch.BatchNorm, space: Space, drawing: Drawing, outputs: int | None
 ) -> tuple[nn.Module, Space]:
-    return Normalise(True, space.channels, layer.affine), space
+    return Normalise(True, space.channels, layer.affine, eps=layer.eps), space
 
 
 def _rebuilt_batch_norm(one: Read, place: Place) -> nn.Module:
@@ -125,5 +125,67 @@ register(
         drawn=_drawn_batch_norm,
         rebuilt=_rebuilt_batch_norm,
         example=((arch.Dense(1.0), arch.BatchNorm(), arch.Act.of("tanh")), (60,)),
+    )
+)
+
+
+def _drawn_rms_norm(
+    layer: arch.RMSNorm, space: Space, drawing: Drawing, outputs: int | None
+) -> tuple[nn.Module, Space]:
+    return RootMeanSquare(space.channels, layer.affine, layer.eps), space
+
+
+def _rebuilt_rms_norm(one: Read, place: Place) -> nn.Module:
+    return RootMeanSquare(0, False, place.layer.eps or 0.0)
+
+
+register(
+    Kind(
+        arch.RMSNorm,
+        torch=(nn.RMSNorm,),
+        listed="",
+        read=by_example,
+        drawn=_drawn_rms_norm,
+        rebuilt=_rebuilt_rms_norm,
+        example=(
+            (
+                arch.Convolution(3, 1.5, 0.3),
+                arch.RMSNorm(True),
+                arch.Act.of("tanh"),
+                arch.LayerNorm(True, each=True, eps=0.1),
+                arch.Convolution(1, 1.5, 0.3),
+                arch.RMSNorm(eps=0.2),
+                arch.Act.of("relu"),
+                arch.Flatten(),
+            ),
+            (2, 4),
+        ),
+    )
+)
+
+
+def _drawn_affine(
+    layer: arch.Affine, space: Space, drawing: Drawing, outputs: int | None
+) -> tuple[nn.Module, Space]:
+    return Scaled(space.channels, layer.factor, layer.trained), space
+
+
+def _rebuilt_affine(one: Read, place: Place) -> nn.Module:
+    assert isinstance(one.layer, arch.Affine)
+    return Scaled(0, one.layer.factor, False)
+
+
+register(
+    Kind(
+        arch.Affine,
+        torch=(),
+        listed="",
+        read=by_example,
+        drawn=_drawn_affine,
+        rebuilt=_rebuilt_affine,
+        example=(
+            (arch.Dense(1.5, 0.3), arch.Affine(-0.8, True), arch.Act.of("tanh"), arch.Affine(1.2)),
+            (6,),
+        ),
     )
 )

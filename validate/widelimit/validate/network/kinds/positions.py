@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from widelimit.theory import architecture as arch
-from widelimit.validate.network.parts import Pool
-from widelimit.validate.network.registry import Drawing, Flow, Kind, Read, Space, refuse, register
+from widelimit.validate.network.parts import Pool, Windows
+from widelimit.validate.network.registry import Drawing, Flow, Kind, Read, Space, by_example, refuse, register
 from widelimit.validate.network.walk import Place
 from widelimit.validate.network.weights import Declared
 
@@ -63,6 +63,22 @@ def _drawn_pool(
     return Pool(), Space(space.channels)
 
 
+def _drawn_windows(
+    layer: arch.AveragePool, space: Space, drawing: Drawing, outputs: int | None
+) -> tuple[nn.Module, Space]:
+    if layer.outputs is not None:
+        return Windows(layer), Space(space.channels, arch.per_dimension(layer.outputs, layer.dimensions))
+    stride = layer.size if layer.stride is None else layer.stride
+    each = [arch.per_dimension(one, layer.dimensions) for one in (layer.size, stride, layer.pad)]
+    shape = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(space.shape, *each, strict=True))
+    return Windows(layer), Space(space.channels, shape)
+
+
+def _rebuilt_windows(one: Read, place: Place) -> nn.Module:
+    assert isinstance(one.layer, arch.AveragePool)
+    return Windows(one.layer)
+
+
 def _rebuilt_pool(one: Read, place: Place) -> nn.Module:
     return Pool()
 
@@ -76,5 +92,29 @@ register(
         drawn=_drawn_pool,
         rebuilt=_rebuilt_pool,
         example=((_CONVOLUTION, arch.Act.of("relu"), arch.GlobalAveragePool()), (2, 4, 3)),
+    )
+)
+
+
+register(
+    Kind(
+        arch.AveragePool,
+        torch=(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+        listed="",
+        read=by_example,
+        drawn=_drawn_windows,
+        rebuilt=_rebuilt_windows,
+        example=(
+            (
+                arch.Convolution(3, 1.5, 0.3, dimensions=2, padding="zeros", stride=(2, 1), pad=1),
+                arch.Act.of("relu"),
+                arch.AveragePool(2, 1, 1, dimensions=2, counts_pads=False),
+                arch.Convolution(2, 1.5, 0.3, dimensions=2, padding="zeros", dilation=(1, 2), pad=(1, 0)),
+                arch.Act.of("tanh"),
+                arch.AveragePool(dimensions=2, outputs=(2, 1)),
+                arch.Flatten(),
+            ),
+            (2, 5, 4),
+        ),
     )
 )

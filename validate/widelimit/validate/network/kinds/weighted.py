@@ -17,8 +17,15 @@ def drawn(
     layer: arch.Dense | arch.Convolution, space: Space, drawing: Drawing, outputs: int | None
 ) -> tuple[nn.Module, Space]:
     """Draw weights and biases."""
-    out = outputs or layer.width or drawing.width
-    return Weighted(out, space.channels, layer, drawing.ntk, drawing.draw), Space(out, space.positions)
+    out, shape = outputs or layer.width or drawing.width, space.shape
+    if isinstance(layer, arch.Convolution):
+        steps = (arch.per_dimension(one, layer.dimensions) for one in (layer.stride, layer.dilation))
+        shape = tuple(
+            (n + 2 * pad - dilation * (size - 1) - 1) // stride + 1
+            for n, size, pad, stride, dilation in zip(shape, layer.sizes, layer.pads, *steps, strict=True)
+        )
+        out = space.channels if layer.depthwise else out
+    return Weighted(out, space.channels, layer, drawing.ntk, drawing.draw), Space(out, shape)
 
 
 def with_weights(
