@@ -29,7 +29,7 @@ _PASSES, _SAME = 2000, 1e-12
 _PATIENCE, _GROWING = 60, 0.3  # passes, and their number times relative growth, behind which it does not end
 _SMALLEST = 1e-90
 _LARGE = (1e6, 1e8)  # variances of a stream far behind its start
-_CLOSE, _CRITICAL = 1e-4, 1e-6  # relative, of what is the same at both; of factors that are 1
+_ALIKE, _CRITICAL = 0.01, 1e-6  # relative, of what is the same at both; of factors that are 1
 
 
 @pictured
@@ -101,9 +101,9 @@ def _of_phase(layer: theory.Layer, place: int) -> theory.Layer:
             f"Layer {place} ({type(layer).__name__}) does not belong to a block that can be repeated: its phase is "
             "not known. Take the layers between such layers."
         )
-    held = {one.name for one in fields(layer)}  # type: ignore[arg-type]
+    held = {one.name for one in fields(layer)}
     changes: dict[str, Any] = {name: value for name, value in _TRAINED.items() if name in held}
-    return replace(layer, **changes) if changes else layer  # type: ignore[type-var]
+    return replace(layer, **changes) if changes else layer
 
 
 def _through(block: theory.Architecture, q: float, p: float, whole: bool) -> _Once:
@@ -171,10 +171,12 @@ def _growing(block: theory.Architecture, last: _Once, whole: bool) -> BlockPhase
     except (ConvergenceError, InfiniteMomentError):
         return _power(math.nan, last.chi / last.growth)
     added = [(one.growth - 1) * large for one, large in zip(far, _LARGE, strict=True)]
-    if abs(added[0] - added[1]) > _CLOSE * abs(added[1]):
+    if abs(far[0].growth - far[1].growth) <= _ALIKE * (far[1].growth - 1):
         return _exponential(far[1], math.inf)
+    if abs(added[0] - added[1]) > _ALIKE * abs(added[1]):
+        return _power(math.nan, last.chi / last.growth)
     powers = [1 - (one.chi - 1) * large / more for one, large, more in zip(far, _LARGE, added, strict=True)]
-    steady = abs(powers[0] - powers[1]) <= 0.01 * max(1.0, abs(powers[1]))
+    steady = abs(powers[0] - powers[1]) <= _ALIKE * max(1.0, abs(powers[1]))
     return _power(powers[0], 1.0) if steady else _power(math.nan, last.chi / last.growth)
 
 

@@ -7,6 +7,7 @@ of the tangent kernel.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -14,6 +15,11 @@ from torch.nn import functional as F
 
 from widelimit.theory import architecture as arch
 from widelimit.theory.calculus.activation import Activation
+
+_ADAPTIVE: tuple[Callable[..., torch.Tensor], ...] = (
+    F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d,
+)  # fmt: skip
+_AVERAGE: tuple[Callable[..., torch.Tensor], ...] = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
 
 
 class Shortcut(nn.Module):
@@ -135,13 +141,11 @@ class Windows(nn.Module):
         """Average."""
         one, dimensions = self.layer, self.layer.dimensions
         if one.outputs is not None:
-            outputs = arch.per_dimension(one.outputs, dimensions)
-            run = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[dimensions - 1]
-            return run(x, list(outputs) if dimensions > 1 else outputs[0])
+            outputs = list(arch.per_dimension(one.outputs, dimensions))
+            return _ADAPTIVE[dimensions - 1](x, outputs)
         stride = one.size if one.stride is None else one.stride
-        settings = [arch.per_dimension(z, dimensions) for z in (one.size, stride, one.pad)]
-        pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[dimensions - 1]
-        return pool(x, *settings, count_include_pad=one.counts_pads)
+        size, step, pad = (list(arch.per_dimension(z, dimensions)) for z in (one.size, stride, one.pad))
+        return _AVERAGE[dimensions - 1](x, size, step, pad, False, one.counts_pads)
 
 
 class RootMeanSquare(nn.Module):
