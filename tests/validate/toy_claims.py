@@ -82,6 +82,15 @@ def always_dying(inputs, size, seeds, backend):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def asked(inputs):
+    """The truth, unless the environment tells it to fail or to take its process with it."""
+    if os.environ.get("TOY_ASKED") == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get("TOY_ASKED") == "fail":
+        raise ZeroDivisionError("by design")
+    return truth(inputs)
+
+
 def interrupted(inputs, size, seeds, backend):
     if size == SIZES[0]:
         raise KeyboardInterrupt
@@ -127,6 +136,7 @@ CLAIMS = (
     claim("nan", simulate=not_a_number),
     claim("dying-once", simulate=dying_once),
     claim("always-dying", simulate=always_dying),
+    claim("asked", predict=asked),
     claim("interrupted", simulate=interrupted),
     claim("deep-only", plans={"deep": Plan(POINTS, SIZES)}),
 )

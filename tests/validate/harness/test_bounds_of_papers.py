@@ -5,7 +5,8 @@ import pytest
 
 from widelimit.validate.harness.backend import Backend
 from widelimit.validate.harness.finding import find
-from widelimit.validate.harness.running.points import point
+from widelimit.validate.harness.running.points import Place
+from widelimit.validate.harness.running.points import predicted as theory_at
 from widelimit.validate.harness.statistics import judge
 from widelimit.validate.harness.statistics.limit import extrapolate
 
@@ -22,7 +23,7 @@ BOUNDS = {  # id -> toy inputs, what is predicted, on which side
 def test_a_bound_is_compared_on_one_side(name):
     inputs, predicted, sides = BOUNDS[name]
     claim = find(name)
-    here = point(claim, claim.plans["reference"], 0, inputs, Backend())
+    here = theory_at(Place(claim, claim.plans["reference"], 0, inputs, Backend()))
     assert here.predicted.tolist() == predicted and list(here.compare) == sides
     found = claim.simulate(inputs, 0, [1, 2], Backend())
     assert found.shape == (2, len(predicted)) and np.isfinite(found).all() and (found > 0).all()

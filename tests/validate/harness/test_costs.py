@@ -14,7 +14,7 @@ from widelimit.validate.cli import progress
 from widelimit.validate.harness.backend import Backend
 from widelimit.validate.harness.running.cells import Cell, Done
 from widelimit.validate.harness.running.costs import NAME, Costs, Forecast
-from widelimit.validate.harness.running.points import COST, point
+from widelimit.validate.harness.running.points import COST, Place
 from widelimit.validate.harness.running.telling import Teller, Watcher
 
 TOY = str(Path(toy_claims.__file__))
@@ -92,7 +92,7 @@ def test_a_table_that_cannot_be_read_is_an_empty_one(body):
 def points():
     one = claim()
     plan = one.plans["quick"]
-    return [point(one, plan, k, inputs, Backend()) for k, inputs in enumerate(plan.points)]
+    return [Place(one, plan, k, inputs, Backend()) for k, inputs in enumerate(plan.points)]
 
 
 def test_a_forecast_says_nothing_before_it_means_something():
@@ -132,6 +132,13 @@ def test_a_run_tells_its_stages_and_the_next_one_how_long(tmp_path):
     assert all(left is None or left >= 0 for left in first.lefts)
     assert second.lefts[0] is not None
     assert json.loads(private.read(NAME))["stages"].keys() == {"quick:toy.true"}
+
+
+def test_workers_are_asked_for_predictions_first_and_it_is_told(tmp_path):
+    watch = Listener()
+    run.validate("toy.true", out=tmp_path, device="cpu", jobs=2, claims_from=[TOY], progress=watch)
+    assert [name for name, *_ in watch.stages] == ["theory", "pilot", "main", "page"]
+    assert watch.stages[0][1] == 1, "a topic is one piece of work"
 
 
 def test_a_plain_function_hears_of_cells_alone(tmp_path):

@@ -82,9 +82,29 @@ def test_loky_worker_that_dies_is_replaced(tmp_path, monkeypatch):
 
 
 def test_cell_that_always_takes_its_worker_along_ends_the_run(tmp_path):
-    says = r"Workers were killed 3 times \(SIGKILL\) while they simulated toy\.always-dying .*: by hand, .* fewer jobs"
+    says = r"Workers were killed 3 times \(SIGKILL\) at work on toy\.always-dying .*: by hand, .* fewer jobs"
     with pytest.raises(WorkerError, match=says):
         run("toy.always-dying", tmp_path, jobs=2)
+
+
+def test_workers_predict_what_one_process_does(tmp_path, expected):
+    outcome = run("toy.true", tmp_path, jobs=2)
+    assert [row.residual for row in outcome.claims[0].rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "says"),
+    [
+        ("fail", ClaimError, r"`predict` of claim 'toy\.asked' .*ZeroDivisionError: by design"),
+        ("die", WorkerError, r"Workers were killed 3 times \(SIGKILL\) at work on the predictions of toy:"),
+    ],
+)
+def test_predictions_that_fail_in_workers_end_the_run(tmp_path, monkeypatch, what, error, says):
+    monkeypatch.setenv("TOY_ASKED", what)
+    with pytest.raises(error, match=says):
+        run("toy.asked", tmp_path, jobs=2)
+    monkeypatch.delenv("TOY_ASKED")
+    assert run("toy.asked", tmp_path, jobs=2).claims[0].verdict == "agrees"
 
 
 def test_any_executor_of_the_standard_library(tmp_path, expected):

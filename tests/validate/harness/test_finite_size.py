@@ -14,7 +14,7 @@ from widelimit.validate.harness.backend import Backend
 from widelimit.validate.harness.claim import Integers, Interval, Plan
 from widelimit.validate.harness.declare import at_size, declare, row
 from widelimit.validate.harness.faults import ClaimError
-from widelimit.validate.harness.running.points import point
+from widelimit.validate.harness.running.points import Place, predicted
 from widelimit.validate.harness.statistics.limit import extrapolate
 from widelimit.validate.report import machine, remarks, write
 from widelimit.validate.run import validate
@@ -149,7 +149,7 @@ def test_json_keeps_what_sizes_should_show(judged):
 def test_faults_of_a_users_prediction_are_theirs(predict_at, says):
     made = claim(predict_at=predict_at)
     with pytest.raises(ClaimError, match=says):
-        point(made, made.plans["quick"], 0, made.plans["quick"].points[0], Backend())
+        predicted(Place(made, made.plans["quick"], 0, made.plans["quick"].points[0], Backend()))
 
 
 def test_only_functions_predict():

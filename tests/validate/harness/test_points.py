@@ -7,7 +7,7 @@ import pytest
 from widelimit.validate.harness import finding
 from widelimit.validate.harness.backend import Backend
 from widelimit.validate.harness.claim import Plan
-from widelimit.validate.harness.running.points import point
+from widelimit.validate.harness.running.points import Place
 
 TOY = finding.find("toy.true", [str(Path(__file__).parents[1] / "toy_claims.py")])
 SIZES = (50, 100, 200)
@@ -18,7 +18,7 @@ SIZES = (50, 100, 200)
 )
 def test_cells_hold_each_replicate_once(first, last, block):
     plan = Plan(({"a": 1.0, "b": 2},), SIZES, pilot=2, most=64, block=block)
-    here = point(TOY, plan, 0, plan.points[0], Backend())
+    here = Place(TOY, plan, 0, plan.points[0], Backend())
     cells = list(here.cells(first, last))
     for size in SIZES:
         own = [cell for cell in cells if cell.size == size]

@@ -1,7 +1,8 @@
 """A run from end to end: claims -> points -> pilot cells -> second-stage cells -> verdicts -> files.
 
 claims.sources     patterns -> where the claims are
-points.point       claim, inputs -> predictions, margins, cells
+points.Place       claim, inputs -> cells
+predictions        places -> what theory says there, worked out beside the first cells
 together           what earlier runs into the folder found out
 executors.drive    cells -> samples, stored one by one (`store`), found there when a run is repeated
 Point.replicates   pilot samples -> how many more replicates
@@ -19,7 +20,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate import together
@@ -33,7 +34,8 @@ from widelimit.validate.harness.running import atomic, manifest
 from widelimit.validate.harness.running.cells import Cell, Done
 from widelimit.validate.harness.running.executors import check_jobs, default_jobs, drive, open_executor
 from widelimit.validate.harness.running.measure import measure
-from widelimit.validate.harness.running.points import Point, point, with_file
+from widelimit.validate.harness.running.points import Place, Theory, predicted, with_file
+from widelimit.validate.harness.running.predictions import Question, Said, questions, travel
 from widelimit.validate.harness.running.store import Store
 from widelimit.validate.harness.running.telling import Progress, Teller
 from widelimit.validate.harness.statistics import LEVEL
@@ -94,25 +96,28 @@ def validate(
     start = time.perf_counter()
     requests.check(preset, level, seed, executor, progress)
     requests.one_of("precision", precision, get_args(Precision))
-    places = requests.names("claims_from", claims_from) if claims_from else []
-    found = _found(patterns, claims, places)
+    modules = requests.names("claims_from", claims_from) if claims_from else []
+    found = _found(patterns, claims, modules)
     backend = Backend.choose(device, precision)
     folder = atomic.folder(requests.folder("out", out))
-    points, skipped = _points(found, preset, backend, seed, inputs)
+    places, skipped = _places(found, preset, backend, seed, inputs)
     jobs = default_jobs(backend.name) if jobs is None else check_jobs(jobs)
+    most = min(jobs, _most_cells(places))
+    away = executor is None and scheduler is None and most > 1 and travel(places)
+    told = () if away else tuple(map(predicted, places))
     about = manifest.describe(
         backend.name,
         precision,
         preset=preset,
         level=level,
         seed=seed,
-        claims=sorted({one.claim.id for one in points}),
-        claims_from=places,
+        claims=sorted({one.found.id for one in places}),
+        claims_from=modules,
         skipped=skipped,
         inputs=str(inputs) if inputs else None,
         jobs=jobs if executor is None and scheduler is None else None,
         status="running",
-        warnings=_float32_warnings(points, precision),
+        warnings=_float32_warnings(places, precision),
     )
     with Store(folder) as store:
         if store.set_aside:
@@ -122,12 +127,11 @@ def validate(
         earlier = together.kept(folder, about["claims"], about)
         about["warnings"] += [earlier.lost] if earlier.lost else []
         manifest.write(folder, about)
-        most = min(jobs, _most_cells(points))
         teller = Teller(progress, preset, start, most if executor is None and scheduler is None else 1)
-        work = _Work(store, teller, points)
         try:
-            with _executor(executor, most, scheduler) as work.workers:
-                measured = measure(points, work.run, level, rows=PAGE)
+            with _executor(executor, most, scheduler) as workers:
+                work = _Work(store, teller, places, questions(places) if away else (), workers)
+                measured = measure(places, work.run, level, PAGE, work.theory if away else lambda: told)
             teller.learn(finished=True)
         finally:
             teller.learn(finished=False)
@@ -142,7 +146,7 @@ def validate(
         claims_shown = [claim for claim, _ in found] if report else None
         drawing = jobs if executor is None and scheduler is None else 1
         _write(folder, whole, earlier, measured, claims_shown, teller.page, drawing)
-    asked = {one.claim.id for one in points}
+    asked = {one.found.id for one in places}
     return RunOutcome(tuple(one for one in whole.claims if one.id in asked), about, preset, level)
 
 
@@ -170,26 +174,66 @@ def _write(
 class _Work:
     """Cells done and to do, between the store, the workers and whoever watches."""
 
-    workers: Executor
-
-    def __init__(self, store: Store, teller: Teller, points: Sequence[Point]) -> None:
-        self.store, self.teller, self.points = store, teller, points
+    def __init__(
+        self,
+        store: Store,
+        teller: Teller,
+        places: Sequence[Place],
+        questions: Sequence[Question],
+        workers: Executor,
+    ) -> None:
+        self.store, self.teller, self.places, self.workers = store, teller, places, workers
         self.results: dict[str, Done] = {}
         self.total = self.computed = 0
+        self.questions = questions
+        self.answers: dict[str, Said] = {}
+        self._begin: Callable[[], None] | None = (
+            None  # tells of a stage of cells, and of those that are stored
+        )
 
     def run(self, cells: Sequence[Cell]) -> Mapping[str, Done]:
         """Take what is stored, compute the rest and store it; return all results so far by the cells' keys."""
         self.total += len(cells)
         stored = [(cell, self.store.get(cell)) for cell in cells]
         missing = [cell for cell, done in stored if done is None]
-        self.teller.stage(self.points, missing)
-        for cell, done in stored:
-            if done is not None:
-                self._note(cell, done, fresh=False)
-        drive(self.workers, missing, self._keep)
+
+        def begin() -> None:
+            self._begin = None
+            self.teller.stage(self.places, missing)
+            for cell, done in stored:
+                if done is not None:
+                    self._note(cell, done, fresh=False)
+
+        asked = [one for one in self.questions if one.key not in self.answers]
+        self._begin = begin
+        if asked:
+            self.teller.theory(0, len(asked), asked[0].label)
+        else:
+            begin()
+        tasks: list[Cell | Question] = [*asked, *missing]
+        drive(self.workers, tasks, self._keep)
         return self.results
 
-    def _keep(self, cell: Cell, done: Done) -> None:
+    def theory(self) -> list[Theory]:
+        """What workers were asked for with the first cells: a prediction for each place."""
+        return [theory for one in self.questions for theory in self.answers[one.key].theories]
+
+    def _keep(self, task: Cell | Question, done: Any) -> None:
+        if isinstance(task, Question):
+            self._answered(task, done)
+        else:
+            self._simulated(task, done)
+
+    def _answered(self, question: Question, said: Said) -> None:
+        self.answers[question.key] = said
+        if self._begin is not None:
+            self.teller.theory(len(self.answers), len(self.questions), question.label)
+            if len(self.answers) == len(self.questions):
+                self._begin()
+
+    def _simulated(self, cell: Cell, done: Done) -> None:
+        if self._begin is not None:
+            self._begin()
         self.store.put(cell, done)
         self.computed += 1
         self._note(cell, done, fresh=True)
@@ -200,7 +244,7 @@ class _Work:
 
 
 def _found(
-    patterns: str | Iterable[str], claims: Sequence[Claim] | None, places: Sequence[str]
+    patterns: str | Iterable[str], claims: Sequence[Claim] | None, modules: Sequence[str]
 ) -> list[tuple[Claim, Source | Claim]]:
     if claims is not None:
         if (
@@ -210,18 +254,18 @@ def _found(
         ):
             raise ArgumentError("claims", "must be claims, one or more", claims)
         return [(claim, claim) for claim in claims]
-    return [(source.claim(), source) for source in sources(requests.names("patterns", patterns), places)]
+    return [(source.claim(), source) for source in sources(requests.names("patterns", patterns), modules)]
 
 
-def _points(
+def _places(
     found: Sequence[tuple[Claim, Source | Claim]],
     preset: Preset,
     backend: Backend,
     seed: int,
     inputs: str | Path | None,
-) -> tuple[list[Point], list[str]]:
-    """All points of the run, and the claims that have no plan for the preset."""
-    points: list[Point] = []
+) -> tuple[list[Place], list[str]]:
+    """All places of the run, and the claims that have no plan for the preset."""
+    places: list[Place] = []
     skipped = []
     reads_file = False
     for claim, where in found:
@@ -236,26 +280,25 @@ def _points(
             reads_file, plan = reads_file or changed is not plan, changed
         own = backend if claim.float32 else replace(backend, precision="float64")
         code = fingerprint(claim)
-        points += [
-            point(claim, plan, index, one, own, found=where, run_seed=seed, code=code)
-            for index, one in enumerate(plan.points)
+        places += [
+            Place(where, plan, index, dict(one), own, seed, code) for index, one in enumerate(plan.points)
         ]
-    if not points:
+    if not places:
         raise ArgumentError("preset", "must be one that the claims have a plan for", preset)
     if inputs is not None and not reads_file:
         raise ArgumentError("inputs", "must go with a claim that starts from data", but="none of these does")
-    return points, skipped
+    return places, skipped
 
 
-def _most_cells(points: Sequence[Point]) -> int:
+def _most_cells(places: Sequence[Place]) -> int:
     """The most cells that can be under way at a time: more workers than that have nothing to do."""
-    return max(1, sum(len(one.sizes) * -(-one.plan.most // max(1, one.plan.block)) for one in points))
+    return max(1, sum(len(one.sizes) * -(-one.plan.most // max(1, one.plan.block)) for one in places))
 
 
-def _float32_warnings(points: Sequence[Point], precision: Precision) -> list[str]:
+def _float32_warnings(places: Sequence[Place], precision: Precision) -> list[str]:
     if precision == "float64":
         return []
-    refused = sorted({one.claim.id for one in points if one.backend.precision == "float64"})
+    refused = sorted({one.found.id for one in places if one.backend.precision == "float64"})
     return [f"{claim} does not allow float32 and was simulated in float64." for claim in refused]
 
 

@@ -20,10 +20,15 @@ Watch = Callable[[int, int, str, float], None]
 _EVERY = 20.0  # seconds between two lines where there is no terminal
 _ENOUGH = 0.1  # share of the cells after which their mean time means something
 _STAGES = {
+    "theory": ("predictions", "topic"),
     "pilot": ("first stage (pilots, which say how many replicates it takes)", "cell"),
     "main": ("second stage", "cell"),
     "page": ("page", "part"),
 }
+_PIECES = {
+    "theory": "topics predicted",
+    "page": "parts of the page",
+}  # stages of pieces too unequal to foretell
 
 
 @contextmanager
@@ -58,7 +63,7 @@ class _Stages:
 
     def estimate(self, done: int, total: int, elapsed: float) -> float | None:
         """Seconds left: from costs, else from the mean of the cells so far, once they are enough."""
-        if self.remaining is not None or self.name == "page":
+        if self.remaining is not None or self.name in _PIECES:
             return self.remaining
         return elapsed * (total - done) / done if done and done >= _ENOUGH * total else None
 
@@ -71,7 +76,7 @@ def begun(name: str, work: int, forecast: Forecast | None) -> str:
     """
     title, unit = _STAGES.get(name, (name, "cell"))
     text = f"{title[:1].upper()}{title[1:]}: {count(work, unit)}"
-    if not work or name == "page":
+    if not work or name in _PIECES:
         return f"{text}."
     if forecast is None:
         return f"{text}; how long they take is not known yet, as this machine has not run them before."
@@ -115,7 +120,7 @@ def _bar() -> Iterator[Watch]:
 
 
 class _Bar(_Stages):
-    """A bar of the whole run's cells, then of the page's parts."""
+    """A bar of the predictions, of the whole run's cells, then of the page's parts."""
 
     def __init__(self, shown: Any, say: Callable[[str], None]) -> None:
         super().__init__(say)
@@ -149,7 +154,7 @@ class _Lines(_Stages):
         if self.clock() - self.last >= _EVERY:
             self.last = self.clock()
             left = self.estimate(done, total, elapsed)
-            unit = "parts of the page" if self.name == "page" else "cells"
+            unit = _PIECES.get(self.name, "cells")
             about = "" if left is None else f", about {duration(left)} left"
             about += f" of the {self.name} stage" if left is not None and self.name else ""
             self.say(f"{done}/{total} {unit}{about}: {label}")

@@ -25,7 +25,7 @@ from widelimit.validate.harness.outcome import ClaimOutcome, FalsifyOutcome
 from widelimit.validate.harness.running.cells import Cell, Done
 from widelimit.validate.harness.running.executors import InProcess, drive
 from widelimit.validate.harness.running.measure import measure
-from widelimit.validate.harness.running.points import point
+from widelimit.validate.harness.running.points import Place
 from widelimit.validate.harness.seeds import digest
 from widelimit.validate.harness.statistics import LEVEL
 from widelimit.validate.harness.verdicts import conclude
@@ -169,7 +169,7 @@ class _Search:
         return self.seen[key]
 
     def _judge(self, inputs: Inputs, run_seed: int, level: float) -> ClaimOutcome:
-        here = point(self.claim, self.plan, 0, inputs, self.backend, found=self.found, run_seed=run_seed)
+        here = Place(self.found, self.plan, 0, inputs, self.backend, run_seed)
         results: dict[str, Done] = {}
 
         def compute(cells: Sequence[Cell]) -> Mapping[str, Done]:

@@ -43,22 +43,22 @@ def no_memory(error: BaseException) -> bool:
 
 
 def out_of_memory(label: str) -> WorkerError:
-    """Return the error of a cell for which memory did not suffice."""
+    """Return the error of a piece of work for which memory did not suffice."""
     return WorkerError(f"Memory ran out at {label}. {_GO_ON}, with fewer jobs or where there is more memory.")
 
 
 def ended(label: str, deaths: Sequence[BaseException], for_memory: bool) -> WidelimitError:
-    """Return the error of a cell whose workers died each time that it was tried.
+    """Return the error of a piece of work whose workers died each time that it was tried.
 
     `for_memory`: whether the system killed processes for want of memory meanwhile. A crash of the code itself is an
     `InternalError`.
     """
     signals = list(dict.fromkeys(name for one in deaths for name in _SIGNAL.findall(str(one))))
     how = f" ({', '.join(signals)})" if signals else ""
-    times = f"{len(deaths)} times{how} while they simulated {label}"
+    times = f"{len(deaths)} times{how} at work on {label}"
     if crash := [name for name in signals if name in _CRASHES]:
         return InternalError(
-            f"Workers crashed {times}: {crash[0]} comes from the code that simulates, or a library."
+            f"Workers crashed {times}: {crash[0]} comes from the code that ran there, or a library."
         )
     if for_memory and (not signals or "SIGKILL" in signals):
         return WorkerError(f"The system killed workers {times}: memory ran out. {_GO_ON}, with fewer jobs.")

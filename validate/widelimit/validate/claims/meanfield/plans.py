@@ -98,7 +98,7 @@ FIXED_POINT = presets(
         point("hard_tanh", 2.0, depth=60, window=20, q0=2.0, c0=0.4),
         point("relu", 1.2, 0.4, depth=28, window=10, q0=1.0, c0=0.9, weights="orthogonal"),
     ),
-    most=(160, 256, 192),
+    most=(96, 256, 192),
     sizes=((100, 200, 400), (300, 600, 1200), DEEP),
 )
 
@@ -117,7 +117,7 @@ DEPTH_SCALE = presets(
         point("relu", 1.0, 0.4),
         point("gelu", 1.2, 0.4),
     ),
-    most=(320, 512, 256),
+    most=(224, 512, 256),
     sizes=((100, 200, 400), (200, 400, 800), DEEP),
 )
 

@@ -64,6 +64,10 @@ class Cell:
         replicates = range(self.start, self.start + self.count)
         return [seed_of(self.id, self.inputs, self.size, one, self.run_seed) for one in replicates]
 
+    def run(self) -> Done:
+        """Simulate it (`simulate`)."""
+        return simulate(self)
+
     @property
     def label(self) -> str:
         """The cell in a few words, for progress and errors."""

@@ -18,7 +18,7 @@ from typing import Any
 from widelimit.numerics.compile.cache import private
 from widelimit.theory.errors import WidelimitError
 from widelimit.validate.harness.running.cells import Cell, Done
-from widelimit.validate.harness.running.points import COST, Point
+from widelimit.validate.harness.running.points import COST, Place
 
 NAME = "costs.json"
 _VERSION = 1
@@ -102,7 +102,7 @@ class Costs:
                 key = f"{preset}:{claim}"
                 self.stages[key] = _half(self.stages.pop(key, None), max(1.0, whole[claim] / seconds))
 
-    def forecast(self, preset: str, points: Iterable[Point], missing: Iterable[Cell]) -> Forecast | None:
+    def forecast(self, preset: str, places: Iterable[Place], missing: Iterable[Cell]) -> Forecast | None:
         """How much work is left when the first stage's `missing` cells are; None where too few costs are known.
 
         What the second stage takes is known from an earlier run, else it is bounded by the plan.
@@ -120,7 +120,7 @@ class Costs:
         if count and sum(unknown.values()) > (1 - _KNOWN) * count:
             return None
         least = most = 0.0
-        bounds = _bounds(points)
+        bounds = _bounds(places)
         for claim, seconds in pilots.items():
             ratio = self.stages.get(f"{preset}:{claim}")
             low, high = (ratio, ratio) if ratio is not None else (1.0, bounds.get(claim, 1.0))
@@ -128,11 +128,11 @@ class Costs:
         return Forecast(least, most, tuple(unknown))
 
 
-def _bounds(points: Iterable[Point]) -> dict[str, float]:
+def _bounds(places: Iterable[Place]) -> dict[str, float]:
     """How many times its first stage a claim can take at most."""
     found: dict[str, float] = {}
-    for one in points:
-        found[one.claim.id] = max(found.get(one.claim.id, 1.0), one.plan.most / max(1, one.pilot))
+    for one in places:
+        found[one.found.id] = max(found.get(one.found.id, 1.0), one.plan.most / max(1, one.pilot))
     return found
 
 

@@ -1,15 +1,15 @@
 """Where cells run: any ``concurrent.futures.Executor``, and what to do when its workers die.
 
 `open_executor` gives one job in this process, several as loky processes, or a Dask cluster by its address.
-`drive` hands out cells, a few for each worker at a time, and keeps what is finished; a cell whose worker
-died is handed out again, an exception of the simulation itself ends the run (`workers` says what happened).
+`drive` hands out pieces of work, a few for each worker at a time, and keeps what is finished; one whose worker
+died is handed out again, an exception of the work itself ends the run (`workers` says what happened).
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -19,11 +19,11 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from widelimit.theory.errors import ArgumentError, InternalError, StoreError, WidelimitError
 from widelimit.validate.harness import workers
-from widelimit.validate.harness.running.cells import THREADS, Cell, Done, simulate
+from widelimit.validate.harness.running.cells import THREADS
 
 _ONE_THREAD = dict.fromkeys((*THREADS, "NUMBA_NUM_THREADS"), "1")  # numba's may not change while it runs
 _DASK = (
@@ -31,6 +31,29 @@ _DASK = (
     "FutureCancelledError",
 )  # of lost workers, by name: it is imported only where it is used
 TRIES = 3  # a cell that takes its worker with it this often is at fault itself
+
+
+class Task(Protocol):
+    """A piece of work that travels to a worker: a cell, or a question to theory."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from other work."""
+
+    @property
+    def label(self) -> str:
+        """What it is, for errors."""
+
+    def run(self) -> Any:
+        """Do it."""
+
+
+T = TypeVar("T", bound=Task)
+
+
+def perform(task: Task) -> Any:
+    """Do a piece of work; the function that workers run."""
+    return task.run()
 
 
 class InProcess(Executor):
@@ -161,21 +184,21 @@ def open_executor(jobs: int = 1, scheduler: str | None = None) -> Iterator[Execu
     executor.shutdown()
 
 
-def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done], None]) -> None:
-    """Run cells and `keep` each as soon as it has ended.
+def drive(executor: Executor, tasks: Iterable[T], keep: Callable[[T, Any], None]) -> None:
+    """Do pieces of work and `keep` what each returns as soon as it has ended.
 
-    Raises what the simulation raised if that is one of our own errors, else `InternalError` that names the cell;
+    Raises what the work raised if that is one of our own errors, else `InternalError` that names it;
     `WorkerError` where its workers were killed again and again, or memory ran out; `ArgumentError` for an executor
-    that takes no work. Before that or a Ctrl-C gets out, the other cells that have ended by then are kept, too.
+    that takes no work. Before that or a Ctrl-C gets out, the other pieces that have ended by then are kept, too.
     """
-    waiting: deque[Cell] = deque(cells)
+    waiting: deque[T] = deque(tasks)
     tries = _Tries()
-    running: dict[Future, Cell] = {}
+    running: dict[Future, T] = {}
     try:
         while waiting or running:
             while waiting and _may_start(waiting[0], running, tries, _width(executor)):
                 try:
-                    running[executor.submit(simulate, waiting[0])] = waiting[0]
+                    running[executor.submit(perform, waiting[0])] = waiting[0]
                 except BrokenExecutor as error:
                     tries.count(waiting[0], error)
                     break
@@ -184,19 +207,19 @@ def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done]
                 waiting.popleft()
             ended = wait(running, return_when=FIRST_COMPLETED).done if running else set()
             for future in ended:
-                cell = running.pop(future)
-                done = _result(future, cell, tries)
+                task = running.pop(future)
+                done = _result(future, task, tries)
                 if done is None:
-                    waiting.appendleft(cell)
+                    waiting.appendleft(task)
                 else:
-                    keep(cell, done)
+                    keep(task, done)
     except StoreError:
         raise
     except BaseException:
-        for future, cell in running.items():
+        for future, task in running.items():
             if future.done() and not future.cancelled() and future.exception() is None:
                 with suppress(Exception):  # what ended the run is what is told
-                    keep(cell, future.result())
+                    keep(task, future.result())
         raise
     finally:
         for future in running:
@@ -204,27 +227,27 @@ def drive(executor: Executor, cells: Iterable[Cell], keep: Callable[[Cell, Done]
 
 
 class _Tries:
-    """The deaths of workers that each cell was under way at."""
+    """The deaths of workers that each piece of work was under way at."""
 
     def __init__(self) -> None:
         self.deaths: dict[str, list[BaseException]] = {}
         self.killed_before = workers.killed_for_memory()
 
-    def __contains__(self, cell: Cell) -> bool:
-        return cell.key in self.deaths
+    def __contains__(self, task: Task) -> bool:
+        return task.key in self.deaths
 
-    def count(self, cell: Cell, error: BaseException) -> None:
+    def count(self, task: Task, error: BaseException) -> None:
         """Note a death; the last one that is allowed ends the run."""
-        deaths = self.deaths.setdefault(cell.key, [])
+        deaths = self.deaths.setdefault(task.key, [])
         deaths.append(error)
         if len(deaths) >= TRIES:
             for_memory = workers.killed_for_memory() > self.killed_before
-            raise workers.ended(cell.label, deaths, for_memory) from error
+            raise workers.ended(task.label, deaths, for_memory) from error
 
 
-def _may_start(cell: Cell, running: dict[Future, Cell], tries: _Tries, width: int) -> bool:
-    """Whether there is room; a cell that was under way when a worker died runs alone, to know who is at fault."""
-    suspect = cell in tries or any(one in tries for one in running.values())
+def _may_start(task: Task, running: Mapping[Future, Task], tries: _Tries, width: int) -> bool:
+    """Whether there is room; what was under way when a worker died runs alone, to know who is at fault."""
+    suspect = task in tries or any(one in tries for one in running.values())
     return len(running) < (1 if suspect else width)
 
 
@@ -232,8 +255,8 @@ def _width(executor: Executor) -> int:
     return getattr(executor, "width", None) or 2 * getattr(executor, "_max_workers", 2)
 
 
-def _result(future: Future, cell: Cell, tries: _Tries) -> Done | None:
-    """The cell's result, or None if its worker died and it should be handed out again."""
+def _result(future: Future, task: Task, tries: _Tries) -> Any:
+    """What the work returned, or None if its worker died and it should be handed out again."""
     try:
         return future.result()
     except WidelimitError:
@@ -243,16 +266,16 @@ def _result(future: Future, cell: Cell, tries: _Tries) -> Done | None:
             raise ArgumentError(
                 "claims",
                 "must be such as can be sent to another process",
-                but=f"{cell.id} is not: {error}",
+                but=f"{task.label} is not: {error}",
                 help="Expose them as CLAIMS of a file (claims_from), or pass jobs=1.",
             ) from error
         if isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in _DASK:
-            tries.count(cell, error)
+            tries.count(task, error)
         elif workers.no_memory(error):
-            raise workers.out_of_memory(cell.label) from error
+            raise workers.out_of_memory(task.label) from error
         else:
             what = f"{type(error).__name__}: {error}"
-            raise InternalError(f"The simulation of {cell.label} failed with {what}") from error
+            raise InternalError(f"A worker failed at {task.label} with {what}") from error
     return None
 
 

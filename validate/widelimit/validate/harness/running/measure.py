@@ -10,7 +10,7 @@ import numpy as np
 from widelimit.numerics.results import by_value
 from widelimit.validate.harness import faults
 from widelimit.validate.harness.running.cells import Cell, Done
-from widelimit.validate.harness.running.points import Point
+from widelimit.validate.harness.running.points import Place, Point, Theory, predicted
 from widelimit.validate.harness.statistics import residuals
 from widelimit.validate.harness.statistics.limit import Estimate, extrapolate, fitted
 from widelimit.validate.harness.statistics.stages import two_stage
@@ -91,14 +91,21 @@ class Measured:
 
 
 def measure(
-    points: Sequence[Point], compute: Compute, level: float, rows: int | None = None
+    places: Sequence[Place],
+    compute: Compute,
+    level: float,
+    rows: int | None = None,
+    theory: Callable[[], Sequence[Theory]] | None = None,
 ) -> list[Measured]:
-    """Simulate points; `compute` runs cells and returns results by `Cell.key`, these and those of before.
+    """Simulate at places; `compute` runs cells and returns results by `Cell.key`, these and those of before.
 
-    `level` is that at which `rows` are judged together, by default those of the points.
+    `level` is that at which `rows` are judged together, by default those of the places. `theory` returns what is
+    predicted at them, asked after the pilots; by default that is found out first.
     """
+    told = [] if theory else [predicted(one) for one in places]
+    results = compute([cell for one in places for cell in one.cells(0, one.pilot)])
+    points = [Point.of(*both) for both in zip(places, theory() if theory else told, strict=True)]
     rows = sum(len(one.predicted) for one in points) if rows is None else rows
-    results = compute([cell for one in points for cell in one.cells(0, one.pilot)])
     totals = []
     for one in points:
         pilot = [_samples(one, size, dict.fromkeys(one.sizes, one.pilot), results)[0] for size in one.sizes]

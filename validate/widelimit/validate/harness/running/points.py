@@ -1,4 +1,4 @@
-"""One point of a claim: what the theory predicts there, and which cells measure it."""
+"""Where a claim is tested: which cells measure it there (`Place`), what theory says (`Theory`), both (`Point`)."""
 
 from __future__ import annotations
 
@@ -22,32 +22,22 @@ from widelimit.validate.harness.statistics.stages import COST, replicates_for, t
 _FAR = 2.0  # margins; closer than that, a wrong theory of finite sizes is none for a claim to reject
 
 
-@by_value
 @dataclass(frozen=True)
-class Point:
-    """A point with its k predictions, absolute margins and row labels; `index` counts the claim's points.
+class Place:
+    """Where a claim is tested, and so by which cells; `index` counts the claim's points. It travels to workers."""
 
-    `wrong`: what each counterfactual predicts there, None where it is the true theory or says nothing. `shifts`: what
-    the theory predicts of each size less its limit, (sizes, k), None where it does not say; `astray`: what a wrong
-    theory that says so itself predicts of each size less what the right one does.
-    """
-
-    claim: Claim
+    found: Source | Claim
     plan: Plan
     index: int
     inputs: Inputs
-    predicted: np.ndarray
-    margin: np.ndarray
-    scale: np.ndarray
-    labels: tuple[Inputs, ...]
-    wrong: tuple[np.ndarray | None, ...]
-    compare: tuple[Compare, ...]
     backend: Backend
-    found: Source | Claim
     run_seed: int = 0
     code: str = ""
-    shifts: np.ndarray | None = None
-    astray: tuple[np.ndarray | None, ...] = ()
+
+    @property
+    def claim(self) -> Claim:
+        """The claim, wherever it was found."""
+        return self.found.claim() if isinstance(self.found, Source) else self.found
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -73,6 +63,37 @@ class Point:
                     self.found, self.inputs, size, start, count, self.backend, self.run_seed, self.code
                 )
 
+
+@by_value
+@dataclass(frozen=True, kw_only=True)
+class Theory:
+    """What theory says at a place; it travels back from workers: k predictions, absolute margins and row labels.
+
+    `wrong`: what each counterfactual predicts there, None where it is the true theory or says nothing. `shifts`: what
+    the theory predicts of each size less its limit, (sizes, k), None where it does not say; `astray`: what a wrong
+    theory that says so itself predicts of each size less what the right one does.
+    """
+
+    predicted: np.ndarray
+    margin: np.ndarray
+    scale: np.ndarray
+    labels: tuple[Inputs, ...]
+    wrong: tuple[np.ndarray | None, ...]
+    compare: tuple[Compare, ...]
+    shifts: np.ndarray | None = None
+    astray: tuple[np.ndarray | None, ...] = ()
+
+
+@by_value
+@dataclass(frozen=True)
+class Point(Place, Theory):
+    """A place with what theory says there."""
+
+    @classmethod
+    def of(cls, place: Place, theory: Theory) -> Point:
+        """Put both together."""
+        return cls(**vars(place), **vars(theory))
+
     def replicates(self, pilot: Sequence[np.ndarray], level: float, rows: int) -> dict[int, int]:
         """How many replicates of each size the pilot's variance asks for; `rows` are those of the whole run."""
         plan = self.plan
@@ -93,28 +114,19 @@ class Point:
         return dict(zip(self.sizes, map(int, needed), strict=True))
 
 
-def point(
-    claim: Claim,
-    plan: Plan,
-    index: int,
-    inputs: Inputs,
-    backend: Backend,
-    *,
-    found: Source | Claim | None = None,
-    run_seed: int = 0,
-    code: str = "",
-) -> Point:
-    """Evaluate the prediction and check that the claim is sound there.
+def predicted(place: Place) -> Theory:
+    """Evaluate the prediction at a place and check that the claim is sound there.
 
     Raises, in one sentence with the claim, the file and the line, `faults.ClaimError` (a user's claim) or
     `InternalError` (one of ours) for functions that fail, predictions that are not finite, labels that do not match
     and a margin that is not positive; errors of the theory (`DomainError`) pass through.
     """
+    claim, plan, inputs = place.claim, place.plan, place.inputs
     _check(claim, plan)
     at = faults.said(inputs)
     labels = _labels(claim, inputs, at)
-    predicted = _numbers(claim, "predict", claim.predict, inputs, len(labels), at)
-    scale = _scale(claim, predicted, at)
+    numbers = _numbers(claim, "predict", claim.predict, inputs, len(labels), at)
+    scale = _scale(claim, numbers, at)
     margin = claim.margin * scale
     wrong = tuple(_wrong(claim, one, inputs, len(labels), at) for one in claim.counterfactuals)
     finite = _finite(claim, plan, inputs, len(labels))
@@ -123,23 +135,15 @@ def point(
         said if one.predict_at is None or (off is not None and _far(off, plan, margin)) else None
         for one, said, off in zip(claim.counterfactuals, wrong, astray, strict=True)
     )
-    return Point(
-        claim,
-        plan,
-        index,
-        dict(inputs),
-        predicted,
-        margin,
-        scale,
-        labels,
-        wrong,
-        _compare(claim, inputs, len(labels), at),
-        backend,
-        found if found is not None else claim,
-        run_seed,
-        code,
-        None if finite is None else finite - predicted,
-        astray,
+    return Theory(
+        predicted=numbers,
+        margin=margin,
+        scale=scale,
+        labels=labels,
+        wrong=wrong,
+        compare=_compare(claim, inputs, len(labels), at),
+        shifts=None if finite is None else finite - numbers,
+        astray=astray,
     )
 
 

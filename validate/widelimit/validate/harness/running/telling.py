@@ -14,10 +14,10 @@ from typing import Protocol, runtime_checkable
 from widelimit.validate.harness import requests
 from widelimit.validate.harness.running.cells import Cell, Done
 from widelimit.validate.harness.running.costs import Costs, Forecast
-from widelimit.validate.harness.running.points import Point
+from widelimit.validate.harness.running.points import Place
 
 Progress = Callable[[int, int, str, float], None]
-PILOT, MAIN, PAGE = "pilot", "main", "page"
+THEORY, PILOT, MAIN, PAGE = "theory", "pilot", "main", "page"
 
 
 @runtime_checkable
@@ -25,7 +25,7 @@ class Watcher(Protocol):
     """Who wants to know more than cells."""
 
     def stage(self, name: str, work: int, forecast: Forecast | None) -> None:
-        """Hear that a stage ("pilot", "main" or "page") begins, with so many pieces of work.
+        """Hear that a stage ("theory", "pilot", "main" or "page") begins, with so many pieces of work.
 
         `forecast`: seconds that the run takes from here on, None where nobody knows.
         """
@@ -47,16 +47,16 @@ class Teller:
         self._whole: dict[str, float] = defaultdict(float)
         self._computed: list[tuple[Cell, Done]] = []
 
-    def stage(self, points: Sequence[Point], missing: Sequence[Cell]) -> None:
+    def stage(self, places: Sequence[Place], missing: Sequence[Cell]) -> None:
         """Begin the next stage of cells: first the pilots, then what they ask for."""
-        self.name = MAIN if self.name else PILOT
+        self.name = MAIN if self.name in (PILOT, MAIN) else PILOT
         self.costs.learn(self._computed)  # the first stage tells what the second costs
         known = [self.costs.of(cell) for cell in missing]
         self._ahead = sum(cost for cost in known if cost is not None)
         self._unknown = sum(cost is None for cost in known)
         self._expected = self._spent = 0.0
         if self.name == PILOT:
-            forecast = self.costs.forecast(self.preset, points, missing)
+            forecast = self.costs.forecast(self.preset, places, missing)
         else:
             forecast = None if self._unknown else Forecast(self._ahead, self._ahead)
         self._tell("stage", self.name, len(missing), forecast and forecast.over(self.jobs))
@@ -84,11 +84,18 @@ class Teller:
         pace = self._spent / self._expected if self._expected > 0 else 1.0
         return max(0.0, self._ahead) * pace / max(1, self.jobs)
 
+    def theory(self, done: int, total: int, label: str) -> None:
+        """Tell how far the predictions are that workers were asked for, before there are cells to tell of."""
+        self._piece(THEORY, done, total, label)
+
     def page(self, done: int, total: int, label: str) -> None:
         """Tell how far the page is."""
+        self._piece(PAGE, done, total, label)
+
+    def _piece(self, stage: str, done: int, total: int, label: str) -> None:
         if done == 0:
-            self.name = PAGE
-            self._tell("stage", PAGE, total, None)
+            self.name = stage
+            self._tell("stage", stage, total, None)
         self._tell("left", None)
         if self.progress and isinstance(self.progress, Watcher):
             requests.told(self.progress, done, total, label, time.perf_counter() - self.start)
