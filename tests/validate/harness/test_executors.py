@@ -95,7 +95,11 @@ def test_workers_predict_what_one_process_does(tmp_path, expected):
 @pytest.mark.parametrize(
     ("what", "error", "says"),
     [
-        ("fail", ClaimError, r"`predict` of claim 'toy\.asked' .*ZeroDivisionError: by design"),
+        (
+            "fail",
+            ClaimError,
+            "Claim toy.asked cannot be used: its `predict` .* raised ZeroDivisionError: by design",
+        ),
         ("die", WorkerError, r"Workers were killed 3 times \(SIGKILL\) at work on the predictions of toy:"),
     ],
 )

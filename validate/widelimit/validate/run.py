@@ -128,24 +128,26 @@ def validate(
         about["warnings"] += [earlier.lost] if earlier.lost else []
         manifest.write(folder, about)
         teller = Teller(progress, preset, start, most if executor is None and scheduler is None else 1)
-        try:
-            with _executor(executor, most, scheduler) as workers:
+        with _executor(executor, most, scheduler) as workers:
+            try:
                 work = _Work(store, teller, places, questions(places) if away else (), workers)
                 measured = measure(places, work.run, level, PAGE, work.theory if away else lambda: told)
-            teller.learn(finished=True)
-        finally:
-            teller.learn(finished=False)
-        about |= {
-            "status": "done",
-            "finished": manifest.now(),
-            "seconds": round(time.perf_counter() - start, 3),
-            "cells": {"all": work.total, "computed": work.computed, "reused": work.total - work.computed},
-        }
-        whole = together.joined(RunOutcome(observed(measured, level), about, preset, level), earlier)
-        store.check()  # before a folder that was deleted meanwhile is made again, without what was stored
-        claims_shown = [claim for claim, _ in found] if report else None
-        drawing = jobs if executor is None and scheduler is None else 1
-        _write(folder, whole, earlier, measured, claims_shown, teller.page, drawing)
+                teller.learn(finished=True)
+            finally:
+                teller.learn(finished=False)
+            about |= {
+                "status": "done",
+                "finished": manifest.now(),
+                "seconds": round(time.perf_counter() - start, 3),
+                "cells": {"all": work.total, "computed": work.computed, "reused": work.total - work.computed},
+            }
+            whole = together.joined(RunOutcome(observed(measured, level), about, preset, level), earlier)
+            store.check()  # before a folder that was deleted meanwhile is made again, without what was stored
+            claims_shown = [claim for claim, _ in found] if report else None
+            drawing = jobs if executor is None and scheduler is None else 1
+            _write(
+                folder, whole, earlier, measured, claims_shown, teller.page, drawing
+            )  # by the same workers
     asked = {one.found.id for one in places}
     return RunOutcome(tuple(one for one in whole.claims if one.id in asked), about, preset, level)
 

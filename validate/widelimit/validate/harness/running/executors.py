@@ -76,12 +76,15 @@ class InProcess(Executor):
 
 
 class Processes(Executor):
-    """Loky's reusable pool with one thread a worker; a pool that broke is replaced at the next `submit`."""
+    """Loky's reusable pool with one thread a worker; a pool that broke is replaced at the next `submit`.
+
+    All that are open at a time share its workers, with what they have imported and compiled.
+    """
 
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
         self.width = 2 * jobs
-        self._used = False
+        self._latest: Any = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Hand the function to a worker process."""
@@ -89,14 +92,16 @@ class Processes(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers; without waiting, end them at once."""
-        if self._used:
-            self._pool().shutdown(wait=wait, kill_workers=not wait)
+        if self._latest is not None:
+            self._latest.shutdown(wait=wait, kill_workers=not wait)
 
     def _pool(self) -> Any:
         from loky import get_reusable_executor
 
-        self._used = True
-        return get_reusable_executor(self.jobs, timeout=300, env=_ONE_THREAD, initializer=_tolerate_growth)
+        self._latest = get_reusable_executor(
+            self.jobs, timeout=300, env=_ONE_THREAD, initializer=_tolerate_growth
+        )
+        return self._latest
 
 
 def _tolerate_growth() -> None:
