@@ -195,7 +195,7 @@ def test_default_jobs():
             "terminated abruptly",
             False,
             WorkerError,
-            "^Workers were killed 3 times while .* the cell: by",
+            "^Workers were killed 3 times at work on .*the cell: by",
         ),
         ("terminated abruptly", True, WorkerError, "^The system killed workers"),
         ("codes are {SIGSEGV(-11)}", False, InternalError, r"^Workers crashed 3 times \(SIGSEGV\)"),
@@ -250,7 +250,7 @@ def test_claims_that_cannot_travel(tmp_path):
     with (
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor,
         pytest.raises(
-            ArgumentError, match=r"Argument `claims` must be such as .* toy\.true is not: .*lambda"
+            ArgumentError, match=r"Argument `claims` must be such as .* toy\.true at .* is not: .*lambda"
         ),
     ):
         validate(claims=changed(lambda *_: None), out=tmp_path, device="cpu", executor=executor, report=False)
@@ -281,7 +281,7 @@ def test_executors_that_take_no_work(tmp_path):
         ArgumentError, match="Argument `executor` must take work, but it says: cannot schedule"
     ):
         run("toy.true", tmp_path, executor=closed)
-    with pytest.raises(WorkerError, match="Workers were killed 3 times while"):
+    with pytest.raises(WorkerError, match="Workers were killed 3 times at work on"):
         run("toy.true", tmp_path, executor=Dead(BrokenExecutor("terminated abruptly")))
 
 

@@ -1,6 +1,7 @@
 """Runs: points become cells, executors work on them, the store keeps what they return.
 
 points, cells    what a claim predicts at a point, and the cells that measure it
+predictions      what theory says at all points: asked of workers, a topic at a time
 measure          pilots of all points, then what their variances ask for
 executors        where cells run, and what to do when workers die
 store, atomic    samples in SQLite; files whole or not at all
