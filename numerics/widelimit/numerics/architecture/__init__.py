@@ -5,14 +5,14 @@ rules     the registry: one rule a kind of layer; they stand in
 units, positions, normalising, joining    layers of single units, sums over positions, normalisations, sums of layers
 compiled  the formulas of theory, which rules are made of
 state     what travels between layers
-repeated  `repeated`: depth scale, power and phase of a repeated block, shortcuts and normalisations included
+repeating `repeated`: depth scale, power and phase of a repeated block, shortcuts and normalisations included
 phase     `stack_phase`: chi_1, depth scale and phase of the hidden stack
 """
 
 from widelimit.numerics.architecture.propagation import (
     kernels,
 )
-from widelimit.numerics.architecture.repeated import (
+from widelimit.numerics.architecture.repeating import (
     BlockPhase,
     repeated,
 )

@@ -10,6 +10,7 @@ views, functions, arithmetic, weighted, norms, pooling, attention
 backward     gradients back through the same walk
 measuring    what draws give
 reading      `read`
+layered, operations   operations as layers of an architecture, whose kernels `from_torch` gives
 reporting    `report`
 judging      verdicts, blocks, depth scales, and the three sentences
 writing, page   reports as text, JSON and one HTML page
