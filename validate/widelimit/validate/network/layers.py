@@ -22,7 +22,8 @@ __all__ = ["KINDS", "Flow", "Read", "every", "gains_of_positions", "read"]
 def read(places: list[Place], declared: Declared) -> tuple[list[Read], Flow]:
     """Read all layers; `Flow.problems` holds what is in the way."""
     spatial = spatial_of(flat(places))
-    largest = max((getattr(place.layer, "kernel_size", (1,))[0] for place in flat(places)), default=1)
+    sizes = (getattr(place.layer, "kernel_size", 1) for place in flat(places))
+    largest = max((one[0] if isinstance(one, tuple) else one for one in sizes), default=1)
     flow = Flow(spatial=spatial, dimensions=spatial, largest=largest)
     return read_all(places, declared, flow), flow
 
