@@ -7,6 +7,7 @@ oscillating  `oscillation`: the cycle in continuous time
 complete     all fixed points of up to three units, with proof
 portraits    `portrait`: those, limit cycles, and what leads where
 loops        `homoclinic`: where a saddle's manifolds meet
+proven       `homoclinic_proof`: that they do, by interval arithmetic
 command      `predict`
 """
 
@@ -16,6 +17,7 @@ from widelimit.numerics.gru.loops import Homoclinic, homoclinic
 from widelimit.numerics.gru.oscillating import Cycle, Oscillation, oscillation
 from widelimit.numerics.gru.points import Circle, DoubleZero, Vanilla, bogdanov_takens, circle, vanilla
 from widelimit.numerics.gru.portraits import LimitCycle, Plot, Portrait, portrait
+from widelimit.numerics.gru.proven import Proof, homoclinic_proof
 
 __all__ = [
     "Boundaries",
@@ -27,11 +29,13 @@ __all__ = [
     "Oscillation",
     "Plot",
     "Portrait",
+    "Proof",
     "Vanilla",
     "bogdanov_takens",
     "boundaries",
     "circle",
     "homoclinic",
+    "homoclinic_proof",
     "oscillation",
     "portrait",
     "predict",

@@ -23,7 +23,7 @@ from widelimit.theory.errors import ArgumentError, ConvergenceError
 Array = np.ndarray
 _GAP = compile(t.homoclinic_gap(), (t.DISTANCE, t.RETURN, t.NU), name="homoclinic_gap")
 _PERIOD = compile(t.homoclinic_period(), (t.DISTANCE, t.CONSTANT, t.GROWTH), name="homoclinic_period")
-_START = 1e-6  # on the manifolds' tangents: what they bend by then is below rounding when they meet the ray
+START = 1e-6  # on the manifolds' tangents: what they bend by then is below rounding when they meet the ray
 _DT, _LONGEST = 0.1, 4_000
 _HELP = "Bracket the bias at which the cycle meets the saddle; numerics.gru.portrait shows both sides."
 
@@ -106,13 +106,13 @@ def homoclinic(gain: float, angle: float, *, bias_2: float, bracket: Any) -> Hom
     bias = float(brentq(split, float(ends[0]), float(ends[1]), xtol=4e-16 * abs(ends[0]), rtol=1e-15))
     slope = (high - low) / float(ends[1] - ends[0])
     near = cell_of(g, theta, 0.5, (bias, second))
-    saddle, _, rates, _ = _saddle(near)
+    saddle, _, rates, _ = saddle_of(near)
     error = abs(split(bias) / slope) + 4e-15 / abs(slope) + 2.3e-16 * abs(bias)
     return Homoclinic(bias, error, saddle, 2 * rates[0], 2 * rates[1], (low, high))
 
 
-def _saddle(cell: Cell) -> tuple[Array, Array, tuple[float, float], tuple[Array, Array]]:
-    """The saddle with the nearest focus: both points, rates and directions of the saddle; time as the cell's."""
+def saddle_of(cell: Cell) -> tuple[Array, Array, tuple[float, float], tuple[Array, Array]]:
+    """Return the saddle with the nearest focus: both points, rates and directions of the saddle; time as the cell's."""
     found = roots(cell).states
     pairs = []
     kinds = [np.linalg.eigvals(cell.jacobian(h) - np.eye(2)) for h in found]
@@ -137,21 +137,32 @@ def _saddle(cell: Cell) -> tuple[Array, Array, tuple[float, float], tuple[Array,
 
 def _splitting(cell: Cell) -> float:
     """Where the unstable manifold meets the ray from the focus away from the saddle, less where the stable one does."""
-    saddle, focus, _, (out, into) = _saddle(cell)
+    saddle, focus, _, directions = saddle_of(cell)
+    (_, out), (_, into) = branches(cell, saddle, focus, directions)
+    return out - into
+
+
+def branches(
+    cell: Cell, saddle: Array, focus: Array, directions: tuple[Array, Array]
+) -> list[tuple[Array, float]]:
+    """Return of the unstable and the stable manifold the direction of the side that meets the ray, and where it does.
+
+    Raises `ArgumentError` where one of them does not come round.
+    """
     ray = (focus - saddle) / np.linalg.norm(focus - saddle)
-    met = [
-        [_meets(cell, saddle + way * _START * direction, focus, ray, sign) for way in (1, -1)]
-        for direction, sign in ((out, 1.0), (into, -1.0))
-    ]
-    best = [min((one for one in both if one is not None), default=None) for both in met]
-    if best[0] is None or best[1] is None:
-        raise ArgumentError(
-            "bracket",
-            "must hold biases at which the saddle's manifolds turn around the focus",
-            but="does not",
-            help=_HELP,
+    found: list[tuple[Array, float]] = []
+    for direction, sign in zip(directions, (1.0, -1.0), strict=True):
+        met = [
+            (_meets(cell, saddle + START * side, focus, ray, sign), side) for side in (direction, -direction)
+        ]
+        best = min(
+            ((hit, side) for hit, side in met if hit is not None), key=lambda one: one[0], default=None
         )
-    return best[0][1] - best[1][1]
+        if best is None:
+            must = "must hold biases at which the saddle's manifolds turn around the focus"
+            raise ArgumentError("bracket", must, but="does not", help=_HELP)
+        found.append((best[1], best[0][1]))
+    return found
 
 
 def _meets(cell: Cell, start: Array, focus: Array, ray: Array, sign: float) -> tuple[float, float] | None:

@@ -162,4 +162,5 @@ PICTURES = {
 NO_PICTURE = {
     "Cycle": "it is three numbers of an approximation",
     "Plot": "it is what the picture of a portrait is made of",
+    "Proof": "it is a few intervals; draw the homoclinic orbit that it proves",
 }
