@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.linalg import subspace_angles, toeplitz
+from scipy.optimize import brentq
 
 from widelimit.numerics import dynamics
 from widelimit.numerics.dynamics import similarity
@@ -143,7 +144,7 @@ def test_monte_carlo_of_stretches():
 
 def test_the_mean_has_a_closed_form_in_both_ridges():
     """sum pi(p) pi(q) = (kappa_p p - kappa_q q)/(kappa_p - kappa_q), by partial fractions: another road to the sum."""
-    modes = np.linalg.eigvalsh(toeplitz(0.8 ** np.arange(200)))
+    modes = similarity._Spectrum(np.linalg.eigvalsh(toeplitz(0.8 ** np.arange(200))), np.ones(200))
     kappa = {m: similarity._ridge(modes, m, 1) for m in (10, 25)}
     closed = (kappa[10] * 10 - kappa[25] * 25) / (kappa[10] - kappa[25]) / 10
     assert dynamics.cca_null(200, 10, 25, autocorrelation=0.8 ** np.arange(200)).mean_square == pytest.approx(
@@ -158,10 +159,40 @@ def test_halves_of_a_toeplitz_matrix_have_its_eigenvalues(n):
 
 
 def test_long_stretches_have_the_spectrum_of_a_circle():
-    exact = similarity._split(0.9 ** np.arange(1500))
-    circle = similarity._circulant(0.9 ** np.arange(1500))
+    exact, circle = (
+        similarity._Spectrum(make(0.9 ** np.arange(1500)), np.ones(1500))
+        for make in (similarity._split, similarity._circulant)
+    )
     assert similarity._ridge(circle, 40, 1) == pytest.approx(similarity._ridge(exact, 40, 1), rel=2e-2)
     assert dynamics.cca_null(6000, 50, 60, autocorrelation=[1.0]).mean_square == pytest.approx(0.01)
+
+
+LONG = {
+    "memory of 20": (lambda k: 0.95**k, True),
+    "turning": (lambda k: 0.9**k * np.cos(0.4 * k), True),
+    "moving average": (lambda k: np.where(k == 0, 1.0, np.where(k < 3, 0.3, 0.0)), True),
+    "memory of 1000": (lambda k: 0.999**k, False),  # half a stretch is not long enough
+    "bell": (lambda k: np.exp(-(k**2) / 200), False),  # the symbol vanishes by rounding
+    "a sum": (lambda k: 0.5 * 0.99**k + 0.5 * (k == 0), False),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_stretch_and_the_symbol_stand_for_all_samples(name):
+    """Against the eigenvalues of the whole matrix and a root by bisection; where they do not stand, all are taken."""
+    shape, quick = LONG[name]
+    n, p, q = 900, 30, 50
+    row = np.asarray(shape(np.arange(n)), dtype=float)
+    values = np.maximum(np.linalg.eigvalsh(toeplitz(row)), 0)
+
+    def ridge(count):
+        return brentq(lambda x: (values / (values + np.exp(x))).sum() - count, -60, 20, xtol=1e-12)
+
+    one, other = (values / (values + np.exp(ridge(count))) for count in (p, q))
+    null = dynamics.cca_null(n, p, q, autocorrelation=shape)
+    assert null.mean_square == pytest.approx(one @ other / p, rel=1e-6)
+    assert null.degrees == pytest.approx(values.sum() ** 2 / (values**2).sum(), rel=1e-9)
+    assert (similarity._linear(row, p, q, 1) is not None) is quick
 
 
 def test_signals_that_count_as_fewer():

@@ -22,6 +22,8 @@ from widelimit.theory.errors import ArgumentError, CertainWarning, DataWarning
 Array = np.ndarray
 _ROUNDING = 1e-10  # of the largest eigenvalue: what may be negative by rounding
 _EXACT = 4096  # samples up to which the temporal covariance is diagonalised
+_SHORT = 256  # samples of a stretch that stands for all, where it does
+_LINEAR = 1e-7  # of the signals: what half a stretch may give otherwise
 
 
 @by_value
@@ -156,11 +158,13 @@ def cca_null(
         low, high = (1.0, 1.0) if q == n else (float(edge) for edge in _edges().njit(a, b))
         mean = atom + (_mean(a, low, high) if q < n else 0.0)
         return Null(float(_white().njit(b)), mean, 1.0 if atom else high, low, atom, float(n))
-    modes = _modes(autocorrelation, n // parts)
-    one, other = _ridge(modes, p, parts), _ridge(modes, q, parts)
-    shared = np.asarray(_shared()(modes, one, other))
-    square = parts * float(shared.sum()) / p
-    degrees = parts * float(modes.sum() ** 2 / (modes**2).sum())
+    row = _row(autocorrelation, n // parts)
+    lags = np.arange(row.size)
+    degrees = n / float(1 + 2 * ((1 - lags[1:] / row.size) * row[1:] ** 2).sum())
+    found = (_linear(row, p, q, parts) if row.size > _SHORT and q < n else None) or _modes(row)
+    one, other = (_ridge(found, count, parts) for count in (p, q))
+    shared = np.asarray(_shared()(found.values, one, other))
+    square = parts * float(shared @ found.weights) / p
     return Null(min(square, 1.0), None, None, None, atom, degrees)
 
 
@@ -250,8 +254,8 @@ def _mean(a: float, low: float, high: float) -> float:
     return float(integrate.quad(at, 0, math.pi, epsabs=1e-13, epsrel=1e-12, limit=300)[0])
 
 
-def _modes(given: Any, length: int) -> Array:
-    """Positive eigenvalues of the temporal covariance of one trial."""
+def _row(given: Any, length: int) -> Array:
+    """The checked first row of the temporal covariance of one trial, 1 at lag 0."""
     if callable(given):
         given = _called(given, length)
     lags = arguments.vector("autocorrelation", given)[:length]
@@ -261,7 +265,26 @@ def _modes(given: Any, length: int) -> Array:
     costs.affordable("samples", length, memory=64.0, each="sample")
     row = np.zeros(length)
     row[: lags.size] = lags / lags[0]
-    values = _split(row) if length <= _EXACT else _circulant(row)
+    return row
+
+
+@by_value
+@dataclass(frozen=True)
+class _Spectrum:
+    """Positive eigenvalues of the temporal covariance of one trial, each counted `weights` times."""
+
+    values: Array
+    weights: Array
+
+    @property
+    def count(self) -> float:
+        """How many there are."""
+        return float(self.weights.sum())
+
+
+def _modes(row: Array) -> _Spectrum:
+    """All eigenvalues."""
+    values = _split(row) if row.size <= _EXACT else _circulant(row)
     if values.min() < -_ROUNDING * values.max():
         must, help = (
             "must be positive definite",
@@ -271,7 +294,37 @@ def _modes(given: Any, length: int) -> Array:
         raise ArgumentError(
             "autocorrelation", must, but=f"has an eigenvalue of {ratio:.2g} times the largest", help=help
         )
-    return np.asarray(values[values > 1e-15 * values.max()])
+    values = values[values > 1e-15 * values.max()]
+    return _Spectrum(values, np.ones(values.size))
+
+
+def _linear(row: Array, p: int, q: int, parts: int) -> _Spectrum | None:
+    """The same spectrum from stretches of `_SHORT` samples and the symbol; None where that is not exact enough.
+
+    Sums of a smooth function over the eigenvalues of a Toeplitz matrix grow by its mean over the symbol, the Fourier
+    series of the row, with every sample, but for what both ends give (Szego's strong limit theorem). So the stretch
+    counts once and the symbol for the other samples; half a stretch must give the same, at both ridges.
+    """
+    symbol = np.fft.rfft(np.concatenate([row, [0.0], row[:0:-1]])).real
+    share = np.full(symbol.size, 1.0 / row.size)
+    share[[0, -1]] *= 0.5
+    if symbol.min() <= _ROUNDING * symbol.max():
+        return None
+    short, half = (_split(row[:size]) for size in (_SHORT, _SHORT // 2))
+    if min(short.min(), half.min()) <= 0:
+        return None
+    found = _Spectrum(
+        np.concatenate([symbol, short]),
+        np.concatenate([share * (row.size - short.size), np.ones(short.size)]),
+    )
+    held = _shared()
+    for count in (p, q):
+        kappa = _ridge(found, count, parts)
+        one, other, mean = (np.asarray(held(values, kappa, 0.0)) for values in (half, short, symbol))
+        grown = float(one.sum() + (short.size - half.size) * (mean @ share))
+        if abs(grown - other.sum()) > _LINEAR * count / parts:
+            return None
+    return found
 
 
 def _called(function: Callable[..., Any], length: int) -> Any:
@@ -308,15 +361,23 @@ def _circulant(row: Array) -> Array:
     return np.asarray(np.fft.fft(first).real)
 
 
-def _ridge(modes: Array, count: int, parts: int) -> float:
+def _ridge(modes: _Spectrum, count: int, parts: int) -> float:
     """The effective ridge kappa with sum pi_k = count over all trials."""
-    if count > modes.size * parts:
+    whole = round(modes.count, 6) * parts
+    if count > whole:
         must = f"must have at least {-(-count // parts)} modes, as many as there are signals"
-        raise ArgumentError("autocorrelation", must, but=f"has {modes.size}: all signals lie in their span")
-    if count == modes.size * parts:
+        raise ArgumentError(
+            "autocorrelation", must, but=f"has {modes.count:.0f}: all signals lie in their span"
+        )
+    if count == whole:
         return 0.0
-    ratio = count / (modes.size * parts)
-    found = ridge.solve(eigenvalues=modes, signal=np.ones(modes.size), sample_ratio=ratio, penalty=0.0)
+    found = ridge.solve(
+        eigenvalues=modes.values,
+        weights=modes.weights / modes.count,
+        signal=np.ones(modes.values.size),
+        sample_ratio=count / whole,
+        penalty=0.0,
+    )
     return float(found.effective_ridge)
 
 
