@@ -130,7 +130,9 @@ def test_the_cone_holds_the_saddle_and_its_manifold():
 def test_no_cone_where_there_is_no_saddle():
     _, here, _, p = saddle()
     assert not saddles.cone(field(), 1.0, START, p, 1e-5)[0]  # nothing rests there
-    assert not saddles.cone(field(), 1.0, here, np.ascontiguousarray(p[:, ::-1]), 1e-5)[0]  # the directions swapped
+    assert not saddles.cone(field(), 1.0, here, np.ascontiguousarray(p[:, ::-1]), 1e-5)[
+        0
+    ]  # the directions swapped
     assert not saddles.cone(field(), -1.0, here, p, 1e-5)[0]  # time backwards
     assert not saddles.cone(field(), 1.0, here + 1e-4, p, 1e-5)[0]  # beside it
 
