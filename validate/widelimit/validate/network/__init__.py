@@ -10,7 +10,8 @@ replay    the same network written anew, run beside the user's
 result    `Network`: what can be asked of it
 rates       `rate_network`: a recurrent matrix read as a balanced code
 modules, parts    `build`: the torch module of an architecture, and what it is made of
-graph     any torch module: `read` it as a graph of operations, `report` theory beside measurement
+graph     any torch module: `read` it as a graph of operations
+reporting `report`: theory beside measurement
 advice    `advise`: what to change in its initialisation
 advice_rules, advice_proof    the rules of it, and the paired experiment on whether it helps
 """
@@ -20,11 +21,11 @@ from widelimit.validate.network.advice_proof import Proof
 from widelimit.validate.network.advice_rules import Change
 from widelimit.validate.network.graph.reading import read
 from widelimit.validate.network.graph.records import Block, Graph, Layer, Node, Report
-from widelimit.validate.network.graph.reporting import report
 from widelimit.validate.network.rates import RateNetwork, rate_network
 from widelimit.validate.network.reading import (
     from_torch,
 )
+from widelimit.validate.network.reporting import report
 from widelimit.validate.network.result import (
     Network,
 )

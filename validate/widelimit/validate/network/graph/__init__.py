@@ -1,4 +1,4 @@
-"""Any torch module in, theory beside measurement out.
+"""Any torch module in, theory beside measurement out (`network.reporting`).
 
 records      `Graph`, `Node`, `Report`, `Layer`, `Block`: what comes out
 programs     `Program`: the operations that run on an example (``torch.export``)
@@ -10,8 +10,7 @@ views, functions, arithmetic, weighted, norms, pooling, attention
 backward     gradients back through the same walk
 measuring    what draws give
 reading      `read`
-layered, operations   operations as layers of an architecture, whose kernels `from_torch` gives
-reporting    `report`
+layered, operations, readers   operations as layers of an architecture, whose kernels `from_torch` gives
 judging      verdicts, blocks, depth scales, and the three sentences
 writing, page   reports as text, JSON and one HTML page
 """

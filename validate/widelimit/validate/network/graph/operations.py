@@ -15,8 +15,8 @@ from widelimit.theory import architecture as arch
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.validate.network.graph.functions import UNARY
-from widelimit.validate.network.graph.layered import READERS, Reading, Value, alike, reads
 from widelimit.validate.network.graph.programs import Ref, Step
+from widelimit.validate.network.graph.readers import READERS, Reading, Value, alike, reads
 from widelimit.validate.network.kinds.normalisation import SMALLEST_GROUP
 
 __all__ = ["READERS"]

@@ -32,6 +32,7 @@ from widelimit.validate.network.graph.records import NAN, Block, Graph, Layer, N
 from widelimit.validate.network.graph.states import LARGEST, Axes, Samples, State
 from widelimit.validate.network.graph.walking import Walk
 from widelimit.validate.network.graph.weights import drawn, permuted, pooled
+from widelimit.validate.network.reading import of_opened
 
 _NARROW = 32  # units, below which the limit of infinite width is doubtful
 _PAIRS = (
@@ -266,7 +267,7 @@ def _finished(
     )
     condition, reason = _condition(found)
     return Report(
-        layers, blocks, scale, reach, depth, condition, reason, _warnings(found, graph, warned), compared.draws.count,
+        layers, blocks, scale, reach, depth, condition, reason, _warnings(graph, warned), compared.draws.count,
         judging.LEVEL, judging.TOLERANCE, graph, trainable, answer, limits, change, type(found.copy).__name__,
     )  # fmt: skip
 
@@ -291,8 +292,6 @@ def _blocks(
 
 def _condition(found: Opened) -> tuple[float, str]:
     """Condition number of the tangent kernel on the batch, where kernels are derived."""
-    from widelimit.validate.network.reading import of_opened
-
     if len(found.example) != 1 or not found.example[0].is_floating_point():
         return NAN, "Kernels are derived for one floating-point input."
     x = found.example[0]
@@ -314,7 +313,7 @@ def _condition(found: Opened) -> tuple[float, str]:
         return NAN, f"Kernels are not derived here: {str(error)[:200]}"
 
 
-def _warnings(found: Opened, graph: Graph, warned: list[str]) -> tuple[str, ...]:
+def _warnings(graph: Graph, warned: list[str]) -> tuple[str, ...]:
     out = [*warned, *graph.notes]
     narrow = sorted(
         {node.shape[-1] for node in graph.nodes[:-1] if node.op == "linear" and 1 < node.shape[-1] < _NARROW}
