@@ -47,6 +47,9 @@ def simulate(inputs, size, seeds, backend, noise=0.2, predict=truth):
 
 
 def slow(inputs, size, seeds, backend, seconds):
+    if calls := os.environ.get("TOY_CALLS"):
+        with Path(calls).open("a") as file:
+            file.write(".")
     time.sleep(
         float(os.environ.get("TOY_PAUSE", seconds))
     )  # a test that waits on another process asks for longer
