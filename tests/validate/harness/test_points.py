@@ -8,8 +8,10 @@ from widelimit.validate.harness import finding
 from widelimit.validate.harness.backend import Backend
 from widelimit.validate.harness.claim import Plan
 from widelimit.validate.harness.running.points import Place
+from widelimit.validate.harness.running.predictions import questions
 
-TOY = finding.find("toy.true", [str(Path(__file__).parents[1] / "toy_claims.py")])
+PLACE = str(Path(__file__).parents[1] / "toy_claims.py")
+TOY = finding.find("toy.true", [PLACE])
 SIZES = (50, 100, 200)
 
 
@@ -31,3 +33,14 @@ def test_cells_hold_each_replicate_once(first, last, block):
     assert [cell.size for cell in cells] == sorted(
         (cell.size for cell in cells), reverse=True
     )  # slowest first
+
+
+def test_a_topic_that_is_met_twice_is_asked_twice():
+    """Claims of a user's own may bear a topic's name: two answers must not go under one key."""
+    ids = ("meanfield.length-map", "toy.true", "meanfield.mine")
+    plan = Plan(({"a": 1.0, "b": 2},), SIZES)
+    places = [Place(finding.Source(PLACE, one), plan, 0, plan.points[0], Backend()) for one in ids]
+    asked = questions(places)
+    assert [one.topic for one in asked] == ["meanfield", "toy", "meanfield"]
+    assert len({one.key for one in asked}) == 3
+    assert [place for one in asked for place in one.places] == places

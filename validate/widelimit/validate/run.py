@@ -35,7 +35,7 @@ from widelimit.validate.harness.running.cells import Cell, Done
 from widelimit.validate.harness.running.executors import check_jobs, default_jobs, drive, open_executor
 from widelimit.validate.harness.running.measure import measure
 from widelimit.validate.harness.running.points import Place, Theory, predicted, with_file
-from widelimit.validate.harness.running.predictions import Question, Said, questions, travel
+from widelimit.validate.harness.running.predictions import Question, questions, travel
 from widelimit.validate.harness.running.store import Store
 from widelimit.validate.harness.running.telling import Progress, Teller
 from widelimit.validate.harness.statistics import LEVEL
@@ -131,7 +131,8 @@ def validate(
         with _executor(executor, most, scheduler) as workers:
             try:
                 work = _Work(store, teller, places, questions(places) if away else (), workers)
-                measured = measure(places, work.run, level, PAGE, work.theory if away else lambda: told)
+                theory = work.theory if away else lambda: told
+                measured = measure(places, theory, work.run, level, PAGE)
                 teller.learn(finished=True)
             finally:
                 teller.learn(finished=False)
@@ -144,10 +145,8 @@ def validate(
             whole = together.joined(RunOutcome(observed(measured, level), about, preset, level), earlier)
             store.check()  # before a folder that was deleted meanwhile is made again, without what was stored
             claims_shown = [claim for claim, _ in found] if report else None
-            drawing = jobs if executor is None and scheduler is None else 1
-            _write(
-                folder, whole, earlier, measured, claims_shown, teller.page, drawing
-            )  # by the same workers
+            drawing = jobs if executor is None and scheduler is None else 1  # the same workers
+            _write(folder, whole, earlier, measured, claims_shown, teller.page, drawing)
     asked = {one.found.id for one in places}
     return RunOutcome(tuple(one for one in whole.claims if one.id in asked), about, preset, level)
 
@@ -188,10 +187,8 @@ class _Work:
         self.results: dict[str, Done] = {}
         self.total = self.computed = 0
         self.questions = questions
-        self.answers: dict[str, Said] = {}
-        self._begin: Callable[[], None] | None = (
-            None  # tells of a stage of cells, and of those that are stored
-        )
+        self.answers: dict[str, Sequence[Theory]] = {}
+        self._begin: Callable[[], None] | None = None  # tells of a stage of cells, before its first one
 
     def run(self, cells: Sequence[Cell]) -> Mapping[str, Done]:
         """Take what is stored, compute the rest and store it; return all results so far by the cells' keys."""
@@ -218,7 +215,7 @@ class _Work:
 
     def theory(self) -> list[Theory]:
         """What workers were asked for with the first cells: a prediction for each place."""
-        return [theory for one in self.questions for theory in self.answers[one.key].theories]
+        return [theory for one in self.questions for theory in self.answers[one.key]]
 
     def _keep(self, task: Cell | Question, done: Any) -> None:
         if isinstance(task, Question):
@@ -226,7 +223,7 @@ class _Work:
         else:
             self._simulated(task, done)
 
-    def _answered(self, question: Question, said: Said) -> None:
+    def _answered(self, question: Question, said: Sequence[Theory]) -> None:
         self.answers[question.key] = said
         if self._begin is not None:
             self.teller.theory(len(self.answers), len(self.questions), question.label)

@@ -25,10 +25,7 @@ _STAGES = {
     "main": ("second stage", "cell"),
     "page": ("page", "part"),
 }
-_PIECES = {
-    "theory": "topics predicted",
-    "page": "parts of the page",
-}  # stages of pieces too unequal to foretell
+_PIECES = {"theory": "topics predicted", "page": "parts of the page"}  # too unequal to foretell
 
 
 @contextmanager

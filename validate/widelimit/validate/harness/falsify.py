@@ -25,7 +25,7 @@ from widelimit.validate.harness.outcome import ClaimOutcome, FalsifyOutcome
 from widelimit.validate.harness.running.cells import Cell, Done
 from widelimit.validate.harness.running.executors import InProcess, drive
 from widelimit.validate.harness.running.measure import measure
-from widelimit.validate.harness.running.points import Place
+from widelimit.validate.harness.running.points import Place, predicted
 from widelimit.validate.harness.seeds import digest
 from widelimit.validate.harness.statistics import LEVEL
 from widelimit.validate.harness.verdicts import conclude
@@ -170,13 +170,14 @@ class _Search:
 
     def _judge(self, inputs: Inputs, run_seed: int, level: float) -> ClaimOutcome:
         here = Place(self.found, self.plan, 0, inputs, self.backend, run_seed)
+        told = predicted(here)
         results: dict[str, Done] = {}
 
         def compute(cells: Sequence[Cell]) -> Mapping[str, Done]:
             drive(self.executor, cells, lambda cell, done: results.__setitem__(cell.key, done))
             return results
 
-        return conclude(measure([here], compute, level), level)[0]
+        return conclude(measure([here], lambda: [told], compute, level), level)[0]
 
 
 def _only(claim_id: str, claims_from: Sequence[str]) -> Source:

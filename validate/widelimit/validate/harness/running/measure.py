@@ -10,7 +10,7 @@ import numpy as np
 from widelimit.numerics.results import by_value
 from widelimit.validate.harness import faults
 from widelimit.validate.harness.running.cells import Cell, Done
-from widelimit.validate.harness.running.points import Place, Point, Theory, predicted
+from widelimit.validate.harness.running.points import Place, Point, Theory
 from widelimit.validate.harness.statistics import residuals
 from widelimit.validate.harness.statistics.limit import Estimate, extrapolate, fitted
 from widelimit.validate.harness.statistics.stages import two_stage
@@ -92,19 +92,18 @@ class Measured:
 
 def measure(
     places: Sequence[Place],
+    theory: Callable[[], Sequence[Theory]],
     compute: Compute,
     level: float,
     rows: int | None = None,
-    theory: Callable[[], Sequence[Theory]] | None = None,
 ) -> list[Measured]:
     """Simulate at places; `compute` runs cells and returns results by `Cell.key`, these and those of before.
 
-    `level` is that at which `rows` are judged together, by default those of the places. `theory` returns what is
-    predicted at them, asked after the pilots; by default that is found out first.
+    `theory` returns what is predicted at the places; it is asked behind the pilots, which do not depend on it. `level`
+    is that at which `rows` are judged together, by default those of the places.
     """
-    told = [] if theory else [predicted(one) for one in places]
     results = compute([cell for one in places for cell in one.cells(0, one.pilot)])
-    points = [Point.of(*both) for both in zip(places, theory() if theory else told, strict=True)]
+    points = [Point.of(*both) for both in zip(places, theory(), strict=True)]
     rows = sum(len(one.predicted) for one in points) if rows is None else rows
     totals = []
     for one in points:

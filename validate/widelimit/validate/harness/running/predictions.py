@@ -6,7 +6,6 @@ them would compile the same functions.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,14 +13,6 @@ from itertools import groupby
 from widelimit.validate.harness.finding import Source
 from widelimit.validate.harness.running.cells import one_thread
 from widelimit.validate.harness.running.points import Place, Theory, predicted
-
-
-@dataclass(frozen=True)
-class Said:
-    """What theory says at some places, in their order, and the seconds it took."""
-
-    theories: tuple[Theory, ...]
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -33,24 +24,22 @@ class Question:
 
     @property
     def key(self) -> str:
-        """What tells it from other work."""
-        return f"theory of {self.topic}"
+        """What tells it from other work: a topic may be asked twice, where a user's claims bear its name."""
+        return f"theory of {self.topic}, from {self.places[0].found.id} on"
 
     @property
     def label(self) -> str:
         """The question in a few words, for progress and errors."""
         return f"the predictions of {self.topic}"
 
-    def run(self) -> Said:
-        """Answer it; raises what `points.predicted` does."""
-        start = time.perf_counter()
+    def run(self) -> tuple[Theory, ...]:
+        """Answer for each place; raises what `points.predicted` does."""
         with one_thread():
-            theories = tuple(map(predicted, self.places))
-        return Said(theories, time.perf_counter() - start)
+            return tuple(map(predicted, self.places))
 
 
 def questions(places: Iterable[Place]) -> tuple[Question, ...]:
-    """One question a topic, in the order of the places."""
+    """One question for neighbours of one topic, in the order of the places."""
     topics = groupby(places, key=lambda place: place.found.id.split(".", 1)[0])
     return tuple(Question(topic, tuple(own)) for topic, own in topics)
 
