@@ -50,16 +50,15 @@ def _taps(
     [[-1, 1], [0, 2]]
     """
     steps = [theory.per_dimension(z, layer.dimensions) for z in (layer.stride, layer.dilation)]
-    rows, shape = [], []
-    for size, n, pad, stride, dilation in zip(layer.sizes, positions, layer.pads, *steps, strict=True):
-        count = (n + 2 * pad - dilation * (size - 1) - 1) // stride + 1
+    rows, shape = [], layer.behind(positions)
+    each = zip(shape, layer.sizes, positions, layer.pads, *steps, strict=True)
+    for count, size, n, pad, stride, dilation in each:
         most = {"circular": n, "reflect": n - 1}.get(layer.padding, pad)
         if count < 1 or pad > most:
             raise DomainError(f"{place} does not fit {n} positions with {pad} more on both sides.")
         at = np.arange(count) * stride + np.arange(size)[:, None] * dilation - pad
         rows.append(_inside(at, n, layer.padding))
-        shape.append(count)
-    return _together(rows, positions), tuple(shape)
+    return _together(rows, positions), shape
 
 
 def _inside(at: np.ndarray, n: int, padding: str) -> np.ndarray:
@@ -190,16 +189,13 @@ def _windows(
     layer: theory.AveragePool, positions: tuple[int, ...], place: Place
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
     """Which positions stand in each window, (windows, positions) of 0 and 1, how many count, and windows' positions."""
-    window, count, shape = np.ones((1, 1)), np.ones(1), []
-    settings = [layer.size, layer.size if layer.stride is None else layer.stride, layer.pad]
-    each = zip(positions, *(theory.per_dimension(one, layer.dimensions) for one in settings), strict=True)
-    for number, (n, size, stride, pad) in enumerate(each):
+    window, count, shape = np.ones((1, 1)), np.ones(1), layer.behind(positions)
+    settings = (theory.per_dimension(one, layer.dimensions) for one in (layer.size, layer.pad))
+    for many, n, stride, size, pad in zip(shape, positions, layer.strides, *settings, strict=True):
         if layer.outputs is not None:
-            many = theory.per_dimension(layer.outputs, layer.dimensions)[number]
             first, last = np.arange(many) * n // many, -(-(np.arange(many) + 1) * n // many)
             counted = last - first
         else:
-            many = (n + 2 * pad - size) // stride + 1
             if many < 1:
                 raise DomainError(f"{place} with windows of {size} does not fit {n} positions.")
             first = np.arange(many) * stride - pad
@@ -208,5 +204,4 @@ def _windows(
         at = np.arange(n)
         inside = ((at >= first[:, None]) & (at < last[:, None])).astype(float)
         window, count = np.kron(window, inside), np.kron(count, counted.astype(float))
-        shape.append(many)
-    return window, count, tuple(shape)
+    return window, count, shape

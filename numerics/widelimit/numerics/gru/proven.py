@@ -28,10 +28,7 @@ from widelimit.theory.errors import ConvergenceError
 Array = np.ndarray
 Interval = tuple[float, float]
 _RADII = (1e-13, 1e-12, 1e-11, 1e-10, 1e-9)  # of the bracket that is proven, tried in this order
-_BOX, _ROOM = (
-    1e-8,
-    1e4,
-)  # of the box at the saddle: its size, and how much wider than the bracket it is at least
+_BOX, _ROOM = 1e-8, 1e4  # size of the box at the saddle, and how much wider than the bracket it is at least
 _NEAR = 6e-3  # of the way to the focus: the first line, past which rounding at the saddle counts no more
 _HELP = "Ask `homoclinic` for its estimate, or take a bracket around another homoclinic orbit."
 

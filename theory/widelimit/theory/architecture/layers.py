@@ -7,7 +7,7 @@ A kind of layer is one class here, with its rule (`Layer.kernels`); ``numerics.a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -178,6 +178,18 @@ class Convolution(Layer):
         steps = per_dimension(self.dilation, self.dimensions)
         return tuple(d * (n - 1) // 2 for n, d in zip(self.sizes, steps, strict=True))
 
+    def behind(self, positions: Sequence[int]) -> tuple[int, ...]:
+        """Return the positions behind it; numbers below 1 where it does not fit.
+
+        >>> Convolution(2, dimensions=2, padding="zeros", stride=(2, 1), pad=1).behind((3, 3))
+        (2, 4)
+        """
+        steps = (per_dimension(one, self.dimensions) for one in (self.stride, self.dilation))
+        return tuple(
+            _count(n, dilation * (size - 1) + 1, stride, pad)
+            for n, size, pad, stride, dilation in zip(positions, self.sizes, self.pads, *steps, strict=True)
+        )
+
     @property
     def plain(self) -> bool:
         """Whether it has one odd size, keeps all positions and reads neighbours."""
@@ -238,14 +250,10 @@ class Dropout(Layer):
     """Keep each unit with probability `keep` and divide by it; masks of different inputs are independent."""
 
     keep: float
+    odd = True
 
     def __post_init__(self) -> None:
         exact.fraction("keep", self.keep)
-
-    @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
 
     def kernels(self, below: Below) -> Both:
         """`formulas.dropped`, of both kernels."""
@@ -258,8 +266,24 @@ class Dropout(Layer):
         return k, theta
 
 
+class _Normalisation:
+    """What normalisations share: gains (and shifts) that may be trained, and what is added to variances."""
+
+    affine: bool
+    eps: float
+    odd = True
+
+    def __post_init__(self) -> None:
+        exact.non_negative("eps", self.eps)
+
+    @property
+    def trains_gain(self) -> bool:
+        """Whether the normalisation is affine."""
+        return self.affine
+
+
 @dataclass(frozen=True)
-class LayerNorm(Layer):
+class LayerNorm(_Normalisation, Layer):
     """Subtract the mean over an input's units, at all positions, and divide by their standard deviation.
 
     `affine` trains a gain and a shift of each channel as well. `each`: by the statistics of each position alone, as
@@ -270,19 +294,6 @@ class LayerNorm(Layer):
     affine: bool = False
     each: bool = False
     eps: float = 0.0
-
-    def __post_init__(self) -> None:
-        exact.non_negative("eps", self.eps)
-
-    @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
-
-    @property
-    def trains_gain(self) -> bool:
-        """Whether the normalisation is affine."""
-        return self.affine
 
     def kernels(self, below: Below) -> Both:
         """`formulas.about_means` of K, both kernels `formulas.rescaled`; trained gain and shift add theirs."""
@@ -304,7 +315,7 @@ class LayerNorm(Layer):
 
 
 @dataclass(frozen=True)
-class RMSNorm(Layer):
+class RMSNorm(_Normalisation, Layer):
     """Divide the units of each position by the root of their mean square, to which `eps` is added.
 
     `affine` trains a gain of each unit as well.
@@ -312,19 +323,6 @@ class RMSNorm(Layer):
 
     affine: bool = False
     eps: float = 0.0
-
-    def __post_init__(self) -> None:
-        exact.non_negative("eps", self.eps)
-
-    @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
-
-    @property
-    def trains_gain(self) -> bool:
-        """Whether the normalisation is affine."""
-        return self.affine
 
     def kernels(self, below: Below) -> Both:
         """Both kernels `formulas.rescaled` by `formulas.deviation` about zero; a trained gain adds its own."""
@@ -342,16 +340,12 @@ class Affine(Layer):
 
     factor: float = 1.0
     trained: bool = False
+    odd = True
 
     def __post_init__(self) -> None:
         value = exact.plain("factor", self.factor)
         if value.is_number and not _LEAST <= abs(value) <= _LARGEST:
             raise ArgumentError("factor", f"must have a magnitude in [{_LEAST:g}, {_LARGEST:g}]", self.factor)
-
-    @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
 
     @property
     def trains_gain(self) -> bool:
@@ -365,7 +359,7 @@ class Affine(Layer):
 
 
 @dataclass(frozen=True)
-class BatchNorm(Layer):
+class BatchNorm(_Normalisation, Layer):
     """Normalise each unit or channel over the batch, the inputs that the kernel is asked for, and over positions.
 
     The rule is that of the limit of large batches.
@@ -376,19 +370,6 @@ class BatchNorm(Layer):
     affine: bool = False
     eps: float = 0.0
     mixes_positions = True
-
-    def __post_init__(self) -> None:
-        exact.non_negative("eps", self.eps)
-
-    @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
-
-    @property
-    def trains_gain(self) -> bool:
-        """Whether the normalisation is affine."""
-        return self.affine
 
     def kernels(self, below: Below) -> Both:
         """`formulas.about_batch` of both kernels, `formulas.rescaled`; trained gain and shift add theirs.
@@ -435,10 +416,7 @@ class Residual(Layer):
 class Flatten(Layer):
     """Put all positions of an image or signal into one vector."""
 
-    @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
+    odd = True
 
     def kernels(self, below: Below) -> Both:
         """Return the mean over equal positions, `formulas.averaged`."""
@@ -453,12 +431,7 @@ class Flatten(Layer):
 class GlobalAveragePool(Layer):
     """Average each channel over all positions."""
 
-    mixes_positions = averages_positions = True
-
-    @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
+    mixes_positions = averages_positions = odd = True
 
     def kernels(self, below: Below) -> Both:
         """Return the mean over all pairs of positions, `formulas.pooled`."""
@@ -485,7 +458,7 @@ class AveragePool(Layer):
     dimensions: int = 1
     counts_pads: bool = True
     outputs: Sizes | None = None
-    mixes_positions = averages_positions = True
+    mixes_positions = averages_positions = odd = True
 
     def __post_init__(self) -> None:
         if self.dimensions not in (1, 2, 3):
@@ -500,9 +473,23 @@ class AveragePool(Layer):
                 raise ArgumentError("pad", "must be at most half of `size`", self.pad)
 
     @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
+    def strides(self) -> tuple[int, ...]:
+        """From window to window, in each dimension."""
+        return per_dimension(self.size if self.stride is None else self.stride, self.dimensions)
+
+    def behind(self, positions: Sequence[int]) -> tuple[int, ...]:
+        """Return the positions behind it; numbers below 1 where it does not fit.
+
+        >>> AveragePool(3, stride=2).behind((8,)), AveragePool(outputs=2).behind((8,))
+        ((3,), (2,))
+        """
+        if self.outputs is not None:
+            return per_dimension(self.outputs, self.dimensions)
+        each = (per_dimension(one, self.dimensions) for one in (self.size, self.pad))
+        return tuple(
+            _count(n, size, stride, pad)
+            for n, stride, size, pad in zip(positions, self.strides, *each, strict=True)
+        )
 
     def kernels(self, below: Below) -> Both:
         """Return the mean over all pairs of positions of two windows, `formulas.windowed`; tap(a, s) is in window a."""
@@ -521,12 +508,7 @@ class AveragePool(Layer):
 class Add(Layer):
     """The sum of several layers, all but one with signs of their own: weights of mean zero that others do not meet."""
 
-    joins = adds = True
-
-    @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
+    joins = adds = odd = True
 
     def kernels(self, below: Below) -> Both:
         """`formulas.added`, of both kernels, one after the other."""
@@ -538,16 +520,11 @@ class Concatenate(Layer):
     """Units of several layers side by side: `widths` of them each, None where all are as many."""
 
     widths: tuple[int, ...] | None = None
-    joins = True
+    joins = odd = True
 
     def __post_init__(self) -> None:
         if self.widths is not None:
             _sizes("widths", self.widths, len(self.widths), 1)
-
-    @property
-    def odd(self) -> bool:
-        """Signs go through."""
-        return True
 
     def kernels(self, below: Below) -> Both:
         """Return the mean over all units, `formulas.averaged`."""
@@ -729,6 +706,11 @@ def _sizes(name: str, value: object, dimensions: int, least: int) -> None:
         raise ArgumentError(name, f"must be a number or {dimensions} of them", value)
     for one in value:
         exact.whole(name, one, least)
+
+
+def _count(positions: int, reach: int, stride: int, pad: int) -> int:
+    """How many windows that reach over so many positions there are."""
+    return (positions + 2 * pad - reach) // stride + 1
 
 
 def per_dimension(value: Sizes, dimensions: int) -> tuple[int, ...]:

@@ -143,9 +143,8 @@ class Windows(nn.Module):
         if one.outputs is not None:
             outputs = list(arch.per_dimension(one.outputs, dimensions))
             return _ADAPTIVE[dimensions - 1](x, outputs)
-        stride = one.size if one.stride is None else one.stride
-        size, step, pad = (list(arch.per_dimension(z, dimensions)) for z in (one.size, stride, one.pad))
-        return _AVERAGE[dimensions - 1](x, size, step, pad, False, one.counts_pads)
+        size, pad = (list(arch.per_dimension(z, dimensions)) for z in (one.size, one.pad))
+        return _AVERAGE[dimensions - 1](x, size, list(one.strides), pad, False, one.counts_pads)
 
 
 class RootMeanSquare(nn.Module):
@@ -196,7 +195,7 @@ class Beside(nn.Module):
 
 
 class Wired(nn.Sequential):
-    """Modules that read the outputs of others: `inputs` are their numbers, -1 for the input.."""
+    """Modules that read the outputs of others: `inputs` are their numbers, -1 for the input."""
 
     def __init__(self, modules: list[nn.Module], inputs: tuple[tuple[int, ...], ...]) -> None:
         super().__init__(*modules)

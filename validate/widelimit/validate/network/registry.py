@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from widelimit.theory import architecture as arch
-from widelimit.theory.errors import WidelimitError
+from widelimit.theory.errors import InternalError, WidelimitError
 from widelimit.validate.network.known import KNOWN, WEIGHTED
 from widelimit.validate.network.parts import Draw, Wired
 from widelimit.validate.network.walk import Place, unknown
@@ -165,8 +165,13 @@ class Kind:
 
 
 def by_example(place: Place, _declared: Declared, _flow: Flow) -> Read:
-    """The reader of kinds that are read operation by operation alone."""
+    """The reader of kinds that are read operation by operation alone, and so never rebuilt (`never`)."""
     raise refuse(place, "it is read from an example of the inputs alone; pass one as `example`")
+
+
+def never(_read: Read, place: Place) -> nn.Module:
+    """What would rebuild a layer of a kind that `by_example` refuses to read in a row."""
+    raise InternalError(f"Layer {place.name!r} is of a kind that is not read in a row.")
 
 
 KINDS: dict[type[arch.Layer], Kind] = {}

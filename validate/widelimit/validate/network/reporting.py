@@ -35,9 +35,7 @@ from widelimit.validate.network.graph.weights import drawn, permuted, pooled
 from widelimit.validate.network.reading import of_opened
 
 _NARROW = 32  # units, below which the limit of infinite width is doubtful
-_PAIRS = (
-    768  # inputs and positions, of which all pairs are kept, for the tangent kernel of a network that pools
-)
+_PAIRS = 768  # inputs and positions of a network that pools: its tangent kernel is that of all pairs of them
 
 
 def report(

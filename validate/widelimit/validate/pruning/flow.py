@@ -115,7 +115,11 @@ class SynapticFlow(torch.fx.Interpreter):
         """Run the graph, find exponents, and keep its tape."""
         self._tape, self._found, self._folded = Tape(), {}, {}
         self.weights = {name: size.clone().requires_grad_() for name, size in self._sizes.items()}
-        return _sum([part for part in leaves(self.run(Scaled(ones))) if isinstance(part, Scaled)])
+        out = self.run(Scaled(ones))
+        parts = [part for part in leaves(out) if isinstance(part, Scaled)]
+        if not parts:
+            raise ArgumentError("module", "must return tensors", but=f"returns {type(out).__name__}")
+        return _sum(parts)
 
     def _play(self, tape: Tape, ones: Tensor) -> Scaled:
         out = zip(tape.play(ones), tape.exponents, strict=True)
@@ -228,10 +232,10 @@ class SynapticFlow(torch.fx.Interpreter):
         if degree is None:
             self.inhomogeneous[name] = kind
             top = 0
-        given, named = _each(args, top), _each(kwargs, top)
-        before = _versions(given, named)
-        found = function(*given, **named)
-        self._made = partial(_on_copies, function) if _versions(given, named) != before else function, top
+        given, words = _each(args, top), _each(kwargs, top)
+        before = _versions(given, words)
+        found = function(*given, **words)
+        self._made = partial(_on_copies, function) if _versions(given, words) != before else function, top
         return _scaled(found, top * (1 if degree is None else degree))
 
 
@@ -311,8 +315,6 @@ def _inputs(args: Any, kwargs: Any) -> list[Scaled]:
 
 
 def _sum(parts: list[Scaled]) -> Scaled:
-    if not parts:
-        raise ArgumentError("module", "must return tensors", but="returns none")
     top = max(part.exponent for part in parts)
     return Scaled(torch.stack([part.at(top).sum() for part in parts]).sum(), top)
 

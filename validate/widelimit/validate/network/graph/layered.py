@@ -124,12 +124,7 @@ def _finished(
         return None, [f"Argument `module` must pool or flatten positions, but {where}"]
     if output.node < 0:
         return None, ["The module has no layer between its input and its output"]
-    wanted, live = [output.node], set()
-    while wanted:
-        one = wanted.pop()
-        if one >= 0 and one not in live:
-            live.add(one)
-            wanted += reading.inputs[one]
+    live = _made_of(reading, output.node, -1)
     order, architecture = sorted(live), _between(reading, -1, live)
     if architecture.pools and reading.by_position:
         return None, reading.by_position
@@ -155,15 +150,21 @@ def _block(reading: Reading) -> arch.Architecture | None:
         start, end = reading.values.get(part.start), reading.values.get(part.end)
         if start is None or end is None or start.width != end.width:
             continue
-        wanted, live = [end.node], set()
-        while wanted:
-            one = wanted.pop()
-            if one != start.node and one not in live:
-                live.add(one)
-                wanted += reading.inputs[one] if one >= 0 else ()
+        live = _made_of(reading, end.node, start.node)
         if live and -1 not in live:
             return _between(reading, start.node, live)
     return None
+
+
+def _made_of(reading: Reading, end: int, start: int) -> set[int]:
+    """Layers that `end` is made of, itself included, behind `start`; -1 too where the input goes past that."""
+    wanted, found = [end], set[int]()
+    while wanted:
+        one = wanted.pop()
+        if one != start and one not in found:
+            found.add(one)
+            wanted += reading.inputs[one] if one >= 0 else ()
+    return found
 
 
 def _between(reading: Reading, start: int, live: set[int]) -> arch.Architecture:

@@ -9,6 +9,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import torch
 from sympy import Expr
 
 from widelimit.theory import architecture as arch
@@ -56,9 +57,7 @@ def _linear(reading: Reading, step: Step) -> Value:
         )
     else:
         layer = arch.Dense(held.sigma_w, held.sigma_b, len(matrix), *trained)
-    out = reading.add(layer, value, width=len(matrix), gaussian=True)
-    reading.held[out.node] = held
-    return out
+    return reading.weighted(layer, held, value, width=len(matrix), gaussian=True)
 
 
 @reads("conv1d", "conv2d", "conv3d")
@@ -73,9 +72,7 @@ def _convolution(reading: Reading, step: Step) -> Value:
         raise reading.no(step, "its channels are no units")
     if _single(value, kernel, _pair(pad, count)):
         dense = arch.Dense(held.sigma_w, held.sigma_b, len(matrix), *trained)
-        out = reading.add(dense, value, width=len(matrix), gaussian=True)
-        reading.held[out.node] = held
-        return out
+        return reading.weighted(dense, held, value, width=len(matrix), gaussian=True)
     if len(value.positions) != count:
         raise reading.no(step, "it reads positions that were averaged")
     mode, pads = _pads(reading, step, value, pad, kernel, dilation)
@@ -89,9 +86,9 @@ def _convolution(reading: Reading, step: Step) -> Value:
     )  # fmt: skip
     assert given == read * int(groups)
     shape = tuple(step.shape or ())[2:]
-    out = reading.add(layer, value, width=len(matrix), gaussian=not few, positions=shape, pad=None)
-    reading.held[out.node] = held
-    return out
+    return reading.weighted(
+        layer, held, value, width=len(matrix), gaussian=not few, positions=shape, pad=None
+    )
 
 
 def _single(value: Value, kernel: tuple[int, ...], pads: tuple[int, ...]) -> bool:
@@ -178,7 +175,7 @@ def _by_units(reading: Reading, step: Step) -> Value:
     if each and "p" in over:
         raise reading.no(step, "it normalises over some of the positions")
     if eps is None:
-        eps = float(_epsilon(reading))
+        eps = torch.finfo(reading.found.example[0].dtype).eps
     if not centred:
         if not each and ("p" in over or "f" in over):
             raise reading.no(step, "it divides by the root mean square over positions")
@@ -189,12 +186,6 @@ def _by_units(reading: Reading, step: Step) -> Value:
             "whose gains belong to channels",
         )))  # fmt: skip
     return reading.add(arch.LayerNorm(trained, each=each, eps=eps), value)
-
-
-def _epsilon(reading: Reading) -> float:
-    import torch
-
-    return float(torch.finfo(reading.found.example[0].dtype).eps)
 
 
 @reads("group_norm")
@@ -302,9 +293,7 @@ def _beside(reading: Reading, step: Step) -> Value:
     keys = [getattr(one, "key", "") for one in given]
     if any(key not in reading.values for key in keys):
         raise reading.no(step, "it joins tensors that do not come from the example")
-    values = [reading.values[key] for key in keys]
-    if any(one.pad is not None for one in values):
-        raise reading.no(step, "a padding stands in front of it, and no convolution")
+    values = [reading.unpadded(step, reading.values[key]) for key in keys]
     dim = int(step.args[1] if len(step.args) > 1 else step.kwargs.get("dim", 0)) % len(values[0].axes)
     if len({one.axes for one in values}) > 1 or values[0].axes[dim] not in ("c", "f"):
         raise reading.no(step, "it joins something else than units")
@@ -387,8 +376,7 @@ def _function(reading: Reading, step: Step) -> Value | None:
 
 
 def _applied(reading: Reading, step: Step, root: Value, expr: Expr) -> Value:
-    if root.pad is not None:
-        raise reading.no(step, "a padding stands in front of it, and no convolution")
+    reading.unpadded(step, root)
     slope = expr.diff(X)
     if not slope.has(X) and slope != 0 and expr.subs(X, 0) == 0 and expr == slope * X:
         return (

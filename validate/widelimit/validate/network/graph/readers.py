@@ -87,6 +87,12 @@ class Reading:
         origins = arch.origins(layer, place, [one.origins for one in below])
         return replace(below[0], node=place, origins=origins, **changes)
 
+    def weighted(self, layer: arch.Layer, held: Weights, below: Value, **changes: Any) -> Value:
+        """A layer of weights behind another, as its value."""
+        out = self.add(layer, below, **changes)
+        self.held[out.node] = held
+        return out
+
     def each(self, value: Value, make: Callable[[Value], Value]) -> Value:
         """What acts on units one by one, in front of the joint of units that stand side by side."""
         if value.node not in self.joined:
@@ -108,9 +114,13 @@ class Reading:
         if not isinstance(given, Ref) or given.key not in self.values:
             raise self.no(step, "it reads something that does not come from the example")
         found = self.values[given.key]
-        if found.pad is not None and not step.op.startswith("conv"):
+        return found if step.op.startswith("conv") else self.unpadded(step, found)
+
+    def unpadded(self, step: Step, value: Value) -> Value:
+        """A value; a padding in front of what is no convolution is refused."""
+        if value.pad is not None:
             raise self.no(step, "a padding stands in front of it, and no convolution")
-        return found
+        return value
 
     def flat(self, value: Value) -> Value:
         """Units of all positions in a row as the units of one."""

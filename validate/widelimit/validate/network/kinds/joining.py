@@ -6,18 +6,13 @@ from torch import nn
 
 from widelimit.theory import architecture as arch
 from widelimit.validate.network.parts import Beside, Sum
-from widelimit.validate.network.registry import Drawing, Kind, Read, Space, by_example, register
-from widelimit.validate.network.walk import Place
+from widelimit.validate.network.registry import Drawing, Kind, Space, by_example, never, register
 
 
 def _drawn_sum(
     layer: arch.Add, space: Space, drawing: Drawing, outputs: int | None
 ) -> tuple[nn.Module, Space]:
     return Sum(), space
-
-
-def _rebuilt_sum(one: Read, place: Place) -> nn.Module:
-    return Sum()
 
 
 _DENSE, _TANH = arch.Dense(1.5, 0.3), arch.Act.of("tanh")
@@ -28,7 +23,7 @@ register(
         listed="",
         read=by_example,
         drawn=_drawn_sum,
-        rebuilt=_rebuilt_sum,
+        rebuilt=never,
         example=(
             (_DENSE, _TANH, _DENSE, arch.Dense(0.8), arch.Add(), _TANH, _DENSE, arch.Add(), _TANH),
             (6,),
@@ -44,10 +39,6 @@ def _drawn_beside(
     return Beside(), space
 
 
-def _rebuilt_beside(one: Read, place: Place) -> nn.Module:
-    return Beside()
-
-
 register(
     Kind(  # what goes in beside what a layer makes of it, as in dense nets
         arch.Concatenate,
@@ -55,7 +46,7 @@ register(
         listed="",
         read=by_example,
         drawn=_drawn_beside,
-        rebuilt=_rebuilt_beside,
+        rebuilt=never,
         example=((_DENSE, _TANH, _DENSE, _TANH, arch.Concatenate(), _DENSE, _TANH), (6,)),
         inputs=((-1,), (0,), (1,), (2,), (1, 3), (4,), (5,)),
     )

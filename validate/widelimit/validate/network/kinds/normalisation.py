@@ -8,7 +8,17 @@ from torch import nn
 
 from widelimit.theory import architecture as arch
 from widelimit.validate.network.parts import Normalise, RootMeanSquare, Scaled
-from widelimit.validate.network.registry import Drawing, Flow, Kind, Read, Space, by_example, refuse, register
+from widelimit.validate.network.registry import (
+    Drawing,
+    Flow,
+    Kind,
+    Read,
+    Space,
+    by_example,
+    never,
+    refuse,
+    register,
+)
 from widelimit.validate.network.walk import Place, tensor_problem
 from widelimit.validate.network.weights import Declared
 
@@ -135,10 +145,6 @@ def _drawn_rms_norm(
     return RootMeanSquare(space.channels, layer.affine, layer.eps), space
 
 
-def _rebuilt_rms_norm(one: Read, place: Place) -> nn.Module:
-    return RootMeanSquare(0, False, place.layer.eps or 0.0)
-
-
 register(
     Kind(
         arch.RMSNorm,
@@ -146,7 +152,7 @@ register(
         listed="",
         read=by_example,
         drawn=_drawn_rms_norm,
-        rebuilt=_rebuilt_rms_norm,
+        rebuilt=never,
         example=(
             (
                 arch.Convolution(3, 1.5, 0.3),
@@ -170,11 +176,6 @@ def _drawn_affine(
     return Scaled(space.channels, layer.factor, layer.trained), space
 
 
-def _rebuilt_affine(one: Read, place: Place) -> nn.Module:
-    assert isinstance(one.layer, arch.Affine)
-    return Scaled(0, one.layer.factor, False)
-
-
 register(
     Kind(
         arch.Affine,
@@ -182,7 +183,7 @@ register(
         listed="",
         read=by_example,
         drawn=_drawn_affine,
-        rebuilt=_rebuilt_affine,
+        rebuilt=never,
         example=(
             (arch.Dense(1.5, 0.3), arch.Affine(-0.8, True), arch.Act.of("tanh"), arch.Affine(1.2)),
             (6,),

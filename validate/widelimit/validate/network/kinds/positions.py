@@ -6,7 +6,17 @@ from torch import nn
 
 from widelimit.theory import architecture as arch
 from widelimit.validate.network.parts import Pool, Windows
-from widelimit.validate.network.registry import Drawing, Flow, Kind, Read, Space, by_example, refuse, register
+from widelimit.validate.network.registry import (
+    Drawing,
+    Flow,
+    Kind,
+    Read,
+    Space,
+    by_example,
+    never,
+    refuse,
+    register,
+)
 from widelimit.validate.network.walk import Place
 from widelimit.validate.network.weights import Declared
 
@@ -66,17 +76,7 @@ def _drawn_pool(
 def _drawn_windows(
     layer: arch.AveragePool, space: Space, drawing: Drawing, outputs: int | None
 ) -> tuple[nn.Module, Space]:
-    if layer.outputs is not None:
-        return Windows(layer), Space(space.channels, arch.per_dimension(layer.outputs, layer.dimensions))
-    stride = layer.size if layer.stride is None else layer.stride
-    each = [arch.per_dimension(one, layer.dimensions) for one in (layer.size, stride, layer.pad)]
-    shape = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(space.shape, *each, strict=True))
-    return Windows(layer), Space(space.channels, shape)
-
-
-def _rebuilt_windows(one: Read, place: Place) -> nn.Module:
-    assert isinstance(one.layer, arch.AveragePool)
-    return Windows(one.layer)
+    return Windows(layer), Space(space.channels, layer.behind(space.shape))
 
 
 def _rebuilt_pool(one: Read, place: Place) -> nn.Module:
@@ -103,7 +103,7 @@ register(
         listed="",
         read=by_example,
         drawn=_drawn_windows,
-        rebuilt=_rebuilt_windows,
+        rebuilt=never,
         example=(
             (
                 arch.Convolution(3, 1.5, 0.3, dimensions=2, padding="zeros", stride=(2, 1), pad=1),

@@ -19,11 +19,7 @@ def drawn(
     """Draw weights and biases."""
     out, shape = outputs or layer.width or drawing.width, space.shape
     if isinstance(layer, arch.Convolution):
-        steps = (arch.per_dimension(one, layer.dimensions) for one in (layer.stride, layer.dilation))
-        shape = tuple(
-            (n + 2 * pad - dilation * (size - 1) - 1) // stride + 1
-            for n, size, pad, stride, dilation in zip(shape, layer.sizes, layer.pads, *steps, strict=True)
-        )
+        shape = layer.behind(shape)
         out = space.channels if layer.depthwise else out
     return Weighted(out, space.channels, layer, drawing.ntk, drawing.draw), Space(out, shape)
 
