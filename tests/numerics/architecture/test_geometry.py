@@ -19,6 +19,7 @@ from widelimit.theory.architecture import (
     Flatten,
     GlobalAveragePool,
     LayerNorm,
+    Residual,
     recursion,
 )
 from widelimit.theory.errors import ArgumentError, DomainError
@@ -139,6 +140,9 @@ def test_positions_and_units_that_do_not_fit_are_refused():
     depthwise = Convolution(3, dimensions=2, depthwise=True)
     with pytest.raises(DomainError, match=r"Layer 1 \(Act\) must follow a dense or convolution layer"):
         kernels(Architecture((depthwise, Act.of("relu"), Flatten())), X)
+    branch = Residual((Act.of("relu"), Convolution(3, dimensions=2), depthwise))
+    with pytest.raises(DomainError, match=r"Layer 2 \(Act\) must follow a dense or convolution layer"):
+        kernels(Architecture((Convolution(3, dimensions=2), branch, Act.of("relu"), Flatten())), X)
     for settings in (
         {"stride": 0},
         {"dilation": 1.5},

@@ -26,6 +26,11 @@ def _add(layer: theory.Add, states: tuple[State, ...], place: Place) -> State:
     [[13.0]]
     """
     _fitting(states, place)
+    return summed(states)
+
+
+def summed(states: tuple[State, ...]) -> State:
+    """The sum of units of several states, whose kernels add."""
     total = states[0]
     for one in states[1:]:
         sums = {name: compiled.added(getattr(total, name), getattr(one, name)) for name in _NUMBERS}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from widelimit.numerics.architecture import compiled
+from widelimit.numerics.architecture.joining import summed
 from widelimit.numerics.architecture.rules import Place, apply_all, rule, settled
 from widelimit.numerics.architecture.state import State
 from widelimit.numerics.kernel.layers import Block
@@ -122,13 +123,7 @@ def _residual(layer: theory.Residual, s: State, place: Place) -> State:
     s = settled(s)
     if branch.positions != s.positions:
         raise DomainError(f"{place}: the branch turns positions {s.positions} into {branch.positions}.")
-    k, theta, q1, q2 = (
-        compiled.added(getattr(s, name), getattr(branch, name)) for name in ("k", "theta", "q1", "q2")
-    )
-    late = s.averaged_gain or branch.averaged_gain
-    return replace(
-        branch, k=k, theta=theta, q1=q1, q2=q2, m1=s.m1, m2=s.m2, gaussian=s.gaussian, averaged_gain=late
-    )
+    return summed((s, branch))
 
 
 @rule(theory.Recurrent)
