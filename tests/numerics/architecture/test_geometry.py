@@ -149,10 +149,22 @@ def test_positions_and_units_that_do_not_fit_are_refused():
         {"pad": -1},
         {"size": (3,)},
         {"size": 2},
+        {"size": None},
+        {"size": 10**400 + 1},
         {"dimensions": 4},
     ):
         with pytest.raises(ArgumentError):
             Convolution(**{"size": 3, "dimensions": 2, **settings})
-    for settings in ({"size": 0}, {"pad": 2}, {"outputs": 0}, {"stride": True}):
+    for settings in (
+        {"size": 0},
+        {"size": None},
+        {"pad": 2},
+        {"outputs": 0},
+        {"outputs": 10**400},
+        {"stride": True},
+    ):
         with pytest.raises(ArgumentError):
             AveragePool(**{"size": 2, **settings})
+    for widths in (0, 1.5, True, (), (3,), (3, 0), [3, 1], "ab"):
+        with pytest.raises(ArgumentError, match="`widths` must be"):
+            Concatenate(widths)

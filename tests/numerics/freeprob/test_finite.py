@@ -87,7 +87,7 @@ def test_where_a_gap_just_closes_the_limit_is_told():
     ("given", "name"),
     [
         ({"size": 0}, "size"), ({"size": -3}, "size"), ({"size": 2.5}, "size"), ({"size": True}, "size"),
-        ({"size": "9"}, "size"), ({"x": [[True]]}, "x"),
+        ({"size": "9"}, "size"), ({"size": 10**400}, "size"), ({"x": [[True]]}, "x"),
         ({"x": "1"}, "x"), ({"x": [0.0, np.nan]}, "x"), ({"x": None}, "x"), ({"gaussian": 1}, "gaussian"),
         ({"law": SIGNS}, "law"), ({"law": None}, "law"),
     ],

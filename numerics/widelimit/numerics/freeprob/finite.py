@@ -47,6 +47,7 @@ def cdf_at(law: SpectralLaw, x: Any, size: Any, gaussian: bool = True) -> Any:
         raise ArgumentError("law", "must be a SpectralLaw, as freeprob.add and multiply return them", law)
     places = arguments.real("x", x, infinite=True)
     count = arguments.count("size", size)
+    arguments.near_one("size", arguments.positive("size", count))
     drawn = arguments.flag("gaussian", gaussian)
     limit = np.asarray(law.cdf(places), dtype=float)
     return arguments.scalar(limit + _counts(law, places, drawn) / count)

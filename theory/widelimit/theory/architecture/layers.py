@@ -52,6 +52,7 @@ from widelimit.theory.kernel import (
 
 Padding = Literal["circular", "zeros", "reflect", "replicate"]
 Sizes = int | tuple[int, ...]  # one number for all dimensions, or one each
+_MOST = 1_000_000  # positions, or units side by side
 _LEAST, _LARGEST = 1e-100, 1e100  # scales whose squares, and products of a few, are floats
 
 
@@ -157,9 +158,10 @@ class Convolution(Layer):
         _width(self.width)
         if self.dimensions not in (1, 2, 3):
             raise ArgumentError("dimensions", "must be 1, 2 or 3", self.dimensions)
-        for name, least in (("size", 1), ("stride", 1), ("dilation", 1), ("pad", 0)):
-            if getattr(self, name) is not None:
-                _sizes(name, getattr(self, name), self.dimensions, least)
+        for name in ("size", "stride", "dilation"):
+            _sizes(name, getattr(self, name), self.dimensions, 1)
+        if self.pad is not None:
+            _sizes("pad", self.pad, self.dimensions, 0)
         if self.pad is None and any(one % 2 == 0 for one in self.sizes):
             raise ArgumentError("size", "must be an odd number", self.size, "Other sizes need `pad`.")
         if self.padding not in ("circular", "zeros", "reflect", "replicate"):
@@ -463,9 +465,11 @@ class AveragePool(Layer):
     def __post_init__(self) -> None:
         if self.dimensions not in (1, 2, 3):
             raise ArgumentError("dimensions", "must be 1, 2 or 3", self.dimensions)
-        for name, least in (("size", 1), ("stride", 1), ("pad", 0), ("outputs", 1)):
+        for name, least in (("size", 1), ("pad", 0)):
+            _sizes(name, getattr(self, name), self.dimensions, least)
+        for name in ("stride", "outputs"):
             if getattr(self, name) is not None:
-                _sizes(name, getattr(self, name), self.dimensions, least)
+                _sizes(name, getattr(self, name), self.dimensions, 1)
         for size, pad in zip(
             *(per_dimension(one, self.dimensions) for one in (self.size, self.pad)), strict=True
         ):
@@ -523,8 +527,11 @@ class Concatenate(Layer):
     joins = odd = True
 
     def __post_init__(self) -> None:
-        if self.widths is not None:
-            _sizes("widths", self.widths, len(self.widths), 1)
+        if self.widths is None:
+            return
+        if not isinstance(self.widths, tuple) or len(self.widths) < 2:
+            raise ArgumentError("widths", "must be a tuple of two numbers of units or more", self.widths)
+        _sizes("widths", self.widths, len(self.widths), 1)
 
     def kernels(self, below: Below) -> Both:
         """Return the mean over all units, `formulas.averaged`."""
@@ -699,13 +706,11 @@ def _scales(sigma_w: object, sigma_b: object, name: str = "sigma_w") -> None:
 
 def _sizes(name: str, value: object, dimensions: int, least: int) -> None:
     """One whole number for all dimensions, or one for each."""
-    if not isinstance(value, tuple):
-        exact.whole(name, value, least)
-        return
-    if len(value) != dimensions:
+    if isinstance(value, tuple) and len(value) != dimensions:
         raise ArgumentError(name, f"must be a number or {dimensions} of them", value)
-    for one in value:
-        exact.whole(name, one, least)
+    for one in value if isinstance(value, tuple) else (value,):
+        if exact.whole(name, one, least) > _MOST:
+            raise ArgumentError(name, f"must be at most {_MOST:,}", one)
 
 
 def _count(positions: int, reach: int, stride: int, pad: int) -> int:
