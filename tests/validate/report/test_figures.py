@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from tests.validate.report.paths import places
 
 from widelimit.validate.report import gallery as galleries
 from widelimit.validate.report.figures import drawn
@@ -53,7 +54,7 @@ def test_points_land_where_the_axes_put_them():
         text = fragment(figure, "p", "line")
         expected = axes.transData.transform([(0, 0), (1, 1), (2, 4)])
     path = re.search(r'stroke="var\(--blue\)"[^>]* d="M([^"]*)"', text)[1]
-    found = np.array([float(v) for v in re.split(r"[ LM]", path)]).reshape(-1, 2)
+    found = np.array(places("M" + path))
     # Decimals are cut to a tenth of a pixel; SVG counts downwards from the top.
     np.testing.assert_allclose(found, np.c_[expected[:, 0], 100 - expected[:, 1]], atol=0.06)
 

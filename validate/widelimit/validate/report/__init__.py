@@ -5,7 +5,7 @@ model      outcome + claims -> Page: every number as text, formulas as MathML, f
 figures    the panels of a claim (curves, forests, proofs; scales: their axes)
 explained  derivations, set as MathML
 kept       what was drawn, for the next page
-look, layout, svg, strips   colours and type; where axes lie; lean SVG; the line in the verdict table
+look, layout, svg, paths, strips   colours and type; where axes lie; lean SVG; its paths; the line in the verdict table
 overview   outcome -> overview.svg, the run in one picture
 html, markdown   Page -> index.html, report.md
 labels, numbers, words, references    names, numbers, formulas in words and sources as readers want them

@@ -1,8 +1,9 @@
 """Matplotlib figures as lean, themable SVG.
 
 `fragment` prints a figure for the page and goes through its elements once: identifiers are renamed under a prefix so
-that figures cannot collide, colours of the palette become CSS variables, numbers keep one decimal, wrappers and
-invisible shapes go, neighbours of one style are merged. Text stays text. `standalone` makes a file of a fragment.
+that figures cannot collide, colours of the palette become CSS variables, numbers keep one decimal, paths are told in
+few characters, wrappers and invisible shapes go, neighbours of one style are merged. Text stays text. `standalone`
+makes a file of a fragment.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from widelimit.validate.report.look import css_variables, style, themed
+from widelimit.validate.report.paths import compact
 from widelimit.validate.report.words import spans
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class _Shapes:
                 else:
                     yield from self.flat(item, look)
             elif tag == "path" and item.get("d") and _visible(look):  # a line outside the axes has no path
-                yield "path", _attributes(look), _path(item.attrib["d"])
+                yield "path", _attributes(look), compact(item.attrib["d"])
             elif tag == "use":
                 yield self.use(item, look)
             elif tag == "text":
@@ -121,9 +123,9 @@ class _Shapes:
         target = item.attrib[f"{_XLINK}href"][1:]
         source = self.by_id[target]
         look = look | _style(source)
-        path = _path(source.attrib["d"])
+        path = compact(source.attrib["d"])
         if len(path) < _SHORT_PATH:
-            return "path", _attributes(look), _path(source.attrib["d"], x, y)
+            return "path", _attributes(look), compact(source.attrib["d"], x, y)
         return (
             "use",
             _attributes(look),
@@ -153,7 +155,7 @@ class _Shapes:
                     f'<clipPath id="{new}"><{shape.tag.removeprefix(_SVG)} {values}/></clipPath>'
                 )
             else:
-                self.definitions[name] = f'<path id="{new}" d="{_path(source.attrib["d"])}"/>'
+                self.definitions[name] = f'<path id="{new}" d="{compact(source.attrib["d"])}"/>'
         return self.names[name]
 
 
@@ -255,25 +257,6 @@ def _font(look: Style) -> tuple[str, str | None]:
     return size, None if not family or family.startswith(
         ("DejaVu Sans,", "sans-serif")
     ) or family == "DejaVu Sans" else family
-
-
-def _path(data: str, dx: float = 0.0, dy: float = 0.0) -> str:
-    """Round a path's coordinates, moved by (dx, dy); what does not move the pen is left out."""
-    out: list[str] = []
-    last: tuple[str, ...] = ()
-    for command, numbers in re.findall(r"([MLQCzZ])([^MLQCzZ]*)", data):
-        values = [float(value) for value in numbers.split()]
-        point = tuple(_short(v + (dy if i % 2 else dx)) for i, v in enumerate(values))
-        if command == "L" and point == last:
-            continue
-        if command == "L" and point[0] == last[0]:
-            out.append(f"V{point[1]}")
-        elif command == "L" and point[1] == last[1]:
-            out.append(f"H{point[0]}")
-        else:
-            out.append(command.replace("Z", "z") + " ".join(point))
-        last = point[-2:]
-    return "".join(out)
 
 
 def _numbers(text: str, decimals: int = 1) -> str:
