@@ -24,7 +24,7 @@ doctests: $(STAMP)
 		--doctest-modules theory numerics validate
 
 sweeps: $(STAMP)
-	$(BIN)/python -m pytest -m "sweep or slow"
+	$(BIN)/python -m pytest -m "sweep or slow" --timeout 0
 
 # Tries every public function and the command line with odd values, so many a function; findings go to fuzz.log at once.
 FUZZ ?= 1000

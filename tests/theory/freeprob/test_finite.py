@@ -68,10 +68,12 @@ def test_the_derivation_checks_itself():
         (genus.wishart_moment, ("2",), "order"),
         (genus.wishart_moment, (2.5,), "order"),
         (genus.wishart_moment_shift, (10**6,), "order"),
+        (genus.wishart_moment_shift, (201,), "order"),
         (genus.wishart_covariance, (3, 3), "first + second"),
         (genus.wishart_covariance, (1, 0), "second"),
         (genus.wishart_moment_covariance, (None, 1), "first"),
         (genus.wishart_moment_covariance, (1, 10**6), "second"),
+        (genus.wishart_moment_covariance, (31, 1), "first"),
     ],
 )
 def test_orders_that_are_none_are_refused(function, arguments, name):

@@ -19,6 +19,7 @@ from widelimit.theory.freeprob.fluctuations import RATIO
 SAMPLES = Symbol("n", integer=True, positive=True)
 DIMENSION = Symbol("p", integer=True, positive=True)
 MOST_PAIRED = 5  # orders in all: 945 pairings
+MOST_SHIFTED, MOST_COVARIED = 200, 30  # orders of closed sums, which take a second or two there
 
 
 @exact.takes(order=exact.order(1, MOST_PAIRED))
@@ -42,11 +43,11 @@ def wishart_covariance(first: int, second: int) -> Expr:
     return expand(_paired((first, second)) - _paired((first,)) * _paired((second,)))
 
 
-@exact.takes(order=exact.order(1))
+@exact.takes(order=exact.order(1, MOST_SHIFTED))
 def wishart_moment_shift(order: int) -> Expr:
     r"""Return what the mean of tr W^k exceeds p times the law's moment by as p = c n grows (bai2004clt, eq. 1.22).
 
-    :math:`\frac14[(1-\sqrt c)^{2k}+(1+\sqrt c)^{2k}]-\frac12\sum_j\binom kj^2c^j`.
+    k is at most 200. :math:`\frac14[(1-\sqrt c)^{2k}+(1+\sqrt c)^{2k}]-\frac12\sum_j\binom kj^2c^j`.
 
     >>> wishart_moment_shift(2), wishart_moment_shift(3)
     (c, 3*c**2 + 3*c)
@@ -56,9 +57,11 @@ def wishart_moment_shift(order: int) -> Expr:
     return expand(ends / 4 - rest / 2)
 
 
-@exact.takes(first=exact.order(1), second=exact.order(1))
+@exact.takes(first=exact.order(1, MOST_COVARIED), second=exact.order(1, MOST_COVARIED))
 def wishart_moment_covariance(first: int, second: int) -> Expr:
     """Return the limit of the covariance of tr W^j and tr W^k as p = c n grows (bai2004clt, eq. 1.23).
+
+    Each of j and k up to 30.
 
     >>> wishart_moment_covariance(1, 1), wishart_moment_covariance(1, 2)
     (2*c, 4*c**2 + 4*c)
