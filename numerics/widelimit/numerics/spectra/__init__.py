@@ -6,6 +6,7 @@ estimators   `CleanedCovariance`: the same as a scikit-learn estimator
 outliers     `bbp`: where a population eigenvalue shows; `gavish_donoho`: when a singular value is worth keeping
 edge_laws    `tracy_widom`: laws of the largest eigenvalue, by Fredholm determinants
 predicting   `predict`
+stacks       dense layers at infinite width: the law of their Jacobian, the trace of their Hessian
 formulas     edges and threshold, compiled in one place
 reading      tables and eigenvalues as they are handed in
 """

@@ -2,6 +2,7 @@
 
 bulk        Marchenko-Pastur and its relative for coloured noise; edges, outliers, overlaps, thresholds, errors
 shrinkage   better eigenvalues for the sample's eigenvectors, and their risks
+curvature   the trace of a random network's Hessian
 tracywidom  laws of the largest eigenvalue, by Fredholm determinants
 derivation  `derive`; what its names stand for by numbers is in `checks`
 """
@@ -39,6 +40,18 @@ from widelimit.theory.spectra.bulk import (
     spread_from,
     threshold,
     trace_variance,
+)
+from widelimit.theory.spectra.curvature import (
+    ACTIVITY,
+    BIASES,
+    FAN_IN,
+    GAIN,
+    LENGTH,
+    OUTPUTS,
+    SLOPE,
+    gain_below,
+    kink_share,
+    layer_trace,
 )
 from widelimit.theory.spectra.derivation import (
     derive,
@@ -78,19 +91,25 @@ from widelimit.theory.spectra.tracywidom import (
 )
 
 __all__ = [
+    "ACTIVITY",
     "ARGUMENT",
     "BETAS",
+    "BIASES",
     "DIMENSIONS",
     "DISPERSION",
     "EVEN",
+    "FAN_IN",
     "FIRST",
+    "GAIN",
     "HALF",
     "IMAGINARY",
     "INVERSE",
+    "LENGTH",
     "MEAN",
     "MINUS",
     "NOISE",
     "ODD",
+    "OUTPUTS",
     "PLACE",
     "PLUS",
     "RATIO",
@@ -99,6 +118,7 @@ __all__ = [
     "SAMPLE_SQUARE",
     "SCATTER",
     "SECOND",
+    "SLOPE",
     "SPIKE",
     "SPIKES",
     "SPREAD",
@@ -113,12 +133,15 @@ __all__ = [
     "distribution",
     "edge_height",
     "edge_kernel",
+    "gain_below",
     "hard_threshold",
     "intensity",
     "kernel_density",
     "kernel_hilbert",
+    "kink_share",
     "largest_centre",
     "largest_scale",
+    "layer_trace",
     "linear_risk",
     "noise_error",
     "outside_transform",

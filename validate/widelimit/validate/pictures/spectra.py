@@ -104,6 +104,8 @@ def _beside(result: Any, axes: Axes) -> None:
             axes.semilogy(
                 np.arange(1, found.size + 1), np.where(found > 0, found, np.nan), color=colour, label=name
             )
+    if result.limit_eigenvalues is None and result.limit_mean > 0:  # the mean alone is known
+        axes.axhline(float(result.limit_mean), color=VERMILLION, ls="--", label="mean of its limit")
     axes.set_xlabel("rank")
     axes.set_ylabel(f"eigenvalue, {result.what}")
     axes.legend()

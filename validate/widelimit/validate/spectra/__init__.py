@@ -2,6 +2,7 @@
 
 weights       `of_module`: every weight matrix against noise, with outliers
 comparing     `compare`: tangent kernel, Fisher matrix, Jacobian and Hessian of a finite module beside its limit
+limits        dense layers in a row: what infinite width says of Jacobian and Hessian
 tails         power laws of eigenvalues, with interval and goodness of fit
 """
 

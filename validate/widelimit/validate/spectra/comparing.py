@@ -1,9 +1,9 @@
 """`compare`: matrices of a finite module on given inputs, next to those of the limit of infinite width.
 
 ntk        tangent kernel, every array of weights in units of its root mean square; limit: that of `network.from_torch`
-fisher     Fisher matrix of Gaussian outputs; limit: mean-field statistics
-jacobian   squared singular values of outputs by inputs
-hessian    of the mean of |f(x)|^2/2, by stochastic Lanczos: nodes and weights of its density
+fisher     Fisher matrix of Gaussian outputs; limit: its mean and, of few outputs, its largest eigenvalue
+jacobian   squared singular values of outputs by inputs; limit: a free product, of dense layers in a row
+hessian    of the mean of |f(x)|^2/2, by stochastic Lanczos: nodes and weights of its density; limit: its mean
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ from torch.func import functional_call, jacrev, vmap
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.results import by_value
+from widelimit.numerics.spectra.stacks import mean_curvature
 from widelimit.theory.errors import ArgumentError, WidelimitError
 from widelimit.validate.harness.copies import copied
+from widelimit.validate.spectra.limits import jacobian_limit, moments_of, stages_of
 
 Array = np.ndarray
 WHAT = ("ntk", "jacobian", "hessian", "fisher")
 _MOST = 4000  # inputs times outputs
 _BLOCK = 2**24  # numbers of a block of Jacobians
 _PROBES, _STEPS = 8, 60
+_NO_DENSITY = (
+    "Of the Hessian the mean eigenvalue alone has a limit here: no law of its whole spectrum, or of its largest "
+    "eigenvalue, is known to widelimit. Where outputs are near zero it is the Fisher matrix: ask for 'fisher'."
+)
 
 
 @by_value
@@ -35,10 +41,13 @@ class Comparison:
     """A finite module beside its limit.
 
     eigenvalues: decreasing (of the kernel averaged over outputs; of the Fisher matrix, those that are not zero; squared
-    singular values of all inputs together; nodes of the Hessian's density, with weights). limit_eigenvalues: of the
-    limit's kernel, or None. mean, mean_error: of all eigenvalues of the matrix, with the standard error of probes where
-    there are any. limit_mean, limit_largest: what the limit says of mean and largest, NaN where it says nothing.
-    distance: of the kernels, relative to the limit's. note: why there is no limit, "" where there is one.
+    singular values of all inputs together; nodes of the Hessian's density, with weights). mean, mean_error: of all
+    eigenvalues of the matrix, with the standard error of probes where there are any; of Jacobians, that of inputs.
+    limit_eigenvalues: of the limit's kernel; of Jacobians, quantiles of the limit's law at the middles of equal
+    shares; None where no law of the whole spectrum is known. limit_mean, limit_largest: what the limit says of mean
+    and largest (of Jacobians, the upper edge), NaN where it says nothing. distance: of the kernels, relative to the
+    limit's; of Jacobians, the mean distance between eigenvalues and those of the limit, relative to its mean. note:
+    what of the limit is missing and why, "" where nothing is.
     """
 
     what: str
@@ -89,16 +98,16 @@ def compare(module: nn.Module, x: Any, what: str = "ntk", *, seed: int = 0) -> C
             most = max(p.numel() for p in free.values())
             costs.affordable("x", outputs.numel(), memory=3 * 8.0 * most, each="output")
         if what == "jacobian":
-            return _jacobian(function, free, inputs)
+            return _jacobian(model, function, free, inputs)
         if what == "hessian":
-            return _hessian(function, free, inputs, number)
+            return _hessian(model, function, free, inputs, number)
         if what == "ntk":
             scales = {name: float((p**2).mean()) for name, p in free.items()}
             gram = _gram(function, free, inputs, scales)
-            return _ntk(module, inputs, gram, outputs.shape[1])
+            return _ntk(model, inputs, gram, outputs.shape[1])
         gram = _gram(function, free, inputs, dict.fromkeys(free, 1.0)) / len(inputs)
         size = sum(p.numel() for p in free.values())
-        return _fisher(module, inputs, gram, size)
+        return _fisher(model, inputs, gram, size)
 
 
 def _function(model: nn.Module) -> Callable[[dict[str, Tensor], Tensor], Tensor]:
@@ -141,19 +150,19 @@ def _gram(
     return np.asarray(total.numpy())
 
 
-def _network(module: nn.Module) -> Any:
+def _network(module: nn.Module, inputs: Tensor) -> Any:
     from widelimit.validate.network import from_torch
 
-    return from_torch(module)
+    return from_torch(module, example=inputs)
 
 
-def _ntk(module: nn.Module, inputs: Tensor, gram: Array, outputs: int) -> Comparison:
+def _ntk(model: nn.Module, inputs: Tensor, gram: Array, outputs: int) -> Comparison:
     count = len(inputs)
     kernel = np.einsum("iojo->ij", gram.reshape(count, outputs, count, outputs)) / outputs
     values = np.linalg.eigvalsh(kernel)[::-1]
     limit, note = None, ""
     try:
-        limit = np.asarray(_network(module).kernels(inputs.numpy()).ntk)
+        limit = np.asarray(_network(model, inputs).kernels(inputs.numpy()).ntk)
     except WidelimitError as error:
         note = str(error)
     nan = float("nan")
@@ -165,12 +174,14 @@ def _ntk(module: nn.Module, inputs: Tensor, gram: Array, outputs: int) -> Compar
     )  # fmt: skip
 
 
-def _fisher(module: nn.Module, inputs: Tensor, gram: Array, size: int) -> Comparison:
+def _fisher(model: nn.Module, inputs: Tensor, gram: Array, size: int) -> Comparison:
     values = np.linalg.eigvalsh(gram)[::-1][: min(size, len(gram))]
     mean, largest, note = float("nan"), float("nan"), ""
     try:
-        found = _network(module).fisher(inputs.numpy())
-        mean, largest = float(found.mean), float(found.largest)
+        network = _network(model, inputs)
+        stages = stages_of("Fisher matrix", network, model)
+        mean = mean_curvature(stages, moments_of(inputs).tolist(), residuals=False)
+        largest = float(network.fisher(inputs.numpy()).top)
     except WidelimitError as error:
         note = str(error)
     return Comparison(
@@ -179,20 +190,28 @@ def _fisher(module: nn.Module, inputs: Tensor, gram: Array, size: int) -> Compar
     )  # fmt: skip
 
 
-def _jacobian(function: Callable[..., Tensor], free: dict[str, Tensor], inputs: Tensor) -> Comparison:
+def _jacobian(
+    model: nn.Module, function: Callable[..., Tensor], free: dict[str, Tensor], inputs: Tensor
+) -> Comparison:
     found = vmap(jacrev(function, argnums=1), (None, 0))(free, inputs).flatten(2)
     values = np.sort(torch.linalg.svdvals(found).numpy().ravel() ** 2)[::-1]
     nan = float("nan")
     each = (found**2).sum((1, 2)).numpy() / min(found.shape[1:])
     error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else nan
-    note = "No limit is computed here; numerics.jacobian.spectrum has it for layers of one width."
+    known, mean, largest, distance, note = None, nan, nan, nan, ""
+    try:
+        stages = stages_of("Jacobian", _network(model, inputs), model)
+        known, mean, largest = jacobian_limit(stages, moments_of(inputs), found.shape[1])
+        distance = float(np.abs(values - known).mean() / mean)
+    except WidelimitError as refused:
+        note = str(refused)
     return Comparison(
-        "jacobian", values, None, float(values.mean()), error, float(values[0]), None, nan, nan, nan, note
-    )
+        "jacobian", values, None, float(values.mean()), error, float(values[0]), known, mean, largest, distance, note
+    )  # fmt: skip
 
 
 def _hessian(
-    function: Callable[..., Tensor], free: dict[str, Tensor], inputs: Tensor, seed: int
+    model: nn.Module, function: Callable[..., Tensor], free: dict[str, Tensor], inputs: Tensor, seed: int
 ) -> Comparison:
     leaves = [p.clone().requires_grad_() for p in free.values()]
     loss = (vmap(function, (None, 0))(dict(zip(free, leaves, strict=True)), inputs) ** 2).sum() / (
@@ -219,21 +238,18 @@ def _hessian(
     order = np.argsort(np.concatenate(nodes))[::-1]
     all_nodes, all_weights = np.concatenate(nodes)[order], np.concatenate(weights)[order]
     nan = float("nan")
-    note = "The limit's Hessian is its Fisher matrix where outputs are small; ask for 'fisher'."
     error = float(np.std(means, ddof=1) / np.sqrt(_PROBES))
+    mean, note = nan, _NO_DENSITY
+    try:
+        mean = mean_curvature(
+            stages_of("Hessian", _network(model, inputs), model), moments_of(inputs).tolist()
+        )
+    except WidelimitError as refused:
+        note = str(refused)
     return Comparison(
-        "hessian",
-        all_nodes,
-        all_weights,
-        float(np.mean(means)),
-        error,
-        float(all_nodes[0]),
-        None,
-        nan,
-        nan,
-        nan,
+        "hessian", all_nodes, all_weights, float(np.mean(means)), error, float(all_nodes[0]), None, mean, nan, nan,
         note,
-    )
+    )  # fmt: skip
 
 
 def _lanczos(
