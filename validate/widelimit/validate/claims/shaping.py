@@ -195,24 +195,24 @@ _DRAWN = (("tanh", "#0072b2"), ("softplus", "#d55e00"), ("gelu", "#009e73"))
 
 
 def _maps_of_networks(preset: str) -> Arrays:
-    from widelimit.numerics.meanfield import propagate
-    from widelimit.numerics.shaping import limit_map
+    import torch
 
-    c = np.linspace(0.0, 1.0, 41)
+    from widelimit.numerics.shaping import limit_map
+    from widelimit.validate.harness.backend import Backend
+
+    c, backend = np.linspace(0.0, 1.0, 41), Backend()
+    given = torch.tensor(c[::8], dtype=backend.dtype)
     found: dict[str, np.ndarray] = {"c": c, "limit": np.asarray(limit_map(c))}
     for name, _ in _DRAWN:
-        shaped = _shape(name, 25).activation
-        ends = [
-            propagate(shaped, sigma_w=1.0, sigma_b=0.0, q0=1.0, c0=float(one), depth=25) for one in c[::4]
-        ]
-        found[name] = np.array([float(end.c[-1]) for end in ends])
+        phi, _ = simulate.applied(name, _numbers({"activation": name, "depth": 25})["numbers"])
+        found[name] = simulate.behind(phi, given, 25, 0, backend).numpy()
     return found
 
 
 def _draw_maps(arrays: Arrays, axes: Axes) -> None:
     axes.plot(arrays["c"], arrays["limit"], "-", color="#6b6f73", label=r"$c/(c+\zeta(1-c))$")
     for name, colour in _DRAWN:
-        axes.plot(arrays["c"][::4], arrays[name], "o", color=colour, markersize=4, label=f"{name}, 25 layers")
+        axes.plot(arrays["c"][::8], arrays[name], "o", color=colour, markersize=4, label=f"{name}, 25 layers")
     axes.plot(arrays["c"], arrays["c"], ":", color="#6b6f73", linewidth=0.8)
     axes.set(xlabel="correlation of the inputs", ylabel="correlation behind all layers")
     axes.legend()
@@ -222,8 +222,8 @@ GALLERY = (
     GalleryFigure(
         "shaped-maps",
         "One map for all shaped activations",
-        "Correlation behind 25 layers of activations shaped by DKS with zeta = 1.5 (points), and the limit of many "
-        "layers (line); dotted: the identity.",
+        "Correlation behind 25 layers of 10,000 units, drawn with activations shaped by DKS with zeta = 1.5 (points), "
+        "and the limit of many layers (line); dotted: the identity.",
         "martens2021rapid",
         _maps_of_networks,
         _draw_maps,
