@@ -65,18 +65,19 @@ def power_tail(eigenvalues: Any, *, seed: int = 0) -> PowerTail:
         if not total > 1e-12:
             continue
         slope = count / total
-        distance = _distance(slope * (logs[first:] - logs[first]))
+        distance = float(_distance(slope * (logs[first:] - logs[first])))
         if best is None or distance < best[0]:
             best = distance, first, slope
     assert best is not None
     distance, first, slope = best
     count = values.size - first
     random = np.random.default_rng(arguments.count("seed", seed, 0))
-    drawn = np.sort(random.exponential(size=(_DRAWS, min(count, 1000))), axis=1)
-    drawn = drawn - drawn[:, :1]  # the start is one of them
-    drawn = drawn / drawn.mean(1, keepdims=True)
-    scale = np.sqrt(drawn.shape[1] / count)
-    others = np.array([_distance(row) for row in drawn]) * scale
+    size = min(count, 1000)
+    # order statistics of exponential numbers, less the least: sums of independent gaps
+    gaps = random.exponential(size=(_DRAWS, size - 1)) / np.arange(size - 1, 0, -1)
+    drawn = np.concatenate([np.zeros((_DRAWS, 1)), np.cumsum(gaps, axis=1)], axis=1)
+    drawn /= drawn.mean(1, keepdims=True)
+    others = _distance(drawn) * np.sqrt(size / count)
     error = slope / np.sqrt(count)
     alpha = 1 + slope
     return PowerTail(
@@ -90,9 +91,9 @@ def power_tail(eigenvalues: Any, *, seed: int = 0) -> PowerTail:
     )
 
 
-def _distance(exponential: Array) -> float:
-    """Largest distance between the distribution of sorted numbers and the exponential one."""
-    size = exponential.size
-    model = -np.expm1(-exponential)
-    steps = np.arange(size + 1) / size
-    return float(max(np.abs(model - steps[1:]).max(), np.abs(model - steps[:-1]).max()))
+def _distance(exponential: Array) -> Array:
+    """Largest distance between the distribution of sorted numbers (last axis) and the exponential one."""
+    size = exponential.shape[-1]
+    above = np.exp(-exponential)
+    above += np.arange(1, size + 1) / size - 1
+    return np.maximum(above.max(-1), 1 / size - above.min(-1))
