@@ -12,6 +12,7 @@ import functools
 import logging
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -135,9 +136,13 @@ class Maps:
 
     def closed_at(self, q: Array) -> bool:
         """Whether they have, and keep their digits at every one of these variances."""
+        return bool(self.closed_where(q).all())
+
+    def closed_where(self, q: Array) -> Array:
+        """Whether they do, for each variance."""
         low, high = self.formulas.trusted
         high = min(high, self._cancels_from)
-        return bool(self.closed and (q >= low).all() and (q <= high).all())
+        return self.closed & (q >= low) & (q <= high)
 
     @cached_property
     def _cancels_from(self) -> float:
@@ -270,7 +275,7 @@ def _derive(phi: Activation) -> Formulas:
     return Formulas(
         moments=moments,
         integrals=integrals,
-        trusted=_trusted(moments),
+        trusted=trusted(moments, lambda v, p, slope: (v, p, p + slope)),
         mean=Expectation(value, X, Q).doit(),
         decay=law.coefficient,
         decay_power=float(law.power),
@@ -285,21 +290,23 @@ def _derive(phi: Activation) -> Formulas:
     )
 
 
-def _trusted(moments: tuple[Expr, Expr, Expr]) -> tuple[float, float]:
-    """Return the interval of q around 1 on which closed forms are right to `DIGITS`, compared with mpmath.
+def trusted(
+    formulas: Sequence[Expr], scales: Callable[..., tuple[float, ...]], digits: float = DIGITS
+) -> tuple[float, float]:
+    """Return the interval of q around 1 on which closed forms are right to `digits`, compared with mpmath.
 
     Differences of terms that nearly cancel lose digits at one end or the other: elu's V(q) at small q, that of
-    hard tanh at large q.
+    hard tanh at large q. `scales` says, by their sizes, what each is held against.
     """
-    if any(e.has(Expectation) for e in moments):
+    if any(e.has(Expectation) for e in formulas):
         return 0.0, math.inf
     decades = 10.0 ** np.arange(-13.0, 13.0)
-    values = compile(moments, [Q], name="moments").evaluate(decades)[0]
+    values = compile(formulas, [Q], name="moments").evaluate(decades)[0]
     good = []
-    for q, (v, p, slope) in zip(decades, values.T, strict=True):
-        exact = [float(evaluate(e, {Q: sympy.Float(q)}, 20)) for e in moments]
-        scale = (abs(exact[0]), abs(exact[1]), abs(exact[1]) + abs(exact[2]))
-        good.append(all(_same(a, b, s) for a, b, s in zip((v, p, slope), exact, scale, strict=True)))
+    for q, row in zip(decades, values.T, strict=True):
+        exact = [float(evaluate(e, {Q: sympy.Float(q)}, 20)) for e in formulas]
+        held = scales(*map(abs, exact))
+        good.append(all(_same(*one, digits) for one in zip(row, exact, held, strict=True)))
     one = int(np.searchsorted(decades, 1.0))
     first = next((k for k in range(one, -1, -1) if not good[k]), None)
     last = next((k for k in range(one, len(good)) if not good[k]), None)
@@ -307,5 +314,5 @@ def _trusted(moments: tuple[Expr, Expr, Expr]) -> tuple[float, float]:
     return low, math.inf if last is None else float(decades[max(last - 1, 0)])
 
 
-def _same(value: float, exact: float, scale: float) -> bool:
-    return not math.isfinite(exact) or abs(value - exact) <= DIGITS * scale
+def _same(value: float, exact: float, scale: float, digits: float) -> bool:
+    return not math.isfinite(exact) or abs(value - exact) <= digits * scale

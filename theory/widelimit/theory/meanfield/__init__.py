@@ -4,10 +4,11 @@
     formulas    maps of lengths, correlations and gradients, slopes, depth scales, dropout
     widths      lengths at finite width: the mean's correction, the spread from network to network
     pair_widths the same of two inputs, their covariance and correlation; orthogonal weights and given inputs
+    gradients   how fixed points and depth scales change with sigma_w, sigma_b and keep
     edges       the edge of chaos, its ends and its power laws
     evidence    what the names on the left of equations mean, in numbers that owe nothing to the formulas
-    steps, width_steps, pair_width_steps    the formulas as steps with reasons, sources and checks
-    derivation  `derive`: all steps that apply to an activation
+    steps, width_steps, pair_width_steps, gradient_steps    the formulas as steps with reasons, sources and checks
+    derivation  `derive`: all steps that apply to an activation; `derive_gradients` is in gradient_steps
 
 Sources: Poole et al. (2016), Schoenholz et al. (2017), Hayou et al. (2018, 2019).
 """
@@ -62,6 +63,24 @@ from widelimit.theory.meanfield.formulas import (
     unequal_defect_map,
     width_ratio,
     with_dropout,
+)
+from widelimit.theory.meanfield.gradient_steps import (
+    derive_gradients,
+)
+from widelimit.theory.meanfield.gradients import (
+    PARAMETERS,
+    defect_change,
+    defect_move,
+    depth_change,
+    gap_slope,
+    length_change,
+    length_move,
+    moment_slopes,
+    pair_slopes,
+    slope_changes,
+    slope_moment_slope,
+    slope_product_decay,
+    slope_product_slope,
 )
 from widelimit.theory.meanfield.moments import (
     ANY,
@@ -120,6 +139,7 @@ __all__ = [
     "ASSUMPTIONS",
     "ENTRIES",
     "PAIRS",
+    "PARAMETERS",
     "ByMoments",
     "CriticalLimit",
     "CriticalLine",
@@ -145,9 +165,13 @@ __all__ = [
     "curvature_moment",
     "curvature_overlap",
     "decay_law",
+    "defect_change",
     "defect_map",
+    "defect_move",
+    "depth_change",
     "depth_scale",
     "derive",
+    "derive_gradients",
     "distance",
     "dropout_chi_1",
     "dropout_correlation_at_one",
@@ -155,6 +179,7 @@ __all__ = [
     "epsilon",
     "fourth_moment",
     "gap",
+    "gap_slope",
     "gradient",
     "gradient_map",
     "gradient_overlap",
@@ -164,15 +189,19 @@ __all__ = [
     "keep",
     "kink_coefficient",
     "layer",
+    "length_change",
     "length_curvature",
     "length_map",
+    "length_move",
     "length_shift_map",
     "length_slope",
     "length_spread_map",
     "mixed",
+    "moment_slopes",
     "next_1",
     "next_2",
     "nodes",
+    "pair_slopes",
     "powers",
     "product_moment",
     "q",
@@ -193,8 +222,12 @@ __all__ = [
     "shifts",
     "sigma_b",
     "sigma_w",
+    "slope_changes",
     "slope_moment",
+    "slope_moment_slope",
     "slope_product",
+    "slope_product_decay",
+    "slope_product_slope",
     "spread",
     "spreads",
     "square_variance",

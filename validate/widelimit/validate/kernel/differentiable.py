@@ -12,39 +12,9 @@ from torch import Tensor
 from widelimit.numerics import arguments
 from widelimit.numerics.kernel import nngp_gradient, nngp_ntk
 from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.validate.autograd import through
 
 _FIXED = "must not require a gradient: the kernel is differentiated by its scales alone"
-
-
-class _NNGP(torch.autograd.Function):
-    """Kernel and derivatives by `nngp_gradient`; the scales come in as tensors of one number or one a layer."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, sigma_w: Tensor, sigma_b: Tensor, x1: Any, x2: Any, activation: str, depth: int
-    ) -> Tensor:
-        network: dict[str, Any] = {
-            "activation": activation,
-            "depth": depth,
-            "sigma_w": sigma_w.detach().cpu().numpy(),
-            "sigma_b": sigma_b.detach().cpu().numpy(),
-        }
-        if not (sigma_w.requires_grad or sigma_b.requires_grad):
-            return torch.as_tensor(nngp_ntk(x1, x2, **network).nngp).to(sigma_w)
-        found = nngp_gradient(x1, x2, **network)
-        ctx.parts, ctx.like = (found.sigma_w, found.sigma_b), (sigma_w, sigma_b)
-        return torch.as_tensor(found.nngp).to(sigma_w)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
-        carried = above[0].detach().cpu().double().numpy()
-        back = [np.einsum("lij,ij->l", part, carried) for part in ctx.parts]
-        scales = [
-            torch.as_tensor(one if like.ndim else one.sum()).to(like).reshape(like.shape)
-            for one, like in zip(back, ctx.like, strict=True)
-        ]
-        return (*scales, None, None, None, None)
 
 
 def nngp(
@@ -88,8 +58,20 @@ def nngp(
         if one.ndim and one.shape != (layers + 1,):
             must, but = f"must be one number, or {layers + 1} (depth + 1)", f"has shape {tuple(one.shape)}"
             raise ArgumentError(name, must, but=but)
-    found: Tensor = _NNGP.apply(w, b, rows[0], rows[1], activation, layers)
-    return found
+
+    def evaluate(w: np.ndarray, b: np.ndarray) -> tuple[Any, Any]:
+        network: dict[str, Any] = {"activation": activation, "depth": layers, "sigma_w": w, "sigma_b": b}
+        if not learnt:
+            return (nngp_ntk(rows[0], rows[1], **network).nngp,), ()
+        found = nngp_gradient(rows[0], rows[1], **network)
+        each = (
+            (found.sigma_w, w),
+            (found.sigma_b, b),
+        )  # where one scale is that of all layers, it has their sum
+        return (found.nngp,), [(part if scale.ndim else part.sum(0),) for part, scale in each]
+
+    learnt = w.requires_grad or b.requires_grad
+    return through(evaluate, {"sigma_w": w, "sigma_b": b}, ["nngp"])[0]
 
 
 def log_likelihood(kernel: Tensor, y: Any, *, noise: Any) -> Tensor:

@@ -124,4 +124,7 @@ PICTURES = {
     "AtWidth": _at_width,
     "Correlations": _correlations,
 }
-NO_PICTURE: dict[str, str] = {}
+NO_PICTURE = {
+    "MeanFieldGradient": "draw its `value`; derivatives are numbers by argument",
+    "Slopes": "derivatives are numbers by argument; draw the `value` beside them",
+}

@@ -1,0 +1,66 @@
+"""Predictions under autograd: against differences, shapes and types, refusals, and scales found by descent."""
+
+import numpy as np
+import pytest
+import torch
+
+from widelimit.numerics import meanfield
+from widelimit.theory.errors import ArgumentError, DomainError
+from widelimit.validate.autograd import differentiable, through
+
+
+def number(value):
+    return torch.tensor(value, dtype=torch.float64, requires_grad=True)
+
+
+def test_against_differences():
+    def predicted(w, b, keep):
+        found = differentiable(meanfield.gradient, "erf", sigma_w=w, sigma_b=b, keep=keep)
+        return found.q_star, found.c_star, found.chi_1, found.xi_q, found.xi_c, found.xi_grad
+
+    w, b, keep = number([1.2, 1.9]), number(0.3), number([[0.8], [0.9]])
+    torch.autograd.gradcheck(predicted, (w, b, keep), rtol=1e-5)
+
+
+def test_values_and_types():
+    w = torch.tensor([1.1, 1.9], requires_grad=True)
+    found = differentiable(meanfield.gradient, "tanh", sigma_w=w, sigma_b=0.3)
+    assert found.chi_1.dtype == torch.float32 and found.phase.tolist() == ["ordered", "chaotic"]
+    (found.chi_1 * found.q_star).sum().backward()
+    assert w.grad.shape == (2,) and w.grad.dtype == torch.float32
+    plain = differentiable(meanfield.gradient, "tanh", sigma_w=1.1, sigma_b=0.3)
+    assert plain.chi_1 == pytest.approx(float(found.chi_1[0].detach()), rel=1e-6)
+
+
+def test_an_axis_for_each_of_the_argument():
+    a = number([1.0, 2.0])
+    y = np.array([3.0, 4.0, 5.0])
+    (out,) = through(lambda a: ((a.sum() * y,), ((np.tile(y, (2, 1)),),)), {"a": a}, ["out"])
+    out[1:].sum().backward()
+    assert a.grad.tolist() == [9.0, 9.0]
+
+
+def test_the_edge_of_chaos_by_descent():
+    """Adam moves sigma_w until chi_1 is 1, where `critical_line` has the edge."""
+    log_w = number(0.0)
+    adam = torch.optim.Adam([log_w], lr=0.05)
+    slower = torch.optim.lr_scheduler.ExponentialLR(adam, 0.97)
+    for _ in range(300):
+        adam.zero_grad()
+        found = differentiable(meanfield.gradient, "tanh", sigma_w=log_w.exp(), sigma_b=0.05)
+        (found.chi_1 - 1).square().backward()
+        adam.step()
+        slower.step()
+    want = meanfield.critical_line("tanh", sigma_b=0.05).sigma_w
+    assert float(log_w.detach().exp()) == pytest.approx(want, rel=1e-6)
+
+
+def test_refusals():
+    edge = meanfield.critical_line("tanh", sigma_b=0.2).sigma_w
+    found = differentiable(meanfield.gradient, "tanh", sigma_w=number(edge), sigma_b=0.2)
+    with pytest.raises(DomainError, match="c_star has no derivative with respect to sigma_w"):
+        found.c_star.backward()
+    with pytest.raises(ArgumentError, match="q0"):
+        differentiable(meanfield.gradient, "tanh", sigma_w=1.0, q0=number(1.0))
+    with pytest.raises(ArgumentError, match="floats"):
+        differentiable(meanfield.gradient, "tanh", sigma_w=torch.tensor(1))

@@ -1,0 +1,34 @@
+"""Derivatives of what is only known by an equation: fixed points, and formulas along with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sympy import Add, Expr, Symbol
+
+from widelimit.theory.calculus import exact
+
+
+@exact.takes(formula=exact.plain)
+def along(formula: Expr, changes: Mapping[Symbol, Expr]) -> Expr:
+    """Return how a formula changes with its symbols: the chain rule, with the change of each of them.
+
+    >>> from sympy.abc import a, b
+    >>> print(along(a**2 * b, {a: 1, b: 3}))
+    3*a**2 + 2*a*b
+    """
+    return Add(*(formula.diff(symbol) * change for symbol, change in changes.items()))
+
+
+@exact.takes(image=exact.plain)
+def fixed_point(image: Expr, point: Symbol, changes: Mapping[Symbol, Expr]) -> Expr:
+    """Return how the fixed point of a map changes: F_theta/(1 - F_point), the implicit function theorem.
+
+    `image` is F(point, theta) and `changes` says by how much each theta changes. There is no derivative where
+    1 - F_point = 0.
+
+    >>> from sympy.abc import a, y
+    >>> print(fixed_point(a * y + 1, y, {a: 1}))  # y = 1/(1 - a)
+    y/(1 - a)
+    """
+    return along(image, changes) / (1 - image.diff(point))
