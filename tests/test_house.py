@@ -29,6 +29,7 @@ ENGINES = {
         "claims",
         "simulate",
         "network",
+        "autograd",
         "report",
         "cli",
         "run",
