@@ -76,6 +76,22 @@ def test_power_laws_with_intervals():
     assert found.error == pytest.approx((found.alpha - 1) / math.sqrt(found.count), rel=1e-12)
 
 
+def test_the_start_of_a_tail_can_be_given():
+    x = np.random.default_rng(1).pareto(1.5, 500) + 1
+    for start in (1.5, 2.0, 3.0):
+        found = spectra.power_tail(x, start=start)
+        tail = x[x >= start]
+        assert (found.count, found.start) == (tail.size, tail.min())
+        assert found.alpha == pytest.approx(1 + tail.size / np.log(tail / tail.min()).sum(), rel=1e-12)
+        shares = 1 - (np.sort(tail) / tail.min()) ** (1 - found.alpha)
+        steps = np.arange(tail.size + 1) / tail.size
+        gap = max(np.abs(shares - steps[1:]).max(), np.abs(shares - steps[:-1]).max())
+        assert found.distance == pytest.approx(gap, rel=1e-10)
+    for bad in (0.0, -1.0, float("nan"), "x", x.max()):
+        with pytest.raises(ArgumentError, match="`start`"):
+            spectra.power_tail(x, start=bad)
+
+
 def test_heavy_tails_are_told_from_light_ones():
     heavy = spectra.power_tail(np.random.default_rng(0).pareto(1.5, 1000) + 1)
     assert heavy.p_value > 0.02

@@ -40,13 +40,23 @@ class PowerTail:
     p_value: float
 
 
-def power_tail(eigenvalues: Any, *, seed: int = 0) -> PowerTail:
-    """Fit a power law to the tail of positive numbers. Raises `ArgumentError` for fewer than five different ones.
+def power_tail(eigenvalues: Any, *, start: Any = None, seed: int = 0) -> PowerTail:
+    """Fit a power law to the tail of positive numbers.
+
+    Args:
+        eigenvalues: positive ones count.
+        start: None for the eigenvalue behind which a power law fits best; else a number: the tail is of the
+            eigenvalues from there on.
+        seed: of the draws behind the p-value.
+
+    Raises `ArgumentError` for fewer than five different numbers, or fewer than five from `start` on.
 
     >>> x = np.random.default_rng(0).pareto(1.5, 2000) + 1
     >>> found = power_tail(x)
     >>> found.interval[0] < 2.5 < found.interval[1], found.p_value > 0.01
     (True, True)
+    >>> round(power_tail([1.0, 2.0, 4.0, 8.0, 16.0, 32.0], start=2.0).alpha, 6)  # 1 + 5/(10 log 2)
+    1.721348
     """
     values = arguments.vector("eigenvalues", eigenvalues)
     values = np.sort(values[values > 0])
@@ -56,10 +66,17 @@ def power_tail(eigenvalues: Any, *, seed: int = 0) -> PowerTail:
             f"must hold {_LEAST} or more positive numbers that differ",
             but=f"has {np.unique(values).size}",
         )
+    starts = range(values.size - _LEAST + 1)
+    if start is not None:
+        number = arguments.positive_number("start", start)
+        first = int(np.searchsorted(values, number))
+        if np.unique(values[first:]).size < _LEAST:
+            raise ArgumentError("start", f"must leave {_LEAST} or more eigenvalues that differ", start)
+        starts = range(first, first + 1)
     logs = np.log(values)
     best: tuple[float, int, float] | None = None
     rest = np.cumsum(logs[::-1])[::-1]
-    for first in range(values.size - _LEAST + 1):
+    for first in starts:
         count = values.size - first
         total = float(rest[first] - count * logs[first])
         if not total > 1e-12:
