@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from widelimit.numerics import meanfield
+from widelimit.numerics import meanfield, ridge
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.validate.autograd import differentiable, through
 
@@ -53,6 +53,20 @@ def test_the_edge_of_chaos_by_descent():
         slower.step()
     want = meanfield.critical_line("tanh", sigma_b=0.05).sigma_w
     assert float(log_w.detach().exp()) == pytest.approx(want, rel=1e-6)
+
+
+def test_the_best_penalty_by_descent():
+    """Of an isotropic target it is noise/(signal alpha)."""
+    log_penalty = number(0.0)
+    adam = torch.optim.Adam([log_penalty], lr=0.2, betas=(0.8, 0.9))
+    slower = torch.optim.lr_scheduler.ExponentialLR(adam, 0.96)
+    for _ in range(250):
+        adam.zero_grad()
+        at = {"sample_ratio": 2.0, "penalty": log_penalty.exp()}
+        differentiable(ridge.gradient, [1.0], None, [1.5], 0.3, **at).test_error.backward()
+        adam.step()
+        slower.step()
+    assert float(log_penalty.detach().exp()) == pytest.approx(0.3 / (1.5 * 2), rel=1e-6)
 
 
 def test_refusals():

@@ -3,6 +3,7 @@
     solve, learning_curve     errors for a spectrum, target, noise, sample ratio and penalty     (solving)
     optimal_penalty, minima   best penalty, negative where that is best; all local minima        (penalty)
     sensitivity               what more samples or another penalty would change            (derivatives)
+    gradient, optimal_gradient    derivatives by noise, sample ratio and penalty              (gradients)
     peaks, phase_transitions  where the learning curve turns, the landscape splits, penalties jump (phases)
     hessian_gaps, gap_thresholds, hessian_density   the spectrum of the loss landscape             (gaps)
     random_features           ridge on random features of the inputs                            (features)
@@ -29,6 +30,14 @@ from widelimit.numerics.ridge.data import DataTheory, from_data, from_file
 from widelimit.numerics.ridge.derivatives import Sensitivity, sensitivity
 from widelimit.numerics.ridge.features import FeatureSolution, feature_moments, random_features
 from widelimit.numerics.ridge.gaps import HessianGaps, gap_thresholds, hessian_density, hessian_gaps
+from widelimit.numerics.ridge.gradients import (
+    BestPenaltyGradient,
+    BestPenaltySlopes,
+    RidgeGradient,
+    RidgeSlopes,
+    gradient,
+    optimal_gradient,
+)
 from widelimit.numerics.ridge.penalty import BestPenalty, Minimum, minima, optimal_penalty
 from widelimit.numerics.ridge.phases import Jump, Peaks, PhaseTransitions, peaks, phase_transitions
 from widelimit.numerics.ridge.power import PowerLaw, power_law
@@ -37,7 +46,8 @@ from widelimit.numerics.ridge.spectrum import Spectrum
 from widelimit.theory.errors import ArgumentError
 
 __all__ = [
-    "BestPenalty", "DataPrediction", "DataTheory", "FeatureSolution", "HessianGaps", "Jump",
+    "BestPenalty", "BestPenaltyGradient", "BestPenaltySlopes", "RidgeGradient", "RidgeSlopes", "gradient",
+    "optimal_gradient", "DataPrediction", "DataTheory", "FeatureSolution", "HessianGaps", "Jump",
     "Minimum", "Peaks", "PhaseTransitions", "PowerLaw", "RidgeSolution", "Sensitivity", "Spectrum", "feature_moments",
     "from_data", "gap_thresholds", "hessian_density", "hessian_gaps", "learning_curve", "minima", "optimal_penalty",
     "peaks", "phase_transitions", "power_law", "predict", "random_features", "sensitivity", "solve",

@@ -19,6 +19,7 @@ from widelimit.numerics.ridge.status import BELOW_EDGE, CERTIFIED, UNFINISHED
 step_terms = terms.STEP.njit
 edge_terms = terms.EDGE.njit
 sum_terms = terms.SUM.njit
+gradient_terms = terms.GRADIENT_SUMS.njit
 error_slope_terms = terms.ERROR_SLOPE_SUMS.njit
 ratio_forms = terms.RATIO_FORMS.njit
 slope_forms = terms.SLOPE_FORMS.njit
@@ -91,6 +92,25 @@ def error_slope_sums(s, p, u, kappa):
         missed_bend += m
         bend += n
     return f, g, rest, between, missed, missed_slope, slope, missed_bend, bend
+
+
+@njit(nogil=True, error_model="numpy", fastmath=_SUMMING)
+def gradient_sums(s, p, u, kappa):
+    """Sums behind derivatives, in the order of `terms.GRADIENT_NAMES`."""
+    f = f_rest = g = g_rest = missed = missed_slope = slope = falling = missed_bend = bend = 0.0
+    for i in range(s.size):
+        a, b, c, d, e, h, k, m, n, o = gradient_terms(s[i], p[i], u[i], kappa, 1.0 / (s[i] + kappa))
+        f += a
+        f_rest += b
+        g += c
+        g_rest += d
+        missed += e
+        missed_slope += h
+        slope += k
+        falling += m
+        missed_bend += n
+        bend += o
+    return f, f_rest, g, g_rest, missed, missed_slope, slope, falling, missed_bend, bend
 
 
 @njit(nogil=True, error_model="numpy")
@@ -246,6 +266,18 @@ def sensitivity(s, p, u, alpha, penalty, noise, kappa):
     excess = kappa * sums[0] / alpha
     slope = ridge_slope(alpha, sums[1], sums[2])
     return by_samples_and_penalty(kappa, alpha, excess, penalty, noise, slope, *sums)
+
+
+@njit(nogil=True, error_model="numpy")
+def gradient(s, p, u, alpha, penalty, kappa, out):
+    """Fill out[:, i] with lambda/kappa, 1 - rho and `gradient_sums` at each effective ridge."""
+    for i in range(kappa.size):
+        sums = gradient_sums(s, p, u, kappa[i])
+        # lambda/kappa is exact to rounding, also where 1 - df1/N cancels
+        out[0, i] = penalty[i] / kappa[i] if kappa[i] != 0.0 else ridge_ratio(alpha[i], sums[0], sums[1])[0]
+        out[1, i] = ridge_slope(alpha[i], sums[2], sums[3])
+        for k, value in enumerate(sums):
+            out[2 + k, i] = value
 
 
 @njit(nogil=True, error_model="numpy")

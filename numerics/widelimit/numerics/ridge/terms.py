@@ -18,6 +18,7 @@ from widelimit.theory.ridge import (
     TERMS,
     alpha,
     features,
+    gradients,
     kappa,
     margin,
     noise,
@@ -57,6 +58,17 @@ _SLOPE_TERMS = (
 )
 _BENDS = [-TERMS[name].diff(kappa) / 3 for name in ("missed_slope", "fitted_slope")]
 ERROR_SLOPE_SUMS = _compiled([*(TERMS[name] for name in _SLOPE_TERMS), *_BENDS], "ridge_error_slope_sums")
+
+# for derivatives of everything: the order of `GRADIENT_NAMES`
+_GRADIENT_TERMS = (
+    "fitted", "unfitted", "fitted_twice", "unfitted_twice", "missed", "missed_slope", "fitted_slope",
+)  # fmt: skip
+GRADIENT_NAMES = (
+    *(SUMS[name] for name in _GRADIENT_TERMS), gradients.FALLING, ridge.MISSED_BEND, ridge.FITTED_BEND,
+)  # fmt: skip
+GRADIENT_SUMS = _compiled(
+    [*(TERMS[name] for name in _GRADIENT_TERMS), gradients.FALLING_TERM, *_BENDS], "ridge_gradient_sums"
+)
 
 RATIO_FORMS = compile(
     [ridge.effective_ridge_ratio_few_samples(), ridge.effective_ridge_ratio()],

@@ -7,6 +7,7 @@ penalty      the best penalty: stationarity, its sign, isotropic targets, jumps
 phases       one eigenvalue, separated scales, gaps of the Hessian, aligned signals
 power        power-law spectra and targets
 features     random features, by applying the effective ridge twice
+gradients    derivatives of errors and of the best penalty by noise, sample ratio and penalty
 steps        what the derivations share: sums checked on three random scales
 conventions  how other papers and scikit-learn write the same quantities
 """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from widelimit.theory.calculus import exact
 from widelimit.theory.calculus.derivation import Derivation
-from widelimit.theory.ridge import features, penalty, phases, power, test_error
+from widelimit.theory.ridge import features, gradients, penalty, phases, power, test_error
 
 RESULTS: tuple[str, ...] = (
     "effective-ridge", "test-error", "training-error", "bias-variance", "learning-curve", "isotropic",
     "separated-scales", "hessian-gap", "optimal-penalty", "isotropic-target", "penalty-jump", "alignment", "power-law",
-    "random-features",
+    "random-features", "gradients",
 )  # fmt: skip
 
 
@@ -21,12 +21,12 @@ def derive(result: str = "test-error") -> Derivation:
     result
         effective-ridge, test-error, training-error, bias-variance, learning-curve, isotropic, separated-scales,
         hessian-gap,
-        optimal-penalty, isotropic-target, penalty-jump, alignment, power-law or random-features.
+        optimal-penalty, isotropic-target, penalty-jump, alignment, power-law, random-features or gradients.
 
     >>> derive("effective-ridge").result.lhs
     lambda
     """
     result = exact.one_of("result", result, RESULTS)
-    modules = (test_error, phases, penalty, power, features)
+    modules = (test_error, phases, penalty, power, features, gradients)
     found: Derivation = next(one.DERIVATIONS[result]() for one in modules if result in one.DERIVATIONS)
     return found

@@ -178,6 +178,10 @@ PICTURES = {
     "PowerLaw": _power,
 }
 NO_PICTURE = {
+    "RidgeGradient": "draw its `value`; derivatives are numbers by argument",
+    "RidgeSlopes": "derivatives are numbers by argument; draw the `value` beside them",
+    "BestPenaltyGradient": "draw its `value`; derivatives are numbers by argument",
+    "BestPenaltySlopes": "derivatives are numbers by argument; draw the `value` beside them",
     "Minimum": "it is one point of a curve, three numbers",
     "Jump": "it is one point of a curve, four numbers",
 }
