@@ -153,8 +153,8 @@ def optimal_gradient(
                     strict=True,
                 )
             )
-        rows = (lam, by_name["test_error"], by_name["unexplained"], move)
-        rows = tuple(np.where(np.ravel(inner), row, np.nan) for row in rows)
+        each = (lam, by_name["test_error"], by_name["unexplained"], move)
+        rows = [np.where(np.ravel(inner), row, np.nan) for row in each]
         found[name] = BestPenaltySlopes(*at.scaled(rows, name, fields(BestPenaltySlopes)))
     return BestPenaltyGradient(value, **found)
 
