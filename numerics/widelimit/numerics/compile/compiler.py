@@ -212,9 +212,9 @@ import cmath
 import math
 
 import numpy
-from numba import njit
 
 from widelimit.numerics.compile import scalar, special
+from widelimit.numerics.compile.cache.linking import njit
 {functions}
 
 @njit(cache=True, nogil=True, error_model="numpy")

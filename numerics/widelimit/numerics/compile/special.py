@@ -17,7 +17,9 @@ from typing import Any
 import llvmlite.binding
 import numpy as np
 import scipy.special.cython_special as cython_special
-from numba import njit, types
+from numba import types
+
+from widelimit.numerics.compile.cache.linking import njit
 
 SCIPY: dict[str, int] = {  # name in cython_special: number of real arguments
     **dict.fromkeys(

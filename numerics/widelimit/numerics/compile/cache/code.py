@@ -19,12 +19,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numba
 from numba.core import typeinfer
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.core.dispatcher import Dispatcher
 
-from widelimit.numerics.compile.cache import files, private
+from widelimit.numerics.compile.cache import files, linking, private
 
 _log = logging.getLogger(__name__)
 _LENGTH = 32  # bytes of a seal, at the end of a file, where unpickling never gets to
@@ -46,7 +45,7 @@ def njit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]
     options.pop("cache", None)
 
     def compiled(function: Callable[..., Any]) -> Any:
-        made = numba.njit(**options)(function)
+        made = linking.njit(**options)(function)
         if not isinstance(made, Dispatcher):  # NUMBA_DISABLE_JIT
             return made
         if Path(function.__code__.co_filename).is_file():
@@ -103,7 +102,7 @@ class _Impl(CompileResultCacheImpl):
     _locator_classes: Any = [_Locator]  # noqa: RUF012
 
 
-class _Kept(FunctionCache):
+class _Kept(linking.Entries):
     """numba's cache of one function, which looks for its files when it is first asked: by then all are imported."""
 
     _impl_class = _Impl
