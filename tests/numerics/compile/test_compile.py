@@ -8,7 +8,8 @@ import mpmath
 import numpy as np
 import pytest
 from numba import njit
-from sympy import I, LambertW, Max, Symbol, acos, asin, erf, exp, log, pi, sqrt, symbols, tanh, zeta
+from numba.core.dispatcher import Dispatcher
+from sympy import I, LambertW, Max, Rational, Symbol, acos, asin, erf, exp, log, pi, sqrt, symbols, tanh, zeta
 
 from widelimit.numerics.compile import cache, compile
 from widelimit.theory.calculus.gaussian.expectation import Expectation
@@ -106,6 +107,21 @@ def test_refusals_name_the_culprit():
         compile(I * q, [q])(1.0)
     with pytest.raises(InfiniteMomentError, match="q = 3"):
         compile(Expectation(exp(x**2), x, q), [q])(3.0)
+
+
+def test_plain_arithmetic_is_not_compiled_and_has_the_same_floats():
+    t, u = Symbol("t", real=True), Symbol("_u", real=True)
+    expressions = [t, 3 * t / u - t**2 * u, (t + u + 1) ** 2 / 7, Rational(1, 3), 1 / u]
+    f = compile(expressions, [t, u], name="plain")
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(2, 200))
+    rows[1, 0] = 0.0  # NumPy would warn
+    got = f(*rows)
+    assert not isinstance(f._module.fill, Dispatcher) and isinstance(f._module.function, Dispatcher)
+    compiled = np.array([f.njit(*row) for row in rows.T]).T
+    assert np.array_equal(np.array(got), compiled, equal_nan=True)
+    assert isinstance(compile([exp(t) * u], [t, u], name="plain")._module.fill, Dispatcher)
+    assert isinstance(compile([t**3], [t], name="plain")._module.fill, Dispatcher)  # pow is not exact
 
 
 PROGRAM = """

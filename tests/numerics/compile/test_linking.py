@@ -1,6 +1,6 @@
 """Functions that compiled code calls are linked into their callers, and are compiled when Python asks for them."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -113,6 +113,21 @@ def test_errors_arise_in_callees_and_callers_alike():
         checked(-1.0)
 
 
+def test_callees_find_their_python_objects(capfd):
+    @njit
+    def told(x):
+        print("at", x)
+        return x
+
+    @njit
+    def outer(x):
+        return told(x) + 1
+
+    assert outer(3) == 4
+    assert told(5) == 5
+    assert capfd.readouterr().out == "at 3\nat 5\n"
+
+
 def test_a_callee_that_cannot_be_typed_is_named():
     @njit
     def wrong(x):
@@ -161,16 +176,9 @@ def test_threads_may_ask_for_both_at_once():
     for _ in range(3):
         inner = square()
         outer = sum_of(inner)
-        found = []
-        asked = [
-            threading.Thread(target=lambda o=outer: found.append(o(np.arange(3.0)))),
-            threading.Thread(target=lambda i=inner: found.append(i(3.0))),
-        ]
-        for one in asked:
-            one.start()
-        for one in asked:
-            one.join()
-        assert sorted(found) == [5.0, 9.0]
+        with ThreadPoolExecutor(2) as pool:
+            found = [pool.submit(outer, np.arange(3.0)), pool.submit(inner, 3.0)]
+        assert [one.result() for one in found] == [5.0, 9.0]
 
 
 def test_disabled_as_numba_is(monkeypatch):

@@ -30,7 +30,7 @@ from sympy import Expr, Symbol
 
 from widelimit.numerics import threads
 from widelimit.numerics.compile import cache, expected, scalar
-from widelimit.numerics.compile.printing import body
+from widelimit.numerics.compile.printing import arithmetic, body
 from widelimit.numerics.compile.request import Request
 from widelimit.theory.calculus.exact import plain
 from widelimit.theory.errors import InputError
@@ -193,12 +193,13 @@ def compile(
 
 
 def _safe(symbol: Symbol, index: int) -> Symbol:
-    """Return a symbol with the same assumptions whose name Python accepts (not `lambda`)."""
+    """Return a symbol with the same assumptions whose name Python accepts (not `lambda`) and no source uses (`_i`)."""
     name = symbol.name
     if (
         not name.isidentifier()
         or keyword.iskeyword(name)
         or name in _RESERVED
+        or name.startswith("_")
         or isinstance(symbol, sympy.Dummy)
     ):
         cleaned = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name)
@@ -222,12 +223,20 @@ def function({arguments}):
 {body}
     return {results}
 
+'''
+_LOOP = """
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill({arguments}{comma}out):
+def fill({rows}{comma}out):
     for _i in range(out.shape[1]):
-        {targets} = function({elements})
-'''
+{loop}
+"""
+_ROWS = """
+
+def fill({arguments}{comma}out):
+    with numpy.errstate(all="ignore"):
+{whole}
+"""
 
 
 def write_source(request: Request, plan: expected.Plan | None = None) -> str:
@@ -239,12 +248,18 @@ def write_source(request: Request, plan: expected.Plan | None = None) -> str:
     convert = "complex" if request.complex_ else "float"
     values = ", ".join(f"{convert}({result})" for result in results)
     names = [str(symbol) for symbol in request.arguments]
-    return _MODULE.format(
+    whole = [*assignments, *(f"out[{k}] = {result}" for k, result in enumerate(results))]
+    fill = _ROWS if not request.complex_ and arithmetic(whole) else _LOOP
+    # the loop holds the assignments once more: to compile it is cheaper than to compile and link `function`
+    loop = [f"{name} = _rows_{name}[_i]" for name in names] + assignments
+    loop += [f"out[{k}, _i] = {convert}({result})" for k, result in enumerate(results)]
+    return (_MODULE + fill).format(
         functions=functions,
         arguments=", ".join(names),
+        rows=", ".join(f"_rows_{name}" for name in names),
         comma=", " if names else "",
         body="\n".join(f"    {line}" for line in assignments) or "    pass",
         results=values if request.single else f"({values},)",
-        targets=", ".join(f"out[{k}, _i]" for k in range(len(results))) + ("" if request.single else ","),
-        elements=", ".join(f"{name}[_i]" for name in names),
+        loop="\n".join(f"        {line}" for line in loop),
+        whole="\n".join(f"        {line}" for line in whole),
     )

@@ -8,6 +8,7 @@ Printer    one method a node; a function without nopython code is an error that 
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,6 +66,9 @@ COMPLEX = {name: f"cmath.{name}" for name in _BOTH} | {
     "im": "numpy.imag",
 }
 
+_PLAIN = (ast.BinOp, ast.UnaryOp, ast.operator, ast.USub, ast.Name, ast.Load, ast.Constant)
+_FEW = 40  # operations that cost NumPy less than to look for the machine code of one function
+
 
 def body(expressions: Sequence[Expr], *, complex_: bool = False) -> tuple[list[str], list[str]]:
     """Return the assignments of the common subexpressions and the source of each result.
@@ -82,6 +86,29 @@ def body(expressions: Sequence[Expr], *, complex_: bool = False) -> tuple[list[s
     return [f"{name} = {printer.doprint(expr)}" for name, expr in shared], [
         printer.doprint(r) for r in results
     ]
+
+
+def arithmetic(lines: Sequence[str]) -> bool:
+    """Whether assignments are a few sums, products, quotients and squares: NumPy finds the same floats, uncompiled.
+
+    >>> arithmetic(["a = x*y**2 - 2.0", "b = a/x"]), arithmetic(["a = x**3"]), arithmetic(["a = math.exp(x)"])
+    (True, False, False)
+    """
+    steps = [node for line in lines for value in _values(line) for node in ast.walk(value)]
+    plain = all(isinstance(node, _PLAIN) and (not _is_power(node) or _is_square(node)) for node in steps)
+    return plain and sum(isinstance(node, ast.BinOp) for node in steps) <= _FEW
+
+
+def _values(line: str) -> list[ast.expr]:
+    return [one.value for one in ast.parse(line).body if isinstance(one, ast.Assign)]
+
+
+def _is_power(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+
+
+def _is_square(node: Any) -> bool:
+    return isinstance(node.right, ast.Constant) and node.right.value == 2
 
 
 def prepare(expr: Expr) -> Expr:

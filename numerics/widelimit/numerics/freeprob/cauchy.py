@@ -324,7 +324,7 @@ def _panel(panel, coefficients, masses, places, logarithmic, x0, y0):
     t0 = _preimage(panel, y0)
     half, middle = 0.5 * (panel[1] - panel[0]), 0.5 * (panel[1] + panel[0])
     u = (_place(panel, t0, 0) - middle) / half
-    node = -1
+    node = np.int64(-1)  # a plain -1 has a type of its own, which `_sums` would be compiled for as well
     if abs(u.imag) < _HIT and abs(u.real) < 1.0:
         for j in range(ORDER):
             if abs(u - _NODES[j]) < _HIT:
@@ -413,7 +413,7 @@ def raw(measure, omega):
                 x1,
                 y1,
                 _preimage(panels[i], y1),
-                -1,
+                np.int64(-1),
             )[2]
         q2 = x0 * p2 - p
     g += p

@@ -113,8 +113,9 @@ def step(equation, s1, s2, target):
     compose to.
     """
     scale, power = equation.scale, equation.power
+    product = equation.mode == PRODUCT
     if equation.mode == POWER:
-        h1, d1 = evaluate(False, equation.one, s1)
+        h1, d1 = evaluate(product, equation.one, s1)
         x1 = quotient(target + (power - 1.0) * h1 - s1, 1.0 - (power - 1.0) * d1)
         return s1 + x1, s1 + x1, abs(x1) / (scale + 0.5 * abs(s1))
     if equation.alike:
@@ -123,7 +124,6 @@ def step(equation, s1, s2, target):
             x1 = quotient(a2 * (target + log - s1 - s2) + apart, determinant)
             x2 = quotient(a1 * x1 - apart, a2)
             return s1 + x1, s2 + x2, max(abs(x1), abs(x2))
-    product = equation.mode == PRODUCT
     first = abs(s1) <= abs(s2)
     kept = s1 if first else s2
     h, d = evaluate(product, equation.one if first else equation.two, kept)

@@ -252,7 +252,7 @@ def _lows(product, measure, pieces, bounds):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _images(mode, one, pieces1, bounds1, two, pieces2, bounds2, power):
     out = np.empty((pieces1.shape[0] * pieces2.shape[0] * 40 + 40, 2))
-    count = 0
+    count = np.int64(0)  # a plain 0 has a type of its own, which `_arc` would be compiled for as well
     product = mode == PRODUCT
     lows1, lows2 = _lows(product, one, pieces1, bounds1), _lows(product, two, pieces2, bounds2)
     for i in range(pieces1.shape[0]):
@@ -384,16 +384,23 @@ class Half(NamedTuple):
     bounds: np.ndarray
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _complement(mode, one, two, alone, unit, power):
+    """Images of all arcs of two laws; the power of one (`alone`) has no second piece to choose."""
+    pieces1 = _pieces(mode == PRODUCT, one.measure, one.ends, one.masses, unit)
+    pieces2 = _pieces(mode == PRODUCT, two.measure, two.ends, two.masses, unit)
+    if alone:
+        pieces2 = pieces2[:1]
+    return _images(mode, one.measure, pieces1, one.bounds, two.measure, pieces2, two.bounds, power)
+
+
 def gaps(mode: int, one: Half, two: Half | None, unit: float, power: float = 0.0) -> np.ndarray:
     """Intervals of the complement of the support, rows of (low, high) in increasing order, merged where they touch.
 
     In the coordinate of the law: z for sums and powers, log z for products. `unit`: logarithm of the scale of sums.
     """
     other = one if two is None else two
-    tables = [_pieces(mode == PRODUCT, half.measure, half.ends, half.masses, unit) for half in (one, other)]
-    if two is None:
-        tables[1] = tables[1][:1]
-    found = _images(mode, one.measure, tables[0], one.bounds, other.measure, tables[1], other.bounds, power)
+    found: np.ndarray = _complement(mode, one, other, two is None, unit, power)
     found = found[np.argsort(found[:, 0])]
     merged: list[list[float]] = []
     for low, high in found:

@@ -1,7 +1,8 @@
 """Generated modules and what was derived for them, kept between processes.
 
 modules  keys, generated modules by key, what was derived as trees
-code     modules' text, sealed: what is imported is what was written
+code     machine code of loops and generated modules, sealed: what is loaded is what was written
+linking  functions that compiled code calls become part of their callers, and are not compiled alone
 files    the files that a file rests on
 private  the user's own folder, private or refused; files written atomically and verified
 trees    SymPy expressions as JSON, rebuilt without evaluating text

@@ -105,7 +105,7 @@ class _Impl(CompileResultCacheImpl):
 class _Kept(linking.Entries):
     """numba's cache of one function, which looks for its files when it is first asked: by then all are imported."""
 
-    _impl_class = _Impl
+    _impl_class: Any = _Impl
 
     def __init__(self, function: Any) -> None:
         self._name, self._py_func = repr(function), function

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import numba
-from numba.core import compiler, sigutils
+from numba.core import compiler, dispatcher, sigutils
 from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.dispatcher import Dispatcher, _FunctionCompiler
-from numba.core.registry import CPUDispatcher
+from numba.core.dispatcher import Dispatcher
 from numba.core.environment import lookup_environment
+from numba.core.registry import CPUDispatcher
 
+_FunctionCompiler: Any = vars(dispatcher)["_FunctionCompiler"]
 _ENVIRONMENT = "_ZN08NumbaEnv"  # how numba names what a function finds its Python objects by
 
 
@@ -55,7 +55,7 @@ class Linked(JITCodeLibrary):
 class Entries(FunctionCache):
     """numba's cache of the machine code of one function, in which callees have nothing to keep."""
 
-    def save_overload(self, sig: Any, data: CompileResult) -> None:
+    def save_overload(self, sig: Any, data: Any) -> None:
         """Keep an entry."""
         if not isinstance(data.library, Linked):
             super().save_overload(sig, data)
@@ -75,13 +75,13 @@ class _Compiler(_FunctionCompiler):
         finally:
             self.called = before
 
-    def _compile_core(self, args: Any, return_type: Any) -> CompileResult:
+    def _compile_core(self, args: Any, return_type: Any) -> Any:
         found = self._callee(args, return_type) if self.called else super()._compile_core(args, return_type)
         return found if self.called else _with_environments(found)
 
-    def _callee(self, args: Any, return_type: Any) -> CompileResult:
+    def _callee(self, args: Any, return_type: Any) -> Any:
         """Lower a function, under a key by which its callers find it."""
-        flags = compiler.Flags()
+        flags: Any = compiler.Flags()
         self.targetdescr.options.parse_as_flags(flags, self.targetoptions)
         flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
         context = self.targetdescr.target_context
@@ -94,7 +94,7 @@ class _Compiler(_FunctionCompiler):
         return found
 
 
-def _with_environments(entry: CompileResult) -> CompileResult:
+def _with_environments(entry: Any) -> Any:
     """Set the environments of callees that were linked into an entry, which keeps them alive, as numba's cache does."""
     names = [one.name for one in entry.library._final_module.global_variables]  # noqa: SLF001
     found = [lookup_environment(name) for name in names if name.startswith(_ENVIRONMENT)]
@@ -123,7 +123,7 @@ class Function(CPUDispatcher):
         with global_compiler_lock, self._compiler.asked(called=True):
             return super().get_call_template(args, kws)
 
-    def get_compile_result(self, sig: Any) -> CompileResult:
+    def get_compile_result(self, sig: Any) -> Any:
         """Return an entry, whose address can be taken."""
         with global_compiler_lock, self._compiler.asked(called=False):
             self._drop_callee(tuple(sig.args))
@@ -136,7 +136,7 @@ class Function(CPUDispatcher):
                 self._drop_callee(tuple(sigutils.normalize_signature(sig)[0]))
             return super().compile(sig)
 
-    def add_overload(self, cres: CompileResult) -> None:
+    def add_overload(self, cres: Any) -> None:
         """Register what was compiled; Python does not get to see callees."""
         if isinstance(cres.library, Linked):
             self.overloads[tuple(cres.signature.args)] = cres
@@ -144,5 +144,6 @@ class Function(CPUDispatcher):
             super().add_overload(cres)
 
     def _drop_callee(self, args: tuple) -> None:
-        if args in self.overloads and isinstance(self.overloads[args].library, Linked):
+        known: Any = self.overloads.get(args)
+        if known is not None and isinstance(known.library, Linked):
             del self.overloads[args]
