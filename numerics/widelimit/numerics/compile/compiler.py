@@ -40,6 +40,7 @@ Array = np.ndarray
 cpu_target.typing_context.refresh()
 cpu_target.target_context.refresh()
 _log = logging.getLogger(__name__)
+_FEW = 5000  # rows of plain arithmetic that NumPy works out before machine code is found
 _RESERVED = {
     "scalar",
     "math",
@@ -123,6 +124,8 @@ class Compiled:
             return self._plan.evaluate(flat, missing)
         out: Array = np.empty((len(self.expressions), flat[0].size if flat else 1), self._dtype)
         fill = self._module.fill
+        if out.shape[1] <= _FEW:
+            fill = getattr(self._module, "few", fill)
         parts = threads.chunks(out.shape[1])
         if len(parts) > 1:  # compile before the threads start
             fill(*(array[:1] for array in flat), out[:, :1])
@@ -223,17 +226,15 @@ def function({arguments}):
 {body}
     return {results}
 
-'''
-_LOOP = """
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill({rows}{comma}out):
     for _i in range(out.shape[1]):
 {loop}
-"""
-_ROWS = """
+'''
+_UNCOMPILED = """
 
-def fill({arguments}{comma}out):
+def few({arguments}{comma}out):
     with numpy.errstate(all="ignore"):
 {whole}
 """
@@ -249,11 +250,11 @@ def write_source(request: Request, plan: expected.Plan | None = None) -> str:
     values = ", ".join(f"{convert}({result})" for result in results)
     names = [str(symbol) for symbol in request.arguments]
     whole = [*assignments, *(f"out[{k}] = {result}" for k, result in enumerate(results))]
-    fill = _ROWS if not request.complex_ and arithmetic(whole) else _LOOP
+    more = _UNCOMPILED if not request.complex_ and arithmetic(whole) else ""
     # the loop holds the assignments once more: to compile it is cheaper than to compile and link `function`
     loop = [f"{name} = _rows_{name}[_i]" for name in names] + assignments
     loop += [f"out[{k}, _i] = {convert}({result})" for k, result in enumerate(results)]
-    return (_MODULE + fill).format(
+    return (_MODULE + more).format(
         functions=functions,
         arguments=", ".join(names),
         rows=", ".join(f"_rows_{name}" for name in names),
