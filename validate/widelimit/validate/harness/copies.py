@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def copied(module: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
+def copied(module: nn.Module, dtype: torch.dtype | None = None, *, numbers: bool = True) -> nn.Module:
     """A copy of a module, in another precision if asked; an `ArgumentError` where torch makes none.
+
+    Without `numbers` the copy holds the tensors of the module itself, for what does not write to them.
 
     >>> from threading import Lock
     >>> copied(Lock())
@@ -24,7 +26,8 @@ def copied(module: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
     widelimit.theory.errors.ArgumentError: Argument `module` must be one that can be copied, but copying raises: ...
     """
     try:
-        copy_ = copy.deepcopy(module)
+        held = [] if numbers else [*module.parameters(), *module.buffers()]
+        copy_ = copy.deepcopy(module, {id(one): one for one in held})
         return copy_ if dtype is None else copy_.to(dtype)
     except Exception as error:  # whatever a parameter or a hook of a user's raises
         text = " ".join(str(error).split())[:200]

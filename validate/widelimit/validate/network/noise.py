@@ -85,7 +85,7 @@ def vector_finding(vector: np.ndarray, alpha: float) -> str:
         return ""
     if vector.size > 2 and (vector == vector[0]).all():
         return f"holds the number {vector[0]:.3g} alone"
-    z = _unit(vector[None, : LARGEST**2])
+    z = _unit(vector[None, : LARGEST**2].astype(float))
     return _mean(z, alpha) or _heavy(z.size, float(np.mean(z**4)), 1, alpha)
 
 
@@ -170,7 +170,7 @@ def structure(matrix: np.ndarray) -> str:
 def _cut(matrix: np.ndarray) -> np.ndarray:
     """The matrix, of very large ones rows and columns here and there."""
     rows, columns = (slice(None, None, max(1, n // LARGEST)) for n in matrix.shape)
-    return matrix[rows, columns]
+    return matrix[rows, columns].astype(float)
 
 
 def _unit(values: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 records      `Graph`, `Node`, `Report`, `Layer`, `Block`: what comes out
 programs     `Program`: the operations that run on an example (``torch.export``)
 hooks        layers seen through hooks, where a module cannot be exported
+tensors      passes over large tensors, and random orders
 weights      which numbers are noise, which are copies; fresh draws
 states       `State`: second moments of a tensor's units over inputs and positions
 walking      the walk through a program; rules stand in

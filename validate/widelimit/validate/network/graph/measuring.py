@@ -60,12 +60,9 @@ def _one(
                 held[step.key] = value
         return value
 
-    fresh = {
-        name: value.detach()
-        .clone()
-        .requires_grad_(backward and name in program.parameters and value.is_floating_point())
-        for name, value in state.items()
-    }
+    fresh = program.fresh(state)
+    for name in program.parameters:
+        fresh[name].requires_grad_(backward and fresh[name].is_floating_point())
     with torch.set_grad_enabled(backward):
         env = program.run(fresh, example, see)
     if backward:

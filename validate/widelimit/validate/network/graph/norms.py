@@ -11,6 +11,7 @@ import torch
 
 from widelimit.validate.network.graph.programs import Step
 from widelimit.validate.network.graph.states import Measured, Samples, State
+from widelimit.validate.network.graph.tensors import mean_square
 from widelimit.validate.network.graph.views import state_of
 from widelimit.validate.network.graph.walking import Done, Parameter, Pull, Walk, key, rule
 
@@ -106,7 +107,7 @@ def gained(step: Step, done: Done, weight: Any, bias: Any) -> Done:
 def _square(value: Any, default: float) -> float:
     if value is None:
         return default
-    return value.square if isinstance(value, Parameter) else float(value.double().square().mean())
+    return value.square if isinstance(value, Parameter) else mean_square(value)
 
 
 def _mean(value: Any, default: float) -> float:

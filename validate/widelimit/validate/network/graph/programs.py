@@ -65,6 +65,14 @@ class Program:
     extra: int
     notes: tuple[str, ...] = ()
 
+    def fresh(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Numbers for one run: copies of what a run may write to, the others as they are, without their gradients."""
+        writes = any(step.op.startswith("in place") for step in self.steps)
+        return {
+            name: value.detach().clone() if writes or name not in self.parameters else value.detach()
+            for name, value in state.items()
+        }
+
     def run(
         self,
         state: dict[str, Any],

@@ -20,6 +20,7 @@ from widelimit.validate.network.graph.hooks import Hooked, hooked
 from widelimit.validate.network.graph.programs import Program, Step, export, refs, untouched
 from widelimit.validate.network.graph.records import Graph, Node
 from widelimit.validate.network.graph.states import Axes, Samples, State
+from widelimit.validate.network.graph.tensors import finite, mean_square
 from widelimit.validate.network.graph.walking import Parameter, Special, Unknown, Walk, moments_of, roles
 from widelimit.validate.network.graph.weights import Numbers, numbers, pooled
 
@@ -76,9 +77,9 @@ def opened(module: Any, example: tuple[Any, ...]) -> Opened:
     check_example(example)
     copy = copied(module)
     args = tuple(one.detach().clone() if isinstance(one, torch.Tensor) else one for one in example)
-    notes = _tried(copied(module), args)
     found = numbers(copy)
-    program, why = export(copied(module), args)
+    notes = _tried(copied(module), args, found)
+    program, why = export(copied(copy, numbers=False), args)
     tensors = list(_tensors(args))
     if program is None:
         return Opened(None, found, tensors, copy, None, hooked(copied(module), args), why, notes)
@@ -99,7 +100,7 @@ class _Once:
 
     def __call__(self, key: str, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
         if self._held is None:
-            state = {name: value.clone() for name, value in self._found.state.items()}
+            state = self._program.fresh(self._found.state)
             with untouched(), torch.no_grad():
                 torch.manual_seed(0)
                 self._held = self._program.run(state, self._example)
@@ -142,9 +143,7 @@ def check_module(module: Any) -> None:
                 "module", "must have weights of floating-point numbers", but=f"has {name} of {value.dtype}"
             )
         if (
-            value.is_floating_point()
-            and not bool(torch.isfinite(value).all())
-            and isinstance(value, nn.Parameter)
+            value.is_floating_point() and isinstance(value, nn.Parameter) and not finite(value)
         ):
             raise ArgumentError(
                 "module", "must hold finite numbers", but=f"has {name} with numbers that are not"
@@ -185,7 +184,7 @@ def check_example(example: tuple[Any, ...]) -> None:
             raise ArgumentError("example", "must hold real numbers", but=f"holds {one.dtype}")
         if one.numel() == 0:
             raise ArgumentError("example", "must hold numbers", but=f"has the shape {tuple(one.shape)}")
-        if one.is_floating_point() and not bool(torch.isfinite(one).all()):
+        if one.is_floating_point() and not finite(one):
             raise ArgumentError("example", "must hold finite numbers", but="holds some that are not")
     floats = [one for one in tensors if one.is_floating_point()]
     if floats and not any(bool(one.any()) for one in floats) and len(floats) == len(tensors):
@@ -201,9 +200,8 @@ def _alike(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
     )
 
 
-def _tried(copy: nn.Module, args: tuple[Any, ...]) -> tuple[str, ...]:
-    """Run a copy once: an `ArgumentError` if it fails, or gives no floating tensor, or numbers that are not finite."""
-    before = {name: (value.clone(), value.shape) for name, value in copy.named_parameters()}
+def _tried(copy: nn.Module, args: tuple[Any, ...], before: Numbers) -> tuple[str, ...]:
+    """Run a copy twice: an `ArgumentError` if it fails, or gives no floating tensor, or numbers that are not finite."""
     first: list[str] = []
 
     def look(name: str) -> Any:
@@ -235,7 +233,10 @@ def _tried(copy: nn.Module, args: tuple[Any, ...]) -> tuple[str, ...]:
         where = f"first in layer {first[0]!r}" if first else "in its output"
         raise ArgumentError("module", "must give finite numbers on the example", but=f"gives nan, {where}")
     notes = []
-    changed = [name for name, value in copy.named_parameters() if not torch.equal(before[name][0], value)]
+    held = before.state
+    changed = [
+        name for name, value in copy.named_parameters() if name in held and not torch.equal(held[name], value)
+    ]
     if changed:
         notes.append(
             f"The module changes its own parameters when it runs ({changed[0]}); draws start from the numbers before."
@@ -374,13 +375,13 @@ def _weights(step: Step, program: Program) -> tuple[str, str]:
 def _scales(found: Opened, step: Step, weight: str, bias: str) -> tuple[float, float]:
     if not weight:
         return math.nan, math.nan
-    value = found.numbers.state[weight].double()
+    value = found.numbers.state[weight]
     transposed = step.op.startswith("conv_transpose")
     fan_in = value[:, 0].numel() if transposed else value[0].numel() if value.ndim > 1 else 1
     if step.op in ("matmul", "mm", "addmm"):
         fan_in = value.shape[0]
-    square = float(value.square().mean()) * (1 if step.op == "embedding" else fan_in)
-    biases = float(found.numbers.state[bias].double().square().mean()) if bias else 0.0
+    square = mean_square(value) * (1 if step.op == "embedding" else fan_in)
+    biases = mean_square(found.numbers.state[bias]) if bias else 0.0
     return math.sqrt(square), math.sqrt(biases)
 
 

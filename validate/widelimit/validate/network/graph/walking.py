@@ -26,6 +26,7 @@ from widelimit.validate.network.graph.states import (
     empirical,
     laid_out,
 )
+from widelimit.validate.network.graph.tensors import constant, mean_square
 
 Pull = Callable[[np.ndarray], np.ndarray]  # gradients' second moments behind an operation -> in front of it
 
@@ -52,10 +53,9 @@ class Parameter:
 
 def parameter(name: str, values: list[torch.Tensor], origins: frozenset[str]) -> Parameter | torch.Tensor:
     """Random numbers as theory takes them; what is one and the same number in all places and draws is fixed."""
-    first = values[0].flatten()[0]
-    if all(bool((one == first).all()) for one in values):
+    if all(constant(one) for one in values) and len({float(one.reshape(-1)[0]) for one in values}) == 1:
         return values[0]
-    square = float(np.mean([float(one.double().square().mean()) for one in values]))
+    square = float(np.mean([mean_square(one) for one in values]))
     return Parameter(name, tuple(values), square, origins, _centred(values[0], square))
 
 
@@ -203,7 +203,7 @@ class Walk:
     def weight(self, step: Step, value: Any) -> float:
         """Mean square of weights, which nothing else has used; raises `Measured` where something has."""
         if isinstance(value, torch.Tensor):
-            return float(value.double().square().mean())
+            return mean_square(value)
         if not isinstance(value, Parameter):
             raise Measured("weights that are computed")
         again = ""

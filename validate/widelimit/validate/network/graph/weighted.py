@@ -20,6 +20,7 @@ from widelimit.validate.network.graph.states import (
     room,
     source,
 )
+from widelimit.validate.network.graph.tensors import mean_square
 from widelimit.validate.network.graph.walking import Done, Parameter, Walk, key, rule
 
 
@@ -28,7 +29,7 @@ def bias_of(value: Any) -> float:
     if value is None:
         return 0.0
     if isinstance(value, torch.Tensor):
-        return float(value.double().square().mean())
+        return mean_square(value)
     if isinstance(value, Parameter):
         return value.square
     raise Measured("biases that are computed")

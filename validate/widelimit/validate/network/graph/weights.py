@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import nn
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError
 from widelimit.validate.network.graph.programs import untouched
+from widelimit.validate.network.graph.tensors import constant, shuffled
 from widelimit.validate.network.graph.walking import Parameter, parameter
 from widelimit.validate.network.noise import FALSE_ALARM, matrix_finding, vector_finding
 
@@ -53,9 +53,9 @@ def numbers(module: nn.Module) -> Numbers:
     copies = {name: group[0] for group in (*same, *equal) for name in group[1:]}
     for name in names:
         value = state[name]
-        if value.numel() == 0 or bool((value == value.flatten()[0]).all()):
+        if value.numel() == 0 or constant(value):
             continue
-        found = "" if copies.get(name) in noise else finding(value.double().cpu().numpy(), alpha)
+        found = "" if copies.get(name) in noise else finding(_array(value), alpha)
         if found:
             trained.append((name, found))
         else:
@@ -70,7 +70,8 @@ def finding(value: np.ndarray, alpha: float) -> str:
     if value.ndim < 2 or max(value.shape) == value.size:
         return vector_finding(value.ravel(), alpha)
     matrix = value.reshape(len(value), -1)
-    live = matrix[np.any(matrix != 0, axis=1)]  # the row of a padding index is zero
+    empty = ~matrix.any(axis=1)  # the row of a padding index is zero
+    live = matrix[~empty] if empty.any() else matrix
     lag = value.shape[-1] if value.ndim > 2 else 1
     found = matrix_finding(live, alpha, lag)
     return found.text or ("" if found.orthogonal else _above_edge(live))
@@ -78,7 +79,7 @@ def finding(value: np.ndarray, alpha: float) -> str:
 
 def _above_edge(matrix: np.ndarray) -> str:
     """Whether the largest singular value is above the edge of the Marchenko-Pastur law."""
-    matrix = matrix[:1024, :1024]
+    matrix = matrix[:1024, :1024].astype(float)
     few, many = sorted(matrix.shape)
     if few < 16:
         return ""
@@ -104,11 +105,30 @@ def _groups(
         )
     for group in one.values():
         plain = held[group[0]].detach()
-        if plain.numel() >= _FEW and bool((plain != plain.flatten()[0]).any()):
-            raw = plain.double().cpu().contiguous().numpy().tobytes()
-            alike.setdefault((tuple(plain.shape), hashlib.blake2b(raw).digest()), []).append(group[0])
+        if plain.numel() >= _FEW and not constant(plain):
+            first = tuple(plain.reshape(-1)[:_FEW].double().tolist())
+            alike.setdefault((tuple(plain.shape), first), []).append(group[0])
     shared = tuple(tuple(group) for group in one.values() if len(group) > 1)
-    return shared, tuple(tuple(group) for group in alike.values() if len(group) > 1)
+    return shared, tuple(tuple(equal) for group in alike.values() for equal in _equal(group, held))
+
+
+def _equal(names: list[str], held: dict[str, torch.Tensor]) -> list[list[str]]:
+    """Groups of two or more of the names whose tensors hold the same numbers."""
+    groups: list[list[str]] = []
+    for name in names:
+        same = (group for group in groups if bool((held[group[0]] == held[name]).all()))
+        group = next(same, None)
+        if group is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    return [group for group in groups if len(group) > 1]
+
+
+def _array(value: torch.Tensor) -> np.ndarray:
+    """A tensor's numbers, in the least precision that numpy has for them."""
+    exact = value.dtype in (torch.float32, torch.float64)
+    return np.asarray((value if exact else value.float()).detach().cpu().numpy())
 
 
 def pooled(states: list[dict[str, torch.Tensor]], found: Numbers) -> dict[str, Parameter | torch.Tensor]:
@@ -126,15 +146,13 @@ def permuted(found: Numbers, seed: int) -> dict[str, torch.Tensor]:
     Equal tensors stay equal. An order alone would keep the mean of a tensor, which decides on units whose inputs have
     a mean.
     """
-    random = torch.Generator().manual_seed(seed % 2**63)
+    random = np.random.Generator(np.random.SFC64(seed))
     out: dict[str, torch.Tensor] = {}
     for name, value in found.state.items():
         if name in found.copies and found.copies[name] in out:
             out[name] = out[found.copies[name]].clone()
         elif name in found.noise:
-            order = torch.randperm(value.numel(), generator=random)
-            signs = (2 * torch.randint(2, (value.numel(),), generator=random) - 1).to(value.dtype)
-            out[name] = (signs * value.flatten()[order]).reshape(value.shape)
+            out[name] = shuffled(value, random)
         else:
             out[name] = value.clone()
     return out
