@@ -97,22 +97,29 @@ def sequences(
     asked = _asked(C, sigma_qk, sigma_vo, causal, mask, keys, values, angles)
     count, seed = _pairs(asked, pairs), arguments.count("seed", seed, 0)
     plain, means = asked.plain(), asked.second_order()
-    parts, overlaps = [], []
+    parts, expansions, overlaps = [], [], []
+    common = spread = 0.0
     for part in _samples(asked, count, seed):
         total: Any = 0.0
+        known: Any = 0.0
         both: Any = 0.0
         number = 0
         for logits in part:
+            pair: Any = 0.0
             for sign in (1.0, -1.0):
                 weights = _softmax(sign * logits, asked.mask)
                 rows = weights.reshape(len(weights), -1, weights.shape[-1])
-                total = total + _through(weights, asked.values).sum(0)
-                both = both + (rows @ rows.swapaxes(-1, -2)).sum(0)
-            total = total - 2 * _expanded(plain, logits, asked.values).sum(0)
-            number += 2 * len(logits)
-        parts.append(total / number + means)
+                pair = pair + _through(weights, asked.values) / 2
+                both = both + (rows @ rows.swapaxes(-1, -2)).sum(0) / 2
+            noise = _expanded(plain, logits, asked.values) - means
+            common += float(np.vdot(pair - means, noise))
+            spread += float(np.vdot(noise, noise))
+            total, known, number = total + pair.sum(0), known + noise.sum(0), number + len(logits)
+        parts.append(total / number)
+        expansions.append(known / number)
         overlaps.append(both / number)
-    found = asked.sigma_vo**2 * np.array(parts)
+    share = common / spread if spread > 0 else 0.0
+    found = asked.sigma_vo**2 * (np.array(parts) - share * np.array(expansions))
     mean = found.mean(0)
     error = float(found.std(0, ddof=1).max()) / math.sqrt(len(found)) / (float(np.abs(mean).max()) or 1.0)
     return Sequences(_four(mean, asked.count), _four(np.mean(overlaps, 0), asked.count), error)

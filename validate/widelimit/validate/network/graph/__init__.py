@@ -8,6 +8,7 @@ weights      which numbers are noise, which are copies; fresh draws
 states       `State`: second moments of a tensor's units over inputs and positions
 walking      the walk through a program; rules stand in
 views, functions, arithmetic, weighted, norms, pooling, attention
+turning      rotary positions
 backward     gradients back through the same walk
 measuring    what draws give
 reading      `read`

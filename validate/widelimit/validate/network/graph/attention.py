@@ -1,8 +1,8 @@
 """Rules of attention: fused, or written out as a product, a scale, a mask, a softmax and a product.
 
-Given its input, logits are s_ij = c q_i k_j, Gaussian with Cov(s_ij, s_kl) = c^2 d K^q_ik K^k_jl. Moments of
-the softmax are averages over samples of s, one matrix of logits for all inputs of a batch, as one head has;
-whatever the Gram matrices are, masks included.
+Given its input, logits are s_ij = c q_i k_j, Gaussian with Cov(s_ij, s_kl) = c^2 d K^q_ik K^k_jl, one matrix of logits
+for all inputs of a batch, as one head has. ``numerics.attention.sequences`` says what the softmax makes of them,
+whatever the Gram matrices are, masks and rotary positions included.
 """
 
 from __future__ import annotations
@@ -14,26 +14,35 @@ from typing import Any
 import numpy as np
 import torch
 
+from widelimit.numerics import attention
 from widelimit.numerics.results import by_value
 from widelimit.validate.network.graph.programs import Step
-from widelimit.validate.network.graph.states import Atom, Axes, Measured, State, apart, permuted, root
+from widelimit.validate.network.graph.states import Atom, Axes, Measured, State, apart, permuted
+from widelimit.validate.network.graph.turning import Turned, turned
 from widelimit.validate.network.graph.walking import Done, Special, Walk, key, rule
 
-_WORK = 2**26  # numbers that a forward pass may draw
-_HEADS = (64, 1500)
-_PAIRS = 2**24  # pairs of logits whose gradients are kept
+_PRODUCTS = 2**31  # of a sample of logits, above which gradients are measured
+_QUICK = 2  # pairs of samples, where only rules are asked for
 
 
 @by_value
 @dataclass(frozen=True)
 class Side:
-    """Queries, keys or values: moments (batch, tokens, batch, tokens), key of the state, number of units of a head."""
+    """Queries, keys or values: moments (batch, tokens, batch, tokens), key of the state, number of units of a head.
+
+    `at`: positions of the state that these are, one of those of several heads that share them. `rotation` behind the
+    state, where positions are rotary, by the operations `inside`; `shares`: how many heads it serves then.
+    """
 
     gram: np.ndarray
     state: State
     key: str
     head: int
     heads: Axes
+    at: np.ndarray
+    rotation: Turned | None = None
+    inside: frozenset[str] = frozenset()
+    shares: int = 1
 
 
 @by_value
@@ -54,7 +63,6 @@ class Weights(Special):
     """The softmax of logits over keys."""
 
     logits: Logits
-    samples: np.ndarray  # (draws, batch, tokens, tokens)
 
 
 def side(state: Any, name: str, across: bool = False) -> Side:
@@ -70,23 +78,41 @@ def side(state: Any, name: str, across: bool = False) -> Side:
     batch = math.prod(a.size for a in lead[0] if a.kind == "p")
     count = math.prod(a.size for a in tokens)
     grouped = state.positions // (batch * count)
-    gram = state.gram
+    at = np.arange(state.positions)
     if grouped > 1:  # keys and values that serve several heads
         sizes = [[a.size for a in axis if a.kind == "p"] for axis in (lead[0], *lead[1:])]
         if sum(len(one) for one in sizes[1:]) == 0:
             raise Measured("tokens on several axes")
-        at = np.arange(state.positions).reshape(batch, grouped, count)[:, 0].ravel()
-        gram = gram[np.ix_(at, at)]
+        at = at.reshape(batch, grouped, count)[:, 0].ravel()
+    gram = state.gram[np.ix_(at, at)].reshape(batch, count, batch, count)
+    return Side(gram, state, name, math.prod(a.size for a in units), heads, at)
+
+
+def unturned(walk: Walk, one: Side) -> Side:
+    """Queries or keys in front of their rotation, where positions are rotary."""
+    if one.state.gaussian:
+        return one
+    found = turned(walk, one.key, one.at, one.head, one.gram.shape[0])
+    if found is None:
+        raise Measured("queries or keys that are not Gaussian")
+    shares = one.state.positions // len(one.at)
+    gram = found.state.gram.reshape(one.gram.shape)
     return Side(
-        gram.reshape(batch, count, batch, count), state, name, math.prod(a.size for a in units), heads
+        gram,
+        found.state,
+        found.root,
+        one.head,
+        one.heads,
+        np.arange(len(one.at)),
+        found,
+        found.inside,
+        shares,
     )
 
 
-def logits(queries: Side, keys: Side, scale: float, origin: str) -> Logits:
+def logits(walk: Walk, queries: Side, keys: Side, scale: float, origin: str) -> Logits:
     """Products of independent Gaussian queries and keys."""
-    for one in (queries, keys):
-        if not one.state.gaussian:
-            raise Measured("queries or keys that are not Gaussian")
+    queries, keys = unturned(walk, queries), unturned(walk, keys)
     if queries.key == keys.key or not apart(queries.state, keys.state):
         raise Measured("queries and keys that are made of one source")
     if queries.head != keys.head:
@@ -100,30 +126,27 @@ def second(one: Logits) -> float:
     return one.scale**2 * one.queries.head * float(np.mean(q.mean(axis=1) * k.mean(axis=1)))
 
 
-def weights_of(one: Logits, seed: int = 0) -> np.ndarray:
-    """Samples of the softmax, (draws, batch, queries, keys)."""
-    (b, i), (_, j) = one.queries.gram.shape[:2], one.keys.gram.shape[:2]
-    rq, rk = root(one.queries.gram.reshape(b * i, -1)), root(one.keys.gram.reshape(b * j, -1))
-    count = int(np.clip(_WORK // (8 * b * b * i * j), *_HEADS))
-    random = np.random.default_rng(seed)
-    factor = one.scale * math.sqrt(one.queries.head)
-    out = np.empty((count, b, i, j))
-    step = max(1, _WORK // (16 * b * b * i * j))
-    for first in range(0, count, step):
-        g = random.standard_normal((min(step, count - first), b * i, b * j))
-        s = factor * (rq.T @ g @ rk).reshape(-1, b, i, b, j)
-        s = np.einsum("nbibj->nbij", s)
-        if one.mask is not None:
-            s = s + one.mask
-        s = s - s.max(axis=-1, keepdims=True)
-        e = np.exp(s)
-        out[first : first + len(g)] = e / e.sum(axis=-1, keepdims=True)
-    return out
-
-
-def output(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """E A K A^T of what comes out, (batch, queries, batch, queries)."""
-    return np.einsum("naij,ajbl,nbkl->aibk", weights, values, weights, optimize=True) / len(weights)
+def asked(one: Logits) -> dict[str, Any]:
+    """Logits as ``numerics.attention`` takes them."""
+    queries, keys = one.queries, one.keys
+    angles = None
+    rotations = [other.rotation for other in (queries, keys) if other.rotation is not None]
+    if rotations:
+        if any(other.planes != rotations[0].planes for other in rotations):
+            raise Measured("queries and keys that are turned in different planes")
+        angles = tuple(
+            np.zeros((other.gram.shape[1], other.head // 2))
+            if other.rotation is None
+            else other.rotation.angles
+            for other in (queries, keys)
+        )
+    mask = one.mask
+    if mask is not None and mask.ndim == 3 and len(mask) not in (1, queries.gram.shape[0]):
+        raise Measured("a mask of another batch")
+    return {
+        "C": queries.gram, "keys": keys.gram, "sigma_qk": abs(one.scale) * math.sqrt(queries.head), "mask": mask,
+        "angles": angles,
+    }  # fmt: skip
 
 
 @rule("scaled_dot_product_attention")
@@ -136,14 +159,12 @@ def _fused(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]
         raise Measured("dropout of attention's weights")
     q, k, v = (side(one, key(step, place)) for place, one in enumerate(args[:3]))
     scale = kwargs.get("scale")
-    one = logits(q, k, 1 / math.sqrt(q.head) if scale is None else float(scale), step.key)
+    one = logits(walk, q, k, 1 / math.sqrt(q.head) if scale is None else float(scale), step.key)
     if causal:
         mask = np.triu(np.full((q.gram.shape[1], k.gram.shape[1]), -np.inf), 1)
     elif mask is not None:
         mask = _mask(mask)
-    one = replace(one, mask=mask)
-    samples = weights_of(one)
-    return _attended(step, one, samples, v)
+    return _attended(walk, step, replace(one, mask=mask), v)
 
 
 def _mask(value: Any) -> np.ndarray:
@@ -161,9 +182,10 @@ def _mask(value: Any) -> np.ndarray:
     return array
 
 
-def _attended(step: Step, one: Logits, samples: np.ndarray, v: Side) -> Done:
-    gram = output(samples, v.gram)
-    b, i = gram.shape[:2]
+def _attended(walk: Walk, step: Step, one: Logits, v: Side) -> Done:
+    given = asked(one)
+    found = attention.sequences(**given, values=v.gram, pairs=_QUICK if walk.quick else None)
+    b, i = found.covariance.shape[:2]
     shape = step.shape or ()
     lead = tuple(
         (*((Atom("p", b),) if place == 0 else ()), *heads) for place, heads in enumerate(one.queries.heads)
@@ -172,73 +194,56 @@ def _attended(step: Step, one: Logits, samples: np.ndarray, v: Side) -> Done:
     sources = {**one.queries.state.sources, **one.keys.state.sources, **v.state.sources}
     new = State(
         axes,
-        gram.reshape(b * i, b * i),
+        found.covariance.reshape(b * i, b * i),
         np.zeros(b * i),
         False,
         {**dict.fromkeys(sources, b"?"), step.key: b"?"},
     )
     if new.shape != shape:
         raise Measured("heads of attention that theory cannot follow")
-    back = _Back(one, samples, v)
+    back = _Back(one, given, v)
     pulls = ((one.queries.key, back.queries), (one.keys.key, back.keys), (v.key, back.values))
-    many = samples[0].size ** 2 > _PAIRS  # of logits: gradients are measured
-    return Done(new, pulls, f"softmax attention, {len(samples)} samples of logits", opaque=many)
+    kind = "softmax attention" if given["angles"] is None else "softmax attention, rotary positions"
+    error = "" if walk.quick else f", error {100 * found.error:.1g} per cent"
+    return Done(
+        new, pulls, f"{kind}{error}", opaque=(b * i) ** 2 * one.keys.gram.shape[1] > _PRODUCTS,
+        inside=one.queries.inside | one.keys.inside,
+    )  # fmt: skip
 
 
 @by_value
 @dataclass(frozen=True)
 class _Back:
-    """Gradients through attention: G (batch, queries, ...) behind it, in front of values, queries and keys."""
+    """Gradients through attention: G behind it, in front of queries, keys and values."""
 
     one: Logits
-    samples: np.ndarray
+    given: dict[str, Any]
     v: Side
-    held: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)  # the last G, and what came of it
+    held: list[tuple[np.ndarray, attention.Backwards]] = field(
+        default_factory=list
+    )  # the last G, what came of it
 
-    def _laid(self, g: np.ndarray) -> np.ndarray:
-        b, i = self.one.queries.gram.shape[:2]
-        return g.reshape(b, i, b, i)
-
-    def values(self, g: np.ndarray) -> np.ndarray:
-        total = np.einsum("naij,aibk,nbkl->ajbl", self.samples, self._laid(g), self.samples, optimize=True)
-        return _flat(total / len(self.samples), self.v)
-
-    def _moments(self, g: np.ndarray) -> np.ndarray:
-        """E ds_ij ds_kl, (batch, queries, keys) twice, averaged over samples of the softmax."""
-        if self.held and self.held[0][0] is g:
-            return self.held[0][1]
-        b, i, j = self.samples.shape[1:]
-        few = self.samples[: max(8, _WORK // (4 * (b * i * j) ** 2))]
-        laid, total = self._laid(g) * self.v.head, np.zeros((b, i, j, b, i, j))
-        values = self.v.gram
-        for a in few:
-            rows = np.einsum("aij,ajbl->aibl", a, values)
-            both = np.einsum("aibl,bkl->aibk", rows, a)
-            inner = (
-                values[:, None, :, :, None, :]
-                - rows[:, :, None, :, None, :]
-                - rows.transpose(2, 3, 0, 1)[:, None, :, :, :, None]
-                + both[:, :, None, :, :, None]
-            )
-            total += a[:, :, :, None, None, None] * a[None, None, None] * inner * laid[:, :, None, :, :, None]
-        self.held[:] = [(g, total / len(few))]
+    def _of(self, g: np.ndarray) -> attention.Backwards:
+        if not self.held or self.held[0][0] is not g:
+            b, i = self.one.queries.gram.shape[:2]
+            found = attention.backwards(G=g.reshape(b, i, b, i), **self.given, values=self.v.gram)
+            self.held[:] = [(g, found)]
         return self.held[0][1]
 
     def queries(self, g: np.ndarray) -> np.ndarray:
-        m = self._moments(g)
-        total = np.einsum("aijbkl,ajbl->aibk", m, self.one.keys.gram, optimize=True)
-        return _flat(self.one.scale**2 * total, self.one.queries)
+        return _flat(self.v.head / self.one.queries.head * self._of(g).queries, self.one.queries)
 
     def keys(self, g: np.ndarray) -> np.ndarray:
-        m = self._moments(g)
-        total = np.einsum("aijbkl,aibk->ajbl", m, self.one.queries.gram, optimize=True)
-        return _flat(self.one.scale**2 * total, self.one.keys)
+        return _flat(self.v.head / self.one.queries.head * self._of(g).keys, self.one.keys)
+
+    def values(self, g: np.ndarray) -> np.ndarray:
+        return _flat(self._of(g).values, self.v)
 
 
 def _flat(total: np.ndarray, to: Side) -> np.ndarray:
     """Back to the state's own positions, shared equally where it serves several heads."""
     count = total.shape[0] * total.shape[1]
-    flat = total.reshape(count, count)
+    flat = to.shares * total.reshape(count, count)
     if to.state.positions == count:
         return flat
     groups = to.state.positions // count
@@ -253,14 +258,14 @@ def _flat(total: np.ndarray, to: Side) -> np.ndarray:
 def product(walk: Walk, step: Step, one: Any, two: Any) -> Done:
     """A product of two tensors: queries with keys, or weights of attention with values."""
     if isinstance(one, Weights):
-        return _attended(step, one.logits, one.samples, side(two, key(step, 1)))
+        return _attended(walk, step, one.logits, side(two, key(step, 1)))
     if isinstance(one, State) and isinstance(two, State):
-        found = logits(side(one, key(step, 0)), side(two, key(step, 1), across=True), 1.0, step.key)
+        found = logits(walk, side(one, key(step, 0)), side(two, key(step, 1), across=True), 1.0, step.key)
         return Done(found, (), "logits: Gaussian, given the tokens", second=second(found))
     raise Measured("a product of matrices that is no layer and no attention")
 
 
-def contracted(step: Step, operands: Any, keys: list[str], letters: list[str], out: str) -> Done:
+def contracted(walk: Walk, step: Step, operands: Any, keys: list[str], letters: list[str], out: str) -> Done:
     """The same products, written as einsum: axes are brought into the order (batch, heads, tokens, units)."""
     one, two = operands
     (first, second_), text = letters, f"einsum {','.join(letters)}->{out}"
@@ -277,18 +282,14 @@ def contracted(step: Step, operands: Any, keys: list[str], letters: list[str], o
         values = permuted(two, [second_.index(c) for c in (*lead, summed[0], own[1][0])])
         order = [*lead, own[0][0], own[1][0]]
         sizes = dict(zip(out, step.shape or (), strict=True))
-        done = _attended(
-            replace(step, shape=tuple(sizes[c] for c in order)),
-            one.logits,
-            one.samples,
-            side(values, keys[1]),
-        )
+        shaped = replace(step, shape=tuple(sizes[c] for c in order))
+        done = _attended(walk, shaped, one.logits, side(values, keys[1]))
         return replace(done, value=permuted(done.value, [order.index(c) for c in out]))
     if not isinstance(one, State) or out != "".join(lead) + own[0][0] + own[1][0]:
         raise Measured(text)
     queries = permuted(one, [first.index(c) for c in (*lead, own[0][0], summed[0])])
     towards = permuted(two, [second_.index(c) for c in (*lead, own[1][0], summed[0])])
-    found = logits(side(queries, keys[0]), side(towards, keys[1]), 1.0, step.key)
+    found = logits(walk, side(queries, keys[0]), side(towards, keys[1]), 1.0, step.key)
     return Done(found, (), "logits: Gaussian, given the tokens", second=second(found))
 
 
@@ -319,10 +320,7 @@ def _softmax(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, An
         raise Measured("a softmax over units")
     if args[1] not in (-1, len(step.shape or ()) - 1):
         raise Measured("a softmax over queries")
-    samples = weights_of(one)
-    return Done(
-        Weights(one, samples),
-        (),
-        f"softmax, {len(samples)} samples of logits",
-        second=float(np.mean(samples**2)),
-    )
+    found = attention.sequences(**asked(one), pairs=_QUICK if walk.quick else None)
+    overlaps = np.einsum("aiai->ai", found.overlaps)
+    second = float(overlaps.mean()) / one.keys.gram.shape[1]
+    return Done(Weights(one), (), "softmax of Gaussian logits", second=second)

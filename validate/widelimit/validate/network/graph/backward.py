@@ -76,6 +76,7 @@ def _interior(walk: Walk) -> set[str]:
         done = walk.done.get(step.key)
         if done is None or not done.pulls:
             continue
+        inside |= done.inside
         named = {origin for origin, _ in done.pulls}
         inside.update(
             one

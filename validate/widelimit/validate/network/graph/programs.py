@@ -84,20 +84,21 @@ class Program:
         env.update({key: state[name] for key, name in self.tensors.items()})
         env.update(zip(self.inputs, example, strict=True))
         for step in self.steps:
-            value = step.call(*_filled(step.args, env), **_filled(step.kwargs, env))
+            value = step.call(*filled(step.args, env), **filled(step.kwargs, env))
             if see is not None:
                 value = see(step, value, env)
             env[step.key] = value
         return env
 
 
-def _filled(value: Any, env: dict[str, Any]) -> Any:
+def filled(value: Any, env: dict[str, Any]) -> Any:
+    """Arguments with values in place of their keys."""
     if isinstance(value, Ref):
         return env[value.key]
     if isinstance(value, tuple | list):
-        return type(value)(_filled(one, env) for one in value)
+        return type(value)(filled(one, env) for one in value)
     if isinstance(value, dict):
-        return {name: _filled(one, env) for name, one in value.items()}
+        return {name: filled(one, env) for name, one in value.items()}
     return value
 
 

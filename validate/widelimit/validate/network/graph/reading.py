@@ -85,7 +85,7 @@ def opened(module: Any, example: tuple[Any, ...]) -> Opened:
         return Opened(None, found, tensors, copy, None, hooked(copied(module), args), why, notes)
     notes = (*notes, *program.notes, *_outputs(program))
     states, seen = [dict(found.state)], _Once(program, found, tensors)
-    walk = Walk(program, pooled(states, found), tensors, seen, found.copies, Samples(256))
+    walk = Walk(program, pooled(states, found), tensors, seen, found.copies, Samples(256), quick=True)
     with untouched(), torch.no_grad():
         walk.go()
     return Opened(program, found, tensors, copy, walk, None, "", notes)
@@ -142,9 +142,7 @@ def check_module(module: Any) -> None:
             raise ArgumentError(
                 "module", "must have weights of floating-point numbers", but=f"has {name} of {value.dtype}"
             )
-        if (
-            value.is_floating_point() and isinstance(value, nn.Parameter) and not finite(value)
-        ):
+        if value.is_floating_point() and isinstance(value, nn.Parameter) and not finite(value):
             raise ArgumentError(
                 "module", "must hold finite numbers", but=f"has {name} with numbers that are not"
             )

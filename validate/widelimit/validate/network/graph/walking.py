@@ -72,7 +72,8 @@ def _centred(value: torch.Tensor, square: float) -> bool:
 class Done:
     """What a rule gives: the value, how gradients come back (by key of input), and a word on the rule.
 
-    `second`: mean square of what comes out, where no `State` says it; `opaque`: no way back, which has to be measured.
+    `second`: mean square of what comes out, where no `State` says it; `opaque`: no way back, which has to be measured;
+    `inside`: operations that the rule takes with it, which gradients pass by.
     """
 
     value: Any
@@ -81,6 +82,7 @@ class Done:
     activation: str = ""
     second: float | None = None
     opaque: bool = False
+    inside: frozenset[str] = frozenset()
 
 
 Rule = Callable[["Walk", Step, tuple[Any, ...], dict[str, Any]], Done]
@@ -103,7 +105,7 @@ class Walk:
     """The walk of one program. `known`: values by key; `done`: what rules gave; `refused`: why there was no rule.
 
     `seen`: measured second moments of what comes out of operations, by key, from which it goes on where it has no rule:
-    functions of the axes, that give (gram, mean).
+    functions of the axes, that give (gram, mean). `quick`: only rules are asked for, not their numbers.
     """
 
     program: Program
@@ -119,6 +121,7 @@ class Walk:
     tied: set[str] = field(default_factory=set)
     data: set[str] = field(default_factory=set)
     changed: str = ""
+    quick: bool = False
 
     def go(self) -> Walk:
         """Walk through all steps."""

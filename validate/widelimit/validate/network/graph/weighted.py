@@ -78,7 +78,7 @@ def _einsum(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any
         return dense(walk, placed, one, two, (size[free], size[last]), 0.0)
     from widelimit.validate.network.graph.attention import contracted
 
-    return contracted(step, operands, keys, letters, out)
+    return contracted(walk, step, operands, keys, letters, out)
 
 
 @rule("addmm")
