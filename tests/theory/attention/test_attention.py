@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from sympy import Rational, simplify
+from sympy import Matrix, Rational, cos, expand, simplify, sin, symbols
 
 from widelimit.theory import attention as t
 
@@ -39,3 +39,16 @@ def test_zipf_is_the_sum_over_all_words(words):
     total = math.fsum(1 / v for v in range(1, words + 1))
     exact = math.fsum(1 / v**2 for v in range(1, words + 1)) / total**2
     assert float(t.zipf_overlap().subs(t.VOCABULARY, words)) == pytest.approx(exact, rel=1e-13)
+
+
+def test_what_a_plane_adds_to_the_correlation_of_logits():
+    """The mean of [q'R(a)'R(b)k] [p'R(c)'R(d)l] over components, E q_m p_n = E k_m l_n = [m = n]."""
+    a, b, c, d = symbols("a b c d", real=True)
+
+    def turn(angle):
+        return Matrix([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
+
+    one, two = turn(a).T * turn(b), turn(c).T * turn(d)
+    mean = sum(one[m, n] * two[m, n] for m in range(2) for n in range(2)) / 2
+    found = sum(f.subs(t.ANGLE, b - a) * f.subs(t.ANGLE, d - c) for f in t.turned_parts())
+    assert simplify(expand(mean - found, trig=True)) == 0

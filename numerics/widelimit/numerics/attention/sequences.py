@@ -9,6 +9,7 @@ about the weights that the mask alone gives is known, and taken off the noise.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ import numpy as np
 
 from widelimit.numerics import arguments, costs
 from widelimit.numerics.attention.shares import COLDEST
+from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
+from widelimit.theory import attention as theory
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
@@ -284,10 +287,10 @@ def _features(angles: Any, sizes: tuple[int, int]) -> Array:
             but = f"has shape {one.shape}"
             raise ArgumentError("angles", f"must have a row of planes for each of {size} tokens", but=but)
     between = (keys[None] - queries[:, None]).reshape(-1, keys.shape[1])
-    held_all = np.concatenate([np.cos(between), np.sin(between)], 1) / math.sqrt(keys.shape[1])
-    sizes_of, turned = np.linalg.eigh(held_all.T @ held_all)
-    kept = np.cumsum(sizes_of) > _PLAIN * sizes_of.sum()
-    features = (held_all @ turned[:, kept]).T
+    parts = np.concatenate(np.broadcast_arrays(*_turned_parts()(between)), 1) / math.sqrt(keys.shape[1])
+    lengths, turned = np.linalg.eigh(parts.T @ parts)
+    kept = np.cumsum(lengths) > _PLAIN * lengths.sum()
+    features = (parts @ turned[:, kept]).T
     return np.asarray(features.reshape(-1, 1, *sizes))
 
 
@@ -415,3 +418,8 @@ def _spread(plain: Array, rows: Array) -> Array:
 def _four(matrix: Array, count: int) -> Array:
     size = len(matrix) // count
     return np.asarray(matrix.reshape(count, size, count, size))
+
+
+@functools.cache
+def _turned_parts() -> Compiled:
+    return compile(theory.turned_parts(), (theory.ANGLE,), name="turned_parts")

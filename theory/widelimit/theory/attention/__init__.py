@@ -41,6 +41,7 @@ from widelimit.theory.attention.blocks import (
 )
 from widelimit.theory.attention.derivation import derive
 from widelimit.theory.attention.maps import (
+    ANGLE,
     BETA,
     BOTH,
     COVARIANCE,
@@ -89,6 +90,7 @@ from widelimit.theory.attention.maps import (
     path_scale,
     query_gradient,
     query_gradient_cross,
+    turned_parts,
     two_token_logits,
     two_tokens,
     value_gradient,
@@ -134,6 +136,7 @@ from widelimit.theory.attention.overlaps import (
 
 __all__ = [
     "ALPHA",
+    "ANGLE",
     "BETA",
     "BLOCKS",
     "BOTH",
@@ -238,6 +241,7 @@ __all__ = [
     "residual_sum",
     "same_slope",
     "same_token",
+    "turned_parts",
     "two_token_logits",
     "two_tokens",
     "uniform_growth",

@@ -8,13 +8,14 @@ and R = E tr J_i J_k are overlaps of rows (`overlaps`), with index 2 for i = k a
 
 from __future__ import annotations
 
-from sympy import EulerGamma, Expr, Symbol, log, pi, sqrt
+from sympy import EulerGamma, Expr, Symbol, cos, log, pi, sin, sqrt
 
 from widelimit.theory.attention.overlaps import SLOPES, TOKENS
 
 BETA = Symbol("beta", nonnegative=True)
 SIGMA_VO = Symbol("sigma_vo", nonnegative=True)
 HEAD = Symbol("d_h", integer=True, positive=True)
+ANGLE = Symbol("u", real=True)  # between a query and a key, in a plane
 Q, P, RHO = Symbol("q", positive=True), Symbol("p", real=True), Symbol("rho", real=True)
 OVERLAP = Symbol("S", real=True)
 S2, S_RHO = Symbol("S_2", positive=True), Symbol("S_rho", positive=True)
@@ -94,6 +95,14 @@ def hot_covariance() -> Expr:
     C_m = (C_ii + C_kk)/2; what is left out is of the order beta^4.
     """
     return SIGMA_VO**2 * (MEAN + BETA**2 * (ROW * SQUARES + ROWS * SKEW))
+
+
+def turned_parts() -> tuple[Expr, Expr]:
+    """Return functions f of the angle u between a query and a key that are turned in a plane (rotary positions).
+
+    The sum of f(u) f(v) is cos(u - v): what the plane adds to the correlation of two logits, q R(u) k and q' R(v) k'.
+    """
+    return cos(ANGLE), sin(ANGLE)
 
 
 def embedded() -> Expr:

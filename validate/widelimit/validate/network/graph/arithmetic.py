@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from widelimit.validate.network.graph.functions import as_function, finish, number
-from widelimit.validate.network.graph.programs import Step
+from widelimit.validate.network.graph.programs import Step, refs
 from widelimit.validate.network.graph.states import (
     Atom,
     Axes,
@@ -436,8 +436,28 @@ def _order(states: list[State], dim: int) -> np.ndarray:
 def _stack(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
     dim = kwargs.get("dim", args[1] if len(args) > 1 else 0) % len(step.shape or (1,))
     states = [state_of(one, "stack") for one in args[0]]
+    if _interleaved(walk, step, states, dim):
+        widened = [replace(one, axes=(*one.axes, (Atom("u", 1),))) for one in states]
+        done = _units_joined(step, widened, dim, list(_names(step)), states)
+        state = done.value
+        if state.units is None:
+            return done
+        units = state.units.reshape(len(states), -1).T.ravel()
+        return replace(
+            done, value=replace(state, units=units, sources=dict.fromkeys(state.sources, tag(units)))
+        )
     widened = [replace(one, axes=(*one.axes[:dim], (), *one.axes[dim:])) for one in states]
     return _positions_joined(step, widened, dim, list(_names(step)), states)
+
+
+def _interleaved(walk: Walk, step: Step, states: list[State], dim: int) -> bool:
+    """Whether units are stacked behind their own axis, and all that follows puts both axes together."""
+    shape = step.shape or ()
+    if dim != len(shape) - 1 or not all(any(a.kind == "u" for a in one.axes[-1]) for one in states):
+        return False
+    merged = (*shape[:-2], shape[-2] * shape[-1])
+    takers = [one for one in walk.program.steps if step.key in refs((one.args, one.kwargs))]
+    return bool(takers) and all(one.shape == merged for one in takers)
 
 
 @rule("mean", "sum")

@@ -88,31 +88,27 @@ def side(state: Any, name: str, across: bool = False) -> Side:
     return Side(gram, state, name, math.prod(a.size for a in units), heads, at)
 
 
-def unturned(walk: Walk, one: Side) -> Side:
-    """Queries or keys in front of their rotation, where positions are rotary."""
-    if one.state.gaussian:
-        return one
-    found = turned(walk, one.key, one.at, one.head, one.gram.shape[0])
+def projected(walk: Walk, state: Any, name: str, across: bool = False) -> Side:
+    """Queries or keys; where positions are rotary, those in front of the rotation."""
+    if isinstance(state, State) and state.gaussian:
+        return side(state, name, across)
+    found = turned(walk, name, across) if isinstance(state, State) and len(state.axes) == 4 else None
     if found is None:
+        side(state, name, across)
         raise Measured("queries or keys that are not Gaussian")
-    shares = one.state.positions // len(one.at)
-    gram = found.state.gram.reshape(one.gram.shape)
-    return Side(
-        gram,
-        found.state,
-        found.root,
-        one.head,
-        one.heads,
-        np.arange(len(one.at)),
-        found,
-        found.inside,
-        shares,
-    )
+    batch, heads, head = found.sizes
+    tokens = found.state.positions // batch
+    gram = found.state.gram.reshape(batch, tokens, batch, tokens)
+    lead: Axes = ((), (Atom("u", heads),))
+    at = np.arange(batch * tokens)
+    return Side(gram, found.state, found.root, head, lead, at, found, found.inside, found.shares)
 
 
-def logits(walk: Walk, queries: Side, keys: Side, scale: float, origin: str) -> Logits:
+def logits(queries: Side, keys: Side, scale: float, origin: str) -> Logits:
     """Products of independent Gaussian queries and keys."""
-    queries, keys = unturned(walk, queries), unturned(walk, keys)
+    for one in (queries, keys):
+        if not one.state.gaussian:
+            raise Measured("queries or keys that are not Gaussian")
     if queries.key == keys.key or not apart(queries.state, keys.state):
         raise Measured("queries and keys that are made of one source")
     if queries.head != keys.head:
@@ -157,9 +153,10 @@ def _fused(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]
     causal = kwargs.get("is_causal", causal)
     if dropout:
         raise Measured("dropout of attention's weights")
-    q, k, v = (side(one, key(step, place)) for place, one in enumerate(args[:3]))
+    q, k = (projected(walk, one, key(step, place)) for place, one in enumerate(args[:2]))
+    v = side(args[2], key(step, 2))
     scale = kwargs.get("scale")
-    one = logits(walk, q, k, 1 / math.sqrt(q.head) if scale is None else float(scale), step.key)
+    one = logits(q, k, 1 / math.sqrt(q.head) if scale is None else float(scale), step.key)
     if causal:
         mask = np.triu(np.full((q.gram.shape[1], k.gram.shape[1]), -np.inf), 1)
     elif mask is not None:
@@ -260,7 +257,9 @@ def product(walk: Walk, step: Step, one: Any, two: Any) -> Done:
     if isinstance(one, Weights):
         return _attended(walk, step, one.logits, side(two, key(step, 1)))
     if isinstance(one, State) and isinstance(two, State):
-        found = logits(walk, side(one, key(step, 0)), side(two, key(step, 1), across=True), 1.0, step.key)
+        found = logits(
+            projected(walk, one, key(step, 0)), projected(walk, two, key(step, 1), across=True), 1.0, step.key
+        )
         return Done(found, (), "logits: Gaussian, given the tokens", second=second(found))
     raise Measured("a product of matrices that is no layer and no attention")
 
@@ -289,7 +288,7 @@ def contracted(walk: Walk, step: Step, operands: Any, keys: list[str], letters: 
         raise Measured(text)
     queries = permuted(one, [first.index(c) for c in (*lead, own[0][0], summed[0])])
     towards = permuted(two, [second_.index(c) for c in (*lead, own[1][0], summed[0])])
-    found = logits(walk, side(queries, keys[0]), side(towards, keys[1]), 1.0, step.key)
+    found = logits(side(queries, keys[0]), side(towards, keys[1]), 1.0, step.key)
     return Done(found, (), "logits: Gaussian, given the tokens", second=second(found))
 
 

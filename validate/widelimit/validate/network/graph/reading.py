@@ -28,7 +28,7 @@ assert rules.RULES
 _VIEWS = """
 view reshape flatten unflatten squeeze unsqueeze permute transpose t movedim contiguous clone detach to alias split
 split_with_sizes chunk unbind getitem select slice expand expand_as _to_copy repeat_interleave type_as swapaxes mT
-_unsafe_view
+_unsafe_view view_as_real view_as_complex
 """
 VIEWS = frozenset(_VIEWS.split())
 WEIGHTED = frozenset({

@@ -15,8 +15,8 @@ import torch
 
 from widelimit.numerics.results import by_value
 from widelimit.validate.network.graph.programs import Step, filled, refs
-from widelimit.validate.network.graph.states import Axes, State, laid_out
-from widelimit.validate.network.graph.walking import Walk
+from widelimit.validate.network.graph.states import Axes, State
+from widelimit.validate.network.graph.walking import Unknown, Walk
 
 _STEPS = 64  # operations that a rotation is looked for in
 _EXACT = 1e-4
@@ -26,7 +26,8 @@ _EXACT = 1e-4
 @dataclass(frozen=True)
 class Turned:
     """`root`: key of the Gaussian tensor; `state`: what it is; `angles` (tokens, planes); `planes`: the unit that each
-    unit is turned with; `inside`: keys from the root on.
+    unit is turned with; `inside`: keys from the root on; `sizes`: batch, heads, units of a head; `shares`: how many
+    heads one head of the root serves.
     """
 
     root: str
@@ -34,43 +35,61 @@ class Turned:
     angles: np.ndarray
     planes: tuple[int, ...]
     inside: frozenset[str]
+    sizes: tuple[int, int, int]
+    shares: int
 
 
-def turned(walk: Walk, name: str, at: np.ndarray, head: int, inputs: int) -> Turned | None:
-    """The rotation that a tensor comes from, None if it comes from none.
+def turned(walk: Walk, name: str, across: bool) -> Turned | None:
+    """The rotation that a tensor (batch, heads, tokens, units) comes from, None if it comes from none.
 
-    `at`: the positions of the tensor that stand for those of the root; `head`: units of a head; `inputs` of the batch.
+    `across`: its last two axes are exchanged.
     """
     found = _root(walk, name)
     if found is None:
         return None
     root, steps = found
-    before, after = walk.known[root], walk.known[name]
-    positions, width = before.positions, before.width
-    if len(at) != positions or width % head or positions % inputs:
-        return None
-    heads = width // head
-
-    def run(values: np.ndarray) -> np.ndarray:
-        out = _run(walk, steps, root, _placed(values.reshape(positions, width), before.axes), name)
-        return laid_out(out.detach().numpy(), after.axes)[at].reshape(positions, -1, head)
-
+    before = walk.known[root]
     try:
-        matrices = _matrices(run, positions, heads, head)
-        trial = np.random.default_rng(0).standard_normal((positions, heads, head))
-        given = run(trial)
+        run = _Run(walk, steps, root, name, across)
+        batch, shown, tokens, head = run.shape
+        heads, rest = divmod(before.width, head)
+        if rest or shown % heads or before.positions != batch * tokens:
+            return None
+        matrices = _matrices(run, heads, head)
+        trial = np.random.default_rng(0).standard_normal((batch, tokens, heads, head))
+        expected = np.einsum("tuv,bthv->bthu", matrices, trial)
+        given, shares = run(trial), shown // heads
     except Exception:  # whatever torch says of numbers that the module never meets
         return None
-    if given.shape != trial.shape or not np.allclose(
-        given, np.einsum("puv,phv->phu", matrices, trial), atol=_EXACT
-    ):
+    copied = np.repeat(expected, shares, axis=2), np.tile(expected, (1, 1, shares, 1))
+    if not any(np.allclose(given, one, atol=_EXACT) for one in copied):
         return None
-    laid = matrices.reshape(inputs, -1, head, head)
-    if not np.allclose(laid, laid[:1], atol=_EXACT) or (partner := _partners(laid[0])) is None:
+    partner = _partners(matrices)
+    angles = None if partner is None else _angles(matrices, partner)
+    if partner is None or angles is None:
         return None
-    angles = _angles(laid[0], partner)
     inside = frozenset(one.key for one in steps)
-    return None if angles is None else Turned(root, before, angles, tuple(partner.tolist()), inside)
+    return Turned(root, before, angles, tuple(partner.tolist()), inside, (batch, shown, head), shares)
+
+
+class _Run:
+    """The operations from a root on, of numbers (batch, tokens, heads, units) in it, and the same behind them."""
+
+    def __init__(self, walk: Walk, steps: list[Step], root: str, name: str, across: bool) -> None:
+        self._env, self._steps, self._root, self._name, self._across = walk.known, steps, root, name, across
+        self._axes = walk.known[root].axes
+        batch, heads, one, two = steps[-1].shape or ()
+        self.shape = (batch, heads, two, one) if across else (batch, heads, one, two)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        rows = values.reshape(values.shape[0] * values.shape[1], -1)
+        env = {**self._env, self._root: _placed(rows, self._axes)}
+        with torch.no_grad():
+            for step in self._steps:
+                env[step.key] = step.call(*filled(step.args, env), **filled(step.kwargs, env))
+        out = env[self._name].numpy()
+        out = out.swapaxes(-1, -2) if self._across else out
+        return np.asarray(out.transpose(0, 2, 1, 3), dtype=float)
 
 
 def _root(walk: Walk, name: str) -> tuple[str, list[Step]] | None:
@@ -79,7 +98,8 @@ def _root(walk: Walk, name: str) -> tuple[str, list[Step]] | None:
     open_, passed = {name}, []
     while len(passed) < _STEPS:
         last = max(open_, key=lambda key: order.get(key, -1))
-        if len(open_) == 1 and passed and walk.known[last].gaussian:
+        value = walk.known[last]
+        if len(open_) == 1 and passed and isinstance(value, State) and value.gaussian:
             return last, sorted(passed, key=lambda step: order[step.key])
         if last not in order:
             return None
@@ -94,17 +114,7 @@ def _root(walk: Walk, name: str) -> tuple[str, list[Step]] | None:
 
 
 def _followed(value: Any) -> bool:
-    return isinstance(value, State) or (
-        isinstance(value, tuple) and all(isinstance(one, State) for one in value)
-    )
-
-
-def _run(walk: Walk, steps: list[Step], root: str, value: torch.Tensor, name: str) -> torch.Tensor:
-    env = {**walk.known, root: value}
-    with torch.no_grad():
-        for step in steps:
-            env[step.key] = step.call(*filled(step.args, env), **filled(step.kwargs, env))
-    return env[name]  # type: ignore[no-any-return]
+    return isinstance(value, State | Unknown) or (isinstance(value, tuple) and all(map(_followed, value)))
 
 
 def _placed(rows: np.ndarray, axes: Axes) -> torch.Tensor:
@@ -116,14 +126,18 @@ def _placed(rows: np.ndarray, axes: Axes) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(laid.reshape(shape), dtype=np.float32))
 
 
-def _matrices(run: Any, positions: int, heads: int, head: int) -> np.ndarray:
-    """What a token's units become, (positions, out, in): every head is given another unit vector."""
-    out = np.zeros((positions, head, head))
+def _matrices(run: _Run, heads: int, head: int) -> np.ndarray:
+    """What a token's units become, (tokens, out, in): every head is given another unit vector."""
+    batch, shown, tokens, _ = run.shape
+    out = np.zeros((tokens, head, head))
     for start in range(0, head, heads):
         units = (start + np.arange(heads)) % head
-        given = np.zeros((positions, heads, head))
-        given[:, np.arange(heads), units] = 1.0
-        out[:, :, units] = run(given)[:, :heads].swapaxes(1, 2)
+        given = np.zeros((batch, tokens, heads, head))
+        given[:, :, np.arange(heads), units] = 1.0
+        shares = shown // heads
+        behind = run(given)[0]
+        same = np.allclose(behind[:, :shares], behind[:, :1])
+        out[:, :, units] = (behind[:, ::shares] if same else behind[:, :heads]).swapaxes(1, 2)
     return out
 
 
