@@ -138,6 +138,66 @@ def test_copied_layers_are_drawn_anew():
     assert any(one.what == "Pre-LN" and not one.actions for one in found.changes)
 
 
+class Heads(nn.Module):
+    """Attention with layers of its own for queries and keys, or one for both and values."""
+
+    def __init__(self, square, packed=False, d=128, heads=4):
+        super().__init__()
+        self.heads, self.packed, self.norm = heads, packed, nn.LayerNorm(d)
+        self.read = nn.ModuleList([nn.Linear(d, 3 * d)] if packed else [nn.Linear(d, d) for _ in range(3)])
+        for one in self.read:
+            nn.init.normal_(one.weight, std=(square / d) ** 0.5)
+            nn.init.zeros_(one.bias)
+
+    def sides(self, x):
+        x = self.norm(x)
+        parts = self.read[0](x).chunk(3, -1) if self.packed else [one(x) for one in self.read]
+        return [part.view(*x.shape[:2], self.heads, -1).transpose(1, 2) for part in parts]
+
+    def forward(self, x):
+        y = nn.functional.scaled_dot_product_attention(*self.sides(x))
+        return x + y.transpose(1, 2).reshape(x.shape)
+
+    @torch.no_grad()
+    def scatter(self, x):
+        """Standard deviation of logits about the mean of their row."""
+        q, k, _ = self.sides(x)
+        s = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        return float((s - s.mean(-1, keepdim=True)).square().mean() * s.shape[-1] / (s.shape[-1] - 1)) ** 0.5
+
+
+@pytest.fixture
+def words():
+    return torch.randn(4, 12, 128, generator=torch.Generator().manual_seed(0))
+
+
+def test_hot_attention_is_cooled(words):
+    torch.manual_seed(0)
+    module = Heads(3.0)
+    edge = math.sqrt(2 * math.log(12))
+    assert module.scatter(words) > edge / 2
+    found = advised(module, words)
+    change = next(one for one in found.changes if one.what == "temperature")
+    said = float(change.before.rsplit(maxsplit=1)[-1])
+    assert said == pytest.approx(module.scatter(words), rel=0.1)
+    changed = found.apply(module)
+    assert changed.scatter(words) == pytest.approx(edge / 4, rel=0.1)
+    assert torch.equal(changed.read[2].weight, module.read[2].weight)  # values stay
+    assert not [one for one in advised(changed, words).changes if one.what == "temperature"]
+
+
+def test_cool_attention_is_left_alone(words):
+    torch.manual_seed(0)
+    assert not [one for one in advised(Heads(1.0), words).changes if one.what == "temperature"]
+
+
+def test_packed_projections_are_cooled_by_hand(words):
+    torch.manual_seed(0)
+    found = advised(Heads(3.0, packed=True), words)
+    change = next(one for one in found.changes if one.what == "temperature")
+    assert not change.actions and "(by hand)" in str(change)
+
+
 def test_trained_weights_are_left_alone():
     torch.manual_seed(0)
     module = deep(nn.ReLU)

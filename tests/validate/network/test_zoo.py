@@ -86,6 +86,32 @@ def test_copied_layers_are_seen_and_said():
     assert second.rule == "measured" and "equals encoder.layers.0.linear1.weight" in second.why
 
 
+def test_copies_are_named_whole_and_warned_of():
+    """Each layer once, by its largest name; the report warns, and says what limits training."""
+    found = report(made(zoo.BERT), IDS, draws=2)
+    layers = tuple(f"encoder.layers.{k}" for k in range(3))
+    assert found.graph.copies == (layers,)
+    assert any(f"Layers start equal, as copies do ({' = '.join(layers)})" in one for one in found.warnings)
+    assert "copies of one another" in found.limits and "independently" in found.change
+    assert "copies" in str(found)
+
+
+def test_what_was_drawn_anew_is_no_copy():
+    """``nn.Transformer`` draws its matrices again, but not the biases of the layers that it copied."""
+    module = made(lambda: nn.Transformer(32, 4, 2, 1, 64, dropout=0.0, batch_first=True).encoder)
+    found = read(module, example(2, 4, 32))
+    assert found.copies == ()
+    assert any("layers.0.linear1.bias = layers.1.linear1.bias" in one for one in found.notes)
+
+
+def test_a_copied_part_of_a_layer_is_that_part():
+    module = made(zoo.BERT)
+    for layer in module.encoder.layers[1:]:
+        for part in (layer.linear1, layer.linear2):
+            part.reset_parameters()
+    assert read(module, IDS).copies == (tuple(f"encoder.layers.{k}.self_attn" for k in range(3)),)
+
+
 def test_tied_weights_are_seen_and_said():
     found = read(made(zoo.GPT), IDS)
     assert ("wte.weight", "head.weight") in found.shared

@@ -24,6 +24,7 @@ PASSING = (
     "dropout", "view", "reshape", "transpose", "permute", "contiguous", "flatten", "unflatten", "select", "squeeze",
     "unsqueeze", "expand", "alias", "detach", "to", "clone",
 )  # fmt: skip
+TURNING = ("mul", "add", "sub", "neg", "cat", "stack")  # of rotary positions
 ATTENTION = "scaled_dot_product_attention"
 SMALL = 0.02  # length at which saturating activations are critical, and still bend
 WORTH = math.log(2.0)  # changes of squared gradients over all layers below a factor of two are left alone
@@ -90,6 +91,20 @@ class Wiring:
         while node is not None and node.op in PASSING and node.inputs:
             node = self.nodes.get(node.inputs[0])
         return node
+
+    def projection(self, key: str) -> Node | None:
+        """The one layer with weights that queries or keys come from, by sums and products with fixed numbers alone."""
+        found: dict[str, Node] = {}
+        open_ = [key]
+        while open_:
+            node = self.nodes.get(open_.pop())
+            if node is None or not (node.weight or node.op in PASSING + TURNING):
+                return None
+            if node.weight:
+                found[node.key] = node
+            else:
+                open_ += node.inputs
+        return next(iter(found.values())) if len(found) == 1 else None
 
     def behind(self, key: str) -> Iterator[Node]:
         """The first operations downstream of a tensor that do more than pass it on."""
@@ -340,9 +355,9 @@ def _growth(wiring: Wiring) -> float:
 def temperature(wiring: Wiring) -> Iterator[Change]:
     """Queries and keys whose logits come near sqrt(2 ln T), where attention collapses onto single tokens."""
     for node in wiring.nodes.values():
-        if node.op != ATTENTION or len(node.inputs) < 2 or len(node.shape) < 2 or node.shape[-2] < 2:
+        if node.op != ATTENTION or not node.inputs or len(node.shape) < 2 or node.shape[-2] < 2:
             continue
-        query, key = (wiring.before(one) for one in node.inputs[:2])
+        query, key = (wiring.projection(one) for one in (node.inputs * 2)[:2])
         if query is None or key is None or not (query.sigma_w > 0 and key.sigma_w > 0) or not query.inputs:
             continue
         source = wiring.before(query.inputs[0])

@@ -320,11 +320,15 @@ def names_of(steps: list[Step]) -> dict[str, str]:
 
 def graph_of(found: Opened) -> Graph:
     """The graph of a module that was opened."""
-    copies = _copied_layers(found.numbers)
+    copies, alike = _copied_layers(found.numbers)
     notes = list(found.notes)
     if copies:
         which = ", ".join(" = ".join(group) for group in copies[:3])
         notes.append(f"Layers start equal, as copies do ({which}): draws treat them as one. Redraw them.")
+    if alike:
+        which = " = ".join(alike[0])
+        more = f", and {len(alike) - 1} more" if len(alike) > 1 else ""
+        notes.append(f"Tensors start equal in layers that differ ({which}{more}), as parts of copies do.")
     if found.numbers.trained:
         name, what = found.numbers.trained[0]
         more = f" and {len(found.numbers.trained) - 1} more" if len(found.numbers.trained) > 1 else ""
@@ -341,22 +345,30 @@ def graph_of(found: Opened) -> Graph:
         )
     steps = listed(found)
     names = names_of(steps)
-    nodes = tuple(_node(found, step, names[step.key]) for step in steps)
+    seen = _seen_through(found, {step.key for step in steps})
+    nodes = tuple(_node(found, step, names[step.key], seen) for step in steps)
     return Graph(
         nodes, _shared(found, names), copies, found.numbers.trained, tuple(notes), "export", found.program
     )
 
 
-def _node(found: Opened, step: Step, name: str) -> Node:
+def _seen_through(found: Opened, listed_: set[str]) -> dict[str, tuple[str, ...]]:
+    """The operations with a line that a tensor is a view of, by key: itself, if it has one."""
+    assert found.program is not None
+    out: dict[str, tuple[str, ...]] = {}
+    for step in found.program.steps:
+        inputs = (one for key in refs((step.args, step.kwargs)) for one in out.get(key, (key,)))
+        out[step.key] = (step.key,) if step.key in listed_ else tuple(dict.fromkeys(inputs))
+    return out
+
+
+def _node(found: Opened, step: Step, name: str, seen: dict[str, tuple[str, ...]]) -> Node:
     walk, program = found.walk, found.program
     assert walk is not None and program is not None
     done = walk.done.get(step.key)
     why = walk.refused.get(step.key, done.why if done is not None else "")
-    inputs = tuple(
-        dict.fromkeys(
-            one for one in refs((step.args, step.kwargs)) if isinstance(walk.known.get(one), State | Special)
-        )
-    )
+    read_ = (one for key in refs((step.args, step.kwargs)) for one in seen.get(key, (key,)))
+    inputs = tuple(dict.fromkeys(one for one in read_ if isinstance(walk.known.get(one), State | Special)))
     weight, bias = _weights(step, program) if step.op in WEIGHTED else ("", "")
     return Node(
         name, step.op, "derived" if step.key in walk.done else "measured", why, step.key, inputs, step.shape or (),
@@ -383,17 +395,37 @@ def _scales(found: Opened, step: Step, weight: str, bias: str) -> tuple[float, f
     return math.sqrt(square), math.sqrt(biases)
 
 
-def _copied_layers(found: Numbers) -> tuple[tuple[str, ...], ...]:
-    """Names of layers whose tensors are equal copies of one another, the largest parts of them."""
-    groups: dict[tuple[str, ...], int] = {}
+def _copied_layers(found: Numbers) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
+    """Names of layers that are copies of one another, the largest parts of which all random tensors are equal; and of
+    tensors that are equal in layers that are no copies.
+    """
+    same = {name: group for group in found.equal for name in group}
+    random = found.noise | {name for name, _ in found.trained}
+    layers: dict[tuple[str, ...], None] = {}
+    alone: list[tuple[str, ...]] = []
     for group in found.equal:
         parts = [name.split(".") for name in group]
-        end = 0
-        while all(len(one) > end + 1 for one in parts) and len({one[-1 - end] for one in parts}) == 1:
-            end += 1
-        layers = tuple(".".join(one[: len(one) - end]) or one[0] for one in parts)
-        groups[layers] = groups.get(layers, 0) + 1
-    return tuple(groups)
+        shared = 0
+        while all(len(one) > shared + 1 for one in parts) and len({one[-1 - shared] for one in parts}) == 1:
+            shared += 1
+        ends = range(shared, 0, -1)
+        candidates = (tuple(".".join(one[: len(one) - end]) for one in parts) for end in ends)
+        whole = next((one for one in candidates if _whole(one, same, random)), None)
+        if whole is None:
+            alone.append(group)
+        else:
+            layers[whole] = None
+    return tuple(layers), tuple(alone)
+
+
+def _whole(
+    layers: tuple[str, ...], same: dict[str, tuple[str, ...]], random: frozenset[str] | set[str]
+) -> bool:
+    """Whether layers have the same random tensors."""
+    first, *others = ({name[len(one) :] for name in random if name.startswith(f"{one}.")} for one in layers)
+    return all(one == first for one in others) and all(
+        {f"{layer}{name}" for layer in layers} <= set(same.get(f"{layers[0]}{name}", ())) for name in first
+    )
 
 
 def _shared(found: Opened, names: dict[str, str]) -> tuple[tuple[str, ...], ...]:

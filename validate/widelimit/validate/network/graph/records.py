@@ -93,7 +93,7 @@ class Layer:
     Measured numbers are means over draws (geometric ones for q and g), with the standard error of that mean; predicted
     ones are nan where no rule exists, gradients all nan if none were asked for. `chi`: factor on squared gradients from
     behind the operation to in front of it, predicted. `method`: "derived" or "measured". `verdict`: whether q (and g,
-    and rho) lie within the tolerance and the errors, see `Report`. `key`: the node's.
+    and rho) lie within the tolerance and the errors, see `Report`; `within` says by how much. `key`: the node's.
     """
 
     name: str
@@ -112,6 +112,35 @@ class Layer:
     verdict: Verdict
     key: str = ""
     why: str = ""
+
+    @property
+    def within(self) -> str:
+        """How far measured numbers are from derived ones: in standard errors, and in per cent; "" for none derived.
+
+        Per cent of the derived number, for correlations of 1.
+
+        >>> numbers = dict(zip(("q_predicted", "q_measured", "q_error"), (2.0, 2.1, 0.05)))
+        >>> numbers |= dict.fromkeys(("rho_predicted", "rho_measured", "rho_error"), NAN)
+        >>> numbers |= {"g_predicted": 1.0, "g_measured": 1.0, "g_error": 0.0, "chi": NAN}
+        >>> Layer("fc", "linear", "derived", **numbers, verdict="agrees").within
+        'q +2.0 s.e. (+5.0 %), g +0.0 %'
+        """
+        rows = (
+            ("q", self.q_predicted, self.q_measured, self.q_error, self.q_predicted),
+            ("rho", self.rho_predicted, self.rho_measured, self.rho_error, 1.0),
+            ("g", self.g_predicted, self.g_measured, self.g_error, self.g_predicted),
+        )
+        found = (_deviation(*row) for row in rows)
+        return ", ".join(one for one in found if one)
+
+
+def _deviation(name: str, predicted: float, measured: float, error: float, unit: float) -> str:
+    gap = measured - predicted
+    if math.isnan(gap) or not unit:
+        return ""
+    share = f"{100 * gap / unit:+.1f} %"
+    sure = error > 1e-6 * abs(predicted)  # else all draws have one and the same number
+    return f"{name} {gap / error:+.1f} s.e. ({share})" if sure else f"{name} {share}"
 
 
 @dataclass(frozen=True)
@@ -210,7 +239,7 @@ class Report:
             "xi_c": float(self.xi_c),
             "power": self.xi_c.power,
             "graph": graph | {"nodes": [asdict(node) for node in self.graph.nodes]},
-            "layers": [asdict(layer) for layer in self.layers],
+            "layers": [{**asdict(layer), "within": layer.within} for layer in self.layers],
             "blocks": [asdict(block) for block in self.blocks],
         }
 

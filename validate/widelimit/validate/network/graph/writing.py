@@ -28,13 +28,25 @@ def both(value: float, error: float) -> str:
 
 def text(report: Report) -> str:
     """Three sentences, then a line a layer."""
-    head = ("layer", "operation", "", "q", "measured", "rho", "measured", "g", "measured", "verdict")
+    head = (
+        "layer",
+        "operation",
+        "",
+        "q",
+        "measured",
+        "rho",
+        "measured",
+        "g",
+        "measured",
+        "verdict",
+        "measured beside derived",
+    )
     rows = [head] + [
         (
             clean(one.name, 44), clean(one.op, 28), one.method,
             number(one.q_predicted), both(one.q_measured, one.q_error),
             number(one.rho_predicted), both(one.rho_measured, one.rho_error),
-            number(one.g_predicted), both(one.g_measured, one.g_error), one.verdict,
+            number(one.g_predicted), both(one.g_measured, one.g_error), one.verdict, one.within,
         )
         for one in report.layers
     ]  # fmt: skip
