@@ -266,13 +266,13 @@ def _root(name: str, gram: Array) -> Array:
 def _added(mask: Any, sizes: tuple[int, int], count: int) -> Array:
     if mask is None:
         return np.zeros((count, *sizes))
-    array = np.asarray(mask, dtype=float)
+    array = arguments.real("mask", mask, infinite=True)
     shapes = (sizes, (1, *sizes), (count, *sizes))
-    if array.shape not in shapes or np.isnan(array).any() or np.isposinf(array).any():
-        must = f"must hold numbers, or -inf, of the shape {sizes} or {(count, *sizes)}"
-        raise ArgumentError(
-            "mask", must, but=f"has shape {array.shape}" if array.shape not in shapes else "does not"
-        )
+    if array.shape not in shapes:
+        must = f"must have the shape {sizes}, or {(count, *sizes)}"
+        raise ArgumentError("mask", must, but=f"has shape {array.shape}")
+    if np.isposinf(array).any():
+        raise ArgumentError("mask", "must hold numbers, or -inf", but="holds inf")
     return np.broadcast_to(array, (count, *sizes))
 
 

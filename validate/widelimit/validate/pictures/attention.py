@@ -30,6 +30,27 @@ def _gradient(result: Any, axes: Axes) -> None:
     axes.set_ylabel("token")
 
 
+def _sequences(result: Any, axes: Axes, what: str = "covariance") -> None:
+    """The Gram matrix of all positions behind attention, or with `what="overlaps"` what their rows share."""
+    if what not in ("covariance", "overlaps"):
+        raise ArgumentError("what", "must be covariance or overlaps", what)
+    _positions(axes, getattr(result, what), {"covariance": "E x'_m · x'_n / d", "overlaps": "overlap"}[what])
+
+
+def _backwards(result: Any, axes: Axes, what: str = "values") -> None:
+    """Products of gradients of all positions in front of values, or with `what` of "queries" or "keys"."""
+    if what not in ("queries", "keys", "values"):
+        raise ArgumentError("what", "must be queries, keys or values", what)
+    _positions(axes, getattr(result, what), f"E g_m · g_n / d, {what}")
+
+
+def _positions(axes: Axes, values: Any, title: str) -> None:
+    count = values.shape[0] * values.shape[1]
+    matrix(axes, values.reshape(count, count), title)
+    axes.set_xlabel("token, sequence by sequence")
+    axes.set_ylabel("token, sequence by sequence")
+
+
 def _stack(result: Any, axes: Axes) -> None:
     """Length, distance of two tokens and squared gradients, branch after branch."""
     places = np.arange(len(np.asarray(result.q)))
@@ -80,6 +101,8 @@ def _overlaps(result: Any, axes: Axes) -> None:
 PICTURES = {
     "Layer": _layer,
     "Gradient": _gradient,
+    "Sequences": _sequences,
+    "Backwards": _backwards,
     "Propagation": _stack,
     "Exponents": _exponents,
     "Collapse": _collapse,
