@@ -358,15 +358,12 @@ def temperature(wiring: Wiring) -> Iterator[Change]:
         if node.op != ATTENTION or not node.inputs or len(node.shape) < 2 or node.shape[-2] < 2:
             continue
         query, key = (wiring.projection(one) for one in (node.inputs * 2)[:2])
-        if query is None or key is None or not (query.sigma_w > 0 and key.sigma_w > 0) or not query.inputs:
+        if query is None or key is None or not (query.sigma_w > 0 and key.sigma_w > 0):
             continue
-        source = wiring.before(query.inputs[0])
-        q, rho = (
-            (wiring.q(source.key), wiring.rho(source.key)) if source is not None else (math.nan, math.nan)
-        )
-        if not q > 0 or rho != rho:
+        squares, rho = wiring.q(query.key) * wiring.q(key.key), wiring.rho(key.key)
+        if not squares > 0 or rho != rho:
             continue
-        logits = query.sigma_w * key.sigma_w * q * math.sqrt(max(0.0, 1 - rho))
+        logits = math.sqrt(squares * max(0.0, 1 - rho))
         tokens = node.shape[-2]
         edge = math.sqrt(2 * math.log(tokens))
         if logits <= edge / 2:
