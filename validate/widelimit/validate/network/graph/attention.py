@@ -31,7 +31,8 @@ class Side:
     """Queries, keys or values: moments (batch, tokens, batch, tokens), key of the state, number of units of a head.
 
     `at`: positions of the state that these are, one of those of several heads that share them. `rotation` behind the
-    state, where positions are rotary, by the operations `inside`; `shares`: how many heads it serves then.
+    state, where positions are rotary, by the operations `inside`; `shares`: how many heads it serves then, times the
+    square of the number that it is multiplied by.
     """
 
     gram: np.ndarray
@@ -42,7 +43,7 @@ class Side:
     at: np.ndarray
     rotation: Turned | None = None
     inside: frozenset[str] = frozenset()
-    shares: int = 1
+    shares: float = 1.0
 
 
 @by_value
@@ -98,10 +99,12 @@ def projected(walk: Walk, state: Any, name: str, across: bool = False) -> Side:
         raise Measured("queries or keys that are not Gaussian")
     batch, heads, head = found.sizes
     tokens = found.state.positions // batch
-    gram = found.state.gram.reshape(batch, tokens, batch, tokens)
+    gram = found.square * found.state.gram.reshape(batch, tokens, batch, tokens)
     lead: Axes = ((), (Atom("u", heads),))
     at = np.arange(batch * tokens)
-    return Side(gram, found.state, found.root, head, lead, at, found, found.inside, found.shares)
+    return Side(
+        gram, found.state, found.root, head, lead, at, found, found.inside, found.square * found.shares
+    )
 
 
 def logits(queries: Side, keys: Side, scale: float, origin: str) -> Logits:

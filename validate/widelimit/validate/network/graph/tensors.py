@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ def shuffled(value: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
     return (new * torch.from_numpy(1 - 2 * bits).to(new.dtype)).reshape(value.shape)
 
 
-def _shifted(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _shifted(rows: Any, random: np.random.Generator) -> np.ndarray:
     """Rows in another order, each turned by a random distance."""
     count, length = rows.shape
     out = np.empty_like(rows)

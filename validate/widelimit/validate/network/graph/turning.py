@@ -27,7 +27,7 @@ _EXACT = 1e-4
 class Turned:
     """`root`: key of the Gaussian tensor; `state`: what it is; `angles` (tokens, planes); `planes`: the unit that each
     unit is turned with; `inside`: keys from the root on; `sizes`: batch, heads, units of a head; `shares`: how many
-    heads one head of the root serves.
+    heads one head of the root serves; `square` of a number that the units are multiplied by as well.
     """
 
     root: str
@@ -37,6 +37,7 @@ class Turned:
     inside: frozenset[str]
     sizes: tuple[int, int, int]
     shares: int
+    square: float
 
 
 def turned(walk: Walk, name: str, across: bool) -> Turned | None:
@@ -64,12 +65,14 @@ def turned(walk: Walk, name: str, across: bool) -> Turned | None:
     copied = np.repeat(expected, shares, axis=2), np.tile(expected, (1, 1, shares, 1))
     if not any(np.allclose(given, one, atol=_EXACT) for one in copied):
         return None
+    square = float(np.sum(matrices**2)) / (tokens * head)
+    matrices = matrices / math.sqrt(square or 1.0)
     partner = _partners(matrices)
     angles = None if partner is None else _angles(matrices, partner)
     if partner is None or angles is None:
         return None
     inside = frozenset(one.key for one in steps)
-    return Turned(root, before, angles, tuple(partner.tolist()), inside, (batch, shown, head), shares)
+    return Turned(root, before, angles, tuple(partner.tolist()), inside, (batch, shown, head), shares, square)
 
 
 class _Run:
@@ -95,7 +98,8 @@ class _Run:
 def _root(walk: Walk, name: str) -> tuple[str, list[Step]] | None:
     """The last Gaussian tensor that all of a tensor is made of, and the operations from it on, in order."""
     order = {step.key: place for place, step in enumerate(walk.program.steps)}
-    open_, passed = {name}, []
+    open_: set[str] = {name}
+    passed: list[Step] = []
     while len(passed) < _STEPS:
         last = max(open_, key=lambda key: order.get(key, -1))
         value = walk.known[last]

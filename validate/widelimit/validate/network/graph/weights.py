@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +112,7 @@ def _groups(
     return shared, tuple(tuple(equal) for group in alike.values() for equal in _equal(group, held))
 
 
-def _equal(names: list[str], held: dict[str, torch.Tensor]) -> list[list[str]]:
+def _equal(names: list[str], held: Mapping[str, torch.Tensor]) -> list[list[str]]:
     """Groups of two or more of the names whose tensors hold the same numbers."""
     groups: list[list[str]] = []
     for name in names:
