@@ -82,17 +82,25 @@ def test_ways_of_writing_it_are_one():
         assert one.rho_predicted == pytest.approx(held[0].rho_predicted, rel=1e-3)
 
 
+class Stretched(Rotary):
+    """Queries whose units have scales of their own, which is no rotation."""
+
+    def forward(self, ids):
+        x = self.embed(ids)
+        q, k, v = (w(x).view(*x.shape[:2], 4, 32).transpose(1, 2) for w in (self.q, self.k, self.v))
+        q = q * torch.linspace(0.5, 1.5, 32)
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
+
+
+def attention(module):
+    return next(one for one in read(module, IDS).nodes if "attention" in one.op)
+
+
+def test_a_number_behind_a_rotation_is_one_of_the_scale():
+    assert attention(made("halves", gain=1.1)).rule == "derived"
+
+
 def test_what_is_no_rotation_is_measured():
-    node = next(one for one in read(made("halves", gain=1.1), IDS).nodes if "attention" in one.op)
-    assert node.rule == "derived"  # a number behind a rotation is one of the logits' scale
-    stretched = made("halves")
-    stretched.forward = lambda ids: _stretched(stretched, ids)
-    node = next(one for one in read(stretched, IDS).nodes if "attention" in one.op)
+    with torch.random.fork_rng(devices=[]):
+        node = attention(Stretched("halves"))
     assert node.rule == "measured" and "not Gaussian" in node.why
-
-
-def _stretched(module, ids):
-    x = module.embed(ids)
-    q, k, v = (w(x).view(2, 8, 4, 32).transpose(1, 2) for w in (module.q, module.k, module.v))
-    q = q * torch.linspace(0.5, 1.5, 32)
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
