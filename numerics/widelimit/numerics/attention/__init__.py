@@ -3,7 +3,7 @@
 overlaps   what rows of softmax weights share, at any number of tokens, temperature and correlation     (shares)
 layer      Gram matrix and tangent kernel behind a layer                                                (layers)
 gradient   products of gradients in front of it, through values, queries and keys                       (gradients)
-sequences, backwards   both for several sequences, masks, and rotary positions                           (sequences)
+sequences, backwards   both for several sequences, masks, and rotary positions                           (several)
 Block, propagate, exponents   stacks of transformer blocks, forwards and backwards                      (blocks)
 embedding, zipf, collapse, averaging, copied   words, rank collapse, stacks of averages and of copies   (inputs)
 predict    one layer and one stack, for the command line                                                (command)
@@ -15,7 +15,7 @@ from widelimit.numerics.attention.command import predict
 from widelimit.numerics.attention.gradients import Gradient, gradient
 from widelimit.numerics.attention.inputs import Collapse, averaging, collapse, copied, embedding, zipf
 from widelimit.numerics.attention.layers import Layer, layer
-from widelimit.numerics.attention.sequences import Backwards, Sequences, backwards, sequences
+from widelimit.numerics.attention.several import Backwards, Sequences, backwards, sequences
 from widelimit.numerics.attention.shares import Overlaps, overlaps
 
 __all__ = [
