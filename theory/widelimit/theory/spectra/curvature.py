@@ -37,20 +37,21 @@ def layer_trace() -> Expr:
     return OUTPUTS * GAIN * (FAN_IN * ACTIVITY + BIASES)
 
 
-def kink_share(activation: Activation) -> Expr:
+def kink_share(activation: str | Activation | Expr) -> Expr:
     """Return what kinks add to E phi phi'': phi(b) times the jump of phi' times the density there, over kinks b.
 
     A Hessian by derivatives of phi between its kinks, as programs compute it, has dV/dq less this. Raises `DomainError`
     for an activation that jumps.
 
-    >>> kink_share(Activation.of("relu")), kink_share(Activation.of("hard_tanh"))
+    >>> kink_share("relu"), kink_share("hard_tanh")
     (0, -sqrt(2)*exp(-1/(2*q))/(sqrt(pi)*sqrt(q)))
     """
-    found = activation.derivative(2)
+    phi = Activation.of(activation)
+    found = phi.derivative(2)
     if found.higher or found.divergent:
-        raise DomainError(f"The activation {activation} jumps: its second derivative has no mean.")
+        raise DomainError(f"The activation {phi} jumps: its second derivative has no mean.")
     total: Expr = S.Zero
     for place, jump in found.deltas:
-        value = activation.expr.subs(x, place)
+        value = phi.expr.subs(x, place)
         total += value * jump * exp(-(place**2) / (2 * LENGTH)) / sqrt(2 * pi * LENGTH)
     return total
