@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from widelimit.numerics import meanfield, ridge
+from widelimit.numerics import jacobian, meanfield, ridge
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.validate.autograd import differentiable, through
 
@@ -67,6 +67,16 @@ def test_the_best_penalty_by_descent():
         adam.step()
         slower.step()
     assert float(log_penalty.detach().exp()) == pytest.approx(0.3 / (1.5 * 2), rel=1e-6)
+
+
+def test_moments_of_a_jacobian():
+    w, depth = number(1.3), number(6.0)
+
+    def predicted(w, depth):
+        found = differentiable(jacobian.gradient, "erf_s", sigma_w=w, sigma_b=0.2, depth=depth)
+        return found.mean, found.variance
+
+    torch.autograd.gradcheck(predicted, (w, depth), rtol=1e-5)
 
 
 def test_refusals():

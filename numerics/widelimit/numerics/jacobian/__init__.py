@@ -1,6 +1,7 @@
 """Laws of the squared singular values of deep networks' Jacobians.
 
 spectra   `spectrum` of a network, classes at great depth, residual networks; `predict` for the command line
+gradients    `gradient`: derivatives of moments by sigma_w, sigma_b and depth
 closed    moments, edges and curves in closed form
 slope_laws    the law of phi'^2 at random pre-activations, as a factor of free products
 pieces, contours    its Cauchy transform where phi' is piecewise simple, and by contour integrals elsewhere
@@ -17,6 +18,7 @@ from widelimit.numerics.jacobian.closed import (
     parametric,
     variance_ratio,
 )
+from widelimit.numerics.jacobian.gradients import JacobianGradient, JacobianMoments, gradient
 from widelimit.numerics.jacobian.spectra import (
     Spectrum,
     bernoulli_class,
@@ -28,12 +30,15 @@ from widelimit.numerics.jacobian.spectra import (
 )
 
 __all__ = [
+    "JacobianGradient",
+    "JacobianMoments",
     "Spectrum",
     "bernoulli_class",
     "class_cauchy",
     "class_moment",
     "critical_largest",
     "critical_moment",
+    "gradient",
     "inverse",
     "linear_density",
     "moments",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import mpmath
 from sympy import Add, Expr, Symbol
 
 from widelimit.theory.calculus import exact
@@ -32,3 +34,15 @@ def fixed_point(image: Expr, point: Symbol, changes: Mapping[Symbol, Expr]) -> E
     y/(1 - a)
     """
     return along(image, changes) / (1 - image.diff(point))
+
+
+def difference(function: Callable[[Any, int], Any], at: Any, dps: int) -> Any:
+    """Return the derivative of a function of (point, digits) for a check: a difference, with half as many digits again.
+
+    >>> print(mpmath.nstr(difference(lambda y, digits: mpmath.exp(y), mpmath.mpf(0), 15), 15))
+    1.0
+    """
+    digits = 3 * dps // 2 + 8
+    with mpmath.workdps(digits):
+        step = mpmath.mpf(10) ** (-(dps // 2) - 2)
+        return (function(at + step, digits) - function(at - step, digits)) / (2 * step)

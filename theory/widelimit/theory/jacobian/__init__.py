@@ -3,6 +3,7 @@
 laws         S-transforms, moments and curves of the law of squared singular values
 derivations  `derive` for an activation and an ensemble of weights, `derive_class` for the limits of great depth,
              `derive_moments` for what has a closed form; `checks`: what names stand for
+gradients    how moments change with sigma_w, sigma_b and depth, and their `derive_gradients`
 finite       moments at finite width, Gaussian weights; finite_steps: their `derive`
 """
 
@@ -16,6 +17,7 @@ from widelimit.theory.jacobian.derivations import (
     derive_class,
     derive_moments,
 )
+from widelimit.theory.jacobian.gradients import derive_gradients
 from widelimit.theory.jacobian.laws import (
     ASSUMPTIONS,
     ENSEMBLES,
@@ -61,6 +63,7 @@ __all__ = [
     "depth",
     "derive",
     "derive_class",
+    "derive_gradients",
     "derive_moments",
     "fuss_catalan_density",
     "largest",

@@ -13,6 +13,7 @@ from typing import Any
 import mpmath
 from sympy import Derivative, Eq, Expr, Symbol
 
+from widelimit.theory.calculus import implicit
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.precision import Values, evaluate
@@ -144,14 +145,6 @@ def _changes(a: Activation) -> list[Step]:
 # --- the left sides
 
 
-def _difference(function: Callable[[Any, int], Any], at: Any, dps: int) -> Any:
-    """Return the derivative of a function of (point, digits) by a central difference with half as many digits again."""
-    digits = 3 * dps // 2 + 8
-    with mpmath.workdps(digits):
-        step = mpmath.mpf(10) ** (-(dps // 2) - 2)
-        return (function(at + step, digits) - function(at - step, digits)) / (2 * step)
-
-
 def _root(function: Callable[[Any], Any], near: Any) -> Any:
     pair = (near, near * (1 + mpmath.mpf(10) ** -6))
     return mpmath.findroot(lambda y: function(y) - y, pair, tol=mpmath.eps * 10, verify=False)
@@ -170,7 +163,7 @@ def length(a: Activation, parameter: Symbol, values: Values, dps: int) -> Any:
         shift = at - image(at, here, digits)
         return _root(lambda y: image(y, theta, digits) + shift, at)
 
-    return _difference(fixed, here, dps)
+    return implicit.difference(fixed, here, dps)
 
 
 def defect(a: Activation, parameter: Symbol, values: Values, dps: int) -> Any:
@@ -189,7 +182,7 @@ def defect(a: Activation, parameter: Symbol, values: Values, dps: int) -> Any:
         shift = at - image(at, here, digits)
         return _root(lambda y: image(y, theta, digits) + shift, at)
 
-    return _difference(fixed, here, dps)
+    return implicit.difference(fixed, here, dps)
 
 
 def slope(a: Activation, parameter: Symbol, index: int, values: Values, dps: int) -> Any:
@@ -210,4 +203,4 @@ def slope(a: Activation, parameter: Symbol, index: int, values: Values, dps: int
         there = {one: start[one] + moves[one] * (theta - here) for one in start}
         return evaluate(formula, {**values, **there, parameter: theta}, digits)
 
-    return _difference(moved, here, dps)
+    return implicit.difference(moved, here, dps)

@@ -121,7 +121,7 @@ def moment_slopes(activation: str | Activation, *, closed: bool = True) -> tuple
         curvature = form.diff(q, 2)
     else:
         curvature = v.diff(q, 2) if a.is_smooth else known["D"]
-    return _changed(known["P"], q, closed), curvature
+    return moment_change(known["P"], q, closed), curvature
 
 
 def pair_slopes(activation: str | Activation, *, closed: bool = True) -> tuple[Expr, Expr, Expr]:
@@ -132,11 +132,15 @@ def pair_slopes(activation: str | Activation, *, closed: bool = True) -> tuple[E
     """
     known = nodes(activation)
     wanted = (("C", q), ("S", q), ("S", c))
-    by_q, slope_by_q, slope_by_c = (_changed(known[name], symbol, closed) for name, symbol in wanted)
+    by_q, slope_by_q, slope_by_c = (moment_change(known[name], symbol, closed) for name, symbol in wanted)
     return by_q, slope_by_q, slope_by_c
 
 
-def _changed(node: Expectation, symbol: Symbol, closed: bool) -> Expr:
+def moment_change(node: Expectation, symbol: Symbol, closed: bool = True) -> Expr:
+    """Return the derivative of an expectation by a variance or a correlation, without delta functions.
+
+    From its closed form where it has one (and `closed`), by Price's theorem, or by the derivative of the density.
+    """
     if closed and not (form := node.doit()).has(Expectation):
         return form.diff(symbol)
     if (moved := _by_price(node, symbol)) is not None:

@@ -3,4 +3,7 @@
 from widelimit.validate.pictures.freeprob import summary
 
 PICTURES = {"Spectrum": summary}
-NO_PICTURE: dict[str, str] = {}
+NO_PICTURE = {
+    "JacobianGradient": "it is a few numbers; draw the law by `Spectrum`",
+    "JacobianMoments": "five numbers; draw the law by `Spectrum`",
+}

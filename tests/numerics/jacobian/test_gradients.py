@@ -1,0 +1,79 @@
+"""Derivatives of a Jacobian's moments against mpmath's, whose fixed points and averages are its own."""
+
+import pytest
+from mpmath import diff, erf, exp, findroot, fsum, mpf, npdf, pi, sqrt, tanh, workdps
+
+from widelimit.numerics.jacobian import gradient
+from widelimit.theory import jacobian as theory
+from widelimit.theory.errors import DomainError, WidelimitError
+
+WHOLE = {"sigma_w": 1.2, "sigma_b": 0.3, "depth": 6}
+
+
+def average(f, q):
+    """E f(u), u ~ N(0, q), by the trapezoidal rule."""
+    h = mpf(1) / 8
+    return fsum(h * npdf(k * h) * f(sqrt(q) * k * h) for k in range(-96, 97))
+
+
+def clipped(q):
+    """E phi^2 of hard tanh."""
+    inside = erf(1 / sqrt(2 * q))
+    return q * inside - sqrt(2 * q / pi) * exp(-1 / (2 * q)) + 1 - inside
+
+
+@pytest.mark.parametrize("weights", ["orthogonal", "gaussian"])
+def test_slopes_of_0_and_1(weights):
+    """m_1 = (sigma_w^2 p)^L, var/m_1^2 = L (1/p - 1 - s_1) (Pennington et al. 2017), at the fixed point."""
+    found = gradient("hard_tanh", **WHOLE, weights=weights)
+
+    def both(w, b, layers):
+        q = findroot(lambda q: w**2 * clipped(q) + b**2 - q, 0.7)
+        p = erf(1 / sqrt(2 * q))
+        mean, ratio = (w**2 * p) ** layers, layers * (1 / p - (0 if weights == "gaussian" else 1))
+        return {"mean": mean, "variance_ratio": ratio, "variance": ratio * mean**2}
+
+    with workdps(30):
+        point = [mpf(one) for one in WHOLE.values()]
+        for index, name in enumerate(WHOLE):
+            for field in ("mean", "variance_ratio", "variance"):
+
+                def along(x, field=field, index=index):
+                    return both(*point[:index], x, *point[index + 1 :])[field]
+
+                want = float(diff(along, point[index]))
+                assert getattr(getattr(found, name), field) == pytest.approx(want, rel=1e-11), (name, field)
+
+
+def test_one_smooth_layer():
+    """m_k = sigma_w^2k E phi'^2k of one layer with orthogonal weights."""
+    found = gradient("tanh", sigma_w=1.2, sigma_b=0.3, depth=1)
+
+    def moment(w, b, k):
+        q = findroot(lambda q: w**2 * average(lambda u: tanh(u) ** 2, q) + b**2 - q, 0.4)
+        return w ** (2 * k) * average(lambda u: (1 - tanh(u) ** 2) ** (2 * k), q)
+
+    with workdps(25):
+        w, b, step = mpf(1.2), mpf(0.3), mpf(10) ** -8
+        for k, field in enumerate(("mean", "second_moment", "third_moment"), 1):
+            assert getattr(found.value, field) == pytest.approx(float(moment(w, b, k)), rel=1e-11)
+            by_w = (moment(w + step, b, k) - moment(w - step, b, k)) / (2 * step)
+            by_b = (moment(w, b + step, k) - moment(w, b - step, k)) / (2 * step)
+            assert getattr(found.sigma_w, field) == pytest.approx(float(by_w), rel=1e-10)
+            assert getattr(found.sigma_b, field) == pytest.approx(float(by_b), rel=1e-10)
+
+
+@pytest.mark.parametrize("activation", ["erf_s", "hard_tanh"])
+@pytest.mark.parametrize("weights", ["orthogonal", "gaussian"])
+def test_derivation(activation, weights):
+    assert all(one.passed for one in theory.derive_gradients(activation, weights).check(dps=15, points=1))
+
+
+def test_relu_at_criticality_and_refusals():
+    found = gradient("relu", sigma_w=2**0.5, depth=8)  # no fixed point is needed
+    assert (found.value.variance_ratio, found.depth.variance_ratio) == pytest.approx((8, 1))
+    with pytest.raises(DomainError, match="slope 1"):
+        gradient("tanh", sigma_w=1.0, depth=3)
+    for wrong in ({"sigma_w": 0.0}, {"depth": -1.0}, {"weights": "sparse"}, {"activation": "sign(x)"}):
+        with pytest.raises(WidelimitError):
+            gradient(**{"activation": "tanh", "sigma_w": 1.2, "depth": 3, **wrong})
