@@ -1,4 +1,4 @@
-"""Derivatives of the moments of squared singular values by sigma_w, sigma_b and depth, at the fixed point of lengths."""
+"""Derivatives of the moments of squared singular values by sigma_w, sigma_b and depth, at lengths' fixed point."""
 
 from __future__ import annotations
 
