@@ -9,6 +9,14 @@ import mpmath
 from sympy import Add, Expr, Symbol
 
 from widelimit.theory.calculus import exact
+from widelimit.theory.errors import ArgumentError
+
+
+def symbol(name: str, value: object) -> Symbol:
+    """Return an argument that is a symbol; SymPy would evaluate text that it is asked to differentiate by."""
+    if not isinstance(value, Symbol):
+        raise ArgumentError(name, "must be a symbol", value)
+    return value
 
 
 @exact.takes(formula=exact.plain)

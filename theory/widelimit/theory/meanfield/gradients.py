@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from sympy import Add, Derivative, DiracDelta, Expr, Function, Integer, S, Symbol, expand
 
-from widelimit.theory.calculus import implicit
+from widelimit.theory.calculus import exact, implicit
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.gaussian.expectation import Expectation, score
-from widelimit.theory.errors import DomainError
+from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.theory.meanfield import formulas as m
 from widelimit.theory.meanfield.moments import ANY, c, epsilon, nodes, q
 
@@ -55,6 +55,7 @@ def _named(formula: Expr) -> Expr:
     return formula
 
 
+@exact.takes(parameter=implicit.symbol)
 def length_change(parameter: Symbol) -> Expr:
     """Return d q*/d parameter = F_theta/(1 - F_q) of q* = F(q*) = sigma_w^2/rho V(q*) + sigma_b^2.
 
@@ -65,6 +66,7 @@ def length_change(parameter: Symbol) -> Expr:
     return _named(implicit.fixed_point(image, q, {parameter: Integer(1)}))
 
 
+@exact.takes(parameter=implicit.symbol)
 def defect_change(parameter: Symbol) -> Expr:
     """Return d epsilon*/d parameter, of epsilon* = 1 - c* = sigma_w^2/q gap(q, epsilon*) + 1 - c'(1).
 
@@ -78,6 +80,7 @@ def defect_change(parameter: Symbol) -> Expr:
     return _named(implicit.fixed_point(lost, epsilon, _with_length(parameter)))
 
 
+@exact.takes(parameter=implicit.symbol)
 def slope_changes(parameter: Symbol) -> tuple[Expr, Expr, Expr, Expr]:
     """Return the changes of chi_1, dq'/dq, dc'/dc at c* and the factor of two inputs' gradient covariance there.
 
@@ -96,6 +99,7 @@ def slope_changes(parameter: Symbol) -> tuple[Expr, Expr, Expr, Expr]:
     return chi, length, correlation, overlap
 
 
+@exact.takes(slope=implicit.symbol, move=implicit.symbol)
 def depth_change(slope: Symbol, move: Symbol) -> Expr:
     """Return how xi = -1/log(slope) changes where the slope changes by `move`.
 
@@ -109,6 +113,7 @@ def _with_length(parameter: Symbol) -> Mapping[Symbol, Expr]:
     return {parameter: S.One, q: length_move}
 
 
+@exact.takes(closed=exact.flag)
 def moment_slopes(activation: str | Activation, *, closed: bool = True) -> tuple[Expr, Expr]:
     """Return dP/dq and d^2 V/dq^2; `closed=False`: as expectations, for variances where closed forms lose digits.
 
@@ -124,6 +129,7 @@ def moment_slopes(activation: str | Activation, *, closed: bool = True) -> tuple
     return moment_change(known["P"], q, closed), curvature
 
 
+@exact.takes(closed=exact.flag)
 def pair_slopes(activation: str | Activation, *, closed: bool = True) -> tuple[Expr, Expr, Expr]:
     """Return dC/dq and dS/dq at fixed c, and dS/dc, of q and c; `closed` as in `moment_slopes`.
 
@@ -136,6 +142,13 @@ def pair_slopes(activation: str | Activation, *, closed: bool = True) -> tuple[E
     return by_q, slope_by_q, slope_by_c
 
 
+def _expectation(name: str, value: object) -> Expectation:
+    if not isinstance(value, Expectation):
+        raise ArgumentError(name, "must be an `Expectation`", value)
+    return value
+
+
+@exact.takes(node=_expectation, symbol=implicit.symbol, closed=exact.flag)
 def moment_change(node: Expectation, symbol: Symbol, closed: bool = True) -> Expr:
     """Return the derivative of an expectation by a variance or a correlation, without delta functions.
 

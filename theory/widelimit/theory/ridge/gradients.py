@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from sympy import Expr, Integer, S, Symbol, diff
 
-from widelimit.theory.calculus import exact
+from widelimit.theory.calculus import exact, implicit
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.ridge import formulas as r
@@ -25,6 +25,7 @@ KAPPA_MOVE = Symbol("dkappa", real=True)  # d kappa/d parameter
 TOTAL = Symbol("total", positive=True)  # variance of the labels without noise
 
 
+@exact.takes(parameter=implicit.symbol)
 def kappa_change(parameter: Symbol) -> Expr:
     """Return d kappa/d parameter at fixed other parameters: -F_theta/F_kappa of F = kappa (1 - df1/N) - lambda.
 
@@ -51,7 +52,7 @@ def observables() -> dict[str, Expr]:
     }
 
 
-@exact.takes(expression=exact.plain)
+@exact.takes(expression=exact.plain, parameter=implicit.symbol)
 def total_change(expression: Expr, parameter: Symbol) -> Rewritten:
     """Return how an expression of kappa, sums, `RATIO`, `SLOPE` and `RHO` changes with a parameter and `KAPPA_MOVE`.
 
@@ -77,6 +78,7 @@ def total_change(expression: Expr, parameter: Symbol) -> Rewritten:
     return found + sum((diff(expression, one) * change for one, change in itself.items()), S.Zero)
 
 
+@exact.takes(parameter=implicit.symbol)
 def best_kappa_change(parameter: Symbol) -> Expr:
     """Return how the effective ridge of least test error moves: -G_theta/G_kappa of the zero of G = `stationarity`."""
     zero = r.stationarity()
@@ -84,6 +86,7 @@ def best_kappa_change(parameter: Symbol) -> Expr:
     return -moved / r.total_derivative(zero)
 
 
+@exact.takes(parameter=implicit.symbol)
 def best_penalty_change(parameter: Symbol) -> Expr:
     """Return how the best penalty kappa (1 - df1/N) moves, where `KAPPA_MOVE` is what `best_kappa_change` gives.
 
