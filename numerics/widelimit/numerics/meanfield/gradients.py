@@ -164,6 +164,7 @@ def _changes(phi: Activation) -> Changes:
     )
 
 
+@by_value
 @dataclass(frozen=True)
 class _Moments:
     """Rows of moments and their derivatives at the fixed points; `turned` are those with c* < 1."""
