@@ -234,7 +234,7 @@ def _rounded(value: float) -> float:
 
 
 def _text(content: Any) -> str:
-    return json.dumps(strict(_printable(content)), ensure_ascii=False, allow_nan=False)
+    return json.dumps(strict(_printable(content)), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _printable(content: Any) -> Any:

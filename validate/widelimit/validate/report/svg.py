@@ -9,9 +9,11 @@ makes a file of a fragment.
 from __future__ import annotations
 
 import io
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -64,7 +66,7 @@ def fragment(figure: Figure, prefix: str, alt: str) -> str:
     root = ElementTree.fromstring(stream.getvalue())
     width, height = (_short(part) for part in root.attrib["viewBox"].split()[2:])
     shapes = _Shapes(prefix, {item.attrib["id"]: item for item in root.iter() if "id" in item.attrib})
-    body = "".join(_merged(shapes.flat(root, {})))
+    body = "".join(_clipped(_merged(shapes.flat(root, {}))))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img"'
     )
@@ -123,6 +125,9 @@ class _Shapes:
         target = item.attrib[f"{_XLINK}href"][1:]
         source = self.by_id[target]
         look = look | _style(source)
+        dot = _dot(look, _radius(source.attrib["d"]))
+        if dot:
+            return "path", dot, compact(f"M {x} {y}") + "h0"
         path = compact(source.attrib["d"])
         if len(path) < _SHORT_PATH:
             return "path", _attributes(look), compact(source.attrib["d"], x, y)
@@ -182,6 +187,39 @@ def _merged(shapes: Iterator[tuple[str, str, str]]) -> Iterator[str]:
     if parts:
         yield closed()
     yield from texts
+
+
+_CLIP = re.compile(r'<[a-z]+ [^>]*?(?<= )clip-path="([^"]*)"')
+
+
+def _clipped(shapes: Iterable[str]) -> Iterator[str]:
+    """Say once what clips neighbours alike."""
+    for clip, found in groupby(shapes, key=lambda shape: (_CLIP.match(shape) or [None, None])[1]):
+        alike = list(found)
+        if clip is None or len(alike) == 1:
+            yield from alike
+            continue
+        said = f'clip-path="{clip}"'
+        yield f"<g {said}>" + "".join(shape.replace(said, "", 1) for shape in alike) + "</g>"
+
+
+def _radius(data: str) -> float:
+    """The radius of a path that is a circle about the origin, as Matplotlib draws one; else 0."""
+    if data.count("C") != 8:
+        return 0.0
+    numbers = [float(value) for value in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", data)]
+    ends = [math.hypot(*numbers[k : k + 2]) for k in (0, *range(6, len(numbers), 6))]
+    return ends[0] if max(ends) - min(ends) < 1e-3 * max(ends) else 0.0
+
+
+def _dot(look: Style, radius: float) -> str:
+    """What draws a disc of one colour as the round end of a line without length; empty for all else."""
+    fill, edge = look.get("fill", "#000000"), look.get("stroke", "none")
+    if not radius or fill == "none" or edge not in ("none", fill) or any("opacity" in name for name in look):
+        return ""
+    wide = 2 * radius + (float(look.get("stroke-width", "1")) if edge != "none" else 0.0)
+    clip = f' clip-path="{look["clip-path"]}"' if "clip-path" in look else ""
+    return f'stroke="{themed(fill)}" stroke-width="{_short(wide, 2)}" stroke-linecap="round"{clip}'
 
 
 def _style(item: ElementTree.Element) -> Style:
