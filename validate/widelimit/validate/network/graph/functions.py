@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -120,7 +121,7 @@ def applied(
     """The state of a function of a root, how gradients come back to the root, and the activation's name."""
     root = function.root
     if root.gaussian and expr is not None and expr != X and expr.free_symbols <= {X} and expr.has(X):
-        activation = Activation.of(expr)
+        activation = _activation(expr)
         gram, mean, slopes = dual(activation, root.gram)
         how = activation.name if catalogue.find(activation.name) else short(activation.expr)
     else:
@@ -139,6 +140,12 @@ def applied(
         function=fn,
     )
     return state, lambda g: g * slopes, how
+
+
+@functools.lru_cache(maxsize=64)
+def _activation(expr: Expr) -> Activation:
+    """The activation of an expression, which blocks have in common."""
+    return Activation.of(expr)
 
 
 def dual(activation: Activation, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ import torch
 
 _CHUNK = 2**15  # numbers that are converted at once, so that they stay in the cache
 _LINES = 64  # rows and columns, below which an order is drawn number by number
+_WORDS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # of as many bytes as a number
 
 
 def mean_square(value: torch.Tensor) -> float:
@@ -53,8 +54,7 @@ def shuffled(value: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
     (True, True)
     """
     flat = value.detach().reshape(-1)
-    half = flat.dtype in (torch.float16, torch.bfloat16)
-    held = (flat.view(torch.int16) if half else flat).numpy()
+    held = flat.view(_WORDS[flat.element_size()]).numpy()
     count = held.size
     columns = next((k for k in range(math.isqrt(count), _LINES - 1, -1) if count % k == 0), 0)
     if columns:
@@ -64,10 +64,11 @@ def shuffled(value: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
         held = held.reshape(-1)
     else:
         held = held[random.permutation(count)]
-    new = torch.from_numpy(held)
-    new = new.view(flat.dtype) if half else new
-    bits = np.unpackbits(np.frombuffer(random.bytes(-(-count // 8)), np.uint8), count=count).view(np.int8)
-    return (new * torch.from_numpy(1 - 2 * bits).to(new.dtype)).reshape(value.shape)
+    bits = np.unpackbits(np.frombuffer(random.bytes(-(-count // 8)), np.uint8), count=count)
+    for start in range(0, count, _CHUNK):  # the first bit of a number is its sign
+        part = held[start : start + _CHUNK]
+        part ^= bits[start : start + _CHUNK].astype(part.dtype) << (8 * part.itemsize - 1)
+    return torch.from_numpy(held).view(flat.dtype).reshape(value.shape)
 
 
 def _shifted(rows: Any, random: np.random.Generator) -> np.ndarray:
