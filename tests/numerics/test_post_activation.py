@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 from widelimit.numerics import residual
 from widelimit.theory.errors import ArgumentError
@@ -82,3 +83,13 @@ def test_a_network_without_blocks_is_its_stem():
     found = residual.post_activation(0)
     assert found.zeros.tolist() == [0.5] and found.open.tolist() == [[1.0]]
     assert found.second_moment.tolist() == [0.5]
+
+
+@pytest.mark.parametrize(("sigma_v", "sigma_a"), [(1e-300, 0.0), (3e-200, 4e-200), (0.7, 0.2)])
+def test_the_exponent_of_tanh_at_any_scale(sigma_v, sigma_a):
+    found = residual.predict(sigma_b=407, sigma_v=sigma_v, sigma_a=sigma_a, depth=1).exponent
+    with mp.workdps(30):
+        v, a = mp.mpf(sigma_v), mp.mpf(sigma_a)
+        assert found == pytest.approx(
+            float(4 * mp.sqrt(2 / mp.pi) / 3 * v**2 / mp.sqrt(v**2 + a**2)), rel=1e-14
+        )

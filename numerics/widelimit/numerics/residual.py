@@ -109,7 +109,9 @@ def predict(
     for value in reversed(logs):
         above += value
         gradient.append(math.exp(above) if above < 709 else math.inf)
-    exponent, base, rate = _rates()(sw, sv, sa)
+    _, base, rate = _rates()(sw, sv, sa)
+    scale = 2.0 ** math.frexp(max(sv, sa))[1]  # the exponent grows like both; squares of tiny ones underflow
+    exponent = _rates()(sw, sv / scale, sa / scale)[0] * scale
     saturates = phi == Activation.of("tanh")
     return Residual(
         moments,

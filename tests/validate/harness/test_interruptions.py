@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,10 @@ def test_signals_that_end_a_process_end_a_run_as_an_interrupt_does(tmp_path, num
     )  # a point for each cell that has begun: the second one says that the first is kept
     environment = {**os.environ, "TOY_PAUSE": "0.6", "TOY_CALLS": str(calls)}
     command = [*COMMAND, *words("toy.slow", out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    heard = partial(
+        signal.signal, number, signal.SIG_DFL
+    )  # under nohup a process inherits that it is ignored
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heard)
     deadline = time.monotonic() + 100
     while not (calls.exists() and calls.stat().st_size >= 2) and time.monotonic() < deadline:
         time.sleep(0.05)

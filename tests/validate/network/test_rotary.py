@@ -74,12 +74,12 @@ def test_every_way_of_writing_it(way, kv):
 
 
 def test_ways_of_writing_it_are_one():
-    """One set of weights, units in another order: the same predictions, but for angles in single precision."""
+    """One set of weights, units in another order: the same predictions, but for samples of angles in float32."""
     found = [report(made(way), IDS, draws=2).layers for way in ("halves", "neighbours", "complex")]
     held = [next(one for one in layers if "attention" in one.op) for layers in found]
     for one in held[1:]:
-        assert one.q_predicted == pytest.approx(held[0].q_predicted, rel=1e-3)
-        assert one.rho_predicted == pytest.approx(held[0].rho_predicted, rel=1e-3)
+        assert one.q_predicted == pytest.approx(held[0].q_predicted, rel=5e-3)
+        assert one.rho_predicted == pytest.approx(held[0].rho_predicted, rel=5e-3)
 
 
 class Stretched(Rotary):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -324,7 +324,7 @@ def _panel(panel, coefficients, masses, places, logarithmic, x0, y0):
     t0 = _preimage(panel, y0)
     half, middle = 0.5 * (panel[1] - panel[0]), 0.5 * (panel[1] + panel[0])
     u = (_place(panel, t0, 0) - middle) / half
-    node = np.int64(-1)  # a plain -1 has a type of its own, which `_sums` would be compiled for as well
+    node: Any = np.int64(-1)  # a plain -1 has a type of its own, which `_sums` would be compiled for as well
     if abs(u.imag) < _HIT and abs(u.real) < 1.0:
         for j in range(ORDER):
             if abs(u - _NODES[j]) < _HIT:

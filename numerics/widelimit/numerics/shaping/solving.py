@@ -119,8 +119,8 @@ def predict(
         target: zeta, tau or eta.
 
     >>> found = predict(depth=100)
-    >>> round(found.input_scale, 9), found.activation.expr.evalf(4)
-    (0.090437945, 14.9*tanh(0.0904379454104523*x + 0.560106691028631) - 7.526)
+    >>> round(found.input_scale, 9), round(found.input_shift, 9), round(found.output_scale, 4)
+    (0.090437945, 0.560106691, 14.9025)
     """
     return shape(activation, depth=depth, method=method, target=target)
 
