@@ -36,6 +36,7 @@ TOOLS = {
     "network/rates.py": "stands in the room of users' networks",
     "network/result.py": "stands in the room of users' networks",
     "pruning/methods.py": "methods of pruning, whose schedule is that of numerics",
+    "recurrence/cells.py": "cells that are tested, whose expectations and checks are those of numerics",
     "representation/penalty.py": "a penalty whose codes are those of theory",
     "representation/recorded.py": "an estimator from recordings, which numerics holds",
     "robustness/first_layer.py": "a report on modules, whose statistics of weights are those of numerics",
