@@ -201,11 +201,14 @@ DEEP = declare(
     quantity="share of pairs of networks",
     observable="4 networks of a kind a replicate, 2,474 to 2,746 weights, 300 steps of Adam on 1,200 images",
     notes="Empirical. Rates of learning and the form of the gated cell that learned best (elu, factor 2 sigmoid) were "
-    "chosen on other networks.",
+    "chosen on other networks. Found: after 12 steps gated cells win, after 4 steps vanilla ones read better.",
     wrong=(
-        wrong("equal accuracy", "cells make no difference", lambda: np.full(3, 0.5)),
+        wrong("equal accuracy", "cells make no difference", lambda: np.full(3, 0.5), beyond=1.0),
         wrong(
-            "as good without a cell", "a feedforward network is as good", lambda: np.array([0.7, 0.7, 0.5])
+            "as good without a cell",
+            "a feedforward network is as good",
+            lambda: np.array([0.7, 0.7, 0.5]),
+            beyond=1.0,
         ),
     ),
 )

@@ -46,7 +46,7 @@ def accuracies(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed % 2**31)
         readers = [Reader(kind, steps).to(backend.device) for _ in range(nets)]
-    weights = stack_module_state(readers)[0]  # type: ignore[no-untyped-call]
+    weights = stack_module_state(readers)[0]
     read = vmap(lambda own, shown: functional_call(readers[0], own, (shown,)))
     optimiser = torch.optim.Adam(weights.values(), lr=_RATES[steps][kind])
     for update in range(updates):
