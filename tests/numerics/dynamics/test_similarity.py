@@ -145,8 +145,8 @@ def test_monte_carlo_of_stretches():
 def test_the_mean_has_a_closed_form_in_both_ridges():
     """sum pi(p) pi(q) = (kappa_p p - kappa_q q)/(kappa_p - kappa_q), by partial fractions: another road to the sum."""
     modes = similarity._Spectrum(np.linalg.eigvalsh(toeplitz(0.8 ** np.arange(200))), np.ones(200))
-    kappa = {m: similarity._ridge(modes, m, 1) for m in (10, 25)}
-    closed = (kappa[10] * 10 - kappa[25] * 25) / (kappa[10] - kappa[25]) / 10
+    few, many = similarity._ridges(modes, 10, 25, 1)
+    closed = (few * 10 - many * 25) / (few - many) / 10
     assert dynamics.cca_null(200, 10, 25, autocorrelation=0.8 ** np.arange(200)).mean_square == pytest.approx(
         closed
     )
@@ -163,7 +163,15 @@ def test_long_stretches_have_the_spectrum_of_a_circle():
         similarity._Spectrum(make(0.9 ** np.arange(1500)), np.ones(1500))
         for make in (similarity._split, similarity._circulant)
     )
-    assert similarity._ridge(circle, 40, 1) == pytest.approx(similarity._ridge(exact, 40, 1), rel=2e-2)
+    found, right = (similarity._ridges(modes, 40, 60, 1) for modes in (circle, exact))
+    assert found == pytest.approx(right, rel=2e-2)
+
+
+def test_as_many_signals_as_modes_need_no_ridge():
+    modes = similarity._Spectrum(np.array([1.0, 2.0, 3.0]), np.ones(3))
+    few, all_ = similarity._ridges(modes, 2, 6, 2)
+    assert all_ == 0 and float((modes.values / (modes.values + few)).sum()) == pytest.approx(1)
+    assert not similarity._ridges(modes, 3, 3, 1).any()
     assert dynamics.cca_null(6000, 50, 60, autocorrelation=[1.0]).mean_square == pytest.approx(0.01)
 
 

@@ -161,9 +161,9 @@ def cca_null(
     row = _row(autocorrelation, n // parts)
     lags = np.arange(row.size)
     degrees = n / float(1 + 2 * ((1 - lags[1:] / row.size) * row[1:] ** 2).sum())
-    found = (_linear(row, p, q, parts) if row.size > _SHORT and q < n else None) or _modes(row)
-    one, other = (_ridge(found, count, parts) for count in (p, q))
-    shared = np.asarray(_shared()(found.values, one, other))
+    linear = _linear(row, p, q, parts) if row.size > _SHORT and q < n else None
+    found, ridges = linear or _whole(row, p, q, parts)
+    shared = np.asarray(_shared()(found.values, *ridges))
     square = parts * float(shared @ found.weights) / p
     return Null(min(square, 1.0), None, None, None, atom, degrees)
 
@@ -298,8 +298,14 @@ def _modes(row: Array) -> _Spectrum:
     return _Spectrum(values, np.ones(values.size))
 
 
-def _linear(row: Array, p: int, q: int, parts: int) -> _Spectrum | None:
-    """The same spectrum from stretches of `_SHORT` samples and the symbol; None where that is not exact enough.
+def _whole(row: Array, p: int, q: int, parts: int) -> tuple[_Spectrum, Array]:
+    """All eigenvalues, and the effective ridges of p and q signals."""
+    found = _modes(row)
+    return found, _ridges(found, p, q, parts)
+
+
+def _linear(row: Array, p: int, q: int, parts: int) -> tuple[_Spectrum, Array] | None:
+    """The same from stretches of `_SHORT` samples and the symbol; None where that is not exact enough.
 
     Sums of a smooth function over the eigenvalues of a Toeplitz matrix grow by its mean over the symbol, the Fourier
     series of the row, with every sample, but for what both ends give (Szego's strong limit theorem). So the stretch
@@ -317,14 +323,13 @@ def _linear(row: Array, p: int, q: int, parts: int) -> _Spectrum | None:
         np.concatenate([symbol, short]),
         np.concatenate([share * (row.size - short.size), np.ones(short.size)]),
     )
-    held = _shared()
-    for count in (p, q):
-        kappa = _ridge(found, count, parts)
+    ridges, held = _ridges(found, p, q, parts), _shared()
+    for count, kappa in zip((p, q), ridges, strict=True):
         one, other, mean = (np.asarray(held(values, kappa, 0.0)) for values in (half, short, symbol))
         grown = float(one.sum() + (short.size - half.size) * (mean @ share))
         if abs(grown - other.sum()) > _LINEAR * count / parts:
             return None
-    return found
+    return found, ridges
 
 
 def _called(function: Callable[..., Any], length: int) -> Any:
@@ -361,24 +366,26 @@ def _circulant(row: Array) -> Array:
     return np.asarray(np.fft.fft(first).real)
 
 
-def _ridge(modes: _Spectrum, count: int, parts: int) -> float:
-    """The effective ridge kappa with sum pi_k = count over all trials."""
+def _ridges(modes: _Spectrum, p: int, q: int, parts: int) -> Array:
+    """The effective ridges kappa with sum pi_k = p and = q over all trials, p <= q."""
     whole = round(modes.count, 6) * parts
-    if count > whole:
-        must = f"must have at least {-(-count // parts)} modes, as many as there are signals"
+    if q > whole:
+        must = f"must have at least {-(-q // parts)} modes, as many as there are signals"
         raise ArgumentError(
             "autocorrelation", must, but=f"has {modes.count:.0f}: all signals lie in their span"
         )
-    if count == whole:
-        return 0.0
-    found = ridge.solve(
-        eigenvalues=modes.values,
-        weights=modes.weights / modes.count,
-        signal=np.ones(modes.values.size),
-        sample_ratio=count / whole,
-        penalty=0.0,
-    )
-    return float(found.effective_ridge)
+    counts, ridges = np.array([p, q]), np.zeros(2)
+    fewer = counts < whole  # as many signals as modes leave nothing to be ridged
+    if fewer.any():
+        found = ridge.solve(
+            eigenvalues=modes.values,
+            weights=modes.weights / modes.count,
+            signal=np.ones(modes.values.size),
+            sample_ratio=counts[fewer] / whole,
+            penalty=0.0,
+        )
+        ridges[fewer] = found.effective_ridge
+    return ridges
 
 
 @functools.cache
