@@ -1,4 +1,7 @@
-"""Figures: the fixed points of a network that holds two bits, and correlations that chance gives."""
+"""Figures: fixed points of networks that hold two bits and their eigenvalues, a line attractor, correlations of chance.
+
+Each figure trains a network or three, which takes a second, and keeps them as the claims do.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,53 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from widelimit.validate.report.gallery import GalleryFigure
+from widelimit.validate.report.look import INK, LINE, SOFT, VERMILLION
 from widelimit.validate.simulate.dynamics import signals
-from widelimit.validate.simulate.dynamics.training import Training, flip_flop, outputs, trained
+from widelimit.validate.simulate.dynamics.training import (
+    BLOCKS,
+    Networks,
+    Training,
+    flip_flop,
+    outputs,
+    sentiment,
+    trained,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from torch import Tensor
 
 Arrays = Mapping[str, np.ndarray]
 _ORDER = ("sink", "one way out", "two ways out")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73")
-_SIGNALS = 20
+_SIGNALS, _APART = 20, 2.6
+
+
+def _latch(kind: str, length: int) -> Networks:
+    """A network of 16 units that holds two bits."""
+    return trained(Training(kind, "flip-flop", units=16, steps=200, nets=1, seed=5, length=length, batch=16))
+
+
+def _visited(kind: str, nets: Networks, x: Tensor) -> np.ndarray:
+    """Outputs h along trials, (trials, steps, units)."""
+    import torch
+
+    p = {name: torch.tensor(array) for name, array in nets.weights.items()}
+    with torch.no_grad():
+        return np.asarray(outputs(kind, p, x)[0].double().numpy())
+
+
+def _pulses() -> Tensor:
+    import torch
+
+    return flip_flop(torch.Generator().manual_seed(1), 1, 30, 25)[0]
 
 
 def _points(preset: str) -> Arrays:
-    import torch
-
     from widelimit.numerics.dynamics import fixed_points
 
-    nets = trained(Training("rnn", "flip-flop", units=16, steps=200, nets=1, seed=5, batch=16))
-    generator = torch.Generator().manual_seed(1)
-    x, _, _ = flip_flop(generator, 1, 30, 25)
-    p = {name: torch.tensor(array) for name, array in nets.weights.items()}
-    with torch.no_grad():
-        visited = outputs("rnn", p, x)[0].double().numpy()
+    nets = _latch("rnn", 25)
+    visited = _visited("rnn", nets, _pulses())
     found = fixed_points(nets.cell(0), starts=visited)
     readout = nets.readout(0)
     return {
@@ -54,6 +81,84 @@ def _draw_points(arrays: Arrays, axes: Axes) -> None:
             axes.plot(some[:, 0], some[:, 1], "os^"[order], color=colour, label=name, zorder=3)
     axes.set(xlabel="read out of the first line", ylabel="read out of the second line", ylim=(-1.7, 2.0))
     axes.legend(loc="upper center", ncols=3, fontsize="small")
+
+
+def _planes(preset: str) -> Arrays:
+    from widelimit.numerics.dynamics import fixed_points
+
+    found: dict[str, np.ndarray] = {}
+    for kind in BLOCKS:
+        nets = _latch(kind, 25 if kind == "rnn" else 15)
+        one = fixed_points(nets.cell(0), starts=_visited(kind, nets, _pulses()))
+        found |= {kind: one.eigenvalues, f"{kind} index": one.index}
+    return found
+
+
+def _draw_planes(arrays: Arrays, axes: Axes) -> None:
+    """Three planes side by side in one pair of axes, their origins at multiples of `_APART`."""
+    turn = np.linspace(0, 2 * np.pi, 181)
+    for k, kind in enumerate(BLOCKS):
+        centre = _APART * k
+        axes.plot(centre + np.cos(turn), np.sin(turn), color=SOFT, linewidth=0.8, zorder=1)
+        axes.plot([centre - 1.2, centre + 1.2], [0, 0], color=LINE, linewidth=0.6, zorder=0)
+        axes.text(centre, 1.25, kind.upper(), ha="center")
+        for order, (name, colour) in enumerate(zip(_ORDER, _COLOURS, strict=True)):
+            values = arrays[kind][arrays[f"{kind} index"] == order].ravel()
+            axes.plot(
+                centre + values.real, values.imag, "os^"[order], color=colour, markersize=4, alpha=0.7,
+                label=name if k == 0 else None, zorder=2,
+            )  # fmt: skip
+    ticks = [_APART * k + x for k in range(len(BLOCKS)) for x in (-1, 0, 1)]
+    axes.set_xticks(ticks, [f"{x}" for x in (-1, 0, 1)] * len(BLOCKS))
+    axes.set(aspect="equal", ylim=(-2.0, 1.6), yticks=(-1, 0, 1), xlabel="real part", ylabel="imaginary part")
+    axes.legend(loc="lower center", ncols=3, fontsize="small")
+
+
+def _line(preset: str) -> Arrays:
+    import torch
+
+    from widelimit.numerics.dynamics import fixed_points, line_attractor
+
+    nets = trained(Training("gru", "sentiment", units=16, steps=300, nets=1, seed=6, length=20, batch=16))
+    x, _, _ = sentiment(torch.Generator().manual_seed(1), 1, 40, 20)
+    visited = _visited("gru", nets, x)
+    found = fixed_points(nets.cell(0), starts=visited[:, 4::5].reshape(-1, visited.shape[-1]))
+    line = line_attractor(found, task_steps=20)
+    centre = visited.mean((0, 1))
+    axes = np.linalg.svd((visited - centre).reshape(-1, len(centre)), full_matrices=False)[2][:2]
+    shown = {"paths": visited, "points": found.outputs, "slow": found.slow.states, "line": line.states}
+    return {name: (states - centre) @ axes.T for name, states in shown.items()} | {
+        "index": found.index,
+        "speeds": found.slow.speeds,
+        "readout": axes @ nets.readout(0)[0, :-1],
+    }
+
+
+def _draw_line(arrays: Arrays, axes: Axes) -> None:
+    for path in arrays["paths"][:15]:
+        axes.plot(path[:, 0], path[:, 1], color="0.7", linewidth=0.6, zorder=1)
+    axes.plot(*arrays["line"].T, color=INK, linewidth=1.2, label="slow line", zorder=2)
+    speed = np.log10(arrays["speeds"])
+    slow = arrays["slow"]
+    image = axes.scatter(slow[:, 0], slow[:, 1], c=speed, cmap="viridis", s=22, label="slow point", zorder=3)
+    for order, (name, colour) in enumerate(zip(_ORDER, _COLOURS, strict=True)):
+        some = arrays["points"][arrays["index"] == order]
+        if len(some):
+            axes.plot(some[:, 0], some[:, 1], "os^"[order], color=colour, label=name, zorder=4)
+    readout = arrays["readout"] / np.linalg.norm(arrays["readout"])
+    height = arrays["paths"][..., 1]
+    low = height.min() - 0.1 * np.ptp(height)
+    axes.annotate(
+        "", 0.6 * readout + [0, low], [0, low], arrowprops={"arrowstyle": "->", "color": VERMILLION}
+    )
+    axes.text(0.05, low, "what is read out", ha="left", va="bottom", color=VERMILLION)
+    figure = axes.get_figure()
+    if figure is not None:
+        figure.colorbar(image, ax=axes, label="log10 of the speed of slow points")
+    axes.set(
+        xlabel="first principal axis", ylabel="second principal axis", ylim=(low - 0.5 * np.ptp(height), None)
+    )
+    axes.legend(loc="lower left", fontsize="small")
 
 
 def _chances(preset: str) -> Arrays:
@@ -92,6 +197,24 @@ GALLERY = (
         "maheswaranathan2019universality",
         _points,
         _draw_points,
+    ),
+    GalleryFigure(
+        "planes",
+        "How fixed points of three architectures forget",
+        "Eigenvalues of a step at all fixed points found of networks of 16 units that hold two bits: four sinks, four "
+        "saddles of one way out and one of two in each of them. An LSTM has twice as many, of h and c.",
+        "maheswaranathan2019universality",
+        _planes,
+        _draw_planes,
+    ),
+    GalleryFigure(
+        "line",
+        "A sum is kept along a line",
+        "A GRU of 16 units that adds up words, in the plane of its states: trials (grey), fixed and slow points at no "
+        "input, and the slow line through them, which passes all tests of `line_attractor`.",
+        "maheswaranathan2019line",
+        _line,
+        _draw_line,
     ),
     GalleryFigure(
         "chance",
