@@ -131,13 +131,15 @@ def _line(preset: str) -> Arrays:
         "index": found.index,
         "speeds": found.slow.speeds,
         "readout": axes @ nets.readout(0)[0, :-1],
+        "passes": np.array(line.is_line),
     }
 
 
 def _draw_line(arrays: Arrays, axes: Axes) -> None:
     for path in arrays["paths"][:15]:
         axes.plot(path[:, 0], path[:, 1], color="0.7", linewidth=0.6, zorder=1)
-    axes.plot(*arrays["line"].T, color=INK, linewidth=1.2, label="slow line", zorder=2)
+    name = "line attractor" if arrays["passes"] else "slow, and no line"
+    axes.plot(*arrays["line"].T, color=INK, linewidth=1.2, label=name, zorder=2)
     speed = np.log10(arrays["speeds"])
     slow = arrays["slow"]
     image = axes.scatter(slow[:, 0], slow[:, 1], c=speed, cmap="viridis", s=22, label="slow point", zorder=3)
@@ -211,7 +213,7 @@ GALLERY = (
         "line",
         "A sum is kept along a line",
         "A GRU of 16 units that adds up words, in the plane of its states: trials (grey), fixed and slow points at no "
-        "input, and the slow line through them, which passes all tests of `line_attractor`.",
+        "input, and the line through them, which passes all tests of `line_attractor`.",
         "maheswaranathan2019line",
         _line,
         _draw_line,
