@@ -6,8 +6,8 @@ import torch
 
 from widelimit.validate.harness.backend import Backend
 from widelimit.validate.recurrence import unrolled
-from widelimit.validate.simulate import recurrence_digits as digits
-from widelimit.validate.simulate.recurrence_nets import CHANNELS, ConvLstm, Reader
+from widelimit.validate.simulate.recurrence import digits
+from widelimit.validate.simulate.recurrence.nets import CHANNELS, ConvLstm, Reader
 
 
 def test_kinds_have_about_as_many_weights():

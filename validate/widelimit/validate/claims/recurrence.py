@@ -10,7 +10,7 @@ import numpy as np
 from widelimit.validate.harness.claim import Choice, Integers, Interval, Plan
 from widelimit.validate.harness.declare import altered, declare, instead, largest, table, wrong
 from widelimit.validate.simulate import recurrence as simulate
-from widelimit.validate.simulate import recurrence_digits as digits
+from widelimit.validate.simulate.recurrence import digits
 
 GATED = declare(
     "recurrence.gated",

@@ -34,11 +34,11 @@ def better(inputs: Any, size: int, seed: int, backend: Backend) -> Array:
 def accuracies(
     kind: str, steps: int, seed: int, backend: Backend, *, nets: int = _NETS, updates: int = _UPDATES
 ) -> Array:
-    """Train networks of a kind (`recurrence_nets.Reader`) and return the shares of new images that they read right."""
+    """Train networks of a kind (`nets.Reader`) and return the shares of new images that they read right."""
     import torch
     from torch.func import functional_call, stack_module_state, vmap
 
-    from widelimit.validate.simulate.recurrence_nets import Reader
+    from widelimit.validate.simulate.recurrence.nets import Reader
 
     images, labels = _digits(backend)
     generator = torch.Generator().manual_seed(seed % 2**31)
