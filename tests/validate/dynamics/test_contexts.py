@@ -24,6 +24,23 @@ def test_steps_of_a_tanh_network_are_linearised():
     assert of_inputs == pytest.approx(slope[:, :, None] * v, rel=1e-12)
 
 
+def test_steps_of_an_lstm_are_torchs():
+    torch.manual_seed(0)
+    module, x, state = torch.nn.LSTMCell(4, 3), torch.randn(5, 4), torch.randn(5, 6)
+    p = {name: one[None] for name, one in module.named_parameters()}
+    after = torch.cat(module(x, tuple(state.chunk(2, 1))), 1)
+    assert torch.allclose(contexts.stepped("lstm", p, x, state), after, atol=1e-6)
+    p = {name: one.double().detach() for name, one in p.items()}
+    of_state, of_inputs = contexts.linearised("lstm", p, x.double(), state.double())
+    small = 1e-5 * torch.randn(5, 6, dtype=torch.float64)
+    moved = contexts.stepped("lstm", p, x.double(), state.double() + small)
+    still = contexts.stepped("lstm", p, x.double(), state.double())
+    assert (moved - still).numpy() == pytest.approx(
+        np.einsum("tij,tj->ti", of_state, small.numpy()), abs=1e-9
+    )
+    assert of_inputs.shape == (5, 6, 4)
+
+
 def test_left_vectors_and_memories():
     """The first unit keeps 0.98 of itself and takes 0.24 of the second: l = (1, 0.24/0.48)."""
     step = np.array([[0.98, 0.24], [0.0, 0.5]])
@@ -50,7 +67,7 @@ def test_each_context_asks_for_its_own_signal():
     assert first.states.shape == (40, 2) and 5 < first.memory < -1 / math.log(0.95) + 1e-9
 
 
-@pytest.mark.parametrize("kind, shares", [("gru", [2 / 3] * 3), ("rnn", [2 / 3] * 2)])
+@pytest.mark.parametrize("kind, shares", [("gru", [2 / 3] * 3), ("lstm", [2 / 3] * 3), ("rnn", [2 / 3] * 2)])
 def test_shares_are_of_solved_networks_and_of_both_contexts(monkeypatch, kind, shares):
     line = np.stack([np.arange(5.0), np.zeros(5)], 1)
     good = Context(line, 30.0, np.array([1.0, 0.1]), np.array([1.0, 0.9]))

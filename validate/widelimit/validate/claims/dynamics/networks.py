@@ -130,7 +130,7 @@ UNIVERSAL = declare(
         wrong("graphs differ", "no two networks have one graph", lambda: np.array([0.1, 0.04])),
     ),
 )
-_INTEGRATORS = tuple({"architecture": kind} for kind in ("gru", "rnn"))
+_INTEGRATORS = tuple({"architecture": kind} for kind in ("gru", "lstm", "rnn"))
 
 
 def _shares(architecture: str, selects: float, moved: float, lines: float) -> np.ndarray:
@@ -144,7 +144,7 @@ CONTEXT = declare(
     "keep what the left vector of their slowest mode overlaps with: the signal that is asked for, three times as much "
     "as the other. Gated ones keep it along one line a context.",
     paper="arXiv:1907.08549, section 5; the mechanism: 10.1038/nature12742",
-    domain={"architecture": Choice(("gru", "rnn"))},
+    domain={"architecture": Choice(("gru", "lstm", "rnn"))},
     rows={
         "share that selects": 0.9,
         "share that both move": 0.9,

@@ -10,6 +10,8 @@ import numpy as np
 from widelimit.validate.simulate.dynamics.training import Networks, Training, context, outputs, trained
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from widelimit.validate.harness.backend import Backend
 
 Array = np.ndarray
@@ -76,13 +78,17 @@ def contexts(kind: str, nets: Networks, net: int, seed: int) -> tuple[Context, C
         x[..., 2:] = torch.eye(2)[which]
         silence = x[:, :, :_SILENT] * torch.tensor([0.0, 0.0, 1.0, 1.0])
         shown = torch.cat([x, silence], 2).double()
+        state = torch.zeros(
+            _TRIALS, (2 if kind == "lstm" else 1) * p["weight_hh"].shape[-1], dtype=shown.dtype
+        )
         with torch.no_grad():
-            h = outputs(kind, p, shown)[0, :, -1]
-        found.append(_context(h, *linearised(kind, p, shown[0, :, -1], h), [which, 1 - which]))
+            for now in shown[0].unbind(1):
+                state = stepped(kind, p, now, state)
+        found.append(_context(state, *linearised(kind, p, shown[0, :, -1], state), [which, 1 - which]))
     return found[0], found[1]
 
 
-def _context(h: Any, jacobians: Array, into: Array, order: list[int]) -> Context:
+def _context(states: Any, jacobians: Array, into: Array, order: list[int]) -> Context:
     """Medians over states of a step's Jacobians in state and inputs; `order`: the signal asked for, the other one."""
     values, right = np.linalg.eig(jacobians)
     every = np.arange(len(values))
@@ -91,16 +97,33 @@ def _context(h: Any, jacobians: Array, into: Array, order: list[int]) -> Context
     memory = 1 / np.abs(np.log(np.abs(values[every, top])))
     overlaps = np.abs(np.einsum("ti,tij->tj", left, into))[:, order]
     kicks = np.linalg.norm(into, axis=1)[:, order]
-    return Context(h.numpy(), float(np.median(memory)), np.median(overlaps, 0), np.median(kicks, 0))
+    return Context(states.numpy(), float(np.median(memory)), np.median(overlaps, 0), np.median(kicks, 0))
 
 
-def linearised(kind: str, p: Any, x: Any, h: Any) -> tuple[Array, Array]:
-    """Jacobians of a step in the state and in the inputs, at states h with inputs x; no LSTM, whose state has c too."""
+def stepped(kind: str, p: dict[str, Tensor], x: Tensor, state: Tensor) -> Tensor:
+    """States of one network (states, units) a step later, of an LSTM h and c side by side, with inputs x."""
     import torch
 
-    h, x = h.clone().requires_grad_(), x.clone().requires_grad_()
-    after = outputs(kind, p, x[None, :, None], h)[0, :, 0]
-    rows = [torch.autograd.grad(after[:, i].sum(), (h, x), retain_graph=True) for i in range(h.shape[1])]
+    if kind != "lstm":
+        return outputs(kind, p, x[None, :, None], state)[0, :, 0]
+    h, c = state.chunk(2, -1)
+    from_state, from_inputs = (
+        one @ p[f"weight_{end}"][0].T + p[f"bias_{end}"][0] for one, end in ((h, "hh"), (x, "ih"))
+    )
+    i, f, g, o = (from_state + from_inputs).chunk(4, -1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.cat([torch.sigmoid(o) * torch.tanh(c), c], -1)
+
+
+def linearised(kind: str, p: dict[str, Tensor], x: Tensor, state: Tensor) -> tuple[Array, Array]:
+    """Jacobians of a step in the state and in the inputs, at states with inputs x, both (states, ...)."""
+    import torch
+
+    state, x = state.clone().requires_grad_(), x.clone().requires_grad_()
+    after = stepped(kind, p, x, state)
+    rows = [
+        torch.autograd.grad(after[:, i].sum(), (state, x), retain_graph=True) for i in range(state.shape[1])
+    ]
     of_state, of_inputs = (torch.stack([row[k] for row in rows], 1).numpy() for k in range(2))
     return of_state, of_inputs
 
