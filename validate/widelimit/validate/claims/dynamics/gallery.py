@@ -150,9 +150,8 @@ def _draw_line(arrays: Arrays, axes: Axes) -> None:
     readout = arrays["readout"] / np.linalg.norm(arrays["readout"])
     height = arrays["paths"][..., 1]
     low = height.min() - 0.1 * np.ptp(height)
-    axes.annotate(
-        "", 0.6 * readout + [0, low], [0, low], arrowprops={"arrowstyle": "->", "color": VERMILLION}
-    )
+    end = (0.6 * float(readout[0]), low + 0.6 * float(readout[1]))
+    axes.annotate("", end, (0.0, low), arrowprops={"arrowstyle": "->", "color": VERMILLION})
     axes.text(0.05, low, "what is read out", ha="left", va="bottom", color=VERMILLION)
     figure = axes.get_figure()
     if figure is not None:
