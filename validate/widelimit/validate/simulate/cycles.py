@@ -27,8 +27,9 @@ _NEAR = 1e-6
 def spread(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     """Return the larger singular value of dh(t)/dh(0) after six turns, and the log of the smaller one a turn.
 
-    From where the cycle crosses the first axis upwards, by central differences of four neighbours; the last step is as
-    long as it takes to come back to the axis.
+    From where the cycle crosses the first axis upwards, by central differences of four neighbours, anew in each turn:
+    what a turn leaves of a direction that dies would soon be less than their second order. The last step of a turn is
+    as long as it takes to come back to the axis. The smaller value is the determinant over the larger one.
     """
     import torch
 
@@ -37,13 +38,16 @@ def spread(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
     for _ in range(90 * size):
         h = rk4(move, h, step)
     h, _ = _upwards(move, h, step)
-    shifts = [[0, 0], [_NEAR, 0], [-_NEAR, 0], [0, _NEAR], [0, -_NEAR]]
-    h = h + torch.tensor(shifts, dtype=h.dtype, device=h.device)
+    shifts = torch.tensor(
+        [[0, 0], [_NEAR, 0], [-_NEAR, 0], [0, _NEAR], [0, -_NEAR]], dtype=h.dtype, device=h.device
+    )
+    whole, area = torch.eye(2, dtype=h.dtype, device=h.device), 0.0
     for _ in range(_TURNS):
-        h, _ = _upwards(move, h, step)
-    columns = torch.stack([h[1] - h[2], h[3] - h[4]], 1) / (2 * _NEAR)
-    values = torch.linalg.svdvals(columns)
-    return np.array([float(values[0]), math.log(float(values[1])) / _TURNS])
+        h, _ = _upwards(move, h[:1] + shifts, step)
+        turn = torch.stack([h[1] - h[2], h[3] - h[4]], 1) / (2 * _NEAR)
+        whole, area = turn @ whole, area + math.log(float(torch.linalg.det(turn)))
+    larger = float(torch.linalg.matrix_norm(whole, 2))
+    return np.array([larger, (area - math.log(larger)) / _TURNS])
 
 
 def _upwards(move: Move, h: torch.Tensor, step: float) -> tuple[torch.Tensor, float]:
