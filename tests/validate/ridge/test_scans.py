@@ -54,6 +54,7 @@ def test_the_best_penalty_may_be_negative():
     assert place < 0 and place == pytest.approx(around[errors.argmin()], abs=2 * (around[1] - around[0]))
     at = simulate.test_errors(population, 30, [place, -place, 0.0], [3], CPU)[0]
     assert [gain, loss] == pytest.approx(np.log(at[:2] / at[2]).tolist(), rel=1e-9)
+    assert scans.least_errors(population, 30, [3], CPU)[0] == pytest.approx(errors.min(), rel=1e-4)
 
 
 def test_halves_by_scikit_learn():

@@ -117,6 +117,7 @@ TORUS = declare(
     noise=1e-3,
     quantity="of the circle",
     observable="400 steps of sixteen starts",
+    notes="The law is the first order in the distance from the border, 0.0065 and 0.036 here: 0.6 % and 3.5 % off.",
     wrong=wrong("Hopf's angle", "rest beyond arccos(1/g)", lambda: np.array([0.0, 0.0])),
 )
 SNIC = declare(

@@ -209,7 +209,7 @@ _TRAINED: dict[str, Any] = {
 def _plans(objective: str) -> dict[Preset, Plan]:
     point = ({"objective": objective},)
     return {
-        "reference": Plan(point, (), pilot=4, most=8, block=4),
+        "reference": Plan(point, (), pilot=4, most=24, block=4),
         "deep": Plan(point, (), pilot=8, most=16, block=4),
     }
 

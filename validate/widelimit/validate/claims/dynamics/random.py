@@ -90,7 +90,7 @@ LYAPUNOV = declare(
     rows=_flowing,
     simulate=simulate.separation,
     plans={
-        "reference": Plan(({"g": 5.0}, {"g": 3.0}), (150, 300, 600), pilot=8, most=8, block=8),
+        "reference": Plan(({"g": 5.0}, {"g": 3.0}), (150, 300, 600), pilot=8, most=24, block=8),
         "deep": Plan(({"g": 5.0}, {"g": 3.0}), (300, 600, 1200), pilot=8, most=24, block=8),
     },
     exponent=2 / 3,

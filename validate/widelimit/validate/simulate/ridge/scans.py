@@ -82,11 +82,11 @@ class Curve:
 
 
 def least_errors(population: Population, samples: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """The least error on new data that any penalty gives, one a seed."""
+    """The least error on new data that any penalty of either sign gives, one a seed."""
     found = []
     for seed in seeds:
         curve = Curve.drawn(population, samples, seed, 1, backend)
-        found.append(curve(np.array([curve.best(population.s.mean())]))[0])
+        found.append(curve(np.array([curve.best(population.s.mean(), negative=True)]))[0])
     return np.array(found)
 
 
