@@ -32,6 +32,7 @@ RECORDS = {
 TOOLS = {
     "alignment/change.py": "rules of learning, whose checks of arguments are those of numerics",
     "network/advice_rules.py": "advice, which is what is tested",
+    "network/graph/attention.py": "what advice reads modules by",
     "network/graph/functions.py": "what advice reads modules by",
     "network/rates.py": "stands in the room of users' networks",
     "network/result.py": "stands in the room of users' networks",

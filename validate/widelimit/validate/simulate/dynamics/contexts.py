@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit.numerics.results import by_value
 from widelimit.validate.simulate.dynamics.training import Networks, Training, context, outputs, trained
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _UNITS, _STEPS, _LENGTH = 16, 500, 25
 _TRIALS, _SILENT = 40, 10
 
 
+@by_value
 @dataclass(frozen=True)
 class Context:
     """Steps at states that trials of one context lead to: the states, and medians over them.
