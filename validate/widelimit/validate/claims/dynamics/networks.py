@@ -126,7 +126,12 @@ UNIVERSAL = declare(
     observable="4 networks of 16 units an architecture, 400 steps of Adam; solved: loss below 0.05; 6 components",
     notes="Empirical. The null of chance is the same within and across, as inputs and samples are.",
     wrong=(
-        wrong("clusters by seed", "an architecture makes no difference", lambda: np.array([0.9, 0.0]), beyond=1.0),
+        wrong(
+            "clusters by seed",
+            "an architecture makes no difference",
+            lambda: np.array([0.9, 0.0]),
+            beyond=1.0,
+        ),
         wrong("graphs differ", "no two networks have one graph", lambda: np.array([0.1, 0.04])),
     ),
 )
