@@ -35,7 +35,7 @@ JUDGED_AGAIN = (
     "The numbers of this report were written by an earlier version of widelimit; its verdicts are those of today's "
     "rules, by which a number that is within the margin but measurably off differs."
 )
-# All digits of what is measured and of what it is judged by; of the others, six carry all that they know.
+# All digits of what is measured and of what it is judged by, ten of its parts; of the others, six carry what they know.
 _EXACT = (
     "predicted",
     "measured",
@@ -48,7 +48,7 @@ _EXACT = (
     "within",
     "free",
 )
-_DIGITS = 6
+_DIGITS, _FINE_DIGITS = 6, 10
 _FITS = ("residuals", "law")
 
 
@@ -147,7 +147,7 @@ def _row(row: RowOutcome) -> dict[str, Any]:
         if field.name == "sizes":
             value = [_size(one) for one in value]
         elif field.name == "counterfactuals":
-            value = [[c.name, c.predicted, _rounded(c.p_value), c.rejected] for c in value]
+            value = [[c.name, _fine(c.predicted), _rounded(c.p_value), c.rejected] for c in value]
         elif field.name == "label":
             value = list(value)
         elif isinstance(value, float) and field.name not in _EXACT:
@@ -158,8 +158,8 @@ def _row(row: RowOutcome) -> dict[str, Any]:
 
 def _size(one: SizeSummary) -> list[float]:
     """A size's numbers, the prediction of the size last where there is one."""
-    known = [one.size, one.replicates, one.mean, _rounded(one.standard_error)]
-    return known if one.predicted is None else [*known, one.predicted]
+    known = [one.size, one.replicates, _fine(one.mean), _rounded(one.standard_error)]
+    return known if one.predicted is None else [*known, _fine(one.predicted)]
 
 
 def _read_claim(found: Mapping[str, Any]) -> ClaimOutcome:
@@ -229,8 +229,12 @@ def _read_number(value: Any) -> Any:
     return math.nan if value is None else _number(value)
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else value
+def _rounded(value: float, digits: int = _DIGITS) -> float:
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else value
+
+
+def _fine(value: float) -> float:
+    return _rounded(value, _FINE_DIGITS)
 
 
 def _text(content: Any) -> str:

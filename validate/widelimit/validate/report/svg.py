@@ -186,7 +186,20 @@ def _merged(shapes: Iterator[tuple[str, str, str]]) -> Iterator[str]:
         parts.append(content)
     if parts:
         yield closed()
-    yield from texts
+    yield from _alike(texts)
+
+
+_TEXT = re.compile(r'<text x="[^"]*" y="[^"]*"([^>]*)>')
+
+
+def _alike(texts: Iterable[str]) -> Iterator[str]:
+    """Say once what neighbouring texts have in common besides their places."""
+    for said, found in groupby(texts, key=lambda text: (_TEXT.match(text) or ["", ""])[1]):
+        alike = list(found)
+        if not said or "transform" in said or len(alike) == 1:
+            yield from alike
+        else:
+            yield f"<g{said}>" + "".join(text.replace(said, "", 1) for text in alike) + "</g>"
 
 
 _CLIP = re.compile(r'<[a-z]+ [^>]*?(?<= )clip-path="([^"]*)"')
