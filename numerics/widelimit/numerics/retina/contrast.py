@@ -44,6 +44,8 @@ def adaptation(*, contrast: Any, feedback: Any, threshold: Any, tau: Any = 1) ->
     >>> found = adaptation(contrast=[0.5, 1.0, 2.0], feedback=2.0, threshold=-0.5)
     >>> found.gain.round(10).tolist()
     [0.5394706988, 0.4389461236, 0.3856485151]
+    >>> found.recovery.round(10).tolist()  # 1/(1 + 2 gain)
+    [0.4810140397, 0.5325119167, 0.5645580515]
     """
     s, t = checks.scale("contrast", contrast), checks.scale("tau", tau)
     w, b = checks.level("feedback", feedback), checks.level("threshold", threshold)
