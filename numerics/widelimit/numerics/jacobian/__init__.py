@@ -2,6 +2,7 @@
 
 spectra   `spectrum` of a network, classes at great depth, residual networks; `predict` for the command line
 gradients    `gradient`: derivatives of moments by sigma_w, sigma_b and depth
+layered   layers that differ, as factors of a free product
 closed    moments, edges and curves in closed form
 slope_laws    the law of phi'^2 at random pre-activations, as a factor of free products
 pieces, contours    its Cauchy transform where phi' is piecewise simple, and by contour integrals elsewhere

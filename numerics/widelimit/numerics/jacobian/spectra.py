@@ -23,6 +23,8 @@ from widelimit.numerics.freeprob import SpectralLaw
 from widelimit.numerics.freeprob import law as law_of
 from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.products import Factor, Slopes
+from widelimit.numerics.jacobian import layered
+from widelimit.numerics.jacobian.layered import Layer
 from widelimit.numerics.jacobian.slope_laws import slope_law, slope_pieces, vanished, vanishes
 from widelimit.numerics.meanfield.maps import maps
 from widelimit.numerics.results import by_value
@@ -96,8 +98,18 @@ def spectrum(
         ]
     else:
         each = np.repeat(lengths, counts.astype(int)) if lengths.size > 1 else np.full(depth, lengths[0])
-        factors = _rectangular(phi, each, ratios, log_variance, kind == "gaussian")
-        points = [] if kind == "gaussian" else _rectangular_atoms(phi, each, ratios, log_variance)
+        layers = [
+            Layer(
+                phi,
+                float(q),
+                log_variance + float(np.log(before / after)),
+                kind == "orthogonal",
+                before,
+                after,
+            )
+            for q, before, after in zip(each, ratios, ratios[1:], strict=False)
+        ]
+        factors, points = layered.factors(layers), layered.atoms(layers)
     for factor in factors:
         if not 1e-38 < factor.mean < 1e38:  # the eighth power is needed
             raise DomainError(
@@ -366,41 +378,3 @@ def _homogeneous(phi: Activation) -> bool:
     """Whether phi' takes one value on each side of zero, so that the slopes do not depend on q."""
     pieces = slope_pieces(phi)
     return all(p.curve is None for p in pieces) and all(p.low in (0.0, -np.inf) for p in pieces)
-
-
-def _rectangular(
-    phi: Activation, lengths: np.ndarray, ratios: np.ndarray, log_variance: float, gaussian: bool
-) -> list[Factor]:
-    """One factor a kind of layer; equal layers share theirs."""
-    kinds: dict[tuple, int] = {}
-    for q, before, after in zip(lengths, ratios, ratios[1:], strict=False):
-        key = (float(q), float(before), float(after))
-        kinds[key] = kinds.get(key, 0) + 1
-    return [
-        Factor(
-            float(n),
-            log_variance + float(np.log(before / after)),
-            gaussian,
-            slope_law(phi, q),
-            after,
-            0.0 if gaussian else min(before, after),
-        )
-        for (q, before, after), n in kinds.items()
-    ]
-
-
-def _rectangular_atoms(
-    phi: Activation, lengths: np.ndarray, ratios: np.ndarray, log_variance: float
-) -> list[tuple[float, float]]:
-    """Atoms off zero behind orthogonal layers, from the output back: products, then W^T B W is a compression of B where
-    the layer widens (mass a becomes (a - 1 + t)/t, t = N_{l-1}/N_l) and B beside zeros where it narrows.
-    """
-    atoms = [(0.0, 1.0)]
-    for q, before, after in reversed(list(zip(lengths, ratios, ratios[1:], strict=False))):
-        found = slope_law(phi, float(q))
-        step = log_variance + max(0.0, float(np.log(before / after)))
-        atoms = [(x + np.log(y) + step, a + b - 1.0) for x, a in atoms for y, b in found.atoms if y > 0]
-        share = after / before  # N_{l-1}/N_l
-        atoms = [(x, (a - 1.0 + share) / share if share < 1 else a / share) for x, a in atoms]
-        atoms = [(x, a) for x, a in atoms if a > 1e-13]
-    return atoms

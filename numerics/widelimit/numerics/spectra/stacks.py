@@ -9,15 +9,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.freeprob import SpectralLaw
 from widelimit.numerics.freeprob.build import product_law
-from widelimit.numerics.freeprob.products import Factor, Slopes
-from widelimit.numerics.jacobian import slopes
+from widelimit.numerics.jacobian import layered
+from widelimit.numerics.jacobian.layered import Layer
 from widelimit.numerics.meanfield.maps import maps
 from widelimit.numerics.spectra.formulas import compiled
 from widelimit.theory import spectra as theory
@@ -26,7 +25,6 @@ from widelimit.theory.errors import DomainError
 from widelimit.theory.kernel import SIGMA_W
 
 _FAR = 1e30  # of lengths, either way
-_LINEAR = Slopes.of_atoms([(1.0, 1.0)])
 
 
 @dataclass(frozen=True)
@@ -84,66 +82,20 @@ def jacobian_law(stages: Sequence[DenseStage], moment: float) -> SpectralLaw:
     ([1.0, 4.0], ((0.0, 0.5),))
     """
     first = stages[0].fan_in
-    layers: list[_Kind] = []
+    layers: list[Layer] = []
     for one, point in zip(stages, _points(stages, moment), strict=True):
         phi, before, after = one.activation, first / one.fan_in, first / one.fan_out
         variance = 2 * float(np.log(one.sigma_w)) + float(np.log(before / after))
-        layers.append(_Kind(phi, point.length if phi else 0.0, variance, one.orthogonal, before, after))
+        layers.append(Layer(phi, point.length if phi else 0.0, variance, one.orthogonal, before, after))
     layers = _without_rotations(layers)
-    kinds: dict[_Kind, int] = {}
-    for layer in layers:
-        kinds[layer] = kinds.get(layer, 0) + 1
-    factors = [
-        Factor(
-            float(count), one.variance, not one.orthogonal, _slopes(one.phi, one.length), one.after,
-            min(one.before, one.after) if one.orthogonal else 0.0,
-        )
-        for one, count in kinds.items()
-    ]  # fmt: skip
-    turns = all(one.orthogonal for one in layers)
-    return product_law(factors, "Jacobian of dense layers", _atoms(layers) if turns else [])
+    return product_law(layered.factors(layers), "Jacobian of dense layers", layered.atoms(layers))
 
 
-class _Kind(NamedTuple):
-    """A factor: activation, q, log of sigma_w^2 N_l/N_(l-1), and N_0 over the widths below and above."""
-
-    phi: Activation | None
-    length: float
-    variance: float
-    orthogonal: bool
-    before: float
-    after: float
-
-    @property
-    def rotates(self) -> bool:
-        """Whether it changes no more than the scale."""
-        return self.orthogonal and self.phi is None and self.before == self.after
-
-
-def _without_rotations(layers: list[_Kind]) -> list[_Kind]:
+def _without_rotations(layers: list[Layer]) -> list[Layer]:
     """Leave out what only scales, and scale the first of the others, or one rotation alone."""
     kept = [one for one in layers if not one.rotates] or layers[:1]
     total = sum(one.variance for one in layers) - sum(one.variance for one in kept[1:])
     return [kept[0]._replace(variance=total), *kept[1:]] if len(kept) < len(layers) else kept
-
-
-def _slopes(phi: Activation | None, q: float) -> Slopes:
-    return _LINEAR if phi is None else slopes(phi, q)
-
-
-def _atoms(layers: Sequence[_Kind]) -> list[tuple[float, float]]:
-    """Atoms off zero behind orthogonal layers as (log, mass), from the output back: W'BW is a compression of B where a
-    layer widens (mass a becomes (a - 1 + t)/t, t = N_(l-1)/N_l), and B beside zeros where it narrows.
-    """
-    atoms = [(0.0, 1.0)]
-    for one in reversed(layers):
-        share = one.after / one.before
-        step = one.variance + max(0.0, float(np.log(share)))
-        found = [(y, b) for y, b in _slopes(one.phi, one.length).atoms if y > 0]
-        atoms = [(x + float(np.log(y)) + step, a + b - 1.0) for x, a in atoms for y, b in found]
-        atoms = [(x, (a - 1.0 + share) / share if share < 1 else a / share) for x, a in atoms]
-        atoms = [(x, a) for x, a in atoms if a > 1e-13]
-    return atoms
 
 
 def mean_curvature(
