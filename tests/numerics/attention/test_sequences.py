@@ -169,3 +169,8 @@ def test_gradients_are_derivatives():
 def test_bad_requests(given, words):
     with pytest.raises(ArgumentError, match=words):
         sequences(**{"C": np.eye(2), "sigma_qk": 1.0, **given})
+
+
+def test_more_pairs_than_time_are_refused():
+    with pytest.raises(ArgumentError, match="`pairs` must be at most"):
+        sequences(np.eye(3), sigma_qk=1.0, pairs=10**400)

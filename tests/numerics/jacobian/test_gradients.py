@@ -77,3 +77,8 @@ def test_relu_at_criticality_and_refusals():
     for wrong in ({"sigma_w": 0.0}, {"depth": -1.0}, {"weights": "sparse"}, {"activation": "sign(x)"}):
         with pytest.raises(WidelimitError):
             gradient(**{"activation": "tanh", "sigma_w": 1.2, "depth": 3, **wrong})
+
+
+def test_moments_that_no_float_holds_are_refused():
+    with pytest.raises(DomainError, match="leave the range of floats"):
+        gradient("tanh", sigma_w=1.5, sigma_b=0.1, depth=1e300)

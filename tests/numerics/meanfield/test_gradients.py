@@ -6,7 +6,7 @@ from mpmath import acos, asin, diff, erf, exp, findroot, fsum, log, mpf, npdf, p
 
 from widelimit.numerics import meanfield
 from widelimit.numerics.meanfield import gradient
-from widelimit.theory.errors import DomainError, WidelimitError
+from widelimit.theory.errors import DomainError, NoFixedPointError, WidelimitError
 
 
 def average(f, q):
@@ -116,3 +116,9 @@ def test_no_derivative():
 def test_bad_input(wrong):
     with pytest.raises(WidelimitError):
         gradient("tanh", **{"sigma_w": 1.0, **wrong})
+
+
+@pytest.mark.parametrize("given", [{"sigma_w": 1e300}, {"sigma_w": 1.5, "keep": 1e-320}])
+def test_scales_whose_squares_overflow_are_told_in_a_sentence(given):
+    with pytest.raises(NoFixedPointError):
+        gradient("tanh", sigma_b=0.1, **given)

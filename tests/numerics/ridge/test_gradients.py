@@ -113,3 +113,9 @@ def test_bad_input(wrong):
     given = {"signal": [1.0], "noise": 0.1, "sample_ratio": 0.5, "penalty": 0.1, **wrong}
     with pytest.raises(WidelimitError):
         ridge.gradient([1.0], **given)
+
+
+@pytest.mark.parametrize("noise", [[], [[]]])
+def test_no_points_are_no_derivatives(noise):
+    found = ridge.optimal_gradient([1.0, 0.1], signal=[1.0, 0.2], noise=noise, sample_ratio=0.5)
+    assert found.value.penalty.size == found.noise.penalty.size == 0

@@ -353,3 +353,11 @@ def test_dropout_is_off_in_the_limit_too():
     found = spectra.compare(module, torch.ones(1, 20), "jacobian")
     assert found.note == ""
     assert found.mean == pytest.approx(found.limit_mean, rel=0.4)
+
+
+@pytest.mark.parametrize("what", ["jacobian", "hessian", "ntk", "fisher"])
+def test_a_module_that_is_one_layer(what):
+    module, x = nn.Linear(4, 3), torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    alone, inside = (spectra.compare(one, x, what) for one in (module, nn.Sequential(module)))
+    np.testing.assert_allclose(alone.eigenvalues, inside.eigenvalues)
+    assert alone.limit_mean == inside.limit_mean or np.isnan([alone.limit_mean, inside.limit_mean]).all()

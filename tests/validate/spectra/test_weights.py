@@ -128,3 +128,8 @@ def test_weights_that_are_not_finite_are_refused():
 def test_power_laws_of_nothing_are_refused(bad):
     with pytest.raises(ArgumentError, match="`eigenvalues`"):
         spectra.power_tail(bad)
+
+
+def test_a_tail_of_numbers_that_differ_by_rounding_is_refused():
+    with pytest.raises(ArgumentError, match="must differ by more than rounding"):
+        spectra.power_tail(1 + 3e-16 * np.arange(6))

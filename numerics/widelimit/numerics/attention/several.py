@@ -28,6 +28,7 @@ Array = np.ndarray
 _PARTS = 8
 _PAIRS = (4, 4096)  # of samples, at least and at most
 _EFFORT = 2e8  # products that samples are spent on
+_SECONDS = 2e-9  # a product
 _COOL = 0.05  # of the variance of logits: below it, the share of samples that are drawn
 _BATCH = 2**22  # numbers in a batch
 _PLAIN = 1e-9  # share of F's features that is left out
@@ -296,9 +297,10 @@ def _features(angles: Any, sizes: tuple[int, int]) -> Array:
 
 def _pairs(asked: _Request, given: Any) -> int:
     """How many pairs of samples."""
-    if given is not None:
-        return max(arguments.count("pairs", given, 2), 2)
     each = len(asked.features) * len(asked.keys) * len(asked.queries) * (asked.mask[0].size ** 0.5 + 8)
+    if given is not None:
+        count = arguments.count("pairs", given, 2)
+        return costs.affordable("pairs", count, seconds=1e-5 + each * _SECONDS, each="pair")
     variance = asked.sigma_qk**2 * float(np.diag(asked.queries).max() * np.diag(asked.keys).max())
     return int(np.clip(_EFFORT / (4 * each) * min(max(variance, _COOL), 1.0), *_PAIRS))
 

@@ -15,7 +15,7 @@ from widelimit.numerics.results import by_value
 from widelimit.theory import jacobian as theory
 from widelimit.theory import meanfield as lengths
 from widelimit.theory.calculus.activation import Activation
-from widelimit.theory.errors import ConvergenceError
+from widelimit.theory.errors import ConvergenceError, DomainError
 from widelimit.theory.jacobian import gradients as formulas
 
 _PARAMETERS: dict[str, Symbol | None] = {"sigma_w": theory.sigma_w, "sigma_b": None, "depth": theory.depth}
@@ -57,7 +57,8 @@ def gradient(
     m_k in mu_k = E phi'(u)^2k, u ~ N(0, q*) (`moments`), and the chain rule along q*, which moves by the implicit
     function theorem (`meanfield.gradient`). Where no mu_k depends on q (ReLU), no fixed point is needed.
 
-    Raises `ArgumentError` for scales or a depth that are not positive, and what `meanfield.gradient` raises.
+    Raises `ArgumentError` for scales or a depth that are not positive, `DomainError` for moments beyond the range of
+    floats, and what `meanfield.gradient` raises.
 
     >>> found = gradient("relu", sigma_w=2**0.5, depth=8, weights="gaussian")
     >>> round(found.value.variance, 9), round(found.sigma_w.mean, 9), round(found.depth.variance, 9)
@@ -80,10 +81,15 @@ def gradient(
             f"Moments of the slope of {phi.name} at q = {q:g} are not resolved. Use other scales."
         )
     known = (*values[:, 0], sw, layers)
-    partial = {
-        name: JacobianMoments(*map(float, _changes(name, kind)(*known, move))) for name, move in moves.items()
-    }
-    return JacobianGradient(JacobianMoments(*map(float, _observed(kind)(*known, 0.0))), **partial)
+    with np.errstate(all="ignore"):
+        each = {"value": _observed(kind)(*known, 0.0)} | {
+            name: _changes(name, kind)(*known, move) for name, move in moves.items()
+        }
+    if not np.isfinite(list(each.values())).all():
+        raise DomainError(
+            f"Moments of {layers:g} layers leave the range of floats. Take fewer layers, or a critical sigma_w."
+        )
+    return JacobianGradient(**{name: JacobianMoments(*map(float, row)) for name, row in each.items()})
 
 
 def _symbols() -> list[Symbol]:

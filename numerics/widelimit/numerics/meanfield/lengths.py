@@ -72,7 +72,8 @@ def fixed_points(moments: Moments, table: Table, s: Array, b: Array) -> Roots:
     row = row.astype(int)
     every = np.concatenate([entry[5] for entry in found])
     q = _refine(moments, s[row], b[row], low, high, start, rising)
-    at_zero = np.flatnonzero((s * table.v_zero + b == 0) & ~every)
+    with np.errstate(invalid="ignore", over="ignore"):
+        at_zero = np.flatnonzero((s * table.v_zero + b == 0) & ~every)
     row, q = np.concatenate([row, at_zero]), np.concatenate([q, np.zeros(at_zero.size)])
     order = np.lexsort((q, row))
     row, q = row[order], q[order]
@@ -113,7 +114,8 @@ def _brackets(table: Table, s: Array, b: Array) -> tuple[Array, ...]:
         slopes = (s[row] * table.slope[left] - 1, s[row] * table.slope[left + 1] - 1)
         start = _hermite_root(low, high, f_low, f_high, *slopes)
     # below the grid V is linear, above it too (or bounded)
-    begin = s * table.v_zero + b
+    with np.errstate(invalid="ignore", over="ignore"):
+        begin = s * table.v_zero + b
     under = np.flatnonzero((begin > 0) & ~above[:, 0] & ~every)
     with np.errstate(all="ignore"):
         guess = begin[under] / (1 - s[under] * table.slope_zero)

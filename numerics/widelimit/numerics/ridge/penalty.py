@@ -90,8 +90,10 @@ def optimal_penalty(
 
     kernel.loops()
     threads.each(work, threads.chunks(len(flat), smallest=8))
-    columns = np.array([(m.penalty, m.test_error, m.effective_ridge, count) for m, count in found]).T
-    penalty, error, kappa, count = (column.reshape(ratio.shape) for column in columns)
+    rows = [(m.penalty, m.test_error, m.effective_ridge, count) for m, count in found]
+    penalty, error, kappa, count = (
+        column.reshape(ratio.shape) for column in np.array(rows, float).reshape(-1, 4).T
+    )
     unexplained = error / (spectrum.total_signal + sigma2)
     plain = [arguments.scalar(np.asarray(a)) for a in (penalty, error, unexplained, kappa, count.astype(int))]
     return BestPenalty(*plain)

@@ -34,16 +34,18 @@ def stages_of(what: str, network: Network, model: nn.Module) -> tuple[DenseStage
     """
     stages: list[DenseStage] = []
     fan_in = network.features
-    names = [one.layer for one in network.scales]
+    names, modules = [one.layer for one in network.scales], dict(model.named_modules())
     behind = ""  # what the next activation would stand behind
     for layer in network.architecture:
         if isinstance(layer, arch.Dense):
-            weight = getattr(model.get_submodule(names[len(stages)]), "weight", None)
+            read = modules.get(
+                names[len(stages)], model
+            )  # a module that is a layer has the name of its class
             width = int(layer.width or 0)
             stages.append(
                 DenseStage(
-                    layer.sigma_w, layer.sigma_b, fan_in, width, None, _rotates(weight),
-                    layer.trained_w, layer.trained_b and _has_bias(model, names[len(stages)]),
+                    layer.sigma_w, layer.sigma_b, fan_in, width, None, _rotates(getattr(read, "weight", None)),
+                    layer.trained_w, layer.trained_b and getattr(read, "bias", None) is not None,
                 )
             )  # fmt: skip
             fan_in, behind = width, "weights"
@@ -62,10 +64,6 @@ def stages_of(what: str, network: Network, model: nn.Module) -> tuple[DenseStage
                 "each with an activation or none."
             )
     return tuple(stages)
-
-
-def _has_bias(model: nn.Module, name: str) -> bool:
-    return getattr(model.get_submodule(name), "bias", None) is not None
 
 
 def _rotates(weight: torch.Tensor | None) -> bool:

@@ -85,7 +85,8 @@ def power_tail(eigenvalues: Any, *, start: Any = None, seed: int = 0) -> PowerTa
         distance = float(_distance(slope * (logs[first:] - logs[first])))
         if best is None or distance < best[0]:
             best = distance, first, slope
-    assert best is not None
+    if best is None:
+        raise ArgumentError("eigenvalues", "must differ by more than rounding", but="do not")
     distance, first, slope = best
     count = values.size - first
     random = np.random.default_rng(arguments.count("seed", seed, 0))

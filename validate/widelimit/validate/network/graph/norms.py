@@ -17,7 +17,6 @@ from widelimit.validate.network.graph.walking import Done, Parameter, Pull, Walk
 
 FEWEST = 8  # units of a group whose statistics are taken for those of many
 RANDOM = 0.02  # relative variance of the batch's variance above which units are sampled
-_DRAWN = 4096
 
 
 @rule("layer_norm", "rms_norm")
