@@ -168,6 +168,8 @@ def test_long_claims_show_a_choice_with_the_worst(tmp_path):
 def test_summary_counts():
     first, second = model.summary(run(claim(), claim("made.two", verdict="disagrees", too_weak=True)))
     assert "2 claims" in first and "16 predicted numbers" in first and "up to size 400" in first
+    slow = model.summary(run(replace(claim(), seconds=60.0), replace(claim("made.two"), seconds=132.0)))[0]
+    assert "16 predicted numbers in 3 min 12 s of simulation on" in slow
     assert "1 agrees" in second and "1 disagrees" in second and "none are inconclusive" in second
     assert "1 claim is too weak" in second
 

@@ -203,8 +203,8 @@ def summary(outcome: RunOutcome) -> tuple[str, ...]:
     values = sum(len(claim.rows) for claim in claims)
     sizes = [size.size for claim in claims for row in claim.rows for size in row.sizes]
     reach = f", up to size {max(sizes)}" if sizes and max(sizes) > 0 else ""
-    spent = outcome.manifest.get("seconds")
-    taken = f" in {numbers.duration(spent)}" if isinstance(spent, (int, float)) else ""
+    spent = sum(claim.seconds for claim in claims)  # of all runs that added up to this one
+    taken = f" in {numbers.duration(spent)} of simulation" if spent > 0 else ""
     where = outcome.manifest.get("device_name") or outcome.manifest.get("device") or "an unknown device"
     first = (
         f"This run tested {numbers.count(len(claims), 'claim')} at {numbers.count(points, 'point')} by "
