@@ -1,10 +1,12 @@
 """Predictions under autograd: against differences, shapes and types, refusals, and scales found by descent."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from widelimit.numerics import jacobian, meanfield, ridge
+from widelimit.numerics import attention, jacobian, meanfield, ridge
 from widelimit.theory.errors import ArgumentError, DomainError
 from widelimit.validate.autograd import differentiable, through
 
@@ -77,6 +79,24 @@ def test_moments_of_a_jacobian():
         return found.mean, found.variance
 
     torch.autograd.gradcheck(predicted, (w, depth), rtol=1e-5)
+
+
+def test_a_temperature_of_attention_by_descent():
+    """The scale of logits at which two rows share as much as wanted, and the derivative by the correlation."""
+    log_std, rho = number(0.0), number(0.3)
+    adam = torch.optim.Adam([log_std], lr=0.1, betas=(0.8, 0.9))
+    for _ in range(80):
+        adam.zero_grad()
+        at = {"logit_std": log_std.exp(), "tokens": 8, "correlation": rho}
+        (differentiable(attention.overlaps_gradient, **at).across.log() - math.log(0.2)).square().backward()
+        adam.step()
+    found = attention.overlaps(logit_std=float(log_std.detach().exp()), tokens=8, correlation=0.3)
+    assert found.across == pytest.approx(0.2, rel=1e-3)
+
+    def predicted(std, rho):
+        return differentiable(attention.overlaps_gradient, logit_std=std, tokens=8, correlation=rho).across
+
+    torch.autograd.gradcheck(predicted, (number(1.2), rho), rtol=1e-5)
 
 
 def test_refusals():

@@ -5,6 +5,7 @@ layer      Gram matrix and tangent kernel behind a layer                        
 gradient   products of gradients in front of it, through values, queries and keys                       (gradients)
 sequences, backwards   both for several sequences, masks, and rotary positions                           (several)
 Block, propagate, exponents   stacks of transformer blocks, forwards and backwards                      (blocks)
+overlaps_gradient   derivatives of overlaps by temperature, correlation and number of tokens            (tuning)
 embedding, zipf, collapse, averaging, copied   words, rank collapse, stacks of averages and of copies   (inputs)
 predict    one layer and one stack, for the command line                                                (command)
 rows       the integrals; sampling: tokens with any Gram matrix; requests: what layers are asked
@@ -17,6 +18,7 @@ from widelimit.numerics.attention.inputs import Collapse, averaging, collapse, c
 from widelimit.numerics.attention.layers import Layer, layer
 from widelimit.numerics.attention.several import Backwards, Sequences, backwards, sequences
 from widelimit.numerics.attention.shares import Overlaps, overlaps
+from widelimit.numerics.attention.tuning import OverlapsGradient, OverlapsSlopes, overlaps_gradient
 
 __all__ = [
     "Backwards",
@@ -26,6 +28,8 @@ __all__ = [
     "Gradient",
     "Layer",
     "Overlaps",
+    "OverlapsGradient",
+    "OverlapsSlopes",
     "Propagation",
     "Sequences",
     "averaging",
@@ -37,6 +41,7 @@ __all__ = [
     "gradient",
     "layer",
     "overlaps",
+    "overlaps_gradient",
     "predict",
     "propagate",
     "sequences",

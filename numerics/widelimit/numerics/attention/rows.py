@@ -19,7 +19,6 @@ from widelimit.theory import attention as theory
 
 Array = np.ndarray
 
-STEP = 0.3
 HOTTEST = 1e-9  # logits below this standard deviation: weights are uniform to all digits
 _REACH = 8.3  # standard deviations of a Gaussian that count
 _LEFT = 26.0  # of the left tail, which falls as e^u
@@ -29,63 +28,83 @@ _NODES = ((0.05, 8), (0.18, 16), (math.inf, 24))  # Gauss-Hermite nodes up to a 
 _ROUNDING = 1e-11
 
 
+class Rule(NamedTuple):
+    """Step of the lattice, and the highest power of t that is averaged."""
+
+    step: float
+    power: int
+
+
+PLAIN, HIGHER = Rule(0.3, 2), Rule(0.2, 4)  # for overlaps; for their derivatives
+Powers = tuple[tuple[int, int], ...]
+VALUES: Powers = ((1, 0), (0, 1), (1, 1))  # of two rows' averages psi_jk that overlaps are made of
+
+
 class Single(NamedTuple):
-    """Averages of one token, m_0, m_1 and m_2, and log m_0, at the places u; `step` of the lattice."""
+    """Averages of one token, m_1, m_2 and further ones, and log m_0, at the places u; `step` of the lattice."""
 
     log: Array
-    m1: Array
-    m2: Array
+    raised: tuple[Array, ...]
     step: float
 
 
 class Double(NamedTuple):
     """Averages psi_jk of one token that two rows see, (places u, places v), log psi; `cell` of the lattice.
 
-    `alone` and `first`: log m_0 and m_1 of the second row at the places v.
+    `raised`: psi_jk by (j, k); `alone` and `first`: log m_0 and m_1 of the second row at the places v.
     """
 
     log: Array
-    p10: Array
-    p01: Array
-    p11: Array
+    raised: dict[tuple[int, int], Array]
     cell: float
     alone: Array
     first: Array
 
 
-def single(logit_std: float, most: int, least: int) -> Single:
-    """Tabulate one row that sees `least` to `most` tokens."""
-    step = STEP / 2 if logit_std < 1 else STEP
-    table, log = _places(logit_std, most, least, step)
-    return Single(log, table[2], table[3], step)
+def single(logit_std: float, most: int, least: int, rule: Rule = PLAIN) -> Single:
+    """Tabulate one row that sees `least` to `most` tokens, with the averages of a rule."""
+    step = rule.step / 2 if logit_std < 1 else rule.step
+    table, log = _places(logit_std, most, least, step, rule)
+    return Single(log, tuple(table[2:]), step)
 
 
-def double(logit_std: float, correlation: float, distance: float, most: int, least: int) -> Double:
-    """Tabulate two rows of logits with a correlation, 1 - `distance`; negative ones share a Gaussian of two signs."""
+def double(
+    logit_std: float,
+    correlation: float,
+    distance: float,
+    most: int,
+    least: int,
+    wanted: Powers = VALUES,
+    rule: Rule = PLAIN,
+) -> Double:
+    """Tabulate two rows of logits with a correlation, 1 - `distance`; negative ones share a Gaussian of two signs.
+
+    `wanted`: the powers (j, k) whose averages are asked for.
+    """
     shared = logit_std * math.sqrt(abs(correlation))
     own = logit_std * math.sqrt(max(distance if correlation >= 0 else 1 + correlation, 0.0))
     sharp = 0.7 * math.log(most) + 2.8  # many tokens see the far tails of what is smooth
-    step = STEP * max(1, int(own / (sharp * STEP)))
-    table, log = _places(logit_std, most, least, step)
+    step = rule.step * max(1, int(own / (sharp * rule.step)))
+    table, log = _places(logit_std, most, least, step, rule)
     count, start, stride = log.size, _start(logit_std, most), 1
-    if shared < 1.25 * STEP:
+    if shared < 1.25 * rule.step:
         nodes, weights = _hermite(shared)
-        views = _smoothed_at((start + step * np.arange(count))[:, None] + shared * nodes, own)
+        views = _smoothed_at((start + step * np.arange(count))[:, None] + shared * nodes, own, rule)
     else:
-        low, high = _taps(shared, step, start - _REACH * own)
+        low, high = _taps(shared, step, start - _REACH * own, rule.power)
         low, high = (low, high) if correlation >= 0 else (max(low, high),) * 2
         weights = _gaussian(np.arange(-low, high + 1) * step, step, shared)
-        lattice = _smoothed(start - low * step, count + low + high, step, own)
+        lattice = _smoothed(start - low * step, count + low + high, step, own, rule)
         views = sliding_window_view(lattice, low + high + 1, axis=1)
         stride = max(1, int(shared / (sharp * step))) if correlation >= 0 else 1
-    left = views[:3, ::stride] * weights
-    right = views[:3] if correlation >= 0 else views[:3, :, ::-1]
+    left = views[:, ::stride] * weights
+    right = views if correlation >= 0 else views[:, :, ::-1]
     missed = (
         table[0, ::stride, None] + table[0] - left[0] @ right[0].T
     )  # 1 - psi, without a difference of ones
     log_psi = np.log1p(-np.minimum(missed, 1 - 1e-16))
-    p10, p01, p11 = left[2] @ right[1].T, left[1] @ right[2].T, left[2] @ right[2].T
-    return Double(log_psi, p10, p01, p11, step * step * stride, log, table[2])
+    raised = {(j, k): left[1 + j] @ right[1 + k].T for j, k in wanted}
+    return Double(log_psi, raised, step * step * stride, log, table[2])
 
 
 def _start(logit_std: float, most: int) -> float:
@@ -98,46 +117,46 @@ def _start(logit_std: float, most: int) -> float:
 
 
 @functools.lru_cache(maxsize=256)
-def _places(logit_std: float, most: int, least: int, step: float) -> tuple[Array, Array]:
-    """Averages of one token (1 - m_0, m_0, m_1, m_2), and log m_0, where integrands are."""
+def _places(logit_std: float, most: int, least: int, step: float, rule: Rule) -> tuple[Array, Array]:
+    """Averages of one token (1 - m_0, m_0, m_1, ...), and log m_0, where integrands are."""
     start = _start(logit_std, most)
     count = int((9 * logit_std + 6 - start) / step) + 1
-    table = _smoothed(start, count, step, logit_std)
+    table = _smoothed(start, count, step, logit_std, rule)
     with np.errstate(divide="ignore", invalid="ignore"):
         log = np.where(table[0] < 0.5, np.log1p(-np.minimum(table[0], 0.9)), np.log(table[1]))
     good = log * max(least - 1, 1) > _GONE
     return table[:, good], log[good]
 
 
-def _smoothed(start: float, count: int, step: float, spread: float) -> Array:
-    """1 - m_0, m_0, m_1, m_2 on a lattice, averaged over a Gaussian of a standard deviation."""
-    if spread < 1.25 * STEP:
-        return _smoothed_at(start + step * np.arange(count), spread)
-    fine = min(step, STEP)
-    low, high = _taps(spread, fine, start)
+def _smoothed(start: float, count: int, step: float, spread: float, rule: Rule) -> Array:
+    """1 - m_0, m_0, m_1, ... on a lattice, averaged over a Gaussian of a standard deviation."""
+    if spread < 1.25 * rule.step:
+        return _smoothed_at(start + step * np.arange(count), spread, rule)
+    fine = min(step, rule.step)
+    low, high = _taps(spread, fine, start, rule.power)
     stride = round(step / fine)
-    values = _tokens(start + fine * np.arange(-low, high + (count - 1) * stride + 1))
+    values = _tokens(start + fine * np.arange(-low, high + (count - 1) * stride + 1), rule.power)
     weights = _gaussian(np.arange(-low, high + 1) * fine, fine, spread)
     return sliding_window_view(values, low + high + 1, axis=1)[:, ::stride] @ weights
 
 
-def _smoothed_at(places: Array, spread: float) -> Array:
+def _smoothed_at(places: Array, spread: float, rule: Rule) -> Array:
     """The same anywhere, by Gauss-Hermite nodes or, of wide Gaussians, by the trapezoidal rule."""
-    if spread < 1.25 * STEP:
+    if spread < 1.25 * rule.step:
         nodes, weights = _hermite(spread)
-        return _tokens(places[..., None] + spread * nodes) @ weights
-    low, high = _taps(spread, STEP, float(places.min()))
-    steps = np.arange(-low, high + 1) * STEP
-    return _tokens(places[..., None] + steps) @ _gaussian(steps, STEP, spread)
+        return _tokens(places[..., None] + spread * nodes, rule.power) @ weights
+    low, high = _taps(spread, rule.step, float(places.min()), rule.power)
+    steps = np.arange(-low, high + 1) * rule.step
+    return _tokens(places[..., None] + steps, rule.power) @ _gaussian(steps, rule.step, spread)
 
 
-def _tokens(places: Array) -> Array:
-    return np.array(_token()(np.minimum(places, 600.0)))
+def _tokens(places: Array, power: int) -> Array:
+    return np.array(_token(power)(np.minimum(places, 600.0)))
 
 
-def _taps(spread: float, step: float, start: float) -> tuple[int, int]:
-    """How many steps to the left and to the right a Gaussian reaches, tilted by t^2, up to where exp(-t) ends."""
-    right = min(_REACH * spread + 2 * spread**2, max(_TOP - start, 1.0))
+def _taps(spread: float, step: float, start: float, power: int) -> tuple[int, int]:
+    """How many steps to the left and to the right a Gaussian reaches, tilted by t^power, up to where exp(-t) ends."""
+    right = min(_REACH * spread + power * spread**2, max(_TOP - start, 1.0))
     return math.ceil(_REACH * spread / step), math.ceil(right / step)
 
 
@@ -156,8 +175,8 @@ def _nodes(count: int) -> tuple[Array, Array]:
 
 
 @functools.cache
-def _token() -> Compiled:
-    formulas = (theory.missed(), *(theory.kept().subs(theory.POWER, j) for j in range(3)))
+def _token(power: int) -> Compiled:
+    formulas = (theory.missed(), *(theory.kept().subs(theory.POWER, j) for j in range(power + 1)))
     return compile(formulas, (theory.PLACE,), name="token")
 
 

@@ -18,7 +18,7 @@ from widelimit.theory.errors import ArgumentError
 COLDEST = 100.0  # largest standard deviation of logits
 _MANY = 10**12  # tokens
 # Of a^2 (1 - rho): below the first S_2 - S_rho is an integral over rho, from three points, from its ends, from one.
-_NEAR, _NEXT, _EQUAL = 1e-2, 1e-4, 1e-12
+NEAR, _NEXT, _EQUAL = 1e-2, 1e-4, 1e-12
 
 
 @by_value
@@ -111,7 +111,7 @@ def at(std: float, tokens: int, correlation: float, distance: float | None = Non
     one = _one_row(std, tokens)
     two = _two_rows(std, tokens, correlation, apart) if std**2 * apart > _EQUAL else one
     gap = one[0] - two[0]
-    if std**2 * apart < _NEAR:
+    if std**2 * apart < NEAR:
         middle = (two[1] + one[1]) / 2  # R is smooth in rho
         if std**2 * apart > _NEXT:
             middle = _two_rows(std, tokens, 1 - apart / 2, apart / 2)[1]
@@ -122,13 +122,13 @@ def at(std: float, tokens: int, correlation: float, distance: float | None = Non
 
 def _one_row(std: float, tokens: int) -> tuple[float, float, float]:
     table = rows.single(std, tokens, tokens)
-    overlap, slope = (part * table.step for part in _within()(table.m1, table.m2, table.log, tokens))
+    overlap, slope = (part * table.step for part in _within()(*table.raised, table.log, tokens))
     return rows.total(overlap), rows.total(slope), max(rows.error(overlap), rows.error(slope))
 
 
 def _two_rows(std: float, tokens: int, correlation: float, distance: float) -> tuple[float, float, float]:
     table = rows.double(std, correlation, distance, tokens, tokens)
-    overlap, slope = _across()(table.p10, table.p01, table.p11, table.log, tokens)
+    overlap, slope = _across()(*table.raised.values(), table.log, tokens)
     overlap, slope = overlap * table.cell, slope * table.cell
     return rows.total(overlap), rows.total(slope), max(rows.error(overlap), rows.error(slope))
 
@@ -150,15 +150,17 @@ def row_overlaps(
     shares, slopes = np.zeros((tokens, tokens)), np.zeros((tokens, tokens))
     shares[0] = shares[:, 0] = _uniform()(1, np.arange(1, tokens + 1))[0]
     for i in range(2, tokens + 1):
-        overlap, slope = _within()(single.m1, single.m2, single.log, i)
+        overlap, slope = _within()(*single.raised, single.log, i)
         shares[i - 1, i - 1], slopes[i - 1, i - 1] = (
             single.step * rows.total(one) for one in (overlap, slope)
         )
         if i == tokens:
             break
         more = tokens - i
-        overlap, slope = _across()(double.p10, double.p01, double.p11, double.log, i)
-        beside = _outside()(double.p10, double.p11, double.log, double.first, double.alone, i)
+        overlap, slope = _across()(*double.raised.values(), double.log, i)
+        beside = _outside()(
+            double.raised[1, 0], double.raised[1, 1], double.log, double.first, double.alone, i
+        )
         shares[i - 1, i:] = double.cell * (seen[1 : more + 1] @ overlap.sum(0))
         after = further[1 : more + 1]
         slopes[i - 1, i:] = double.cell * (

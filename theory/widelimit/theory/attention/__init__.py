@@ -3,8 +3,9 @@
 overlaps    what rows of softmax weights have in common, as integrals over averages of one token
 maps        Gram matrix, gradients and tangent kernel behind a layer; inputs
 masks       rows of different lengths
+gradients   how overlaps change with temperature and correlation
 blocks      branches, skips, norms, and how fast stacks forget
-derivation  `derive`; what its names stand for by numbers is in `checks`
+derivation  `derive`; what its names stand for by numbers is in `checks` and `gradient_checks`
 """
 
 from widelimit.theory.attention.blocks import (
@@ -40,6 +41,25 @@ from widelimit.theory.attention.blocks import (
     uniform_growth,
 )
 from widelimit.theory.attention.derivation import derive
+from widelimit.theory.attention.gradients import (
+    COUPLING,
+    HEATING,
+    M3,
+    M4,
+    MOVE,
+    PAIRS,
+    S3,
+    SHARED,
+    SQUARED,
+    TOKEN_MOVE,
+    across_coupling,
+    across_heating,
+    correlation_change,
+    gap_changes,
+    temperature_change,
+    within_growth,
+    within_heating,
+)
 from widelimit.theory.attention.maps import (
     ANGLE,
     BETA,
@@ -141,6 +161,7 @@ __all__ = [
     "BLOCKS",
     "BOTH",
     "CHI_M",
+    "COUPLING",
     "COVARIANCE",
     "DISTANCE",
     "DUAL",
@@ -151,6 +172,7 @@ __all__ = [
     "GAP",
     "G_CROSS",
     "HEAD",
+    "HEATING",
     "HERE",
     "KEYS",
     "LENGTH_A",
@@ -160,7 +182,10 @@ __all__ = [
     "LOG_SECOND",
     "M1",
     "M2",
+    "M3",
+    "M4",
     "MEAN",
+    "MOVE",
     "NEW",
     "NEW_LENGTH",
     "OLD",
@@ -169,6 +194,7 @@ __all__ = [
     "P01",
     "P10",
     "P11",
+    "PAIRS",
     "PLACE",
     "POWER",
     "QUERIES",
@@ -180,7 +206,9 @@ __all__ = [
     "ROW_K",
     "R_RHO",
     "S2",
+    "S3",
     "SAME",
+    "SHARED",
     "SIGMA_1",
     "SIGMA_2",
     "SIGMA_3",
@@ -191,6 +219,7 @@ __all__ = [
     "SKIP",
     "SLOPES",
     "SPREAD",
+    "SQUARED",
     "SQUARES",
     "START",
     "START_MEAN",
@@ -199,16 +228,21 @@ __all__ = [
     "THETA_CROSS",
     "THETA_ROWS",
     "TOKENS",
+    "TOKEN_MOVE",
     "VALUES",
     "VOCABULARY",
     "G",
     "P",
     "Q",
+    "across_coupling",
+    "across_heating",
     "across_overlap",
     "across_slope",
+    "correlation_change",
     "cubic_collapse",
     "derive",
     "embedded",
+    "gap_changes",
     "gated_covariance",
     "gated_slope",
     "hot_covariance",
@@ -241,6 +275,7 @@ __all__ = [
     "residual_sum",
     "same_slope",
     "same_token",
+    "temperature_change",
     "turned_parts",
     "two_token_logits",
     "two_tokens",
@@ -250,6 +285,8 @@ __all__ = [
     "unseen",
     "value_gradient",
     "value_gradient_cross",
+    "within_growth",
+    "within_heating",
     "within_overlap",
     "within_slope",
     "zipf_overlap",

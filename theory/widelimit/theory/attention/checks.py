@@ -219,7 +219,8 @@ def next_distance(values: Values, dps: int) -> Any:
     return 1 - p / q
 
 
-def _logistic(z: Any) -> Any:
+def logistic(z: Any) -> Any:
+    """The first of two softmax weights."""
     return 1 / (1 + mpmath.exp(-z))
 
 
@@ -232,11 +233,11 @@ def overlap_growth(values: Values, dps: int, slopes: bool = False) -> Any:
         return over_gaussian(function, [[one, correlation * one], [correlation * one, one]], 14)
 
     def overlap(x: Any, y: Any) -> Any:
-        s, r = _logistic(x), _logistic(y)
+        s, r = logistic(x), logistic(y)
         return s * r + (1 - s) * (1 - r)
 
     def slope_(x: Any, y: Any) -> Any:
-        s, r = _logistic(x), _logistic(y)
+        s, r = logistic(x), logistic(y)
         return 4 * s * (1 - s) * r * (1 - r)
 
     if slopes:

@@ -9,7 +9,8 @@ from typing import Any
 from sympy import Eq, Expr, S, Symbol, simplify
 
 from widelimit.theory.attention import blocks as b
-from widelimit.theory.attention import checks, masks
+from widelimit.theory.attention import checks, gradient_checks, masks
+from widelimit.theory.attention import gradients as g
 from widelimit.theory.attention import maps as m
 from widelimit.theory.attention import overlaps as o
 from widelimit.theory.calculus.derivation import Derivation, Step
@@ -40,7 +41,17 @@ def derive() -> Derivation:
     >>> derive()["collapse"].kind
     'derived'
     """
-    steps = (*_tokens(), *_rows(), *_layers(), *_gradients(), *_masks(), *_inputs(), *_blocks(), *_stacks())
+    steps = (
+        *_tokens(),
+        *_rows(),
+        *_heating(),
+        *_layers(),
+        *_gradients(),
+        *_masks(),
+        *_inputs(),
+        *_blocks(),
+        *_stacks(),
+    )
     return Derivation("Softmax attention at initialisation", steps, _ASSUMPTIONS)
 
 
@@ -137,6 +148,52 @@ def _rows() -> tuple[Step, ...]:
             left=partial(checks.uniform, slopes=True),
         ),
     )
+
+
+def _heating() -> tuple[Step, ...]:
+    logits = {o.LOGIT_STD: (0.05, 0.15), o.PLACE: (-1.0, 1.0)}
+    pairs = {**logits, m.RHO: (0.2, 0.7)}
+    why = "the heat equation of a Gaussian average, by derivatives of t^j exp(-t) in log t"
+    found = [
+        _step(
+            f"heating-{j}",
+            f"dm_{j}/da^2",
+            g.variance_change(j),
+            why,
+            domain=logits,
+            left=partial(gradient_checks.single_heating, power=j),
+            right=partial(gradient_checks.single_heating, power=j, formula=True),
+        )
+        for j in range(3)
+    ]
+    for together, name in ((False, "row"), (True, "coupling")):
+        change = g.covariance_change if together else g.row_change
+        for powers in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            j, k = powers
+            measured = partial(gradient_checks.pair_heating, powers=powers, together=together)
+            found.append(
+                _step(
+                    f"{name}-{j}{k}",
+                    f"dpsi_{j}{k}",
+                    change(j, k),
+                    why,
+                    domain=pairs,
+                    left=measured,
+                    right=partial(measured, formula=True),
+                )
+            )
+    found.append(
+        _step(
+            "temperature",
+            "dS_2/da^2",
+            g.within_growth(),
+            "Stein: half of the sum of second derivatives by logits; here of two tokens",
+            domain={o.LOGIT_STD: (0.05, 0.15)},
+            left=gradient_checks.temperature_growth,
+            right=partial(gradient_checks.temperature_growth, formula=True),
+        )
+    )
+    return tuple(found)
 
 
 def _layers() -> tuple[Step, ...]:

@@ -108,4 +108,7 @@ PICTURES = {
     "Collapse": _collapse,
     "Overlaps": swept("within", "across", "within_slope", "across_slope", one=_overlaps),
 }
-NO_PICTURE: dict[str, str] = {}
+NO_PICTURE = {
+    "OverlapsGradient": "draw its `value`; derivatives are numbers by argument",
+    "OverlapsSlopes": "derivatives are numbers by argument; draw the `value` beside them",
+}
