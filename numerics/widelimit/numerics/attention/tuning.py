@@ -57,7 +57,7 @@ def overlaps_gradient(*, logit_std: Any, tokens: Any, correlation: Any) -> Overl
     >>> round(found.correlation.across, 10) == round(found.value.across_slope, 10)
     True
     >>> round(found.logit_std.within, 8), round(found.tokens.within, 8)
-    (0.20462945, -0.02273147)
+    (0.1940996, -0.02273147)
     """
     value = overlaps(logit_std=logit_std, tokens=tokens, correlation=correlation)
     std, count, rho = np.broadcast_arrays(
