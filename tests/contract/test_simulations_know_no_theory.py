@@ -113,6 +113,18 @@ def asks(file: Path) -> set[str]:
     return {one for one in imported(ast.parse(file.read_text(encoding="utf-8"))) if forbidden(one)}
 
 
+def test_no_simulation_imports_what_draws():
+    """`provenance.code` does not follow imports there: a page can change without a sample being drawn again."""
+    drawing = {ROOT / "report", ROOT / "pictures"}
+    reaching = {
+        str(one.relative_to(ROOT))
+        for file in (ROOT / "simulate").rglob("*.py")
+        for one in reached(file)
+        if drawing & set(one.parents)
+    }
+    assert reaching == {"report/machine.py"}  # strict JSON, which advice on a user's network is written in
+
+
 @pytest.mark.parametrize(
     "file", sorted((ROOT / "simulate").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT))
 )
@@ -188,11 +200,11 @@ def _asks_inside(inputs, size, seed, backend):
 
 
 def test_what_asks_is_found():
-    import widelimit.validate.claims.meanfield.measured as measured
+    import widelimit.validate.claims.meanfield.started as started
 
     one = types.SimpleNamespace(simulate=functools.partial(Replicates(_asks_inside)))
     assert of_theory(one) == {"widelimit.numerics.ridge"}
-    by_others = of_theory(types.SimpleNamespace(simulate=measured.rates))  # by way of `solution` beside it
+    by_others = of_theory(types.SimpleNamespace(simulate=started.rates))  # by way of `solution` beside it
     assert by_others == {"widelimit.numerics.meanfield"}
 
 

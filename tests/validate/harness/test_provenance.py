@@ -8,8 +8,9 @@ import pytest
 
 from widelimit.numerics.compile.cache import files
 from widelimit.validate.harness import finding
-from widelimit.validate.harness.provenance import fingerprint
+from widelimit.validate.harness.provenance import code, fingerprint
 from widelimit.validate.harness.provenance.files import users
+from widelimit.validate.harness.provenance.values import Walk
 
 TOY = str(Path(__file__).parents[1] / "toy_claims.py")
 
@@ -40,6 +41,15 @@ def test_fingerprint_follows_the_simulation(module):
     assert fingerprint(replace(toy, predict=one)) == fingerprint(toy)  # predictions are made afresh each time
     bound = replace(toy, simulate=partial(toy.simulate, predict=one))
     assert fingerprint(bound) != fingerprint(replace(toy, simulate=partial(toy.simulate, predict=two)))
+
+
+def test_what_draws_does_not_count():
+    """A simulation in one file with a figure: neither the gallery nor what it imports is part of its samples."""
+    claim = finding.find("shaping.targets")
+    assert any(file.parent.name == "report" for file in files.closure(users(Walk(claim.simulate).files)[1]))
+    followed = code.followed(claim)
+    assert {"shaping.py", "replicates.py", "seeds.py"} <= {file.name for file in followed}
+    assert not {"report", "pictures"} & {file.parent.name for file in followed}
 
 
 def test_imports_are_followed_into_functions(module):

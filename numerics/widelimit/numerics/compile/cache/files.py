@@ -19,25 +19,26 @@ _COMMENT = re.compile(rb"#[^\n]*")
 _NAME = re.compile(r"[\w.]+")
 
 
-def closure(files: Iterable[Path]) -> frozenset[Path]:
-    """Return these files and those of widelimit that they import, wherever in the file.
+def closure(files: Iterable[Path], *, outside: tuple[str, ...] = ()) -> frozenset[Path]:
+    """Return these files and those of widelimit that they import, wherever in the file; none of the packages `outside`.
 
     >>> names = {file.name for file in closure([Path(__file__)])}
     >>> names
     {'files.py'}
     """
-    return _closure(frozenset(files))
+    return _closure(frozenset(files), outside)
 
 
 @cache
-def _closure(files: frozenset[Path]) -> frozenset[Path]:
+def _closure(files: frozenset[Path], outside: tuple[str, ...]) -> frozenset[Path]:
     found: set[Path] = set()
     open_ends = list(files)
     while open_ends:
         file = open_ends.pop()
         if file not in found:
             found.add(file)
-            open_ends += [one for name in _imports(file) if (one := file_of(name))]
+            names = [name for name in _imports(file) if not f"{name}.".startswith(outside)]
+            open_ends += [one for name in names if (one := file_of(name))]
     return frozenset(found)
 
 

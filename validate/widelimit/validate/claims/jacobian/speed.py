@@ -7,45 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from widelimit.validate.claims.jacobian.race import ratios, starts
 from widelimit.validate.harness.claim import Claim, Counterfactual, Inputs, Integers, Plan
 from widelimit.validate.report.gallery import GalleryFigure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from widelimit.validate.harness.backend import Backend
-    from widelimit.validate.simulate.jacobian.training import Start
-
 TENTH = 10.0
-_GIVE_UP = (
-    12.0  # times the steps of orthogonal networks; the median asks only on which side of ten a ratio lies
-)
 
 
 def predict(inputs: Inputs) -> np.ndarray:
     """Steps of Gaussian tanh and of ReLU networks over those of orthogonal tanh networks, at least."""
     return np.full(2, TENTH)
-
-
-def simulate(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """Steps of Gaussian tanh and of ReLU networks over those of orthogonal tanh networks, a row for each seed."""
-    from widelimit.validate.simulate.jacobian.training import Race, steps_to_loss
-
-    depth, width, most = (int(inputs[name]) for name in ("depth", "width", "steps"))
-    race = Race(depth=depth, width=width, steps=most, give_up=_GIVE_UP)
-    steps = steps_to_loss(_starts(inputs), race, seeds, backend)
-    return steps[:, 1:] / steps[:, :1]
-
-
-def _starts(inputs: Inputs) -> tuple[Start, Start, Start]:
-    from widelimit.validate.simulate.jacobian.training import Start
-
-    sigma_w, sigma_b = float(inputs["sigma_w"]), float(inputs["sigma_b"])
-    return (
-        Start("tanh", sigma_w, sigma_b, "orthogonal"),
-        Start("tanh", sigma_w, sigma_b, "gaussian"),
-        Start("relu", 2**0.5, 0.0, "gaussian"),
-    )
 
 
 def _rows(inputs: Inputs) -> Sequence[Inputs]:
@@ -78,7 +52,7 @@ LEARNING_SPEED = Claim(
         "deep": Plan(_POINTS, (), pilot=6, most=6, block=6),
     },
     predict=predict,
-    simulate=simulate,
+    simulate=ratios,
     rows=_rows,
     compare="at least",
     location="median",
@@ -110,8 +84,8 @@ def compute_curves(preset: str) -> Mapping[str, np.ndarray]:
 
     depth, width, steps = _SHOWN[preset]
     race = Race(depth=depth, width=width, steps=steps, rates=(0.003, 0.01, 0.03))
-    starts = zip(_NAMES, _starts(_POINTS[0]), strict=True)
-    return {name: learning_curve(start, race, 1, Backend()) for name, start in starts}
+    named = zip(_NAMES, starts(_POINTS[0]), strict=True)
+    return {name: learning_curve(start, race, 1, Backend()) for name, start in named}
 
 
 def _draw_curves(arrays: Mapping[str, np.ndarray], axes: Axes) -> None:

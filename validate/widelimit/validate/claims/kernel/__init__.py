@@ -4,6 +4,7 @@ kernels    both kernels at birth, and their fluctuation
 training   drift, linearisation, trained networks against the Gaussian process
 digits     class decisions on real images
 evolution  kernels of networks while they learn
+turning    what `evolution` measures
 shared     points and scales that several use
 """
 

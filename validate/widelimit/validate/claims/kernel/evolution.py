@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from widelimit.validate.claims.kernel.turning import EPOCHS, improvement, velocities
 from widelimit.validate.harness.claim import (
     Choice,
     Claim,
@@ -26,14 +27,9 @@ from widelimit.validate.report.gallery import GalleryFigure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from widelimit.validate.harness.backend import Backend
-
 Arrays = Mapping[str, np.ndarray]
 
-_LATE = 4  # the epoch whose kernel is compared with that at birth
-_EPOCHS = 10  # for which the kernel is followed
 _FALL = 5.0  # times slower, at least, after the fast turn at first
-_REST = 1e-9  # per epoch: rounding
 
 _POINTS: tuple[Inputs, ...] = (
     {"task": "digits", "train": 1000, "test": 797, "width": 256, "depth": 2},
@@ -87,22 +83,6 @@ def _comes_to_rest(inputs: Inputs) -> np.ndarray:
     return np.array([_FALL, 0.0, 0.0])
 
 
-def velocities(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """How many times slower the kernel turns at the fifth epoch, and how its pace changes from then on."""
-    from widelimit.validate.simulate.kernel.evolution import turn
-
-    out = []
-    for seed in seeds:
-        run = turn(inputs, seed, backend, _EPOCHS)
-        middle = (run.epochs[1:] + run.epochs[:-1]) / 2
-        pace = [
-            run.velocity[(middle > low) & (middle < low + 2.0)].mean() for low in (2.0, 4.0, _EPOCHS - 2.0)
-        ]
-        fifth = run.velocity[np.argmin(np.abs(middle - 5.0))] + _REST
-        out.append([run.velocity[0] / fifth, pace[1] / pace[0], pace[2] / pace[1]])
-    return np.array(out)
-
-
 VELOCITY = Claim(
     id="kernel.velocity",
     title="Velocity of the kernel in training",
@@ -136,20 +116,6 @@ VELOCITY = Claim(
 
 def _three(inputs: Inputs) -> np.ndarray:
     return np.full(1, 3.0)
-
-
-def gain(learned: Mapping[int, float], test: int) -> float:
-    """Error linearised at birth over error linearised at epoch 4, one test error added to both."""
-    return float((learned[0] + 1.0 / test) / (learned[_LATE] + 1.0 / test))
-
-
-def improvement(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """`gain` of each network."""
-    from widelimit.validate.simulate.kernel.evolution import learn
-
-    test = int(inputs["test"])
-    runs = (learn(inputs, seed, backend, _LATE, (0, _LATE)) for seed in seeds)
-    return np.array([[gain(run.linearised, test)] for run in runs])
 
 
 IMPROVEMENT = Claim(
@@ -198,7 +164,7 @@ def compute_velocity(preset: str) -> Arrays:
 
     arrays: dict[str, np.ndarray] = {}
     for inputs in _shown(preset):
-        runs = [turn(inputs, seed, Backend(), _EPOCHS) for seed in range(_NETWORKS[preset])]
+        runs = [turn(inputs, seed, Backend(), EPOCHS) for seed in range(_NETWORKS[preset])]
         name = str(inputs["task"])
         arrays[f"{name}|epoch"] = (runs[0].epochs[1:] + runs[0].epochs[:-1]) / 2
         arrays[f"{name}|velocity"] = np.exp(np.mean([np.log(run.velocity + 1e-12) for run in runs], axis=0))
@@ -219,7 +185,7 @@ def compute_linearised(preset: str) -> Arrays:
 
     arrays: dict[str, np.ndarray] = {"at": np.array(_AT)}
     for inputs in _shown(preset):
-        runs = [learn(inputs, seed, Backend(), _EPOCHS, _AT) for seed in range(_NETWORKS[preset])]
+        runs = [learn(inputs, seed, Backend(), EPOCHS, _AT) for seed in range(_NETWORKS[preset])]
         name = str(inputs["task"])
         arrays[f"{name}|error"] = np.mean([run.error for run in runs], axis=0)
         arrays[f"{name}|linearised"] = np.mean([[run.linearised[k] for k in _AT] for run in runs], axis=0)

@@ -2,7 +2,8 @@
 
 The claims are in `recursion` (layer by layer), `scales` (fixed points and rates) and
 `trainability`; predictions in `theory`, the points that presets visit in `plans` (`shared` by all), figures in
-`gallery`, measurements in `measured` and `simulate.meanfield`. Where a claim is about rates, networks start at the
+`gallery`, measurements in `measured` (`started` where networks start at the theory's fixed point) and
+`simulate.meanfield`. Where a claim is about rates, networks start at the
 fixed point that theory predicts: a wrong theory starts them elsewhere, and they show other rates than it says.
 
 Finite width shifts every mean by O(1/N): q and c of one network fluctuate by O(N^-1/2) around the recursion with

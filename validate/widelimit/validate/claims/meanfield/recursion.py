@@ -116,7 +116,7 @@ def _other_edge(inputs: Inputs) -> Inputs:
 def _at_another_edge(inputs: Inputs) -> Critical:
     sigma_w = theory.critical(_other_edge(inputs))["sigma_w"]
     there = theory.history(altered(theory.critical(inputs), sigma_w=sigma_w))
-    return Critical(float(sigma_w), theory.scaled(there.one_minus_c))
+    return Critical(float(sigma_w), measured.scaled(there.one_minus_c))
 
 
 def _other_law(found: Critical, inputs: Inputs) -> np.ndarray:
@@ -142,7 +142,9 @@ CRITICAL_DECAY = declare(
     solver=theory.critical_history,
     rows={
         "sigma_w of the edge": "sigma_w",
-        "l (1 - c)": row("merging", over={"layer": lambda depth: range(theory.READ, depth + 1, theory.READ)}),
+        "l (1 - c)": row(
+            "merging", over={"layer": lambda depth: range(measured.READ, depth + 1, measured.READ)}
+        ),
     },
     derivation=derivation,
     simulate=measured.decay,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from widelimit.validate.claims.meanfield import measured, plans, theory
+from widelimit.validate.claims.meanfield import measured, plans, started, theory
 from widelimit.validate.claims.meanfield.shared import FLOAT32, NETWORK, bounded, derivation
 from widelimit.validate.claims.meanfield.theory import farther
 from widelimit.validate.harness.claim import Choice, Inputs, Integers, Interval
@@ -101,7 +101,7 @@ DEPTH_SCALE = declare(
     paper="arXiv:1611.01232, eqs. (8) and (12)",
     domain=NETWORK,
     rows={"1/xi_c": lambda found: 1 / found.xi_c, "1/xi_q": lambda found: 1 / found.xi_q},
-    simulate=measured.rates,
+    simulate=started.rates,
     plans=plans.DEPTH_SCALE,
     # 5 % of a rate: followed over 0.6 xi_c layers, that is 3 % of what is left of a change of c, and 0.5 % of the slope
     within=0.05,
@@ -162,7 +162,7 @@ GRADIENT_NORM = declare(
             only=theory.chaotic,
         ),
     },
-    simulate=measured.gradients,
+    simulate=started.gradients,
     plans=plans.GRADIENT_NORM,
     within=0.05,  # of a rate, as for depth scales: 1.3 % of chi_1 where it is 1.3
     valid=_has_gradients,

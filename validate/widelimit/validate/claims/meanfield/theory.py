@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from widelimit.theory.errors import DomainError
+from widelimit.validate.claims.meanfield.measured import scaled
 from widelimit.validate.harness.claim import Inputs
 from widelimit.validate.harness.inputs import first_moments
 
@@ -37,7 +38,6 @@ FARTHER: Mapping[str, str] = {
     "relu": "leaky_relu(0.4)",
 }
 
-READ = 4  # layers between rows of the decay at the edge of chaos
 STEP = 6  # layers between rows of gradients
 COVARIANCE_AT = (
     2  # layers back where gradients of two inputs are compared: farther back they are lost in noise
@@ -148,11 +148,6 @@ def critical_history(inputs: Inputs) -> Critical:
     """The edge of chaos of a point's activation, and how inputs merge there."""
     at = critical(inputs)
     return Critical(float(at["sigma_w"]), scaled(history(at).one_minus_c))
-
-
-def scaled(one_minus_c: np.ndarray) -> np.ndarray:
-    """l (1 - c^l) at every fourth layer; tends to beta for smooth activations at the edge of chaos."""
-    return (one_minus_c * np.arange(1, one_minus_c.shape[-1] + 1))[..., READ - 1 :: READ]
 
 
 class Mistake(NamedTuple):

@@ -3,7 +3,8 @@
 A stored cell is only taken for the one at hand if this code is the same.
 
 widelimit's own files  the simulation's and all that it imports of widelimit, wherever in a file: their code, so that a
-                       comment can change without a cell being computed again, and so can other topics and reports
+                       comment can change without a cell being computed again, and so can other topics and reports;
+                       what draws (`validate.report`, `validate.pictures`) is not followed: no simulation calls it
 a user's files         the one that simulates and all that it imports outside of Python's library and of installed
                        packages, directly or not: to the byte (`files`)
 what is bound          arguments of partials, closures, defaults, objects with a `__call__`, and the constants and
@@ -28,6 +29,8 @@ from widelimit.validate.harness.provenance.values import Walk
 
 # Generators and seeds come from these.
 _ALWAYS = ("widelimit.validate.harness.backend", "widelimit.validate.harness.seeds")
+# What only draws what came out: claims name their figures beside what simulates.
+_DRAWS = ("widelimit.validate.report.", "widelimit.validate.pictures.")
 
 
 def fingerprint(claim: Claim) -> str:
@@ -37,14 +40,22 @@ def fingerprint(claim: Claim) -> str:
     64
     """
     walk = Walk(claim.simulate)
-    theirs, ours = users(walk.files)
-    ours |= {file for name in _ALWAYS if (file := files.file_of(name))}
-    parts = [file.name + "\0" + _bytes(file) for file in theirs]
-    parts += [file.name + "\0" + _code(file) for file in files.closure(ours)]
+    parts = [file.name + "\0" + _bytes(file) for file in users(walk.files)[0]]
+    parts += [file.name + "\0" + _code(file) for file in _followed(walk)]
     hasher = hashlib.sha256()
     for part in (*sorted(parts), *walk.values):
         hasher.update(f"{len(part)}:{part}".encode(errors="surrogateescape"))
     return hasher.hexdigest()
+
+
+def followed(claim: Claim) -> frozenset[Path]:
+    """Return the files of widelimit that a claim's samples depend on."""
+    return _followed(Walk(claim.simulate))
+
+
+def _followed(walk: Walk) -> frozenset[Path]:
+    ours = users(walk.files)[1] | {file for name in _ALWAYS if (file := files.file_of(name))}
+    return files.closure(ours, outside=_DRAWS)
 
 
 def _bytes(file: Path) -> str:
