@@ -18,7 +18,7 @@ from widelimit.validate.harness.outcome import (
     Fit,
 )
 from widelimit.validate.harness.statistics import LEVEL_MEANS
-from widelimit.validate.report import machine, model, numbers, studio
+from widelimit.validate.report import html, machine, model, numbers, remarks, studio
 from widelimit.validate.report.references import bibliography, mentioned, spelled
 from widelimit.validate.report.words import words
 from widelimit.validate.run import validate
@@ -172,6 +172,21 @@ def test_summary_counts():
     assert "16 predicted numbers in 3 min 12 s of simulation on" in slow
     assert "1 agrees" in second and "1 disagrees" in second and "none are inconclusive" in second
     assert "1 claim is too weak" in second
+
+
+def test_a_claim_says_what_one_per_cent_would_take(tmp_path):
+    """Noise falls as the root of what is simulated: four times as close takes sixteen times as much."""
+    one = replace(claim(), within=0.04, seconds=60.0)
+    assert remarks.sharper(one) == "1 % would take about 16 times the simulation, 16 min 0 s"
+    bound = replace(one, rows=(replace(one.rows[0], compare="at least"), *one.rows[1:]))
+    for other in (
+        replace(one, within=0.01),
+        replace(one, within=float("inf")),
+        replace(one, verdict="differs"),
+        bound,
+    ):
+        assert remarks.sharper(other) == ""
+    assert remarks.sharper(one) in html.render(model.page(run(one), tmp_path))
 
 
 def test_command_repeats_the_settings():

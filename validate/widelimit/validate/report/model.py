@@ -275,6 +275,7 @@ def _claim(
         command="",
         figures={
             "within": numbers.percent(one.within),
+            "sharper": remarks.sharper(one),
             "chi2": numbers.number(one.residuals.chi2, 2) if one.residuals else "",
             "margin": numbers.percent(one.margin),
             "replicates": f"{one.replicates:,}".replace(",", " "),

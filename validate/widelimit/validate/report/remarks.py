@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from widelimit.validate.harness.outcome import ClaimOutcome, Fit
-from widelimit.validate.report.numbers import count, number, p_value, percent
+from widelimit.validate.report.numbers import count, duration, number, p_value, percent
+
+_FINE = 0.01  # what a reader would like to have seen: a formula that is wrong by so much
 
 
 def of(claim: ClaimOutcome) -> tuple[str, ...]:
     """The sentences on one claim, most of which need none."""
     found = [_differs(claim), _residuals(claim), _law(claim)]
     return tuple(sentence for sentence in found if sentence)
+
+
+def sharper(claim: ClaimOutcome) -> str:
+    """What it would take for a claim that agrees to do so within a per cent; empty where it does, or where noise is
+    not what stands against it.
+
+    Noise falls as the root of what is simulated, and so does what looks like a deviation while it is not known to be
+    one.
+    """
+    noisy = claim.verdict in ("agrees", "inconclusive") and all(row.compare == "equal" for row in claim.rows)
+    if not noisy or not _FINE < claim.within < float("inf"):
+        return ""
+    factor = (claim.within / _FINE) ** 2
+    taken = f", {duration(factor * claim.seconds)}" if claim.seconds > 0 else ""
+    return f"{percent(_FINE)} would take about {number(factor, 2)} times the simulation{taken}"
 
 
 def _differs(claim: ClaimOutcome) -> str:
