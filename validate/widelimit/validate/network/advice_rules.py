@@ -25,7 +25,6 @@ PASSING = (
     "unsqueeze", "expand", "alias", "detach", "to", "clone",
 )  # fmt: skip
 TURNING = ("mul", "add", "sub", "neg", "cat", "stack")  # of rotary positions
-ATTENTION = "scaled_dot_product_attention"
 SMALL = 0.02  # length at which saturating activations are critical, and still bend
 WORTH = math.log(2.0)  # changes of squared gradients over all layers below a factor of two are left alone
 DEEP = 40  # layers without shortcuts or norms from which shaping pays
@@ -161,6 +160,7 @@ def changes(report: Report, depth: int | None) -> tuple[list[Change], list[str]]
     ]  # fmt: skip
     kept = [f"{name} is left alone: {why}" for name, why in report.graph.trained]
     kept += [f"{' and '.join(group)} are one and left alone." for group in report.graph.shared]
+    kept += not_judged(wiring)
     return found, kept
 
 
@@ -355,27 +355,28 @@ def _growth(wiring: Wiring) -> float:
 def temperature(wiring: Wiring) -> Iterator[Change]:
     """Queries and keys whose logits come near sqrt(2 ln T), where attention collapses onto single tokens."""
     for node in wiring.nodes.values():
-        if node.op != ATTENTION or not node.inputs or len(node.shape) < 2 or node.shape[-2] < 2:
+        softmax = node.softmax
+        if softmax is None or softmax.added or softmax.tokens < 2:
             continue
-        query, key = (wiring.projection(one) for one in (node.inputs * 2)[:2])
-        if query is None or key is None or not (query.sigma_w > 0 and key.sigma_w > 0):
+        edge = math.sqrt(2 * math.log(softmax.tokens))
+        if softmax.std <= edge / 2:
             continue
-        squares, rho = wiring.q(query.key) * wiring.q(key.key), wiring.rho(key.key)
-        if not squares > 0 or rho != rho:
-            continue
-        logits = math.sqrt(squares * max(0.0, 1 - rho))
-        tokens = node.shape[-2]
-        edge = math.sqrt(2 * math.log(tokens))
-        if logits <= edge / 2:
-            continue
-        share = math.sqrt(edge / 4 / logits)
-        able = query.key != key.key and wiring.free(query) and wiring.free(key)
-        actions = tuple(_scaled(one, one.sigma_w * share) for one in (query, key)) if able else ()
+        sides = [wiring.projection(one) for one in (softmax.queries, softmax.keys)]
+        share = math.sqrt(edge / 4 / softmax.std)
+        able = sides[0] is not sides[1] and all(one is not None and wiring.free(one) for one in sides)
+        actions = tuple(_scaled(one, one.sigma_w * share) for one in sides if able and one is not None)
         yield Change(
-            node.name, "temperature", f"logits of standard deviation {logits:.3g}", f"{edge / 4:.3g}",
-            f"Attention over {tokens} tokens collapses onto single ones from about sqrt(2 ln T) = {edge:.3g} on.",
+            node.name, "temperature", f"logits of standard deviation {softmax.std:.3g}", f"{edge / 4:.3g}",
+            f"Attention over T = {softmax.tokens} tokens collapses onto single ones from sqrt(2 ln T) = {edge:.3g} on.",
             "Gradients reach all tokens again.", actions,
         )  # fmt: skip
+
+
+def not_judged(wiring: Wiring) -> Iterator[str]:
+    """Attention whose temperature says nothing alone."""
+    for node in wiring.nodes.values():
+        if node.softmax is not None and node.softmax.added:
+            yield f"The temperature of {node.name} is left alone: numbers that differ are added to its logits."
 
 
 def by_hand(wiring: Wiring, depth: int | None) -> Iterator[Change]:

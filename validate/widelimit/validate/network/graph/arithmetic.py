@@ -36,6 +36,12 @@ def _add(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     one, two = args[0], args[1]
     alpha = float(kwargs.get("alpha", args[2] if len(args) > 2 else 1))
     sign = -alpha if step.op == "sub" else alpha
+    from widelimit.validate.network.graph.attention import Logits, shifted
+
+    if isinstance(one, Logits):
+        return shifted(one, two, sign)
+    if isinstance(two, Logits) and step.op == "add":
+        return shifted(two, one, 1.0) if alpha == 1 else _refuse()
     if step.op == "rsub":
         return _affine(step, 0, state_of(one), -1.0, two) if _single(two) else _refuse()
     if isinstance(one, State) and _single(two):
@@ -212,6 +218,8 @@ def _mul(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
     if isinstance(one, Logits | Weights):
         return rescaled(step, one, two)
+    if isinstance(two, Logits | Weights):
+        return rescaled(step, two, one)
     if isinstance(one, State) and _single(two):
         return _affine(step, 0, one, float(two), 0.0)
     if isinstance(two, State) and _single(one):

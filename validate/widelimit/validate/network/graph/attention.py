@@ -17,6 +17,7 @@ import torch
 from widelimit.numerics import attention
 from widelimit.numerics.results import by_value
 from widelimit.validate.network.graph.programs import Step
+from widelimit.validate.network.graph.records import Softmax
 from widelimit.validate.network.graph.states import Atom, Axes, Measured, State, apart, permuted
 from widelimit.validate.network.graph.turning import Turned, turned
 from widelimit.validate.network.graph.walking import Done, Special, Walk, key, rule
@@ -148,37 +149,77 @@ def asked(one: Logits) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def softmax(one: Logits) -> Softmax:
+    """What stands in front of the softmax: the scatter of logits that a query sees, means over inputs and queries."""
+    queries, keys = one.queries, one.keys
+    given = asked(one)
+    turned_ = np.ones(keys.gram.shape[1:2] * 2)
+    if given["angles"] is not None:  # keys that are turned against each other
+        angles = given["angles"][1]
+        turned_ = np.cos(angles[:, None] - angles).mean(axis=-1)
+    inputs, count = queries.gram.shape[:2]
+    mask = (
+        np.zeros((1, count, len(turned_))) if one.mask is None else one.mask.reshape(-1, *one.mask.shape[-2:])
+    )
+    seen = np.broadcast_to(np.isfinite(mask), (inputs, count, len(turned_))).astype(float)
+    total = seen.sum(axis=2)
+    squares = np.einsum("aiai->ai", queries.gram)
+    products = np.einsum("ajal->ajl", keys.gram) * turned_
+    own = np.einsum("aij,ajj->ai", seen, products)
+    mean = np.einsum("aij,ajl,ail->ai", seen, products, seen) / total
+    several = total > 1
+    spread = given["sigma_qk"] ** 2 * squares * (own - mean) / np.where(several, total - 1, 1.0)
+    std = math.sqrt(max(float(spread[several].mean()), 0.0)) if several.any() else 0.0
+    finite = np.where(np.isfinite(mask), mask, np.nan)
+    added = bool((np.nanmax(finite, axis=2) > np.nanmin(finite, axis=2)).any())
+    return Softmax(std, int(total.max()), queries.key, keys.key, added)
+
+
 @rule("scaled_dot_product_attention")
 def _fused(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
-    given = (*args[3:], *(None, 0.0, False)[len(args) - 3 :])
-    mask, dropout, causal = given[:3]
-    mask, dropout = kwargs.get("attn_mask", mask), kwargs.get("dropout_p", dropout)
-    causal = kwargs.get("is_causal", causal)
-    if dropout:
-        raise Measured("dropout of attention's weights")
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+    given = {"attn_mask": None, "dropout_p": 0.0, "is_causal": False, "scale": None, **kwargs}
+    given |= dict(zip(names, args, strict=False))
+    if not {"query", "key", "value"} <= set(given) or len(args) < 3:
+        raise Measured("queries, keys and values by name: give them by place")
+    unknown = sorted(set(given) - {*names, "scale", "enable_gqa"})
+    if unknown:
+        raise Measured(f"attention with {', '.join(unknown)}")
+    mask, scale = given["attn_mask"], given["scale"]
     q, k = (projected(walk, one, key(step, place)) for place, one in enumerate(args[:2]))
     v = side(args[2], key(step, 2))
-    scale = kwargs.get("scale")
-    one = logits(q, k, 1 / math.sqrt(q.head) if scale is None else float(scale), step.key)
-    if causal:
+    if given["is_causal"]:
         mask = np.triu(np.full((q.gram.shape[1], k.gram.shape[1]), -np.inf), 1)
     elif mask is not None:
-        mask = _mask(mask)
-    return _attended(walk, step, replace(one, mask=mask), v)
+        mask = _mask(mask, q)
+    if given.get("enable_gqa"):  # what torch repeats collects the gradients of its copies
+        times = args[0].shape[-3] / args[1].shape[-3]
+        k, v = (replace(side_, shares=side_.shares * times) for side_ in (k, v))
+    one = replace(logits(q, k, 1 / math.sqrt(q.head) if scale is None else float(scale), step.key), mask=mask)
+    walk.softmaxes[step.key] = softmax(one)
+    if given["dropout_p"]:
+        raise Measured("dropout of attention's weights")
+    return _attended(walk, step, one, v)
 
 
-def _mask(value: Any) -> np.ndarray:
+def _mask(value: Any, queries: Side) -> np.ndarray:
+    """A mask as numbers to be added, (inputs or 1, tokens, tokens) or without the first; of all heads alike."""
     if not isinstance(value, torch.Tensor):
         raise Measured("a mask that is computed")
     array = value.numpy() if value.dtype == torch.bool else value.double().numpy()
     if array.dtype == bool:
         array = np.where(array, 0.0, -np.inf)
+    array = np.atleast_2d(array)
+    if array.ndim == 3 and len(queries.heads) == 2:
+        array = array[None]
     if array.ndim == 4:
         if array.shape[1] != 1 and not (array == array[:, :1]).all():
             raise Measured("a mask that differs between heads")
         array = array[:, 0]
     if array.ndim > 3 or not (array.max(axis=-1) > -np.inf).all():
         raise Measured("a mask that hides all tokens")
+    if (array == np.inf).any():
+        raise Measured("a mask that shows one token alone")
     return array
 
 
@@ -295,13 +336,28 @@ def contracted(walk: Walk, step: Step, operands: Any, keys: list[str], letters: 
     return Done(found, (), "logits: Gaussian, given the tokens", second=second(found))
 
 
+def _added(one: Logits, mask: np.ndarray) -> np.ndarray:
+    return mask if one.mask is None else one.mask + mask
+
+
+def shifted(one: Logits, value: Any, sign: float) -> Done:
+    """Logits plus fixed numbers: a mask, or a bias of positions."""
+    if not isinstance(value, int | float | torch.Tensor):
+        raise Measured("logits plus numbers that are computed")
+    mask = _mask(sign * torch.as_tensor(value, dtype=torch.double), one.queries)
+    return Done(replace(one, mask=_added(one, mask)), (), "masked logits", second=math.nan)
+
+
 def rescaled(step: Step, one: Any, factor: Any) -> Done:
     """Logits times a number."""
     if isinstance(factor, torch.Tensor) and factor.numel() == 1:
         factor = float(factor)
     if isinstance(one, Weights) or not isinstance(factor, int | float):
         raise Measured("logits or weights of attention times a tensor")
-    found = replace(one, scale=one.scale * factor)
+    mask = None if one.mask is None else one.mask * factor
+    if mask is not None and not factor > 0:
+        raise Measured("masked logits times a number that is not positive")
+    found = replace(one, scale=one.scale * factor, mask=mask)
     return Done(
         found, (), "logits: Gaussian, given the tokens", second=second(found) if found.mask is None else None
     )
@@ -312,7 +368,9 @@ def _masked(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any
     one, mask, value = args[:3]
     if not isinstance(one, Logits) or not isinstance(mask, torch.Tensor) or float(value) > -1e4:
         raise Measured("masked by something else than minus infinity, or no logits")
-    return Done(replace(one, mask=_mask(~mask)), (), "masked logits", second=math.nan)
+    return Done(
+        replace(one, mask=_added(one, _mask(~mask, one.queries))), (), "masked logits", second=math.nan
+    )
 
 
 @rule("softmax", "_softmax")
@@ -322,6 +380,7 @@ def _softmax(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, An
         raise Measured("a softmax over units")
     if args[1] not in (-1, len(step.shape or ()) - 1):
         raise Measured("a softmax over queries")
+    walk.softmaxes[step.key] = softmax(one)
     found = attention.sequences(**asked(one), pairs=_QUICK if walk.quick else None)
     overlaps = np.einsum("aiai->ai", found.overlaps)
     second = float(overlaps.mean()) / one.keys.gram.shape[1]

@@ -18,7 +18,7 @@ from widelimit.validate.harness.text import told
 from widelimit.validate.network.graph import rules
 from widelimit.validate.network.graph.hooks import Hooked, hooked
 from widelimit.validate.network.graph.programs import Program, Step, export, refs, untouched
-from widelimit.validate.network.graph.records import Graph, Node
+from widelimit.validate.network.graph.records import Graph, Node, Softmax
 from widelimit.validate.network.graph.states import Axes, Samples, State
 from widelimit.validate.network.graph.tensors import finite, mean_square
 from widelimit.validate.network.graph.walking import Parameter, Special, Unknown, Walk, moments_of, roles
@@ -373,8 +373,17 @@ def _node(found: Opened, step: Step, name: str, seen: dict[str, tuple[str, ...]]
     return Node(
         name, step.op, "derived" if step.key in walk.done else "measured", why, step.key, inputs, step.shape or (),
         step.module, step.kind, weight, bias, *_scales(found, step, weight, bias),
-        activation="" if done is None else done.activation,
+        activation="" if done is None else done.activation, softmax=_softmax(walk, step, seen),
     )  # fmt: skip
+
+
+def _softmax(walk: Walk, step: Step, seen: dict[str, tuple[str, ...]]) -> Softmax | None:
+    """Logits of attention, their queries and keys by the operations that have a line."""
+    found = walk.softmaxes.get(step.key)
+    if found is None:
+        return None
+    queries, keys = (next(iter(seen.get(one, ())), one) for one in (found.queries, found.keys))
+    return replace(found, queries=queries, keys=keys)
 
 
 def _weights(step: Step, program: Program) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What comes out of reading a module and of comparing it with theory: `Node`, `Graph`, `Layer`, `Block`, `Report`.
+"""What comes out of reading a module and of comparing it with theory: `Node` to `Report`.
 
 They hold numbers and words alone; what a `Graph` keeps to run again (`program`) is no part of its value.
 """
@@ -21,6 +21,22 @@ Verdict = Literal["agrees", "disagrees", "measured"]
 
 
 @dataclass(frozen=True)
+class Softmax:
+    """Logits of attention, as the module scales and masks them.
+
+    `std`: standard deviation of the logits that a query sees about their mean; `tokens`: how many keys the queries see
+    at most; `queries`, `keys`: keys of the operations whose products they are; `added`: whether numbers that differ
+    from key to key are added to them.
+    """
+
+    std: float
+    tokens: int
+    queries: str
+    keys: str
+    added: bool
+
+
+@dataclass(frozen=True)
 class Node:
     """One operation of a module.
 
@@ -30,6 +46,7 @@ class Node:
     comes out. `module`: the module it belongs to, "" for the outermost; `kind`: that module's class. `weight`, `bias`:
     names of parameters it uses, "" for none. `sigma_w`, `sigma_b`: weights have variance sigma_w^2 / fan-in, biases
     sigma_b^2, as the weights are now; nan without any. `activation`: the function of one variable that it is, or "".
+    `softmax`: what attention's logits are, where theory knows them.
     """
 
     name: str
@@ -46,6 +63,7 @@ class Node:
     sigma_w: float = NAN
     sigma_b: float = NAN
     activation: str = ""
+    softmax: Softmax | None = None
 
 
 @pictured

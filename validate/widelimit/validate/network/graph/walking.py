@@ -16,6 +16,7 @@ import torch
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import WidelimitError
 from widelimit.validate.network.graph.programs import Program, Ref, Step, refs
+from widelimit.validate.network.graph.records import Softmax
 from widelimit.validate.network.graph.states import (
     LARGEST,
     Atom,
@@ -105,7 +106,8 @@ class Walk:
     """The walk of one program. `known`: values by key; `done`: what rules gave; `refused`: why there was no rule.
 
     `seen`: measured second moments of what comes out of operations, by key, from which it goes on where it has no rule:
-    functions of the axes, that give (gram, mean). `quick`: only rules are asked for, not their numbers.
+    functions of the axes, that give (gram, mean). `quick`: only rules are asked for, not their numbers. `softmaxes`:
+    what the logits of attention are, by key of the operation that turns them into weights.
     """
 
     program: Program
@@ -120,6 +122,7 @@ class Walk:
     used: dict[str, str] = field(default_factory=dict)
     tied: set[str] = field(default_factory=set)
     data: set[str] = field(default_factory=set)
+    softmaxes: dict[str, Softmax] = field(default_factory=dict)
     changed: str = ""
     quick: bool = False
 
