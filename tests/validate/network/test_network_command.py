@@ -137,3 +137,32 @@ def test_files_that_cannot_be_written(tmp_path):
 def test_wrong_arguments(arguments, words):
     with pytest.raises(ArgumentError, match=words):
         report(nn.Linear(8, 64), torch.randn(3, 8), **arguments)
+
+
+def seeded_net(frozen=False):
+    torch.manual_seed(7)
+    first = nn.Linear(8, 64)
+    if frozen:
+        torch.seed()
+    return nn.Sequential(first, nn.ReLU(), nn.Linear(64, 64))
+
+
+def test_a_factory_that_sets_a_seed_gives_no_draws():
+    """Errors would be 0 and every layer disagree: numbers are permuted, and that is said."""
+    x = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    found = report(seeded_net(), x, factory=seeded_net, draws=8)
+    assert found.agrees and all(layer.q_error > 0 for layer in found.layers)
+    assert any("same weights at every call" in one for one in found.warnings)
+    part = report(seeded_net(), x, factory=lambda: seeded_net(frozen=True), draws=4)
+    assert any("the same 0.bias at every call" in one for one in part.warnings)
+
+
+def test_the_page_says_how_far_measured_numbers_are(tmp_path):
+    found = report(seeded_net(), torch.randn(8, 8, generator=torch.Generator().manual_seed(0)), draws=4)
+    path = tmp_path / "page.html"
+    found.to_html(path)
+    text = path.read_text()
+    for layer in found.layers:
+        assert ", ".join(f"{name} {part}" for name, part in layer.deviations.items()) == layer.within
+        assert all(part in text for part in layer.deviations.values())
+    assert "s.e." in text and "@media print" in text

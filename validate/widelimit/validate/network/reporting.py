@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -63,7 +64,8 @@ def report(
     if factory is not None and not callable(factory):
         raise ArgumentError("factory", "must be a function that returns a module", factory)
     found, warned = _opened(module, example)
-    states = _states(found, factory, count, seed)
+    states, again = _states(found, factory, count, seed)
+    warned += again
     try:
         if found.walk is None:
             return _by_hooks(found, example, states, seed, gradients, warned)
@@ -111,10 +113,25 @@ def _second(value: torch.Tensor) -> torch.Tensor:
     return torch.cat([value, other[None]])
 
 
-def _states(found: Opened, factory: Any, count: int, seed: int) -> list[dict[str, torch.Tensor]]:
+def _states(
+    found: Opened, factory: Any, count: int, seed: int
+) -> tuple[list[dict[str, torch.Tensor]], list[str]]:
+    """Numbers of every draw; and a sentence where a factory's draws are no draws, which are permuted then."""
+    fresh = functools.partial(permuted, found.numbers)
     if factory is None:
-        return [permuted(found.numbers, 1000 * seed + k) for k in range(count)]
-    return [drawn(factory, found.numbers, 1000 * seed + k) for k in range(count)]
+        return [fresh(1000 * seed + k) for k in range(count)], []
+    states = [drawn(factory, found.numbers, 1000 * seed + k) for k in range(count)]
+    first, *others = states
+    noise = sorted(found.numbers.noise)
+    stuck = [name for name in noise if all(torch.equal(first[name], one[name]) for one in others)]
+    if noise and stuck == noise:
+        warned = "The factory gives the same weights at every call, as one that sets a seed does: draws permute them."
+        return [fresh(1000 * seed + k) for k in range(count)], [warned]
+    if stuck:
+        return states, [
+            f"The factory gives the same {stuck[0]} at every call: no draws of it are behind the errors."
+        ]
+    return states, []
 
 
 def _named(found: Opened, key: str) -> str:

@@ -41,6 +41,11 @@ td small{display:block;color:var(--soft);white-space:nowrap}td svg{width:130px;h
 .disagrees{color:var(--bad);font-weight:600}.measured{color:var(--grey)}
 .notes{color:var(--soft);padding-left:18px}.key{color:var(--soft);font-size:13px}.key i{display:inline-block;width:12px;
 height:10px;border-radius:2px;margin:0 4px 0 12px;vertical-align:baseline}h2{font-size:16px;margin:24px 0 8px}
+@media(max-width:600px){main{padding:20px 12px 40px}td.name{max-width:130px;white-space:normal;overflow-wrap:anywhere}
+td svg{width:70px}}
+@media print{main{max-width:none;padding:0}.curves{grid-template-columns:repeat(3,1fr)}.wide{overflow:visible}
+table{font-size:10px}th{position:static}th,td{padding:3px 4px}td.name{white-space:normal;overflow-wrap:anywhere}
+td svg{width:60px}tr,figure,.three li{break-inside:avoid}}
 """
 
 
@@ -175,7 +180,9 @@ def _table(report: Report) -> str:
     head = "".join(f"<th>{one}</th>" for one in ("layer", "q", "", "rho", "", "gradient g", "", "verdict"))
     return (
         '<p class=key>Bars: <i style="background:var(--theory)"></i>predicted <i style="background:var(--draws)"></i>'
-        "measured, with its standard error; q and g on logarithmic scales from the smallest to the largest.</p>"
+        "measured, with its standard error; q and g on logarithmic scales from the smallest to the largest. Numbers: "
+        "predicted, measured, and how far the second is from the first, in standard errors and per cent (of 1 for rho)."
+        "</p>"
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
@@ -193,10 +200,12 @@ def _row(layer: Layer, spans: Sequence[tuple[float, float]]) -> str:
         (layer.q_predicted, layer.q_measured, layer.q_error), (layer.g_predicted, layer.g_measured, layer.g_error)
     )  # fmt: skip
     rho = (layer.rho_predicted, layer.rho_measured, layer.rho_error)
+    apart = layer.deviations
     cells = "".join(
         f"<td>{_bar(numbers, span)}</td>"
-        f"<td>{_e(number(numbers[0]))}<small>{_e(both(numbers[1], numbers[2]))}</small></td>"
-        for numbers, span in ((q, spans[0]), (rho, None), (g, spans[1]))
+        f"<td>{_e(number(numbers[0]))}<small>{_e(both(numbers[1], numbers[2]))}</small>"
+        f"{f'<small class=apart>{_e(apart[name])}</small>' if name in apart else ''}</td>"
+        for name, numbers, span in (("q", q, spans[0]), ("rho", rho, None), ("g", g, spans[1]))
     )
     op = "" if layer.name == layer.op else f"<small>{_e(layer.op)}</small>"
     return (

@@ -143,22 +143,27 @@ class Layer:
         >>> Layer("fc", "linear", "derived", **numbers, verdict="agrees").within
         'q +2.0 s.e. (+5.0 %), g +0.0 %'
         """
-        rows = (
-            ("q", self.q_predicted, self.q_measured, self.q_error, self.q_predicted),
-            ("rho", self.rho_predicted, self.rho_measured, self.rho_error, 1.0),
-            ("g", self.g_predicted, self.g_measured, self.g_error, self.g_predicted),
-        )
-        found = (_deviation(*row) for row in rows)
-        return ", ".join(one for one in found if one)
+        return ", ".join(f"{name} {text}" for name, text in self.deviations.items())
+
+    @property
+    def deviations(self) -> dict[str, str]:
+        """The parts of `within` by "q", "rho" and "g"; those of derived numbers."""
+        rows = {
+            "q": (self.q_predicted, self.q_measured, self.q_error, self.q_predicted),
+            "rho": (self.rho_predicted, self.rho_measured, self.rho_error, 1.0),
+            "g": (self.g_predicted, self.g_measured, self.g_error, self.g_predicted),
+        }
+        found = {name: _deviation(*row) for name, row in rows.items()}
+        return {name: text for name, text in found.items() if text}
 
 
-def _deviation(name: str, predicted: float, measured: float, error: float, unit: float) -> str:
+def _deviation(predicted: float, measured: float, error: float, unit: float) -> str:
     gap = measured - predicted
     if math.isnan(gap) or not unit:
         return ""
     share = f"{100 * gap / unit:+.1f} %"
     sure = error > 1e-6 * abs(predicted)  # else all draws have one and the same number
-    return f"{name} {gap / error:+.1f} s.e. ({share})" if sure else f"{name} {share}"
+    return f"{gap / error:+.1f} s.e. ({share})" if sure else share
 
 
 @dataclass(frozen=True)
