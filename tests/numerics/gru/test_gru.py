@@ -179,6 +179,44 @@ def test_circle_of_the_map(angle, off):
     assert found.rotation == pytest.approx(np.angle(0.5 + 0.75 * np.exp(1j * t)), rel=1e-14)
 
 
+def _walked(gain, angle):
+    """Radius and rotation of the map itself, h' = (h + tanh(g R h))/2 of complex h, over many turns of eight starts."""
+    h = 0.1 * np.exp(0.7j * np.arange(8))
+    squares, turns = 0.0, 0.0
+    for k in range(24_000):
+        u = gain * np.exp(1j * angle) * h
+        after = 0.5 * h + 0.5 * (np.tanh(u.real) + 1j * np.tanh(u.imag))
+        if k >= 4_000:
+            squares, turns = squares + np.abs(h) ** 2, turns + np.angle(after / h)
+        h = after
+    return math.sqrt(np.mean(squares) / 20_000), np.mean(turns) / 20_000
+
+
+def test_circle_to_second_order():
+    """What is left falls as the square of the distance from the border (the rotation has no order 0: as the cube).
+
+    Of the radius to first order and of arg lambda it falls as the distance.
+    """
+    border = 2 * math.atan(math.sqrt((0.5 * 2.25) / (2.5 * 0.75)))  # gain 1.5, share 1/2: |lambda| = 1
+    assert abs(0.5 + 0.75 * np.exp(1j * border)) == pytest.approx(1, abs=1e-15)
+    left = []
+    for gap in (0.02, 0.04):
+        found, (radius, turn) = gru.circle(1.5, border - gap), _walked(1.5, border - gap)
+        right = np.array([radius, turn])
+        left.append(
+            np.array([[found.weak_radius, found.weak_rotation], [found.radius, found.rotation]]) / right - 1
+        )
+    ratio = left[1] / left[0]
+    assert ratio[0] == pytest.approx([4, 8], rel=0.1) and ratio[1] == pytest.approx([2, 2], rel=0.1)
+    assert np.abs(left[0][0]).max() < 4e-4
+
+
+def test_no_circle_has_no_second_order():
+    found = gru.circle([1.5, 1.5], [1.3, 1.4])
+    assert found.phase.tolist() == ["circle", "rest"]
+    assert np.isnan(found.weak_radius).tolist() == np.isnan(found.weak_rotation).tolist() == [False, True]
+
+
 def test_vanilla():
     found = gru.vanilla(1.25)
     assert found.four_cycle == pytest.approx(1.00467, abs=5e-6)

@@ -276,6 +276,16 @@ def test_plans_follow_from_the_precision():
     assert claim(noise=0.5, sizes=()).plans["quick"].sizes == ()
 
 
+def test_reference_plans_may_look_closer_than_quick_ones():
+    plain = spend(POINTS, (10, 20, 40), within=0.05, noise=0.5)
+    close = spend(POINTS, (10, 20, 40), within=0.05, noise=0.5, closer=3.0)
+    assert close["quick"] == plain["quick"]
+    for name in ("reference", "deep"):
+        assert (plain[name].within, close[name].within) == (None, pytest.approx(0.05 / 3))
+        assert close[name].most == pytest.approx(9 * plain[name].most, rel=0.1)  # 1/se^2
+    refused(lambda: spend(POINTS, (10, 20, 40), within=0.05, noise=0.5, closer=0.0), "closer")
+
+
 def test_plans_by_hand_are_taken_as_they_are():
     hand = presets(POINTS, ((1, 2, 3),) * 3, pilot=(2, 3, 4), most=(8, 9, 10), block=(1, 1, 2))
     assert claim(plans=hand, points=None).plans["deep"] == hand["deep"]

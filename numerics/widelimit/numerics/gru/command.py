@@ -50,5 +50,7 @@ def predict(
         "map_modulus": ring.modulus,
         "map_rotation": ring.rotation,
         "map_radius": ring.radius,
+        "map_weak_radius": ring.weak_radius,
+        "map_weak_rotation": ring.weak_rotation,
     }
     return {name: value for name, value in found.items() if not math.isnan(value)}

@@ -31,6 +31,7 @@ STRONG = compile((t.sign_period(), t.sign_crossing(), t.sign_exponent()), (t.ANG
 MAP = compile(
     (t.torus_modulus(), t.torus_rotation(), t.torus_square()), (t.GAIN, t.ANGLE, t.SHARE), name="gru_map"
 )
+CIRCLE = compile((t.circle_square(), t.circle_rotation()), (t.GAIN, t.ANGLE, t.SHARE), name="gru_circle")
 VANILLA = compile(t.vanilla_square(), (t.GAIN,), name="vanilla_circle")
 FOUR_CYCLE = compile(t.four_cycle_gain(), (t.AMPLITUDE,), name="four_cycle")
 HARMONIC = compile(t.harmonic(), (t.AMPLITUDE, t.PHASE), name="harmonic")

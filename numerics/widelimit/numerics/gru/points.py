@@ -80,7 +80,8 @@ class Circle:
     """The invariant circle of the map around the origin; NaN where the origin is stable.
 
     `phase`: "rest" or "circle"; `modulus`, `rotation`: of the multiplier, radians a step; `radius`: root mean square,
-    to first order in modulus - 1; `describing`: the radius by harmonic balance.
+    to first order in modulus - 1; `describing`: the radius by harmonic balance; `weak_radius`, `weak_rotation`: both on
+    the circle, to second order in modulus - 1 (NaN where that says nothing, far from the border).
     """
 
     phase: Any
@@ -88,6 +89,8 @@ class Circle:
     rotation: Any
     radius: Any
     describing: Any
+    weak_radius: Any
+    weak_rotation: Any
 
 
 def circle(gain: Any, angle: Any, *, update_gate: Any = 0.5, step: Any = 1.0) -> Circle:
@@ -98,6 +101,8 @@ def circle(gain: Any, angle: Any, *, update_gate: Any = 0.5, step: Any = 1.0) ->
     >>> found = circle(1.5, 1.3)
     >>> round(found.modulus, 9), round(found.rotation, 9), round(found.radius, 9), round(found.describing, 6)
     (1.006540671, 0.800885318, 0.132883279, 0.133837)
+    >>> round(found.weak_radius, 6), round(found.weak_rotation, 6)  # the map itself: 0.133743, 0.797321
+    (0.133725, 0.797323)
     """
     g, t, z, d = arguments.broadcast(
         gain=compiled.gain(gain),
@@ -109,6 +114,8 @@ def circle(gain: Any, angle: Any, *, update_gate: Any = 0.5, step: Any = 1.0) ->
     size, turn, square = (np.asarray(one) for one in compiled.MAP(g, t, share))
     moves = square > 0
     radius = np.sqrt(np.where(moves, square, math.nan))
+    near, slow = (np.asarray(one) for one in compiled.CIRCLE(g, t, share))
+    known = moves & (near > 0)
     rows = zip(g.flat, t.flat, share.flat, moves.flat, strict=True)
     turned = np.array([_balanced_map(*one) if turns else math.nan for *one, turns in rows])
     return Circle(
@@ -117,6 +124,8 @@ def circle(gain: Any, angle: Any, *, update_gate: Any = 0.5, step: Any = 1.0) ->
         arguments.scalar(turn),
         arguments.scalar(radius),
         arguments.scalar(turned.reshape(g.shape)),
+        arguments.scalar(np.sqrt(np.where(known, near, math.nan))),
+        arguments.scalar(np.where(known, slow, math.nan)),
     )
 
 

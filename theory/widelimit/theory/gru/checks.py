@@ -240,6 +240,50 @@ def circle(excess: Any, values: Values, dps: int) -> Any:
     return size / g**2
 
 
+def _on_circle(values: Values, dps: int) -> _Pair:
+    """Return X of the circle to second order and w'/w there, in complex numbers and with the map's own coefficients.
+
+    Those of |u|^2 u and |u|^4 u are the first harmonic of tanh(A cos p) over A, in powers of A^2; that of conj(u)^3 is
+    the harmonic of -3 turns of the complex tanh, over A^3.
+    """
+    g, t, s = numbers(values, dps, f.GAIN, f.ANGLE, f.SHARE)
+    with mpmath.workdps(3 * dps + 30):
+        multiplier = 1 - s + s * g * mpmath.expj(t)
+        count = 64
+
+        def turn(size: Any, harmonic: int) -> Any:
+            phases = [2 * mpmath.pi * k / count for k in range(count)]
+            parts = [
+                mpmath.mpc(mpmath.tanh(size * mpmath.cos(p)), mpmath.tanh(size * mpmath.sin(p)))
+                * mpmath.expj(-harmonic * p)
+                for p in phases
+            ]
+            return mpmath.re(mpmath.fsum(parts)) / count
+
+        series = mpmath.taylor(lambda size: turn(size, 1), 0, 5, h=mpmath.mpf(10) ** (-dps / 2 - 4))
+        cubic, quintic = series[3], series[5]
+        across = mpmath.taylor(lambda size: turn(size, -3), 0, 3, h=mpmath.mpf(10) ** (-dps / 2 - 4))[3]
+        pull = s * g * mpmath.expj(t) * cubic
+        shift = s * mpmath.conj(g * mpmath.expj(t)) ** 3 * across  # of conj(w)^3
+        bend = s * g * mpmath.expj(t) * quintic
+        bend += 3 * abs(shift) ** 2 / (multiplier**3 - mpmath.conj(multiplier)) / g**4
+        excess, first = abs(multiplier) ** 2 - 1, 2 * mpmath.re(mpmath.conj(multiplier) * pull)
+        second = abs(pull) ** 2 + 2 * mpmath.re(mpmath.conj(multiplier) * bend)
+        size = -excess / first - second * excess**2 / first**3
+        return size, multiplier + pull * size + bend * size**2
+
+
+def circle_square(values: Values, dps: int) -> Any:
+    """Return R^2 = X/g^2 of the circle to second order."""
+    (g,) = numbers(values, dps, f.GAIN)
+    return _on_circle(values, dps)[0] / g**2
+
+
+def circle_rotation(values: Values, dps: int) -> Any:
+    """Return the argument of w'/w on the circle to second order."""
+    return mpmath.arg(_on_circle(values, dps)[1])
+
+
 def four_cycle(values: Values, dps: int) -> Any:
     """Return the gain at which four steps of the map at theta = pi/2 lead (A, A) back to itself."""
     (size,) = numbers(values, dps, f.AMPLITUDE)

@@ -44,6 +44,7 @@ _X, _D, _SLOPE, _GAP = (
     Symbol("epsilon", positive=True),
 )
 _MAPS: dict[Symbol, tuple[float, float]] = {f.GAIN: (1.3, 1.8), f.SHARE: (0.3, 0.6)}
+_BESIDE: dict[Symbol, tuple[float, float]] = {f.GAIN: (1.4, 1.6), f.ANGLE: (1.0, 1.2), f.SHARE: (0.4, 0.6)}
 
 
 def derive() -> Derivation:
@@ -327,6 +328,21 @@ def _map() -> tuple[Step, ...]:
             limit=(_GAP, 0, 1),
             left=partial(checks.circle, _GAP),
             written=_below_torus,
+        ),
+        Step(
+            "circle-radius",
+            Eq(Symbol("R_2^2"), f.circle_square(), evaluate=False),
+            "|w'/w| = 1 to second order in |lambda| - 1, the term conj(w)^3 transformed away",
+            source=f"{KUZNETSOV}, section 4.7",
+            domain=_BESIDE,
+            left=checks.circle_square,
+        ),
+        Step(
+            "circle-rotation",
+            Eq(Symbol("omega_2"), f.circle_rotation(), evaluate=False),
+            "arg(w'/w) there, radians a step",
+            domain=_BESIDE,
+            left=checks.circle_rotation,
         ),
         Step(
             "vanilla",

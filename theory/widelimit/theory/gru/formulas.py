@@ -161,6 +161,40 @@ def torus_square() -> Expr:
     return 4 * size * excess / (s * g**3 * ((1 - s) * cos(ANGLE) + s * g))
 
 
+def _bend() -> tuple[Expr, Expr]:
+    """Return real and imaginary part of beta, w'/w = lambda - (s g/4) exp(i theta) X + beta X^2 on the circle.
+
+    X = g^2 |w|^2. beta = s g exp(i theta)/12 + s^2 g^2/(48 (lambda^3 - conj lambda)): the second part is what the term
+    conj(w)^3 of the map comes to when it is transformed away, which it can be unless lambda^4 = 1.
+    """
+    s, g = SHARE, GAIN
+    x, y = 1 - s + s * g * cos(ANGLE), s * g * sin(ANGLE)
+    real, imaginary = x**3 - 3 * x * y**2 - x, 3 * x**2 * y - y**3 + y
+    weight = s**2 * g**2 / (48 * (real**2 + imaginary**2))
+    return s * g * cos(ANGLE) / 12 + weight * real, s * g * sin(ANGLE) / 12 - weight * imaginary
+
+
+def circle_square() -> Expr:
+    """Return R^2 of the invariant circle to second order in |lambda| - 1, the root X of |w'/w| = 1 over g^2."""
+    s, g = SHARE, GAIN
+    x, y = 1 - s + s * g * cos(ANGLE), s * g * sin(ANGLE)
+    real, imaginary = _bend()
+    excess = s * (s * (1 + g**2) - 2 + 2 * (1 - s) * g * cos(ANGLE))  # |lambda|^2 - 1
+    pull = s * g * ((1 - s) * cos(ANGLE) + s * g) / 2
+    curve = s**2 * g**2 / 16 + 2 * (x * real + y * imaginary)
+    return (excess / pull + curve * excess**2 / pull**3) / g**2
+
+
+def circle_rotation() -> Expr:
+    """Return the rotation on the invariant circle to second order, radians a step: arg(w'/w)."""
+    s, g, size = SHARE, GAIN, GAIN**2 * circle_square()
+    real, imaginary = _bend()
+    return atan2(
+        s * g * sin(ANGLE) * (1 - size / 4) + imaginary * size**2,
+        1 - s + s * g * cos(ANGLE) * (1 - size / 4) + real * size**2,
+    )
+
+
 def vanilla_square() -> Expr:
     """Return R^2 = 4 (g - 1)/g^3 of h' = tanh(g R(theta) h), to first order, at every angle without resonance."""
     return 4 * (GAIN - 1) / GAIN**3

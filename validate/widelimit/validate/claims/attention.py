@@ -35,15 +35,17 @@ _STACK: dict[str, Any] = {
 }
 
 
-def _plans(points: Points, quick: int) -> Any:
-    """Replicates by a budget: a replicate holds twelve draws of its own."""
+def _plans(points: Points, quick: int, target: float | None = None) -> Any:
+    """Replicates by a budget, four times it for a `target` that is not quick; one holds twelve draws of its own."""
+    more = 1 if target is None else 4
     none: tuple[tuple[int, ...], ...] = ((), (), ())
     return presets(
         points,
         none,
         pilot=(quick, 2 * quick, 4 * quick),
-        most=(quick, 4 * quick, 8 * quick),
+        most=(quick, 4 * quick * more, 8 * quick * more),
         block=(quick, quick, quick),
+        within=(None, target, target),
     )
 
 
@@ -380,7 +382,7 @@ POWER = declare(
     domain={**_STACK, "blocks": Integers(4, 8), "norm": Choice(("pre",))},
     rows=_separation,
     simulate=simulate.separations,
-    plans=_plans(_POINTS, 6),
+    plans=_plans(_POINTS, 6, 0.025),
     within=0.06,
     scale=1.0,
     quantity="log of 1 - rho behind the stack over that behind its half",

@@ -128,11 +128,13 @@ def _ratio(inputs: Any) -> float:
     return _solved(inputs).variance / _solved(inputs, balance=float(inputs["other"])).variance
 
 
-def _longer(points: Points, sizes: tuple[int, ...], *, within: float, noise: float) -> dict[Preset, Plan]:
+def _longer(
+    points: Points, sizes: tuple[int, ...], *, within: float, noise: float, closer: float = 1.0
+) -> dict[Preset, Plan]:
     """Plans without a quick one: half a minute is what the smallest run takes that can reject a wrong theory."""
     return {
         name: plan
-        for name, plan in spend(points, sizes, within=within, noise=noise).items()
+        for name, plan in spend(points, sizes, within=within, noise=noise, closer=closer).items()
         if name != "quick"
     }
 
@@ -167,6 +169,7 @@ NOISE = declare(
     points=table("balance noise step", [(4.0, 3.0, 0.02)], [(4.0, 1.0, 0.02), (16.0, 1.0, 0.005)]),
     sizes=(20, 40, 80),
     within=0.06,
+    closer=2.5,
     noise=0.4,
     size_name="neurons",
     quantity="N Var x_hat",
@@ -187,6 +190,7 @@ CHAOS = declare(
     points=table("balance disorder step", [(8.0, 2.0, 0.05)], [(4.0, 2.0, 0.05)]),
     sizes=(20, 40, 80),
     within=0.13,
+    closer=2.5,
     noise=0.5,
     size_name="neurons",
     quantity="log2 of the ratio of N E x_hat^2 at 2b and b",
@@ -230,6 +234,7 @@ SUPER = declare(
     points=table("ratio noise signal", [(0.5, 1.5, 0.2)], [(0.5, 0.75, 0.2), (0.2, 1.0, 0.2)]),
     sizes=(15, 30, 60),
     within=0.085,
+    closer=2.5,
     noise=0.2,
     size_name="neurons",
     quantity="N^2 Var x_hat",
@@ -284,6 +289,7 @@ HOPF = declare(
     sizes=(50, 100, 200),
     exponent=0.5,
     within=0.2,
+    closer=3.0,
     noise=0.3,
     wrong=(
         wrong("pi/(2d)", "the threshold without its second term", _first_order),
@@ -345,6 +351,7 @@ BEST = declare(
         (20, 40, 80),
         within=0.14,
         noise=0.8,
+        closer=1.8,
     ),
     within=0.14,
     size_name="neurons",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from widelimit.validate.harness.claim import Choice, Interval, Plan
-from widelimit.validate.harness.declare import declare, table, wrong
+from widelimit.validate.harness.declare import declare, instead, table, wrong
 from widelimit.validate.report.gallery import GalleryFigure
 from widelimit.validate.simulate import gru as simulate
 
@@ -106,19 +106,24 @@ HOPF = declare(
 TORUS = declare(
     "gru.torus",
     title="The trained map turns where the equation rests",
-    statement="Beyond |1 - s + s g exp(i theta)| = 1 the map has an invariant circle of known radius and rotation.",
+    statement="Beyond |lambda| = |1 - s + s g exp(i theta)| = 1 the map has an invariant circle, of known radius and "
+    "rotation to second order in |lambda| - 1.",
     paper=f"{PAPER}; new for the map",
-    domain={"gain": Interval(1.45, 1.55, simplest=1.5), "angle": Interval(1.27, 1.3, simplest=1.3)},
+    domain={"gain": Interval(1.49, 1.55, simplest=1.5), "angle": Interval(1.28, 1.3, simplest=1.3)},
     solver="gru.circle",
-    rows={"radius": "radius", "rotation": "rotation"},
+    rows={"radius": "weak_radius", "rotation": "weak_rotation"},
     simulate=simulate.circle,
-    points=table("gain angle", [(1.5, 1.3)], [(1.55, 1.28)]),
-    within=0.03,
+    points=table("gain angle", [(1.55, 1.28)], [(1.5, 1.3)]),
+    within=0.008,
     noise=1e-3,
     quantity="of the circle",
     observable="400 steps of sixteen starts",
-    notes="The law is the first order in the distance from the border, 0.0065 and 0.036 here: 0.6 % and 3.5 % off.",
-    wrong=wrong("Hopf's angle", "rest beyond arccos(1/g)", lambda: np.array([0.0, 0.0])),
+    notes="At the distances 0.0065 and 0.036 from the border the first order is 0.6 % and 3.5 % off in the radius, "
+    "0.4 % and 2.4 % in the rotation; the second 0.01 % and 0.4 %, 2e-6 and 3e-4, which a run without noise sees.",
+    wrong=(
+        wrong("Hopf's angle", "rest beyond arccos(1/g)", lambda: np.array([0.0, 0.0])),
+        wrong("first order", "a rotation by arg lambda", instead(radius="radius", rotation="rotation")),
+    ),
 )
 SNIC = declare(
     "gru.snic",
@@ -258,14 +263,16 @@ HOMOCLINIC = declare(
     },
     simulate=simulate.homoclinic,
     plans={
-        "quick": Plan(({"bias": -1.094242},), (), pilot=2, most=2, block=2),
-        "reference": Plan(({"bias": -1.094242}, {"bias": -1.09426}), (), pilot=2, most=2, block=2),
-        "deep": Plan(({"bias": -1.094242}, {"bias": -1.09426}), (), pilot=4, most=4, block=4),
+        "quick": Plan(({"bias": -1.094242},), (), pilot=4, most=4, block=4),
+        "reference": Plan(({"bias": -1.094242}, {"bias": -1.09426}), (), pilot=16, most=16, block=16),
+        "deep": Plan(({"bias": -1.094242}, {"bias": -1.09426}), (), pilot=32, most=32, block=16),
     },
     within=0.003,
     quantity="of the cycle; time of dh/dt = n - h",
     observable="whether a state stays at 32 biases, twice; one period by fourth-order steps",
-    notes="The law's two constants are those of one cycle, 3e-5 away: its period and its multiplier.",
+    notes="The law's two constants are those of one cycle, 3e-5 away: its period and its multiplier. At the nearer "
+    "bias the cycle takes 38.3253, continued in 12 digits: the law is 0.06 % high, and 13 turns in steps of 0.4 are "
+    "0.04 % low.",
     wrong=(
         wrong("bare logarithm", "-log(distance)/lambda_u from the same cycle", _bare),
         wrong("a saddle-node on the cycle", "a period that grows like a root of 1/distance", _root),

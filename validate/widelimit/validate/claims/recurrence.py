@@ -136,6 +136,7 @@ RECIPROCAL = declare(
     ),
     sizes=(16, 32, 64),
     within=0.08,
+    closer=2.0,
     noise=0.9,
     size_name="units",
     quantity="mean square of states, growth of mean squares per step",

@@ -250,6 +250,7 @@ SATURATION = declare(
     points=table("", [()]),
     sizes=(6, 12, 24),
     within=0.12,
+    closer=3.0,
     noise=1.0,
     size_name="sigma_w",
     quantity="chi_1 / sigma_w",

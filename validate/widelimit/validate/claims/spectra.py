@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from widelimit.validate.harness.claim import Choice, Interval
-from widelimit.validate.harness.declare import declare, presets, table, wrong
+from widelimit.validate.harness.declare import at_size, declare, presets, table, wrong
 from widelimit.validate.report.gallery import GalleryFigure
 from widelimit.validate.simulate import spectra as simulate
 
@@ -39,6 +39,22 @@ def _edge(ratio: float) -> np.ndarray:
         for n in (1e12, 4e12)
     ]
     return np.array([math.log(scale[0] / scale[1], 4.0), law.mean / math.sqrt(law.variance)])
+
+
+def _edge_at(ratio: float, size: int) -> list[float]:
+    """The same at n = size and 4 size, by Johnstone's centre and width of n - 1/2 and p - 1/2."""
+    from widelimit.numerics.spectra import tracy_widom
+    from widelimit.theory import spectra as theory
+
+    law = tracy_widom(1)
+    few, many = (
+        {"SAMPLES": n, "DIMENSIONS": round(ratio * n), "SPREAD": 0, "NOISE": 1} for n in (size, 4 * size)
+    )
+    narrow, wide = (_number(theory.largest_scale(), **at) for at in (many, few))
+    shift = _number(theory.largest_centre(), **many) - _number(
+        theory.bulk_edge(), RATIO=ratio, SPREAD=0, NOISE=1
+    )
+    return [math.log(wide / narrow, 4.0), (law.mean + shift / narrow) / math.sqrt(law.variance)]
 
 
 def _upper(inputs: Any) -> Mapping[str, Any]:
@@ -108,18 +124,22 @@ EDGE = declare(
         name: plan
         for name, plan in presets(
             table("ratio", [0.5], [1.0]),
-            ((12, 24, 48), (24, 48, 96), (48, 96, 192)),
+            ((12, 24, 48), (64, 128, 256), (128, 256, 512)),
             pilot=(8, 16, 16),
-            most=(20, 320, 320),
+            most=(20, 160, 160),
             block=(4, 8, 8),
+            within=(None, 0.04, 0.04),
         ).items()
         if name != "quick"
     },
     exponent=1 / 3,
+    finite=at_size(_edge_at),
     within=0.12,
     size_name="samples",
     quantity="power of n; mean over standard deviation",
     observable="100 largest eigenvalues at n and at 4 n",
+    notes="Each size is compared with Johnstone's centre and width at n - 1/2 and p - 1/2, whose error is of order "
+    "n^(-2/3): at 24 samples the power is 0.03 below them, at 96 0.01.",
     wrong=wrong(
         "central limit",
         "an average: spread n^(-1/2), no shift of the mean",
@@ -161,8 +181,9 @@ DETECTION = declare(
         table("ratio", [0.5], [1.0]),
         ((10, 20, 40), (20, 40, 80), (40, 80, 160)),
         pilot=(24, 32, 32),
-        most=(64, 192, 256),
-        block=(8, 8, 8),
+        most=(64, 640, 640),
+        block=(8, 16, 16),
+        within=(None, 0.06, 0.06),
     ),
     exponent=1 / 3,
     within=0.15,
@@ -188,6 +209,7 @@ STATISTICS = declare(
     points=table("ratio", [0.5], [1.0]),
     sizes=(10, 20, 40),
     within=0.12,
+    closer=2.5,
     noise=1.0,
     size_name="dimensions",
     derivation=lambda _: _fluctuations(),

@@ -147,6 +147,7 @@ POISSON = declare(
     simulate=simulate.poisson,
     points=table("rate_a rate_b", [(5.0, 60.0)], [(12.0, 40.0)], decay=0.01, rise=0.005),
     within=0.1,
+    closer=2.5,
     noise=0.095,
     quantity="a second",
     observable="250 pairs of trains of 4 s, on a ring",

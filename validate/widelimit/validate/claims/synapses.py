@@ -170,6 +170,7 @@ TAIL = declare(
     simulate=simulate.exceeding,
     points=table("parameters least x", [(3, 0.2, 300.0)], [(5, 0.1, 300.0), (3, 0.2, 1000.0)]),
     within=0.08,
+    closer=3.0,
     noise=0.25,
     quantity="sqrt(x) P(|Omega| > x)",
     observable="share of 4,000 starts",

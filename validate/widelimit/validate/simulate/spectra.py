@@ -35,7 +35,8 @@ def largest(dimensions: int, samples: int, random: np.random.Generator) -> float
 def edge(inputs: Any, size: int, seed: int, backend: Backend, edge: float) -> np.ndarray:
     """Return by what power of n the spread of largest eigenvalues falls, and their mean off the edge over the spread.
 
-    The power from n = size and 4 size.
+    The power from n = size and 4 size. Over the spread of m numbers a mean comes out larger by 3/(4 m) on average (of
+    normal numbers, which is close enough here); that is taken off.
     """
     random = np.random.default_rng(seed)
     ratio = float(inputs["ratio"])
@@ -43,7 +44,7 @@ def edge(inputs: Any, size: int, seed: int, backend: Backend, edge: float) -> np
         np.array([largest(round(ratio * n), n, random) for _ in range(_LARGEST)]) for n in (size, 4 * size)
     )
     power = np.log(few.std(ddof=1) / many.std(ddof=1)) / np.log(4.0)
-    return np.array([power, (many.mean() - edge) / many.std(ddof=1)])
+    return np.array([power, (many.mean() - edge) / many.std(ddof=1) * (1 - 0.75 / _LARGEST)])
 
 
 def outlier(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:

@@ -119,8 +119,8 @@ UNIVERSAL = declare(
     derivation=None,
     simulate=alike.universal,
     plans={
-        "reference": Plan(({"bits": 2},), (), pilot=3, most=3, block=1),
-        "deep": Plan(({"bits": 2},), (), pilot=3, most=6, block=3),
+        "reference": Plan(({"bits": 2},), (), pilot=8, most=8, block=1),
+        "deep": Plan(({"bits": 2},), (), pilot=8, most=16, block=2),
     },
     quantity="share of the solved networks; difference of means",
     observable="4 networks of 16 units an architecture, 400 steps of Adam; solved: loss below 0.05; 6 components",

@@ -62,6 +62,7 @@ AUTOCORRELATION = declare(
     points=table("g step", [(3.0, 0.5)], [(2.0, 0.2)]),
     sizes=(40, 80, 160),
     within=0.09,
+    closer=1.8,
     noise=1.3,
     scale=1.0,
     size_name="units",

@@ -58,6 +58,7 @@ AGREEMENT = declare(
     points=table("network", ["residual"], ["mlp", "transformer"]),
     sizes=(64, 96, 128),
     within=0.08,
+    closer=1.8,
     noise=0.9,
     quantity="mean squares behind the last operation, and of gradients behind the first layer",
     observable="networks drawn and run in torch, independent normal cotangents",

@@ -90,6 +90,7 @@ CVPCA_SPIKE = declare(
     sizes=(90, 180, 360),
     valid=lambda variance, noise, aspect: variance > 1.6 * noise * aspect**0.5,  # the threshold is rounded
     within=0.14,
+    closer=1.6,
     noise=4.0,
     size_name="units",
     quantity="eigenvalue of the first rank",

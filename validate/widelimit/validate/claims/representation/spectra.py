@@ -70,6 +70,7 @@ SMOOTHNESS = declare(
     points=table("manifold exponent", [(1, 2.5), (2, 2.2)], [(1, 3.2), (2, 1.6)]),
     sizes=(200, 400, 800),
     within=0.12,
+    closer=2.5,
     scale=lambda predicted: np.ones_like(predicted),
     noise=4.0,
     size_name="modes",

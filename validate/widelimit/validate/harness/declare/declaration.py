@@ -54,6 +54,7 @@ def declare(
     sizes: Sequence[int] = (),
     noise: float = 1.0,
     target: float | None = None,
+    closer: float | None = None,
     plans: Mapping[Preset, Plan] | None = None,
     start: Callable[[Inputs], Mapping[str, Any]] | None = None,
     wrong: Wrong | Sequence[Wrong] = (),
@@ -86,6 +87,7 @@ def declare(
         sizes: sizes of the quick preset; none where the claim has no limit. The others multiply them.
         noise: standard deviation of one replicate over the scale, times the square root of its size.
         target: how close quick runs are to look, where that is closer than `within`; the others look twice as close.
+        closer: how many times as close the others look as quick runs do, in place of that.
         plans: plans by preset in place of what `points`, `sizes`, `within` and `noise` come to.
         start: ``(inputs) -> mapping`` of further arguments of `simulate`.
         wrong: wrong theories, each a `wrong(...)`.
@@ -115,7 +117,9 @@ def declare(
     prediction = Prediction(asked, Rows.of(rows, over, named), domain, home)
     measure = Floor(float(scale)) if isinstance(scale, int | float) else scale
     if points is not None and plans is None:
-        plans = spend(points, sizes, within=within, noise=noise, exponent=exponent, target=target)
+        plans = spend(
+            points, sizes, within=within, noise=noise, exponent=exponent, target=target, closer=closer
+        )
     more = {"curve": _between(prediction), **more}
     return Claim(
         id=id,

@@ -28,7 +28,7 @@ from widelimit.validate.harness.statistics.stages import MISSED
 _GROWTH: Mapping[Preset, int] = {"quick": 1, "reference": 2, "deep": 4}
 _MISSED: Mapping[Preset, float] = {"quick": 0.01, "reference": MISSED / 2000, "deep": MISSED / 2000}
 _SPARE: Mapping[Preset, int] = {"quick": 1, "reference": 2, "deep": 2}
-_CLOSER: Mapping[Preset, int] = {"quick": 1, "reference": 2, "deep": 2}  # than a target of the quick preset
+_CLOSER = 2.0  # than a target of the quick preset
 _PILOT = (8, 32)  # a standard deviation is known to 27 % from 8, to 13 % from 32
 _BLOCK = (8, 32)
 
@@ -103,9 +103,11 @@ def spend(
     noise: float,
     exponent: float = 1.0,
     target: float | None = None,
+    closer: float | None = None,
 ) -> dict[Preset, Plan]:
     """Plan all presets for a precision: `within`, or the `target` of the quick preset and half of it for the others.
 
+    `closer`: how many times as close as the quick preset the others look, 1 by default, or 2 with a `target`.
     A preset multiplies `sizes` (1, 2 and 4). One replicate at size N scatters by ``noise / sqrt(N)`` of the scale (by
     `noise` where there are no sizes), so that `expected` replicates resolve `within`: they are the most of quick runs,
     twice as many those of the others, which ask for more certainty; a quarter is the pilot, whose variance then says
@@ -119,14 +121,16 @@ def spend(
         ("noise", noise),
         ("exponent", exponent),
         ("target", target or within),
+        ("closer", 1.0 if closer is None else closer),
     ):
         positive(name, value)
     if len(sizes) in (1, 2):
         raise ArgumentError("sizes", "must be three or more, or none where there is no limit", tuple(sizes))
+    others = None if target is None and closer is None else (target or within) / (closer or _CLOSER)
     plans: dict[Preset, Plan] = {}
     for preset in get_args(Preset):
         larger = tuple(_GROWTH[preset] * size for size in sizes)
-        aim = None if target is None else target / _CLOSER[preset]
+        aim = target if preset == "quick" else others
         count = expected(larger, within=aim or within, noise=noise, exponent=exponent, missed=_MISSED[preset])
         block = min(_BLOCK[1], max(_BLOCK[0], 2 ** int(math.log2(max(1.0, count / 8)))))
         pilot = _upwards(min(_PILOT[1], max(_PILOT[0], count / 4)), _PILOT[0])
