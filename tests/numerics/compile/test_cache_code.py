@@ -90,7 +90,17 @@ def test_no_loop_is_kept_by_numba_itself():
 
 def by_syntax(text):
     names = []
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    for_types = {
+        inner
+        for node in tree.body
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        for one in node.body
+        for inner in ast.walk(one)
+    }
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
         if isinstance(node, ast.Import):
             names += [one.name for one in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -15,6 +15,7 @@ from pathlib import Path
 OURS = "widelimit."
 _FROM = re.compile(rb"^[ \t]*from[ \t]+(widelimit[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)", re.M)
 _IMPORT = re.compile(rb"^[ \t]*import[ \t]+([^\n]*\bwidelimit\b[^\n]*)", re.M)
+_FOR_TYPES = re.compile(rb"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|[ \t]*\n)+", re.M)
 _COMMENT = re.compile(rb"#[^\n]*")
 _NAME = re.compile(r"[\w.]+")
 
@@ -53,11 +54,14 @@ def _imports(file: Path) -> tuple[str, ...]:
 def imported(text: bytes) -> tuple[str, ...]:
     """Return the names of modules of widelimit, or of what is in them, that a source imports anywhere.
 
-    Absolute imports of the usual forms are read, which a test holds all files to.
+    Absolute imports of the usual forms are read, which a test holds all files to; those for types alone never run.
 
     >>> imported(b"from widelimit.theory import (\\n    errors,  # comment\\n    exact as e,\\n)\\nimport numpy")
     ('widelimit.theory', 'widelimit.theory.errors', 'widelimit.theory.exact')
+    >>> imported(b"if TYPE_CHECKING:\\n    import widelimit.theory\\n\\nimport widelimit.numerics\\n")
+    ('widelimit.numerics',)
     """
+    text = _FOR_TYPES.sub(b"", text)
     names: list[str] = []
     for module, listed in _FROM.findall(text):
         names += [module.decode(), *(f"{module.decode()}.{one}" for one in _names(listed.strip(b"()")))]
