@@ -15,7 +15,7 @@ from widelimit.numerics.retina.sampling import needed
 from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
-_ROWS = 512  # of a block that is looked at once
+_ROWS = 768  # of a block that is looked at once
 
 
 @by_value
@@ -150,20 +150,41 @@ def _summed(rows: Array, away: Array, back: Array | None) -> Array:
 
 
 @njit(cache=True, nogil=True)
+def _four(
+    v0: float, v1: float, v2: float, v3: float, d0: float, d1: float, d2: float, d3: float
+) -> tuple[float, float, float, float, float]:
+    """The five sums over four rows, of one column."""
+    t0, t1, t2, t3 = v0 * d0, v1 * d1, v2 * d2, v3 * d3
+    return (
+        (v0 + v1) + (v2 + v3),
+        (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3),
+        (t0 + t1) + (t2 + t3),
+        (t0 * d0 + t1 * d1) + (t2 * d2 + t3 * d3),
+        (t0 * t0 + t1 * t1) + (t2 * t2 + t3 * t3),
+    )
+
+
+@njit(cache=True, nogil=True)
 def _add(rows: Array, away: Array, first: Array, sums: Array) -> None:
-    """Add a block of rows to the sums, four rows at once: what the sums cost is their way to the cache and back."""
-    whole = rows.shape[0] - rows.shape[0] % 4
-    for i in range(0, whole, 4):
+    """Add a block of rows to the sums, twelve at once: what the sums cost is their way to the cache and back."""
+    whole = rows.shape[0] - rows.shape[0] % 12
+    for i in range(0, whole, 12):
         d0, d1, d2, d3 = away[i], away[i + 1], away[i + 2], away[i + 3]
+        d4, d5, d6, d7 = away[i + 4], away[i + 5], away[i + 6], away[i + 7]
+        d8, d9, d10, d11 = away[i + 8], away[i + 9], away[i + 10], away[i + 11]
         for j in range(rows.shape[1]):
             f = first[j]
             v0, v1, v2, v3 = rows[i, j] - f, rows[i + 1, j] - f, rows[i + 2, j] - f, rows[i + 3, j] - f
-            t0, t1, t2, t3 = v0 * d0, v1 * d1, v2 * d2, v3 * d3
-            sums[0, j] += (v0 + v1) + (v2 + v3)
-            sums[1, j] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3)
-            sums[2, j] += (t0 + t1) + (t2 + t3)
-            sums[3, j] += (t0 * d0 + t1 * d1) + (t2 * d2 + t3 * d3)
-            sums[4, j] += (t0 * t0 + t1 * t1) + (t2 * t2 + t3 * t3)
+            v4, v5, v6, v7 = rows[i + 4, j] - f, rows[i + 5, j] - f, rows[i + 6, j] - f, rows[i + 7, j] - f
+            v8, v9, v10, v11 = rows[i + 8, j] - f, rows[i + 9, j] - f, rows[i + 10, j] - f, rows[i + 11, j] - f
+            a = _four(v0, v1, v2, v3, d0, d1, d2, d3)
+            b = _four(v4, v5, v6, v7, d4, d5, d6, d7)
+            c = _four(v8, v9, v10, v11, d8, d9, d10, d11)
+            sums[0, j] += a[0] + b[0] + c[0]
+            sums[1, j] += a[1] + b[1] + c[1]
+            sums[2, j] += a[2] + b[2] + c[2]
+            sums[3, j] += a[3] + b[3] + c[3]
+            sums[4, j] += a[4] + b[4] + c[4]
     for i in range(whole, rows.shape[0]):
         d = away[i]
         for j in range(rows.shape[1]):
