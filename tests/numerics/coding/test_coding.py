@@ -1,5 +1,6 @@
 """Balanced networks: worked values, mpmath's integrals over spectra, simulations by others, and bad input."""
 
+import itertools
 import math
 import time
 
@@ -174,6 +175,54 @@ def test_oscillations_about_signals_have_both_harmonics_right():
         rates, _ = smooth(one.centre + size * np.cos(phases), SIGMA / 2**0.5)
         assert b * 2 * (rates * np.cos(phases)).mean() / size == pytest.approx(gain, rel=1e-9)
         assert b * (x - rates.mean()) == pytest.approx(one.centre, rel=1e-9)
+
+
+@pytest.mark.parametrize("rate", ["erf_s", "clip"])
+def test_large_oscillations_of_many_networks_at_once(rate):
+    """b a_1 = G R for 60 noises and balances up to 300 times the threshold; averages over noise in closed form."""
+    rng = np.random.default_rng(0)
+    noise, balance = rng.uniform(0.0, 1.5, 60), np.exp(rng.uniform(3.5, 9.0, 60))
+    noise[:5] = 0.0
+    text = "erf_s" if rate == "erf_s" else "Min(1, Max(-1, x))"
+    p = coding.solve(text, balance=balance, delay=0.1, noise=noise)
+    assert (p.phase == "oscillating").all()
+
+    def smoothed(h, spread):
+        if rate == "erf_s":
+            return special.erf(math.sqrt(math.pi) / 2 * h / math.sqrt(1 + math.pi * spread**2 / 2))
+        if spread == 0:
+            return np.clip(h, -1, 1)
+
+        def ramp(u):  # E max(0, u + s z)
+            return u * special.ndtr(u / spread) + spread * np.exp(-((u / spread) ** 2) / 2) / math.sqrt(
+                2 * math.pi
+            )
+
+        return -1 + ramp(h + 1) - ramp(h - 1)
+
+    for b, s, r in list(zip(balance, noise, p.amplitude, strict=True))[:12]:
+        steps = (math.inf, 16, 8, 4, 2, 1, 0, -1, -2, -4, -8, -16, -math.inf)
+        edges = [math.acos(min(1, max(-1, v / r))) for v in steps]
+
+        def first(t, s=s, r=r):
+            return float(smoothed(r * math.cos(t), s / 2**0.5) * math.cos(t))
+
+        parts = [integrate.quad(first, *ends, epsabs=1e-14)[0] for ends in itertools.pairwise(edges)]
+        a1 = 2 / math.pi * sum(parts)
+        assert b * a1 / r == pytest.approx(16.35055392597, rel=1e-10)
+
+
+def test_oscillations_far_beyond_the_threshold_switch_between_the_largest_rates():
+    """tanh is a square wave but where h crosses zero: mean 2/pi asin(m/R), a_1 4/pi sqrt(1 - m^2/R^2)."""
+    p = coding.solve("tanh", balance=1e6, delay=0.1, signal=[0.0, 0.3])
+    r = 4 / math.pi * 1e6 / 16.35055392597
+    assert p.amplitude[0] == pytest.approx(r, rel=1e-8)
+
+    def mean(angle):
+        return 2 / math.pi * angle - (0.3 - r * math.cos(angle) * math.sin(angle) / 1e6)
+
+    angle = optimize.brentq(mean, 0, 1.5)
+    assert p.amplitude[1] == pytest.approx(r * math.cos(angle), rel=1e-8)
 
 
 def test_the_threshold_with_a_signal_is_that_of_its_own_drive():

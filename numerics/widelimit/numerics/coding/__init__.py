@@ -3,7 +3,8 @@
 solver      `solve`: bias, variance and phase of a network
 thresholds  `critical_balance`, `optimal_balance`, `oscillation`, `chaos_onset`, `stable_delay`
 limits      `strong_balance`, `correlation`, `phase_diagram`; `predict` for the command line
-units, loops, cycles    averages and drive of a unit, what feedback passes, amplitudes beyond the threshold
+units, loops, cycles, smoothed    averages and drive of a unit, what feedback passes, amplitudes beyond the threshold,
+            rates averaged over noise as polynomials
 """
 
 from widelimit.numerics.coding.limits import (

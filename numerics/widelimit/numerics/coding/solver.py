@@ -239,7 +239,7 @@ def coding(neuron: Unit, given: Given, state: State) -> dict[str, Array]:
         "critical_balance": critical,
         "stable": stable,
         "phase": phase,
-        "amplitude": amplitudes(neuron, given, state.variance, stable),
+        "amplitude": amplitudes(neuron, given, state.drive, state.variance, stable),
     }
 
 

@@ -94,7 +94,11 @@ def _crossing(neuron: Unit, given: Given, k: int, gain: float) -> float:
 
     def excess(log_balance: Array) -> Array:
         b = np.exp(np.atleast_1d(log_balance))
-        return b * solver.settle(neuron, _at(given, k, b)).gain - gain
+        at = _at(given, k, b)
+        if given.disorder[k]:
+            return b * solver.settle(neuron, at).gain - gain
+        variance = at.noise**2 / 2
+        return np.asarray(b * neuron.line(neuron.drive(b, at.signal, variance), variance)[1] - gain)
 
     if given.signal[k] == 0:
         return float(gain / solver.settle(neuron, _at(given, k, np.ones(1))).gain[0])
@@ -247,7 +251,7 @@ def oscillation(
     if b * state.gain[0] < gain:
         return Oscillation(0.0, float(state.drive[0]), frequency, 0.0, 0.0)
     size, centre = cycles.amplitude(neuron, b, gain, float(state.variance[0]), float(given.signal[0]))
-    decoded = float(cycles.harmonics(neuron, np.array([size]), np.array([centre]), state.variance)[1, 0])
+    decoded = gain * size / b  # a_1
     return Oscillation(size, centre, frequency, decoded, decoded / math.sqrt(2))
 
 

@@ -78,6 +78,11 @@ class Unit:
             odd = (self._value(far, rows)[0] - self._value(-far, rows)[0]) / 2
         return math.inf if not np.isfinite(odd).all() or odd[1] > 1.5 * odd[0] else float(odd[1])
 
+    def spots(self) -> list[tuple[float, float]]:
+        """Where phi varies: centres, and on what scale, 0 at kinks."""
+        features = self._value.features
+        return [*features.spots, *((kink, 0.0) for kink in (*features.kinks, *features.sharp))]
+
     def rates(self, drive: Array, variance: Array) -> Array:
         """x_hat by itself: far out it has digits where the digits of A, which is next to nothing, takes many panels."""
         return self._rates(drive, variance)[0]

@@ -176,7 +176,12 @@ def _add(rows: Array, away: Array, first: Array, sums: Array) -> None:
             f = first[j]
             v0, v1, v2, v3 = rows[i, j] - f, rows[i + 1, j] - f, rows[i + 2, j] - f, rows[i + 3, j] - f
             v4, v5, v6, v7 = rows[i + 4, j] - f, rows[i + 5, j] - f, rows[i + 6, j] - f, rows[i + 7, j] - f
-            v8, v9, v10, v11 = rows[i + 8, j] - f, rows[i + 9, j] - f, rows[i + 10, j] - f, rows[i + 11, j] - f
+            v8, v9, v10, v11 = (
+                rows[i + 8, j] - f,
+                rows[i + 9, j] - f,
+                rows[i + 10, j] - f,
+                rows[i + 11, j] - f,
+            )
             a = _four(v0, v1, v2, v3, d0, d1, d2, d3)
             b = _four(v4, v5, v6, v7, d4, d5, d6, d7)
             c = _four(v8, v9, v10, v11, d8, d9, d10, d11)
