@@ -4,10 +4,14 @@ weightwatcher, powerlaw   exponents of the tails of weight matrices
 elephant                  van Rossum's distance of spike trains
 nnmt                      Siegert's rates
 foolbox                   accuracy under FGSM and PGD
+mup                       how the first step moves with the width
+LSUV                      (no package: twelve lines below) scales of deep networks, measured on a batch
 
 None is needed by widelimit: install them in an environment of their own.
 """
 
+import itertools
+import math
 import statistics
 import time
 
@@ -17,8 +21,10 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from widelimit.numerics import spiking
+from widelimit.numerics import meanfield, spiking
+from widelimit.numerics.network import first_step
 from widelimit.validate import robustness, spectra
+from widelimit.validate.network import advise, report
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of peers
 
@@ -167,3 +173,106 @@ def test_foolbox_leaves_the_same_accuracy():
     assert left["PGD"] - 0.02 < report.under("PGD float32 loss") <= left["PGD"] + 1e-9
     assert report.accuracy <= min(left.values())
     assert report.verdict == "not masked"
+
+
+def mlp(width, readout):
+    return nn.Sequential(
+        nn.Linear(4, width, bias=False),
+        nn.Tanh(),
+        nn.Linear(width, width, bias=False),
+        nn.Tanh(),
+        readout(width),
+    )
+
+
+def changed(module, optimiser, x):
+    """Changes of the second layer's units and of the output by one step up the output itself, over the rate."""
+    units = [module[:3](x).detach(), module(x).detach()]
+    (-module(x)).sum().backward()
+    optimiser.step()
+    moved = module[:3](x) - units[0], module(x) - units[1]
+    return [float(one.square().mean().sqrt()) for one in moved]
+
+
+def slopes(build, draws=40, width=128):
+    """Powers of the width, from one to its double: ratios of means over draws."""
+    x = torch.ones(1, 4, dtype=torch.float64)
+    sizes = [np.mean([changed(*build(n), x) for _ in range(draws)], axis=0) for n in (width, 2 * width)]
+    return np.log2(sizes[1] / sizes[0])
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_mup_moves_as_predicted(kind):
+    """Theirs stays, plain torch moves by the predicted powers: the coordinate check without running it."""
+    mup = pytest.importorskip("mup")
+    torch.manual_seed(0)
+    rate = 1e-7
+
+    def theirs(width):
+        def readout(n):
+            return mup.MuReadout(n, 1, bias=False, readout_zero_init=False)
+
+        module = mlp(width, readout)
+        mup.set_base_shapes(module, mlp(16, readout), delta=mlp(32, readout))
+        for one in (module[0], module[2]):
+            mup.init.normal_(one.weight, std=one.in_features**-0.5 if one is module[0] else 0.25)
+        module = module.double()
+        rates = {"sgd": mup.MuSGD, "adam": mup.MuAdam}[kind]
+        more = {} if kind == "sgd" else {"eps": 0.0}
+        return module, rates(module.parameters(), lr=rate, **more)
+
+    def plain(width):
+        module = mlp(width, lambda n: nn.Linear(n, 1, bias=False)).double()
+        for one in module[::2]:
+            nn.init.normal_(one.weight, std=one.in_features**-0.5)
+        if kind == "sgd":
+            return module, torch.optim.SGD(module.parameters(), lr=rate)
+        return module, torch.optim.Adam(module.parameters(), lr=rate, eps=1e-300)
+
+    for name, build in (("mu-p", theirs), ("standard", plain)):
+        measured = slopes(build)
+        found = first_step("tanh", 128, parametrisation=name, optimiser=kind, inputs=4)
+        want = [found.hidden_slope, found.output_slope]
+        print(f"\n{kind}, {name}: measured {measured.round(3)}, predicted {np.round(want, 3)}")
+        assert measured == pytest.approx(want, abs=0.1)
+
+
+def lsuv(module, x):
+    """Orthogonal weights, then each layer's divided by the standard deviation of what it gives (Mishkin and Matas)."""
+    module = module.double()
+    with torch.no_grad():
+        for index, one in enumerate(module):
+            if isinstance(one, nn.Linear):
+                nn.init.orthogonal_(one.weight)
+                nn.init.zeros_(one.bias)
+                one.weight /= module[: index + 1](x).std()
+    return module
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_lsuv_measures_what_mean_field_predicts_and_advice_goes_on(activation):
+    """LSUV's scale is (E phi(z)^2)^(-1/2), without data; that is criticality for ReLU, and chaos for tanh."""
+    width, depth = 512, 12
+    torch.manual_seed(0)
+    phi = {"relu": nn.ReLU, "tanh": nn.Tanh}[activation]
+    each = [[nn.Linear(width, width), phi()] for _ in range(depth)]
+    module = nn.Sequential(*itertools.chain(*each), nn.Linear(width, width))
+    x = torch.randn(256, width, dtype=torch.float64)
+    found = advise(report(module.double(), x, draws=2))
+    advised = found.apply(module)
+    scales = [
+        float(one.weight.square().sum() / width) ** 0.5
+        for one in lsuv(module, x)
+        if isinstance(one, nn.Linear)
+    ]
+    z = np.linspace(-10, 10, 4001)
+    values = {"relu": np.maximum(z, 0), "tanh": np.tanh(z)}[activation]
+    own = float((values**2 * np.exp(-(z**2) / 2)).sum() * (z[1] - z[0]) / math.sqrt(2 * math.pi))
+    assert scales[3:-1] == pytest.approx([own**-0.5] * (depth - 3), rel=0.03)
+    chi = meanfield.solve(activation, sigma_w=own**-0.5).chi_1
+    given = [float(one.weight.square().sum() / width) ** 0.5 for one in advised if isinstance(one, nn.Linear)]
+    print(f"\n{activation}: LSUV {np.mean(scales[3:-1]):.4f}, chi {chi:.3f}; advice {given[3]:.4f}")
+    if activation == "relu":
+        assert chi == pytest.approx(1.0) and given[3] == pytest.approx(math.sqrt(2), rel=1e-3)
+    else:
+        assert chi > 1.15 and given[3] < 1.1  # squared gradients would grow by a sixth a layer

@@ -20,7 +20,7 @@ def test_ids_of_networks():
     known = {claim.id: claim for claim in claims.load("network")}
     assert {
         "network.dead-units", "network.open-shortcut", "network.width-variance", "network.coverage",
-        "network.depthwise-kurtosis", "network.advice",
+        "network.depthwise-kurtosis", "network.advice", "network.mu-p",
     } <= set(known)  # fmt: skip
     assert "quick" not in known["network.advice"].plans and "reference" in known["network.advice"].plans
 

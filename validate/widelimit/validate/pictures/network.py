@@ -110,4 +110,6 @@ NO_PICTURE = {
     "Layer": "it is one operation of its report's picture",
     "Block": "it is one line of its report's table",
     "Node": "it is one operation of its graph",
+    "Softmax": "it is what one operation of its graph reads, two numbers",
+    "FirstStep": "it is a few numbers, best read as powers of the width",
 }

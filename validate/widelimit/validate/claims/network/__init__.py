@@ -2,12 +2,13 @@
 
 advised   whether advice helps
 filters   zero padding and depthwise filters
+steps     what the first step of training changes
 walks     units of post-activation networks
 widths    what the width adds to one draw
 whole     whole networks, read from torch
 """
 
-from widelimit.validate.claims.network import advised, filters, walks, whole, widths
+from widelimit.validate.claims.network import advised, filters, steps, walks, whole, widths
 
-CLAIMS = (*advised.CLAIMS, *filters.CLAIMS, *walks.CLAIMS, *widths.CLAIMS, *whole.CLAIMS)
+CLAIMS = (*advised.CLAIMS, *filters.CLAIMS, *steps.CLAIMS, *walks.CLAIMS, *widths.CLAIMS, *whole.CLAIMS)
 GALLERY = walks.GALLERY
