@@ -1,13 +1,33 @@
 """Jacobians of finite width: the derivation checks itself, and Wick's sums are those of a chi-squared number."""
 
 import pytest
+from sympy import expand
 
 from widelimit.theory.errors import ArgumentError
-from widelimit.theory.jacobian import finite, finite_steps
+from widelimit.theory.jacobian import finite, finite_orthogonal, finite_orthogonal_steps, finite_steps
 
 
 def test_the_derivation_checks_itself():
     assert len(finite_steps.derive().check(dps=20, points=2)) == 8
+
+
+def test_the_derivation_for_orthogonal_weights_checks_itself():
+    assert len(finite_orthogonal_steps.derive().check(dps=20, points=2)) == 14
+
+
+def test_rotations_of_a_multiple_of_one_add_nothing():
+    """G = t: W G W^T is t whatever W is, and tr (t D)^k is known."""
+    same = {finite.t[k]: finite.t[0] ** (k + 1) for k in (1, 2)}
+    same |= {finite.overlap[k]: finite.t[0] ** (k + 1) for k in (0, 1, 2)}
+    for order, moment in zip((1, 2, 3), finite.M, strict=True):
+        assert (
+            expand(
+                finite_orthogonal.planar(order).subs(same)
+                - (finite.sigma_w**2 * finite.t[0]) ** order * moment
+            )
+            == 0
+        )
+        assert expand((finite_orthogonal.twisted(order) + finite_orthogonal.coupled(order)).subs(same)) == 0
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -32,7 +52,18 @@ def test_the_limit_and_the_next_order_are_those_of_the_exact_sum(order):
     assert abs(exact.subs(values) / n ** (order + 1) - found) < 1e3 / n**2
 
 
-@pytest.mark.parametrize("function", [finite.wick, finite.planar, finite.twisted, finite.coupled])
+@pytest.mark.parametrize(
+    "function",
+    [
+        finite.wick,
+        finite.planar,
+        finite.twisted,
+        finite.coupled,
+        finite_orthogonal.planar,
+        finite_orthogonal.twisted,
+        finite_orthogonal.coupled,
+    ],
+)
 @pytest.mark.parametrize("order", [0, 4, True, 2.0, "2", None])
 def test_orders_that_are_none_are_refused(function, order):
     with pytest.raises(ArgumentError, match="`order` must"):

@@ -2,6 +2,7 @@
 
 spectra   `spectrum` of a network, classes at great depth, residual networks; `predict` for the command line
 gradients    `gradient`: derivatives of moments by sigma_w, sigma_b and depth
+widths    `at_width`: moments of networks of finite width
 layered   layers that differ, as factors of a free product
 closed    moments, edges and curves in closed form
 slope_laws    the law of phi'^2 at random pre-activations, as a factor of free products
@@ -29,11 +30,14 @@ from widelimit.numerics.jacobian.spectra import (
     smooth_class,
     spectrum,
 )
+from widelimit.numerics.jacobian.widths import JacobianAtWidth, at_width
 
 __all__ = [
+    "JacobianAtWidth",
     "JacobianGradient",
     "JacobianMoments",
     "Spectrum",
+    "at_width",
     "bernoulli_class",
     "class_cauchy",
     "class_moment",

@@ -5,6 +5,7 @@ derivations  `derive` for an activation and an ensemble of weights, `derive_clas
              `derive_moments` for what has a closed form; `checks`: what names stand for
 gradients    how moments change with sigma_w, sigma_b and depth, and their `derive_gradients`
 finite       moments at finite width, Gaussian weights; finite_steps: their `derive`
+finite_orthogonal    the same for orthogonal weights; finite_orthogonal_steps: their `derive`
 """
 
 from widelimit.theory.freeprob import (

@@ -27,7 +27,10 @@ length = Symbol("K", positive=True)
 t = tuple(Symbol(f"t_{k}", positive=True) for k in (1, 2, 3))
 M = tuple(Symbol(f"M_{k}", positive=True) for k in (1, 2, 3))  # of a layer, in the limit mu_k
 square = Symbol("S", positive=True)  # of a layer, in the limit V = E phi^2
-tilt = tuple(Symbol(f"omega_{k}", real=True) for k in (1, 2, 3))
+square_tilt, square_quartic = Symbol("omega_0", real=True), Symbol("chi_0", real=True)  # E phi^2 He_k(z)
+tilt = tuple(Symbol(f"omega_{k}", real=True) for k in (1, 2, 3))  # E phi'^2k (z^2 - 1)
+quartic = tuple(Symbol(f"chi_{k}", real=True) for k in (1, 2, 3))  # E phi'^2k (z^4 - 6 z^2 + 3)
+share = Symbol("r", nonnegative=True)  # of K that the weights make, 1 - sigma_b^2/K
 overlap = tuple(Symbol(f"beta_{k}", real=True) for k in (1, 2, 3))
 along = tuple(Symbol(f"pi_{k}", real=True) for k in (0, 1, 2))
 energy = tuple(Symbol(f"eta_{k}", positive=True) for k in (0, 1, 2))
@@ -175,6 +178,17 @@ def integrands() -> tuple[Expr, ...]:
     smooth = [one * weight for one in (f**2, d, d**2, d**3) for weight in hermite]
     more = [f**4, *(f**2 * d**k for k in ORDERS), *(d**k for k in (4, 5, 6))]
     return (*smooth, *more, *(f * slope * d**k * z for k in (0, 1, 2)))
+
+
+def averages() -> tuple[Symbol, ...]:
+    """Return the names of `integrands`, in their order, under which formulas know them."""
+    smooth = ((square, square_tilt, square_quartic), *zip(M, tilt, quartic, strict=True))
+    return (*(name for three in smooth for name in three), fourth, *energy, *mu[3:], *along)
+
+
+def own_shift() -> tuple[Expr, ...]:
+    """Return N times what the means of a layer's own S and M differ from those of a unit by: units are independent."""
+    return (Integer(0),) * 4
 
 
 def own_covariance() -> Matrix:

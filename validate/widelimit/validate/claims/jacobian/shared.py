@@ -55,18 +55,21 @@ def plans(
     reference: tuple[int, ...] = (100, 200, 400),
     reference_draws: tuple[int, int] = (32, 192),
     target: float | None = None,
+    closer: float | None = None,
+    sizes: tuple[int, ...] = (48, 96, 160),
 ) -> Mapping[Preset, Plan]:
     """Quick runs stay below width 200, reference runs at 400 where they need many draws, deep runs reach 4,000.
 
     `pilot` and `most` are those of quick runs, `reference_draws` those of reference runs. `target`: how close quick
-    runs are to look, for as many replicates as that takes; reference runs twice as close.
+    runs are to look, for as many replicates as that takes; reference runs twice as close, or `closer`. `sizes` are
+    those of quick runs: where the theory speaks of each, they have to be large enough for its first order.
     """
     every = (*quick, *more)
-    closer = None if target is None else target / 2
+    closer = closer or (None if target is None else target / 2)
     most = most if target is None else _ENOUGH
-    draws = reference_draws if target is None else (reference_draws[0], _ENOUGH)
+    draws = reference_draws if closer is None else (reference_draws[0], _ENOUGH)
     return {
-        "quick": Plan(tuple(quick), (48, 96, 160), pilot=pilot, most=most, block=16, within=target),
+        "quick": Plan(tuple(quick), sizes, pilot=pilot, most=most, block=16, within=target),
         "reference": Plan(every, reference, *draws, block=16, within=closer),
         "deep": Plan(every, (500, 1000, 2000, 4000), pilot=8, most=24, block=4),
     }
@@ -82,6 +85,16 @@ def derivation(inputs: Inputs) -> Derivation:
     from widelimit.theory.jacobian import derive
 
     return derive(str(inputs["activation"]), weights=str(inputs["weights"]))
+
+
+def derivation_at_width(inputs: Inputs) -> Derivation:
+    """The same, and what finite width adds to the moments."""
+    from widelimit.theory.calculus.derivation import Derivation
+    from widelimit.theory.jacobian import finite_orthogonal_steps, finite_steps
+
+    steps = finite_steps if inputs["weights"] == "gaussian" else finite_orthogonal_steps
+    limit, finite = derivation(inputs), steps.derive()
+    return Derivation(limit.title, (*limit.steps, *finite.steps), (*limit.assumptions, *finite.assumptions))
 
 
 def named(*names: str) -> Callable[[Inputs], Sequence[Inputs]]:

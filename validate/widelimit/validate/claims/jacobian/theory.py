@@ -67,6 +67,35 @@ def ratios(inputs: Inputs) -> np.ndarray:
     return ratios_of(law(inputs))
 
 
+@lru_cache(maxsize=256)
+def _correction(
+    activation: str, sigma_w: float, sigma_b: float, depth: int, weights: str, q0: float, size: int
+):
+    from widelimit.numerics import jacobian
+
+    return jacobian.at_width(
+        activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=size, weights=weights, q0=q0 or None
+    ).ratios_correction[0]
+
+
+def ratios_at(inputs: Inputs, size: int) -> np.ndarray:
+    """The mean over networks of this width of the same, to order 1/width."""
+    return ratios(inputs) + _correction(
+        str(inputs["activation"]),
+        float(inputs["sigma_w"]),
+        float(inputs["sigma_b"]),
+        int(inputs["depth"]),
+        str(inputs["weights"]),
+        float(inputs.get("q0", 0.0)),
+        size,
+    )
+
+
+def spread_at(inputs: Inputs, size: int) -> np.ndarray:
+    """The same of m_2/m_1^2 - 1."""
+    return ratios_at(inputs, size)[1:2] - 1.0
+
+
 def spread(inputs: Inputs) -> np.ndarray:
     """m_2/m_1^2 - 1."""
     return ratios(inputs)[1:2] - 1.0
