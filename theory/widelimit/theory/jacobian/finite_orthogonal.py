@@ -13,6 +13,8 @@ moments about the mean: of slopes (`_central`), of G, and of what the directions
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sympy import Expr, Integer, Matrix, sqrt
 
 from widelimit.theory.calculus import exact
@@ -46,7 +48,7 @@ __all__ = [
 ]
 
 
-def _central(one: tuple) -> tuple[Expr, Expr]:
+def _central(one: Sequence[Expr]) -> tuple[Expr, Expr]:
     """The second and third moment about the mean of moments."""
     first, second, third = one
     return second - first**2, third - 3 * first * second + 2 * first**3
