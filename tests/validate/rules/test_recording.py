@@ -76,6 +76,24 @@ def test_a_network_of_ones_own_is_identified(tmp_path, capsys):
     assert main(["identify", str(tmp_path / "none.csv")]) == 2
 
 
+def test_convolutions_are_recorded_too():
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv1d(2, 3, 3), nn.Tanh(), nn.Conv1d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 4, 5)
+    )
+    x = torch.randn(7, 2, 8)
+    recorder = record(module, x)
+    recorder.snapshot()
+    recorder.snapshot()
+    kernel, hidden = module[2].weight.detach().numpy(), module[:2](x).detach().numpy()
+    assert recorder.layers == ("0", "2", "5")
+    assert recorder.table["weight.raw.norm.2"][0] == pytest.approx(np.sqrt((kernel**2).sum()), rel=1e-6)
+    assert recorder.table["act.raw.mean.1"][0] == pytest.approx(hidden.mean(), rel=1e-5)
+    assert recorder.table["act.abs.mean.2"][0] == pytest.approx(
+        float(module[:4](x).detach().abs().mean()), rel=1e-5
+    )
+
+
 def test_the_module_stays_what_it_was():
     module = nn.Sequential(
         nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2)

@@ -183,6 +183,21 @@ def test_networks_that_the_bank_has_not_seen_are_told(bank):
     assert right >= 6 and alarms <= 2  # of 12; 3 by chance
 
 
+@pytest.mark.parametrize("classifier", ["forest", "svm"])
+def test_other_classifiers_tell_new_networks_too(bank, classifier):
+    other = rules.bank(3, widths=(20,), steps=60, snapshots=3, seed=11)
+    names = [name for name in bank.columns if name.startswith("change.raw")]
+    right = 0
+    for recorded, rule in list(zip(other.values, other.rules, strict=True))[::3]:
+        row = dict(zip(other.columns, recorded.T, strict=True))
+        found = rules.identify({name: row[name] for name in names}, bank=bank, classifier=classifier)
+        right += max(found.probabilities, key=found.probabilities.get) == rule
+        assert sum(found.probabilities.values()) == pytest.approx(1, rel=1e-12)
+        assert found.classifier == classifier and f"({classifier})" in str(found)
+    assert right >= 3  # of 4; by chance 1
+    assert found.accuracy > 0.5 and found.calibration.error < 0.2
+
+
 def test_it_abstains_outside_the_bank(bank, table):
     for changed in (
         {name: 50 * np.array(part) for name, part in table.items()},
@@ -246,3 +261,5 @@ def test_bad_banks(table):
             rules.bank(**{**SMALL, **given})
     with pytest.raises(ArgumentError, match="Bank"):
         rules.identify(table, bank="bank")
+    with pytest.raises(ArgumentError, match="classifier"):
+        rules.identify(table, classifier="trees")

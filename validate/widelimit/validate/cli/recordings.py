@@ -13,6 +13,7 @@ def identify(
     networks: int = 40,
     units: int | None = None,
     noise: float = 0.0,
+    classifier: str = "logistic",
     json: bool = False,
 ) -> int:
     """Say which learning rule trained a network, from statistics that were recorded while it learned.
@@ -25,12 +26,13 @@ def identify(
         networks: of each rule in the bank.
         units: recorded in each layer, as in the recording; all by default.
         noise: of the recording, in standard deviations of what is recorded.
+        classifier: logistic, forest (random trees) or svm.
         json: print one JSON object.
     """
     from widelimit.validate import rules
 
     known = rules.bank(networks, units=units, noise=noise)
-    found = rules.identify(table, bank=known)
+    found = rules.identify(table, bank=known, classifier=classifier)
     if json:
         print(tables.json_text(tables.attributes(found)))
     else:

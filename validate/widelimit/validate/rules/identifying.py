@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ Array = np.ndarray
 _TIMES = ("time", "t", "step", "steps", "epoch")
 _FOLDS, _BINS = 5, 5
 _LEVEL = 0.02  # of a false alarm on a network of the bank
-_NEAREST = 3
+_NEAREST, _TREES = 3, 200
+CLASSIFIERS = ("logistic", "forest", "svm")
 
 
 @by_value
@@ -49,7 +51,7 @@ class Identified:
     `probabilities` by rule, as if it came from the bank; `inside`: the share of the bank's own networks that are as far
     from their neighbours; it abstains at 0.02 or less, or where none of a small bank is. `calibration` and `accuracy`:
     on networks that were left out. `networks`: size of the bank; `columns`, `snapshots`: that were compared; `about`:
-    the bank in words.
+    the bank in words; `classifier`: that told the rules apart.
     """
 
     rule: str | None
@@ -62,6 +64,7 @@ class Identified:
     columns: tuple[str, ...]
     snapshots: int
     about: str
+    classifier: str = "logistic"
 
     def __str__(self) -> str:
         said = ", ".join(f"{rule} {share:.3f}" for rule, share in self.probabilities.items())
@@ -72,15 +75,16 @@ class Identified:
         )
         return (
             f"{found}\n{len(self.columns)} columns at {self.snapshots} times, {self.about}\n"
-            f"networks left out: accuracy {self.accuracy:.3f}, calibration error {self.calibration.error:.3f}"
+            f"networks left out ({self.classifier}): accuracy {self.accuracy:.3f}, "
+            f"calibration error {self.calibration.error:.3f}"
         )
 
 
-def identify(table: Any, *, bank: Bank | None = None) -> Identified:
+def identify(table: Any, *, bank: Bank | None = None, classifier: str = "logistic") -> Identified:
     """Return probabilities of the rules that could have trained a network, from statistics recorded while it learned.
 
-    The recording and the bank are compared at the same shares of the time recorded, by logistic regression on columns
-    that the table has, whose probabilities are calibrated on networks that are left out (nayebi2020identifying).
+    The recording and the bank are compared at the same shares of the time recorded, by a classifier on columns that
+    the table has, whose probabilities are calibrated on networks that are left out (nayebi2020identifying).
 
     Args:
         table: a file (.csv, .parquet, .npz ... with names of columns), a frame of pandas or a mapping of names to
@@ -89,7 +93,8 @@ def identify(table: Any, *, bank: Bank | None = None) -> Identified:
             median, q3, var, skew or kurtosis; layer). A column ``time``, ``step`` or ``epoch`` says when; else
             times are equally far apart.
         bank: of simulated networks, default `bank()`, which takes a minute at the first time and is cached. It should
-            see as many units, and as much noise, as the recording.
+            see as many units, and as much noise, as the recording. Its networks are fully connected.
+        classifier: "logistic" regression; the paper's "forest" of 200 random trees, or linear "svm".
 
     Raises `ArgumentError` for unknown statistics or layers, columns that are constant or occur twice, NaN, fewer
     snapshots than 2, or times that do not rise.
@@ -104,6 +109,7 @@ def identify(table: Any, *, bank: Bank | None = None) -> Identified:
     """
     if bank is not None and not isinstance(bank, Bank):
         raise ArgumentError("bank", "must be a Bank", bank, "Make one by `validate.rules.bank`.")
+    arguments.choice("classifier", classifier, CLASSIFIERS)
     names, rows, times = _read(table)
     known = simulated() if bank is None else bank
     _enough(known)
@@ -115,14 +121,15 @@ def identify(table: Any, *, bank: Bank | None = None) -> Identified:
     learnt = _at(np.linspace(0, 1, known.values.shape[1]), known.values[:, :, places], count)
     x, one, labels = learnt.reshape(len(learnt), -1), recorded.reshape(1, -1), np.array(known.rules)
     scale = Scale.of(x)
-    kinds, given, curve, right = _probabilities(scale(x), labels, scale(one))
+    kinds, given, curve, right = _probabilities(scale(x), labels, scale(one), classifier)
     inside = _inside(scale(x), scale(one)[0])
     abstains = inside <= max(_LEVEL, 1 / (len(x) + 1))
     best = str(kinds[int(given.argmax())])
     shares = {str(kind): float(share) for kind, share in zip(kinds, given, strict=True)}
     return Identified(
-        None if abstains else best, shares, abstains, inside, curve, right, len(x), names, count, str(known)
-    )
+        None if abstains else best, shares, abstains, inside, curve, right, len(x), names, count, str(known),
+        classifier,
+    )  # fmt: skip
 
 
 def _enough(known: Bank) -> None:
@@ -222,16 +229,32 @@ def _numbers(name: str, part: Any) -> Array:
     return found
 
 
-def _probabilities(x: Array, labels: Array, one: Array) -> tuple[Array, Array, Calibration, float]:
-    """Rules, their probabilities, the calibration of networks that were left out, and accuracy on those."""
+def _scores(kind: str, train: Array, said: Array, test: Array) -> Array:
+    """What a classifier gives each rule, whose soft maximum is to be sharpened: of a forest, logarithms of shares."""
+    from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    if kind == "forest":
+        forest = RandomForestClassifier(_TREES, random_state=0).fit(train, said)
+        return np.asarray(np.log(forest.predict_proba(test) + 1 / _TREES))
+    strength = 1.0 / train.shape[1] ** 0.5
+    model = (
+        LogisticRegression(C=strength, max_iter=300, tol=1e-4)
+        if kind == "logistic"
+        else LinearSVC(C=strength, random_state=0)
+    )
+    found = model.fit(train, said).decision_function(test)
+    return np.stack([-found, found], axis=1) / 2 if found.ndim == 1 else np.asarray(found)
+
+
+def _probabilities(
+    x: Array, labels: Array, one: Array, classifier: str
+) -> tuple[Array, Array, Calibration, float]:
+    """Rules, their probabilities, the calibration of networks that were left out, and accuracy on those."""
     from sklearn.model_selection import StratifiedKFold
 
-    def scores(train: Array, said: Array, test: Array) -> Array:
-        model = LogisticRegression(C=1.0 / x.shape[1] ** 0.5, max_iter=300, tol=1e-4)
-        found = model.fit(train, said).decision_function(test)
-        return np.stack([-found, found], axis=1) / 2 if found.ndim == 1 else np.asarray(found)
-
+    scores = functools.partial(_scores, classifier)
     kinds = np.unique(labels)
     held = np.zeros((len(x), len(kinds)))
     fold = np.zeros(len(x), int)

@@ -21,6 +21,8 @@ from widelimit.validate.rules import observables
 
 Array = np.ndarray
 _LAYERS = observables.MEASURES["weight"]
+Layer = nn.Linear | nn.Conv1d | nn.Conv2d
+_KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
 class Recorder:
@@ -32,12 +34,12 @@ class Recorder:
 
     def __init__(self, module: nn.Module, x: Tensor, layers: Sequence[str] | None) -> None:
         self._module, self._x = module, x
-        known = {name: one for name, one in module.named_modules() if isinstance(one, nn.Linear)}
+        known = {name: one for name, one in module.named_modules() if isinstance(one, _KINDS)}
         self.layers = _called(module, x, known) if layers is None else _named(layers, known)
         if len(self.layers) != _LAYERS:
             raise ArgumentError(
                 "module",
-                f"must have {_LAYERS} layers nn.Linear that run once each",
+                f"must have {_LAYERS} layers nn.Linear, nn.Conv1d or nn.Conv2d that run once each",
                 but=f"has {len(self.layers)}: {', '.join(self.layers) or 'none'}",
                 help=f"Name {_LAYERS} of them by `layers`, the first two hidden, as in the bank's networks.",
             )
@@ -110,8 +112,8 @@ def record(module: nn.Module, x: Tensor, *, layers: Sequence[str] | None = None)
     evaluation mode on the same examples each time and left as it was: parameters, buffers, modes, random numbers.
 
     Args:
-        module: with three layers nn.Linear that run once each, like those of the bank; activities are what enters the
-            second and the third.
+        module: with three layers nn.Linear, nn.Conv1d or nn.Conv2d that run once each; activities are what enters the
+            second and the third. The bank's are linear: `identify` says whether a recording lies inside it.
         x: examples that are not learnt, a batch of the module's inputs.
         layers: names of the three, where there are more, in their order.
 
@@ -132,8 +134,8 @@ def record(module: nn.Module, x: Tensor, *, layers: Sequence[str] | None = None)
     return Recorder(module, x, layers)
 
 
-def _called(module: nn.Module, x: Tensor, known: dict[str, nn.Linear]) -> tuple[str, ...]:
-    """Names of linear layers in the order in which they run."""
+def _called(module: nn.Module, x: Tensor, known: dict[str, Layer]) -> tuple[str, ...]:
+    """Names of layers in the order in which they run."""
     order: list[str] = []
     hooks = [
         one.register_forward_pre_hook(lambda _, __, name=name: order.append(name))
@@ -157,7 +159,7 @@ def _called(module: nn.Module, x: Tensor, known: dict[str, nn.Linear]) -> tuple[
 WRONG = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)
 
 
-def _named(layers: Sequence[str], known: dict[str, nn.Linear]) -> tuple[str, ...]:
+def _named(layers: Sequence[str], known: dict[str, Layer]) -> tuple[str, ...]:
     for name in layers:
         if name not in known:
             raise ArgumentError("layers", f"must be among {', '.join(known) or 'none'}", name)
