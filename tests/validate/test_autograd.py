@@ -99,6 +99,18 @@ def test_a_temperature_of_attention_by_descent():
     torch.autograd.gradcheck(predicted, (number(1.2), rho), rtol=1e-5)
 
 
+def test_scales_of_blocks():
+    """Such as the scale of values at which gradients double through four blocks."""
+    block = attention.Block("pre", 1.0, 1.0, "gelu", 1.4, 1.4)
+
+    def predicted(vo, first):
+        at = {"tokens": 8, "blocks": 4, "rho0": 0.3, "sigma_vo": vo, "sigma_1": first}
+        found = differentiable(attention.propagate_gradient, block, **at)
+        return found.g[0], found.rho[-1]
+
+    torch.autograd.gradcheck(predicted, (number(0.8), number(1.2)), rtol=1e-5)
+
+
 def test_refusals():
     edge = meanfield.critical_line("tanh", sigma_b=0.2).sigma_w
     found = differentiable(meanfield.gradient, "tanh", sigma_w=number(edge), sigma_b=0.2)

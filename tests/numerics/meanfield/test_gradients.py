@@ -122,3 +122,19 @@ def test_bad_input(wrong):
 def test_scales_whose_squares_overflow_are_told_in_a_sentence(given):
     with pytest.raises(NoFixedPointError):
         gradient("tanh", sigma_b=0.1, **given)
+
+
+@pytest.mark.parametrize("name", ["gelu", "swish", "x*tanh(x)"])
+def test_products_of_x_with_a_function(name):
+    """Against differences of `solve`, of the fourth order; their integrands are sums of products."""
+    found = gradient(name, sigma_w=0.9, sigma_b=0.3)
+
+    def at(w):
+        value = meanfield.solve(name, sigma_w=w, sigma_b=0.3)
+        return np.array([value.q_star, value.chi_1, value.length_slope, value.xi_q])
+
+    step = 2e-3
+    near = [at(0.9 + k * step) for k in (-2, -1, 1, 2)]
+    want = (8 * (near[2] - near[1]) - (near[3] - near[0])) / (12 * step)
+    slopes = found.sigma_w
+    assert [slopes.q_star, slopes.chi_1, slopes.length_slope, slopes.xi_q] == pytest.approx(want, rel=1e-6)

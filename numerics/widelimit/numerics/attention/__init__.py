@@ -6,6 +6,7 @@ gradient   products of gradients in front of it, through values, queries and key
 sequences, backwards   both for several sequences, masks, and rotary positions                           (several)
 Block, propagate, exponents   stacks of transformer blocks, forwards and backwards                      (blocks)
 overlaps_gradient   derivatives of overlaps by temperature, correlation and number of tokens            (tuning)
+propagate_gradient  derivatives of a stack by scales, input and gradients                              (stack_gradients)
 embedding, zipf, collapse, averaging, copied   words, rank collapse, stacks of averages and of copies   (inputs)
 predict    one layer and one stack, for the command line                                                (command)
 rows       the integrals; sampling: tokens with any Gram matrix; requests: what layers are asked
@@ -18,6 +19,11 @@ from widelimit.numerics.attention.inputs import Collapse, averaging, collapse, c
 from widelimit.numerics.attention.layers import Layer, layer
 from widelimit.numerics.attention.several import Backwards, Sequences, backwards, sequences
 from widelimit.numerics.attention.shares import Overlaps, overlaps
+from widelimit.numerics.attention.stack_gradients import (
+    PropagationGradient,
+    PropagationSlopes,
+    propagate_gradient,
+)
 from widelimit.numerics.attention.tuning import OverlapsGradient, OverlapsSlopes, overlaps_gradient
 
 __all__ = [
@@ -31,6 +37,8 @@ __all__ = [
     "OverlapsGradient",
     "OverlapsSlopes",
     "Propagation",
+    "PropagationGradient",
+    "PropagationSlopes",
     "Sequences",
     "averaging",
     "backwards",
@@ -44,6 +52,7 @@ __all__ = [
     "overlaps_gradient",
     "predict",
     "propagate",
+    "propagate_gradient",
     "sequences",
     "zipf",
 ]

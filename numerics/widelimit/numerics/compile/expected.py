@@ -233,9 +233,14 @@ def separated(integrand: Expr, x: Symbol, y: Symbol) -> tuple[Expr, Expr]:
     >>> x, y = sympy.symbols("x y")
     >>> separated(2 * sympy.tanh(x) * sympy.tanh(y), x, y)
     (2*tanh(x), tanh(y))
+    >>> separated(x * y + x**2 * y, x, y)
+    (x*(x + 1), y)
     """
     f, g = sympy.S.One, sympy.S.One
-    for factor in sympy.Mul.make_args(integrand):
+    factors = sympy.Mul.make_args(integrand)
+    if any(one.is_Add and one.has(x) and one.has(y) for one in factors):
+        factors = sympy.Mul.make_args(sympy.factor_terms(integrand))
+    for factor in factors:
         if factor.has(x) and factor.has(y):
             raise InputError(
                 f"The integrand {shown(str(integrand))} is no product of a function of {x} and one of {y}."

@@ -239,6 +239,45 @@ def _either(
     return out
 
 
+@by_value
+@dataclass(frozen=True)
+class PairMoves:
+    """Derivatives of a pair's moments: of V and P by q; of C and S by q at fixed c, and of S by epsilon = 1 - c."""
+
+    V_q: Array
+    P_q: Array
+    C_q: Array
+    S_q: Array
+    S_epsilon: Array
+
+
+def pair_moves(activation: str | Activation | Expr, q: Array, epsilon: Array) -> PairMoves:
+    """Return how an activation's moments change, at variances q and defects epsilon of the correlation, 1-dimensional.
+
+    V = E phi^2, P = E phi'^2, C = E phi(u_1) phi(u_2), S = E phi'(u_1) phi'(u_2) of one variance and correlation
+    1 - epsilon; where epsilon = 0, C and S are V and P, and S changes with epsilon by -q E phi''^2.
+
+    Raises `ConvergenceError` where a derivative is not resolved.
+    """
+    functions = maps(activation)
+    phi = functions.activation
+    (v, p, slope), _ = functions.moments(q)
+    at = np.maximum(q, activations.TINY)
+    changes, (low, high) = _changes(phi), _formulas(phi).trusted
+    root = np.sqrt(at)
+    p_q, _ = _either(changes.moments, (at >= low) & (at <= high), (at,), (p / root, v / at / root))
+    c_q, s_q, s_epsilon = slope.copy(), p_q.copy(), np.zeros_like(at)
+    if (level := np.flatnonzero(epsilon <= 0)).size:
+        s_epsilon[level] = -at[level] * changes.curvature.evaluate(at[level], missing=True)[0][0]
+    if (rows := np.flatnonzero(epsilon > 0)).size:
+        here = at[rows]
+        scales = (v[rows] / here, p[rows] / here, p[rows])
+        c_q[rows], s_q[rows], s_epsilon[rows] = _either(
+            changes.pair, functions.closed_where(here), (here, epsilon[rows]), scales
+        )
+    return PairMoves(slope, p_q, c_q, s_q, s_epsilon)
+
+
 # --- the chain rule
 
 

@@ -110,5 +110,7 @@ PICTURES = {
 }
 NO_PICTURE = {
     "OverlapsGradient": "draw its `value`; derivatives are numbers by argument",
+    "PropagationGradient": "draw its `value`; derivatives are numbers by argument",
+    "PropagationSlopes": "derivatives are numbers by argument; draw the `value` beside them",
     "OverlapsSlopes": "derivatives are numbers by argument; draw the `value` beside them",
 }
