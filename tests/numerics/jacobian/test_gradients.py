@@ -1,5 +1,6 @@
 """Derivatives of a Jacobian's moments against mpmath's, whose fixed points and averages are its own."""
 
+import numpy as np
 import pytest
 from mpmath import diff, erf, exp, findroot, fsum, mpf, npdf, pi, sqrt, tanh, workdps
 
@@ -7,7 +8,7 @@ from widelimit.numerics.jacobian import gradient
 from widelimit.theory import jacobian as theory
 from widelimit.theory.errors import DomainError, WidelimitError
 
-WHOLE = {"sigma_w": 1.2, "sigma_b": 0.3, "depth": 6}
+WHOLE = {"sigma_w": 1.2, "sigma_b": 0.3, "depth": 6, "keep": 0.8}
 
 
 def average(f, q):
@@ -24,13 +25,16 @@ def clipped(q):
 
 @pytest.mark.parametrize("weights", ["orthogonal", "gaussian"])
 def test_slopes_of_0_and_1(weights):
-    """m_1 = (sigma_w^2 p)^L, var/m_1^2 = L (1/p - 1 - s_1) (Pennington et al. 2017), at the fixed point."""
+    """m_1 = (sigma_w^2 p)^L, var/m_1^2 = L (1/p - 1 - s_1) (Pennington et al. 2017), at the fixed point.
+
+    With dropout squared slopes are 1/rho^2 with the probability rho p.
+    """
     found = gradient("hard_tanh", **WHOLE, weights=weights)
 
-    def both(w, b, layers):
-        q = findroot(lambda q: w**2 * clipped(q) + b**2 - q, 0.7)
-        p = erf(1 / sqrt(2 * q))
-        mean, ratio = (w**2 * p) ** layers, layers * (1 / p - (0 if weights == "gaussian" else 1))
+    def both(w, b, layers, rho):
+        q = findroot(lambda q: w**2 / rho * clipped(q) + b**2 - q, 0.9)
+        p = rho * erf(1 / sqrt(2 * q))
+        mean, ratio = (w**2 * p / rho**2) ** layers, layers * (1 / p - (0 if weights == "gaussian" else 1))
         return {"mean": mean, "variance_ratio": ratio, "variance": ratio * mean**2}
 
     with workdps(30):
@@ -82,3 +86,26 @@ def test_relu_at_criticality_and_refusals():
 def test_moments_that_no_float_holds_are_refused():
     with pytest.raises(DomainError, match="leave the range of floats"):
         gradient("tanh", sigma_w=1.5, sigma_b=0.1, depth=1e300)
+
+
+def test_dropout_of_relu_by_hand_and_in_a_drawn_network():
+    """Squared slopes are 1/rho^2 with probability rho/2: m_1 = (sigma_w^2/2 rho)^L, var/m_1^2 = 2 L/rho."""
+    found = gradient("relu", sigma_w=1.3, depth=4, keep=0.7, weights="gaussian")
+    mean = (1.3**2 / 1.4) ** 4
+    assert (found.value.mean, found.value.variance_ratio) == pytest.approx((mean, 8 / 0.7), rel=1e-12)
+    assert found.keep.mean == pytest.approx(-4 * mean / 0.7, rel=1e-12)
+    assert found.keep.variance_ratio == pytest.approx(-8 / 0.49, rel=1e-12)
+    random, size, moments = np.random.default_rng(0), 400, []
+    for _ in range(12):
+        jacobian = np.eye(size)
+        for _ in range(2):
+            slopes = (random.random(size) < 0.35) / 0.7  # half of the units are on, seven tenths kept
+            jacobian = slopes[:, None] * (1.3 / size**0.5 * random.standard_normal((size, size)) @ jacobian)
+        squares = np.linalg.svd(jacobian, compute_uv=False) ** 2
+        moments.append([squares.mean(), (squares**2).mean()])
+    two = gradient("relu", sigma_w=1.3, depth=2, keep=0.7, weights="gaussian").value
+    error = np.std(moments, axis=0) / 12**0.5
+    assert (np.abs(np.mean(moments, axis=0) - [two.mean, two.second_moment]) < 4 * error).all()
+    for wrong in (0.0, 1.1, -0.5):
+        with pytest.raises(WidelimitError):
+            gradient("tanh", sigma_w=1.2, depth=3, keep=wrong)

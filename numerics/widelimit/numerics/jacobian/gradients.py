@@ -1,4 +1,4 @@
-"""Derivatives of the moments of squared singular values by sigma_w, sigma_b and depth, at lengths' fixed point."""
+"""Derivatives of the moments of squared singular values by sigma_w, sigma_b, depth and dropout, at the fixed point."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.errors import ConvergenceError, DomainError
 from widelimit.theory.jacobian import gradients as formulas
 
-_PARAMETERS: dict[str, Symbol | None] = {"sigma_w": theory.sigma_w, "sigma_b": None, "depth": theory.depth}
+_PARAMETERS: dict[str, Symbol | None] = {
+    "sigma_w": theory.sigma_w, "sigma_b": None, "depth": theory.depth, "keep": lengths.keep,
+}  # fmt: skip
 
 
 @by_value
@@ -36,12 +38,13 @@ class JacobianMoments:
 @by_value
 @dataclass(frozen=True)
 class JacobianGradient:
-    """`value`, and its derivatives by `sigma_w`, `sigma_b` and `depth`, as if the number of layers were real."""
+    """`value`, and its derivatives by `sigma_w`, `sigma_b`, `depth` (as if layers were a real number) and `keep`."""
 
     value: JacobianMoments
     sigma_w: JacobianMoments
     sigma_b: JacobianMoments
     depth: JacobianMoments
+    keep: JacobianMoments
 
 
 def gradient(
@@ -50,12 +53,15 @@ def gradient(
     sigma_w: float,
     sigma_b: float = 0.0,
     depth: float,
+    keep: float = 1.0,
     weights: str = "orthogonal",
 ) -> JacobianGradient:
     """Return the moments of J J^T of layers at the fixed point q* of lengths, and their derivatives.
 
     m_k in mu_k = E phi'(u)^2k, u ~ N(0, q*) (`moments`), and the chain rule along q*, which moves by the implicit
-    function theorem (`meanfield.gradient`). Where no mu_k depends on q (ReLU), no fixed point is needed.
+    function theorem (`meanfield.gradient`). Where no mu_k depends on q (ReLU), no fixed point is needed. Dropout keeps
+    a share `keep` of the units behind every layer, divided by it: mu_k is keep^(1 - 2k) E phi'^2k, and lengths settle
+    with sigma_w^2/keep.
 
     Raises `ArgumentError` for scales or a depth that are not positive, `DomainError` for moments beyond the range of
     floats, and what `meanfield.gradient` raises.
@@ -69,18 +75,19 @@ def gradient(
     sw = arguments.positive_number("sigma_w", sigma_w)
     sb = arguments.non_negative_number("sigma_b", sigma_b)
     layers = arguments.positive_number("depth", depth)
+    rho = arguments.single("keep", arguments.probability("keep", keep))
     slopes = _slopes(phi)
-    q, moves = 1.0, {"sigma_w": 0.0, "sigma_b": 0.0, "depth": 0.0}
+    q, moves = 1.0, dict.fromkeys(_PARAMETERS, 0.0)
     if any(one.has(theory.q) for one in slopes.expressions):
-        found = meanfield.gradient(phi, sigma_w=sw, sigma_b=sb)
+        found = meanfield.gradient(phi, sigma_w=sw, sigma_b=sb, keep=rho)
         q = max(float(found.value.q_star), 1e-280)
-        moves |= {"sigma_w": found.sigma_w.q_star, "sigma_b": found.sigma_b.q_star}
+        moves |= {name: getattr(found, name).q_star for name in ("sigma_w", "sigma_b", "keep")}
     values, errors = slopes.evaluate(np.array([q]))
     if not (errors <= 1e-6 * (np.abs(values) + 1e-3)).all():
         raise ConvergenceError(
             f"Moments of the slope of {phi.name} at q = {q:g} are not resolved. Use other scales."
         )
-    known = (*values[:, 0], sw, layers)
+    known = (*values[:, 0], sw, layers, rho)
     with np.errstate(all="ignore"):
         each = {"value": _observed(kind)(*known, 0.0)} | {
             name: _changes(name, kind)(*known, move) for name, move in moves.items()
@@ -93,7 +100,14 @@ def gradient(
 
 
 def _symbols() -> list[Symbol]:
-    return [*formulas.MOMENTS, *formulas.MOVES, theory.sigma_w, theory.depth, lengths.length_move]
+    return [
+        *formulas.MOMENTS,
+        *formulas.MOVES,
+        theory.sigma_w,
+        theory.depth,
+        lengths.keep,
+        lengths.length_move,
+    ]
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,4 +1,8 @@
-"""How moments of squared singular values change with sigma_w, sigma_b and depth, the length at its fixed point."""
+"""How moments of squared singular values change with scales, depth and dropout, the length at its fixed point.
+
+Behind dropout that keeps a share rho of the units, divided by rho, slopes are phi'/rho or 0: mu_k becomes
+rho^(1 - 2k) mu_k.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.calculus.precision import Values, evaluate
 from widelimit.theory.jacobian import laws
 from widelimit.theory.jacobian.laws import depth, mu_1, mu_2, mu_3, q, sigma_w
-from widelimit.theory.meanfield import length_move, moment_change
+from widelimit.theory.meanfield import keep, length_move, moment_change
 
 MOMENTS = (mu_1, mu_2, mu_3)
 MOVES = tuple(Symbol(f"dmu_{k}", real=True) for k in (1, 2, 3))  # d mu_k/dq
@@ -25,15 +29,18 @@ def observables(weights: str = "orthogonal") -> tuple[Expr, ...]:
     """Return what is differentiated, in the order of `NAMES`: three moments, variance, variance over squared mean."""
     first, second, third = laws.moments(3, weights)
     ratio = laws.variance_ratio(weights)
-    return first, second, third, ratio * first**2, ratio
+    masked = {mu: keep ** (1 - 2 * k) * mu for k, mu in enumerate(MOMENTS, 1)}
+    return tuple(
+        one.subs(masked, simultaneous=True) for one in (first, second, third, ratio * first**2, ratio)
+    )
 
 
 def changes(parameter: Symbol | None, weights: str = "orthogonal") -> tuple[Expr, ...]:
-    """Return how each changes with sigma_w, the depth or, None, a parameter that only moves the length q.
+    """Return how each changes with sigma_w, the depth, `keep` or, None, a parameter that only moves the length q.
 
     `length_move` stands for d q/d parameter, `MOVES` for the slopes of mu_k = E phi'^2k in q.
 
-    >>> print(changes(None)[0])
+    >>> print(changes(None)[0].subs(keep, 1))
     L*dmu_1*dq*(mu_1*sigma_w**2)**L/mu_1
     """
     moves = {mu: move * length_move for mu, move in zip(MOMENTS, MOVES, strict=True)}
@@ -58,9 +65,11 @@ def derive_gradients(activation: str | Activation = "erf_s", weights: str = "ort
     phi = Activation.of(activation)
     mus = [laws.slope_moment(phi, k) for k in (1, 2, 3)]
     table = dict(zip((*MOMENTS, *MOVES), (*mus, *slope_moment_changes(phi)), strict=True))
-    domain = {sigma_w: (0.8, 1.3), q: (0.5, 1.5), depth: (2.0, 4.0), length_move: (0.2, 1.0)}
+    domain = {
+        sigma_w: (0.8, 1.3), q: (0.5, 1.5), depth: (2.0, 4.0), keep: (0.5, 0.9), length_move: (0.2, 1.0),
+    }  # fmt: skip
     steps = []
-    for parameter in (sigma_w, depth):
+    for parameter in (sigma_w, depth, keep):
         for index, (name, change) in enumerate(zip(NAMES, changes(parameter, weights), strict=True)):
             written = change.xreplace(table)
             if written == 0:
