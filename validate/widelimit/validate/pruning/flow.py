@@ -87,10 +87,9 @@ class SynapticFlow(torch.fx.Interpreter):
 
     def drop(self, name: str, places: Tensor) -> None:
         """Set weights of a layer to nothing, by their places in a row."""
-        self._sizes[name].view(-1)[places] = 0
+        self._sizes[name].view(-1).index_fill_(0, places, 0.0)
         if self._tape is not None:
-            with torch.no_grad():
-                self.weights[name].view(-1)[places] = 0
+            self.weights[name].detach().view(-1).index_fill_(0, places, 0.0)
 
     def scores(self, ones: Tensor) -> tuple[dict[str, Tensor], Scaled]:
         """Return w dR/dw by layer, over two to the power of R's exponent, and R.
