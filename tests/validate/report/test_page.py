@@ -54,11 +54,25 @@ def html(page):
 
 
 def pictures(html):
-    return [ElementTree.fromstring(text) for text in re.findall(r"<svg xmlns.*?</svg>", html, re.S)]
+    """The figures of a page, in the namespace that a parser of HTML gives them."""
+    found = re.findall(r"<svg (viewBox.*?</svg>)", html, re.S)
+    return [ElementTree.fromstring(f'<svg xmlns="{SVG[1:-1]}" {text}') for text in found]
 
 
 def letters(element):
     return "".join(element.itertext())
+
+
+def test_figures_have_names_of_their_own_and_no_namespaces(html):
+    assert "xmlns" not in html
+    own = [
+        (set(re.findall(r' id="([^"]+)"', text)), set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text)))
+        for text in re.findall(r"<svg viewBox.*?</svg>", html, re.S)
+    ]
+    names = [name for ids, _ in own for name in ids]
+    assert len(names) == len(set(names)) > 5
+    for ids, used in own:
+        assert {one or other for one, other in used} == ids
 
 
 # --- type ---------------------------------------------------------------------------------------------------------

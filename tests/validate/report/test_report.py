@@ -79,6 +79,33 @@ def test_hostile_words_are_escaped_everywhere(tmp_path):
     assert "\\| pipe" in (tmp_path / "report.md").read_text()
 
 
+def test_usual_values_of_numbers_are_left_out_and_read_back():
+    """What earlier versions wrote, every field of every number, reads as what is written now."""
+    plain = row(0, 1)
+    odd = replace(plain, flagged=True, shift=0.25, compare="at least", needed_replicates=7, free=0.5)
+    outcome = run(claim(rows=[plain, odd]))
+    short = json.loads(machine.dump(outcome))
+    first, second = short["claims"][0]["points"]
+    assert not {"flagged", "shift", "compare", "needed_replicates", "free"} & first.keys()
+    assert (second["flagged"], second["shift"], second["compare"]) == (True, 0.25, "at least")
+    assert (second["needed_replicates"], second["free"]) == (7, 0.5)
+    for one in (first, second):
+        one |= {
+            key: value
+            for key, value in {
+                "needed_replicates": None, "lack_of_fit": 1.0, "systematic": 0.0, "flagged": False,
+                "shift": 0.0, "compare": "equal", "free": None, "free_error": None,
+            }.items()
+            if key not in one
+        }  # fmt: skip
+    assert machine.parse(json.dumps(short)) == machine.parse(machine.dump(outcome))
+    found = machine.parse(machine.dump(outcome)).claims[0].rows
+    assert [one.needed_replicates for one in found] == [None, 7] and [one.free for one in found] == [
+        None,
+        0.5,
+    ]
+
+
 def test_json_has_the_promised_keys_and_no_nan(tmp_path):
     odd = row(0, 1, resolution=math.inf, low=-math.inf, high=math.inf, slope=math.nan, verdict="inconclusive")
     report.write(run(claim(rows=[odd, row(0, 2), row(0, 3)])), tmp_path)

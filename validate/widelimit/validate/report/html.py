@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import count
 
 from widelimit.validate.harness.outcome import MEANINGS
 from widelimit.validate.harness.statistics import LEVEL_MEANS
@@ -48,7 +49,7 @@ def render(page: Page) -> str:
         audit_heads=audits.heads(),
         audit_explained=audits.EXPLAINED,
     )
-    return _looks_named(re.sub(r"\n\s*\n+", "\n", text))
+    return _without_namespaces(_looks_named(re.sub(r"\n\s*\n+", "\n", text)))
 
 
 _FIGURE = re.compile(r'<svg xmlns="[^"]*".*?</svg>', re.DOTALL)
@@ -60,26 +61,42 @@ _OFTEN = 20  # a look that a page has fewer times keeps its attributes
 
 
 def _looks_named(page: str) -> str:
-    """Attributes that many shapes of a page share, as classes of its style sheet; the papers' figures keep theirs.
+    """Attributes that many shapes of a page share, as classes of its style sheet, and identifiers by number.
 
-    Those are copied from a page to others.
+    The papers' figures keep theirs: they are copied from a page to others.
     """
     figures = [one for one in _FIGURE.findall(page) if 'id="g-' not in one]
     counts = Counter(look.strip() for one in figures for look in _LOOK.findall(one))
     often = [look for look, count in counts.most_common() if count >= _OFTEN]
     names = {look: f"f{k}" for k, look in enumerate(often)}
+    numbers = count()
 
     def named(figure: re.Match[str]) -> str:
         text = figure[0]
         if 'id="g-' in text:
             return text
-        return _LOOK.sub(
+        text = _LOOK.sub(
             lambda look: f' class="{names[look[0].strip()]}"' if look[0].strip() in names else look[0],
             text,
         )
+        return _numbered(text, next(numbers))
 
     rules = "".join(f".{name}{{{_declared(look)}}}" for look, name in names.items())
     return _FIGURE.sub(named, page).replace("</style>", f"{rules}</style>", 1)
+
+
+def _numbered(figure: str, number: int) -> str:
+    """A figure whose identifiers begin with its number on the page, in place of a longer name."""
+    found = re.search(r' id="([^"]+)-[0-9]+"', figure)
+    if found is None:
+        return figure
+    name = re.escape(found[1])
+    return re.sub(rf'( id="| href="#|="url\(#){name}(?=-[0-9]+[")])', rf"\g<1>i{number}", figure)
+
+
+def _without_namespaces(page: str) -> str:
+    """Of SVG and MathML inside HTML the parser knows the namespace; text has no quotation marks of its own."""
+    return re.sub(r'<(svg|math) xmlns="[^"]*"', r"<\1", page)
 
 
 def _declared(look: str) -> str:

@@ -2,7 +2,8 @@
 
 The required keys of a point (a predicted number) are ``inputs``, ``predicted``, ``measured``, ``standard_error`` and
 ``verdict``; the others are the rest of `outcome.RowOutcome`. Infinity is written as the string "inf" or "-inf" and
-what is not defined as null, so that every reader of JSON takes it.
+what is not defined as null, so that every reader of JSON takes it. A field of a point that is not there has its usual
+value, the default of `outcome.RowOutcome`; `needed_replicates` is null by default.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -49,6 +50,11 @@ _EXACT = (
     "free",
 )
 _DIGITS, _FINE_DIGITS = 6, 10
+_USUAL = {"needed_replicates": None} | {
+    one.name: one.default
+    for one in fields(RowOutcome)
+    if one.default is not MISSING and one.name not in ("within", "counterfactuals")
+}
 _FITS = ("residuals", "law")
 
 
@@ -152,7 +158,8 @@ def _row(row: RowOutcome) -> dict[str, Any]:
             value = list(value)
         elif isinstance(value, float) and field.name not in _EXACT:
             value = _rounded(value)
-        content[field.name] = value
+        if field.name not in _USUAL or value != _USUAL[field.name]:
+            content[field.name] = value
     return content
 
 
@@ -181,6 +188,7 @@ def _read_row(found: Mapping[str, Any]) -> RowOutcome:
     known = {field.name for field in fields(RowOutcome)}
     content = {name: _number(value) for name, value in found.items() if name in known and name != "inputs"}
     content |= {name: math.nan for name in content if content[name] is None and name not in _OPTIONAL}
+    content.setdefault("needed_replicates", None)
     content["inputs"] = found["inputs"]
     content["label"] = {name: found["inputs"][name] for name in found["label"]}
     content["sizes"] = tuple(_checked(SizeSummary(*map(_read_number, size))) for size in found["sizes"])

@@ -238,7 +238,17 @@ def _number_of(many: int, one_does: str, many_do: str) -> str:
 
 def _bare(one: ClaimOutcome) -> ClaimView:
     """A section without numbers, where they could not be set."""
-    names = ("margin", "replicates", "time", "sizes", "exponent", "within", "worst_residual", "chi2")
+    names = (
+        "margin",
+        "replicates",
+        "time",
+        "sizes",
+        "exponent",
+        "within",
+        "sharper",
+        "worst_residual",
+        "chi2",
+    )
     wrong = tuple(CounterfactualView(other) for other in one.counterfactuals)
     return ClaimView(one, anchor(one.id), "", (), (), (), wrong, "", dict.fromkeys(names, ""), ())
 

@@ -159,6 +159,8 @@ class _Shapes:
                 self.definitions[name] = (
                     f'<clipPath id="{new}"><{shape.tag.removeprefix(_SVG)} {values}/></clipPath>'
                 )
+            elif radius := _radius(source.attrib["d"]):
+                self.definitions[name] = f'<circle id="{new}" r="{_short(radius, 2)}"/>'
             else:
                 self.definitions[name] = f'<path id="{new}" d="{compact(source.attrib["d"])}"/>'
         return self.names[name]
@@ -212,8 +214,8 @@ def _clipped(shapes: Iterable[str]) -> Iterator[str]:
         if clip is None or len(alike) == 1:
             yield from alike
             continue
-        said = f'clip-path="{clip}"'
-        yield f"<g {said}>" + "".join(shape.replace(said, "", 1) for shape in alike) + "</g>"
+        said = f' clip-path="{clip}"'
+        yield f"<g{said}>" + "".join(shape.replace(said, "", 1) for shape in alike) + "</g>"
 
 
 def _radius(data: str) -> float:
