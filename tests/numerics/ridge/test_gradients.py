@@ -11,9 +11,9 @@ SCALES = ((1.0, 0.1, 1.0), (0.1, 0.5, 0.3), (0.0, 0.4, 0.0))  # eigenvalue, frac
 SPECTRUM = [list(one) for one in zip(*SCALES, strict=True)]
 
 
-def solved(noise, ratio, penalty, near):
+def solved(noise, ratio, penalty, strength, near):
     """The fields of the solution, by hand (Mel and Ganguli 2021)."""
-    scales = [tuple(map(mpf, one)) for one in SCALES if one[0]]
+    scales = [(mpf(s), mpf(p), strength * mpf(u)) for s, p, u in SCALES if s]
     kappa = findroot(lambda k: k * (1 - sum(p * s / (s + k) for s, p, _ in scales) / ratio) - penalty, near)
     fitted, twice = (sum(p * (s / (s + kappa)) ** n for s, p, _ in scales) for n in (1, 2))
     bias = sum(u * (kappa / (s + kappa)) ** 2 for s, _, u in scales)
@@ -33,6 +33,7 @@ def test_against_mpmath(ratio, penalty):
     at = {"noise": 0.2, "sample_ratio": ratio, "penalty": penalty}
     found = ridge.gradient(*SPECTRUM, **at)
     near = found.value.effective_ridge
+    at["strength"] = 1.0
     with workdps(30):
         for index, name in enumerate(at):
             point = [mpf(value) for value in at.values()]
@@ -119,3 +120,19 @@ def test_bad_input(wrong):
 def test_no_points_are_no_derivatives(noise):
     found = ridge.optimal_gradient([1.0, 0.1], signal=[1.0, 0.2], noise=noise, sample_ratio=0.5)
     assert found.value.penalty.size == found.noise.penalty.size == 0
+
+
+def test_the_strength_of_the_signal_by_eulers_theorem():
+    """Errors are of first degree in signal and noise together, penalties and shares of none."""
+    at = {"noise": np.array([0.1, 0.4]), "sample_ratio": 1.4}
+    found = ridge.gradient(*SPECTRUM, **at, penalty=0.03)
+    for field, degree in (("test_error", 1), ("bias", 1), ("unexplained", 0), ("effective_ridge", 0)):
+        whole = at["noise"] * getattr(found.noise, field) + getattr(found.strength, field)
+        assert whole == pytest.approx(degree * getattr(found.value, field), rel=1e-11, abs=1e-14), field
+    best = ridge.optimal_gradient(*SPECTRUM, **at)
+    for field, degree in (("test_error", 1), ("penalty", 0), ("unexplained", 0), ("effective_ridge", 0)):
+        whole = at["noise"] * getattr(best.noise, field) + getattr(best.strength, field)
+        assert whole == pytest.approx(degree * getattr(best.value, field), rel=1e-9, abs=1e-9), field
+    step, (s, p, u) = 1e-4, SPECTRUM
+    near = [ridge.optimal_penalty(s, p, [k * one for one in u], **at).penalty for k in (1 - step, 1 + step)]
+    assert best.strength.penalty == pytest.approx((near[1] - near[0]) / (2 * step), rel=1e-6)

@@ -1,4 +1,4 @@
-"""Derivatives of what ridge regression does by noise, sample ratio and penalty; of the best penalty by the first two.
+"""Derivatives of what ridge regression does by noise, sample ratio, penalty and signal; of the best penalty as well.
 
 Formulas are those of `theory.ridge` ("gradients"), at the certified effective ridge: the implicit function theorem and
 the chain rule, never differences. Eigenvalues are in units of a power of two inside, as in `solving`.
@@ -26,7 +26,9 @@ from widelimit.theory.errors import DomainError
 from widelimit.theory.ridge import gradients as formulas
 
 Array = np.ndarray
-_SYMBOLS = {"noise": theory.noise, "sample_ratio": theory.alpha, "penalty": theory.penalty_symbol}
+_SYMBOLS = {
+    "noise": theory.noise, "sample_ratio": theory.alpha, "penalty": theory.penalty_symbol, "strength": formulas.STRENGTH,
+}  # fmt: skip
 
 
 @by_value
@@ -49,12 +51,16 @@ class RidgeSlopes:
 @by_value
 @dataclass(frozen=True)
 class RidgeGradient:
-    """`value`: what `solve` returns; `noise`, `sample_ratio`, `penalty`: its derivatives by each."""
+    """`value`: what `solve` returns; `noise`, `sample_ratio`, `penalty`: its derivatives by each.
+
+    `strength`: those by a factor of all components of the signal, at 1.
+    """
 
     value: RidgeSolution
     noise: RidgeSlopes
     sample_ratio: RidgeSlopes
     penalty: RidgeSlopes
+    strength: RidgeSlopes
 
 
 @by_value
@@ -71,11 +77,12 @@ class BestPenaltySlopes:
 @by_value
 @dataclass(frozen=True)
 class BestPenaltyGradient:
-    """`value`: what `optimal_penalty` returns; `noise`, `sample_ratio`: its derivatives by each."""
+    """`value`: what `optimal_penalty` returns; `noise`, `sample_ratio` and `strength`: see `RidgeGradient`."""
 
     value: BestPenalty
     noise: BestPenaltySlopes
     sample_ratio: BestPenaltySlopes
+    strength: BestPenaltySlopes
 
 
 def gradient(
@@ -87,7 +94,9 @@ def gradient(
     sample_ratio: ArrayLike,
     penalty: ArrayLike = 0.0,
 ) -> RidgeGradient:
-    """Return `solve` and its derivatives by `noise`, `sample_ratio` and `penalty`; arguments as of `solve`.
+    """Return `solve` and its derivatives by noise, sample ratio, penalty and the signal's strength.
+
+    Arguments are as of `solve`.
 
     ``dkappa/dlambda = 1/(1 - rho)``, ``dkappa/dalpha = -kappa f/(alpha^2 (1 - rho))``, f = df1/P, and the chain rule.
     There is no derivative at a peak (sample ratio 1 without penalty): nan in arrays, `DomainError` for one point. Next
@@ -107,7 +116,7 @@ def gradient(
             "penalty. Give a penalty, or another sample ratio."
         )
     found = {}
-    for name in ("noise", "sample_ratio", "penalty"):
+    for name in _SYMBOLS:
         rule, moved = _rules(name)
         with np.errstate(all="ignore"):
             rows = rule(*at.arguments, moved(*at.arguments, np.zeros_like(at.kappa)))
@@ -123,7 +132,9 @@ def optimal_gradient(
     *,
     sample_ratio: ArrayLike,
 ) -> BestPenaltyGradient:
-    """Return `optimal_penalty` and its derivatives by `noise` and `sample_ratio`; arguments as of `optimal_penalty`.
+    """Return `optimal_penalty` and its derivatives by noise, sample ratio and the signal's strength.
+
+    Arguments are as of `optimal_penalty`.
 
     The effective ridge of least error moves with the zero of `theory.ridge.stationarity`, the penalty with it, the
     least error as at a fixed penalty. nan where the penalty is infinite, or zero because everything is learnt; the
@@ -140,7 +151,7 @@ def optimal_gradient(
     penalty, kappa = (np.where(inner, one, 1.0) for one in (value.penalty, value.effective_ridge))
     at = _Point(spectrum, shape, noise, sample_ratio, penalty, kappa)
     found = {}
-    for name in ("noise", "sample_ratio"):
+    for name in ("noise", "sample_ratio", "strength"):
         with np.errstate(all="ignore"):
             best, fixed = _best_rules(name)
             move = best(*at.arguments, np.zeros_like(at.kappa))
@@ -193,7 +204,7 @@ class _Point:
             value = np.broadcast_to(np.asarray(row, float), self.kappa.shape)
             if field.name in ("effective_ridge", "penalty"):
                 value = value * self.unit
-            value = value / {"penalty": self.unit, "sample_ratio": self.rank, "noise": 1.0}[name]
+            value = value / {"penalty": self.unit, "sample_ratio": self.rank}.get(name, 1.0)
             value = np.where(np.isfinite(value) & (self.slope != 0), value, np.nan)
             found.append(arguments.scalar(value.reshape(self.shape)))
         return found

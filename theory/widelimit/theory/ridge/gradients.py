@@ -1,4 +1,4 @@
-"""How the predictions of ridge regression change with noise, sample ratio and penalty.
+"""How the predictions of ridge regression change with noise, sample ratio, penalty and the strength of the signal.
 
 The effective ridge moves by the implicit function theorem on lambda = kappa (1 - df1/N), of which the slope in kappa is
 1 - df2/N; observables follow by the chain rule. The best penalty moves with the zero of `stationarity`.
@@ -23,6 +23,8 @@ FALLING_TERM = -r.TERMS["fitted"].diff(kappa)  # p s/(s + kappa)^2
 FALLING = Symbol("falling", real=True)
 KAPPA_MOVE = Symbol("dkappa", real=True)  # d kappa/d parameter
 TOTAL = Symbol("total", positive=True)  # variance of the labels without noise
+STRENGTH = Symbol("strength", positive=True)  # a factor of all components of the signal, at 1
+_OF_SIGNAL = (SUMS["missed"], SUMS["missed_slope"], TOTAL)  # proportional to it
 
 
 @exact.takes(parameter=implicit.symbol)
@@ -32,7 +34,7 @@ def kappa_change(parameter: Symbol) -> Expr:
     >>> kappa_change(penalty_symbol), kappa_change(alpha)
     (1/ridge_slope, -fitted*kappa/(alpha**2*ridge_slope))
     """
-    equation = kappa * r.effective_ridge_ratio_few_samples() - penalty_symbol
+    equation = kappa * r.effective_ridge_ratio_few_samples() - penalty_symbol  # no signal in it
     return -equation.diff(parameter) / SLOPE
 
 
@@ -58,6 +60,8 @@ def total_change(expression: Expr, parameter: Symbol) -> Rewritten:
 
     >>> total_change(RATIO, alpha)
     dkappa*falling/alpha + fitted/alpha**2
+    >>> total_change(r.bias(), STRENGTH)
+    2*dkappa*kappa*missed_slope + missed
     """
     slope = 2 * SUMS["fitted_slope"] / alpha
     with_kappa = {
@@ -74,6 +78,8 @@ def total_change(expression: Expr, parameter: Symbol) -> Rewritten:
         RHO: -r.effective_ridge_slope_few_samples().diff(parameter),
         RATIO: r.effective_ridge_ratio_few_samples().diff(parameter),
     }
+    if parameter == STRENGTH:
+        itself |= {one: one for one in _OF_SIGNAL}
     found = KAPPA_MOVE * sum((diff(expression, one) * change for one, change in with_kappa.items()), S.Zero)
     return found + sum((diff(expression, one) * change for one, change in itself.items()), S.Zero)
 
@@ -82,6 +88,8 @@ def total_change(expression: Expr, parameter: Symbol) -> Rewritten:
 def best_kappa_change(parameter: Symbol) -> Expr:
     """Return how the effective ridge of least test error moves: -G_theta/G_kappa of the zero of G = `stationarity`."""
     zero = r.stationarity()
+    if parameter == STRENGTH:
+        return -sum((diff(zero, one) * one for one in _OF_SIGNAL), S.Zero) / r.total_derivative(zero)
     moved = diff(zero, parameter) + diff(zero, SLOPE) * r.effective_ridge_slope_few_samples().diff(parameter)
     return -moved / r.total_derivative(zero)
 
