@@ -27,7 +27,8 @@ from widelimit.theory.ridge import gradients as formulas
 
 Array = np.ndarray
 _SYMBOLS = {
-    "noise": theory.noise, "sample_ratio": theory.alpha, "penalty": theory.penalty_symbol, "strength": formulas.STRENGTH,
+    "noise": theory.noise, "sample_ratio": theory.alpha, "penalty": theory.penalty_symbol,
+    "strength": formulas.STRENGTH,
 }  # fmt: skip
 
 
