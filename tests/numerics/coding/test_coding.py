@@ -70,6 +70,42 @@ def spectrum(phi, balance, sigma, delay, signal=0.0):
 
 
 @pytest.mark.parametrize(
+    ("balance", "disorder", "signal"), [(2.0, 2.0, 0.3), (16.0, 3.5, 0.3), (0.5, 3.5, 0.1), (4.0, 6.0, 0.6)]
+)
+def test_chaos_with_a_signal_keeps_its_energy(balance, disorder, signal):
+    """Delta falls from Delta_0 to Delta_inf in V' = g^2 C(Delta) - Delta: at rest there, and V the same at both ends.
+
+    C by sums over equidistant points in two dimensions, which are exponentially exact.
+    """
+    found = coding.solve("tanh", balance=balance, disorder=disorder, signal=signal)
+    assert found.phase == "chaotic"
+    z = np.linspace(-9, 9, 361)
+    w = np.exp(-(z**2) / 2)
+    w = w / w.sum()
+    start, rest = found.unit_variance, found.frozen_variance
+
+    def force(delta):
+        inner = np.tanh(found.drive + math.sqrt(delta) * z[:, None] + math.sqrt(start - delta) * z) @ w
+        return disorder**2 * (inner**2 @ w) - delta
+
+    assert force(rest) == pytest.approx(0, abs=1e-9 * start)
+    energy = integrate.quad(force, rest, start, limit=200)[0]
+    assert energy == pytest.approx(0, abs=1e-9 * start)
+    mean = np.tanh(found.drive + math.sqrt(start) * z) @ w
+    assert found.drive == pytest.approx(balance * (signal - mean), abs=1e-9)
+
+
+def test_chaos_with_a_signal_varies_smoothly_with_disorder():
+    """From the state without a signal on; wherever a grid of variances happens to lie."""
+    disorder = np.linspace(1.6, 3.5, 39)
+    found = coding.solve("tanh", balance=2.0, disorder=disorder, signal=0.3)
+    assert (found.phase == "chaotic").all()
+    assert (np.abs(np.diff(found.unit_variance, 2)) < 0.02).all()
+    nearly = coding.solve("tanh", balance=2.0, disorder=[2.0, 3.0], signal=1e-4).unit_variance
+    assert nearly == pytest.approx([1.924805413737, 5.446326083042], rel=1e-4)  # dynamics.random_network
+
+
+@pytest.mark.parametrize(
     ("balance", "sigma", "delay", "signal"), [(3.0, 0.6, 0.2, 0.3), (0.5, 1.0, 1.0, 0.0)]
 )
 def test_delay_against_the_spectrum(balance, sigma, delay, signal):

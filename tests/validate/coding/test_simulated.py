@@ -29,6 +29,27 @@ def test_a_seed_does_not_know_the_others(measured, inputs):
     assert (together == np.array(alone)).all()
 
 
+def test_motion_by_a_loop():
+    """Units without weights have come to rest after thirty units of time; what moves is followed step by step."""
+    found = coding.motion({"balance": 0.0, "disorder": 0.0, "signal": 0.5, "units": 6}, 0, [4], Backend())
+    assert found.shape == (1, 1) and found[0, 0] == 0.0  # after thirty units of time nothing moves
+    dt, size, g = 0.05, 40, 6.0
+    inputs = {"balance": 1.0, "disorder": g, "signal": 0.2, "units": size}
+    draws = Draws([3], Backend())
+    W = g / size**0.5 * draws.normal(4, size, size)[0].numpy()
+    h = 0.5 * draws.normal(4, size)[0].numpy() + 0.01
+    path = []
+    for _ in range(840):
+        path.append(h)
+        rates = np.tanh(h)
+        drive = 0.2 - rates.mean(1, keepdims=True)
+        h = h + dt * (-h + np.einsum("cij,cj->ci", W, rates) + drive)
+    path = np.array(path[600:])
+    right = ((path[80:] - path[:-80]) ** 2).mean() / 2
+    assert right > 0.1
+    assert coding.motion(inputs, 0, [3], Backend())[0, 0] == pytest.approx(right, abs=6e-4)
+
+
 @pytest.mark.parametrize(
     ("g", "sigma", "late", "activation"),
     [(0.0, 0.7, 0, "tanh"), (0.0, 0.7, 3, "erf"), (1.8, 0.0, 0, "tanh"), (1.8, 0.4, 2, "linear")],

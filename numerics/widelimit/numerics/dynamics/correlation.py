@@ -98,12 +98,15 @@ def solve(activation: Activation, disorder: float, noise: float, drive: Drive = 
     low, high = scan.bracket()
     if high == 0.0:
         return scan.at(0.0, 1.0)
-    if noise == 0.0 and not scan.resting(low):  # between them what is static, with or without what is not
+    if noise == 0.0 and not scan.resting(low):  # between them what is static, or what moves, or both
         static = scan.static(low, high)
-        if static <= low or scan.stable(static):
-            return scan.at(static, 1.0)
-        low = static * (1 + 1e-7)
-    root = scan.refine(low, high)
+        if static is not None:
+            if scan.stable(static):
+                return scan.at(static, 1.0)
+            high = (
+                static  # what moves varies less: there Delta = g^2 C(Delta) has its second root below Delta_0
+            )
+    root = scan.refine(*scan.narrow(low, high))
     return scan.at(root)
 
 
@@ -137,15 +140,18 @@ class _Scan:
         found = modes(self.phi, self.drive(np.array([variance])), np.array([variance]))
         return bool(rests(found, self.g, np.array([variance]))[0] < 1.0)
 
-    def static(self, low: float, high: float) -> float:
-        """The variance of a state without motion, Delta_0 = g^2 C(Delta_0)."""
+    def static(self, low: float, high: float) -> float | None:
+        """The variance of a state without motion, Delta_0 = g^2 C(Delta_0); None where there is none in between."""
 
         def excess(variance: float) -> float:
             at = np.array([variance])
             return float(self.g**2 * modes(self.phi, self.drive(at), at, 1.0, TERMS[0]).moment[0] - variance)
 
-        if not excess(low) > 0 > excess(high):
+        first, last = excess(low), excess(high)
+        if first == 0:
             return low
+        if not first > 0 > last:
+            return None
         return float(optimize.brentq(excess, low, high, xtol=1e-300, rtol=1e-14))
 
     def stable(self, variance: float) -> bool:
@@ -165,6 +171,15 @@ class _Scan:
             )
         pace, kick = _formulas()(self.g, self.sigma, variance, np.minimum(rest, 0.999999) * variance, share)
         return np.where(rest < 1.0, pace - kick, -1.0)
+
+    def narrow(self, low: float, high: float) -> tuple[float, float]:
+        """A part of the interval that has the root and no variances without a rest below, where h only says so."""
+        while high > (1 + 1e-9) * low and not self.resting(low):
+            grid = np.geomspace(low, high, _NODES)
+            inside = self.excess(grid[1:-1])
+            last = int(np.flatnonzero(np.concatenate([[-1.0], inside]) <= 0)[-1])
+            low, high = float(grid[last]), float(grid[last + 1])
+        return low, high
 
     def refine(self, low: float, high: float) -> float:
         """The root between two variances: by interpolation at Chebyshev's nodes, twice, then checked by its sign."""

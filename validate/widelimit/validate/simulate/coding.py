@@ -6,6 +6,7 @@ are networks of their own; what a seed draws does not depend on the others.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Inputs = Mapping[str, Any]
 
+LAG = 4.0  # of motion, in units of time
 RESOLVED = 0.1  # steps of fast loops, in units of 1/(1 + b)
 _DRAWN = 2**14  # normal numbers that a seed draws at once: many steps of a small network
 
@@ -127,24 +129,27 @@ def superclassical(inputs: Inputs, size: int, seeds: Sequence[int], backend: Bac
 
 
 def motion(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
-    """The variance of units in time, long after the start, of four networks, to a hundred-thousandth.
+    """Half the mean square of what units move in four units of time, of four networks, to a thousandth.
 
     Where units come to rest, what is left of their motion falls with every further unit of time.
     """
+    units = int(inputs.get("units", size))
     import torch
 
     from widelimit.validate.harness.drawing.networks import in_batches
     from widelimit.validate.harness.drawing.weights import Draws
 
     def measure(group: Sequence[int]) -> torch.Tensor:
-        first = second = torch.zeros(())
-        count = 0
-        for _, h in _walk(inputs, size, Draws(group, backend), copies=4, time=15.0, step=0.1, burn=45.0):
-            first, second, count = first + h, second + h * h, count + 1
-        spread = (second / count - (first / count) ** 2).clamp(min=0.0)
-        return spread.view(len(group), -1).mean(1, keepdim=True)
+        step, total, count = 0.05, torch.zeros(()), 0
+        past: deque[torch.Tensor] = deque(maxlen=round(LAG / step))
+        for _, h in _walk(inputs, units, Draws(group, backend), copies=4, time=12.0, step=step, burn=30.0):
+            if len(past) == past.maxlen:
+                total, count = total + (h - past[0]) ** 2, count + 1
+            past.append(h)
+        return (total / (2 * count)).view(len(group), -1).mean(1, keepdim=True)
 
-    return in_batches(measure, seeds, _bytes(inputs, size, 4), backend).round(5)
+    kept = 8 * 4 * units * round(LAG / 0.05)
+    return in_batches(measure, seeds, _bytes(inputs, units, 4) + kept, backend).round(3)
 
 
 def swings(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
