@@ -5,7 +5,8 @@
     sensitivity               what more samples or another penalty would change            (derivatives)
     gradient, optimal_gradient    derivatives by noise, sample ratio and penalty              (gradients)
     peaks, phase_transitions  where the learning curve turns, the landscape splits, penalties jump (phases)
-    hessian_gaps, gap_thresholds, hessian_density   the spectrum of the loss landscape             (gaps)
+    hessian_gaps, gap_thresholds, hessian_density, hessian_share   the spectrum of the loss landscape  (gaps)
+    at_samples, optimal_at_samples    means at a finite number of samples, to order 1/N        (sizes)
     random_features           ridge on random features of the inputs                            (features)
     from_data                 population and learning curve behind inputs X and targets y          (data)
     Spectrum                  densities, mixtures, power laws                                   (spectrum)
@@ -29,7 +30,13 @@ from widelimit.numerics.results import by_value
 from widelimit.numerics.ridge.data import DataTheory, from_data, from_file
 from widelimit.numerics.ridge.derivatives import Sensitivity, sensitivity
 from widelimit.numerics.ridge.features import FeatureSolution, feature_moments, random_features
-from widelimit.numerics.ridge.gaps import HessianGaps, gap_thresholds, hessian_density, hessian_gaps
+from widelimit.numerics.ridge.gaps import (
+    HessianGaps,
+    gap_thresholds,
+    hessian_density,
+    hessian_gaps,
+    hessian_share,
+)
 from widelimit.numerics.ridge.gradients import (
     BestPenaltyGradient,
     BestPenaltySlopes,
@@ -41,6 +48,7 @@ from widelimit.numerics.ridge.gradients import (
 from widelimit.numerics.ridge.penalty import BestPenalty, Minimum, minima, optimal_penalty
 from widelimit.numerics.ridge.phases import Jump, Peaks, PhaseTransitions, peaks, phase_transitions
 from widelimit.numerics.ridge.power import PowerLaw, power_law
+from widelimit.numerics.ridge.sizes import RidgeAtSamples, at_samples, optimal_at_samples
 from widelimit.numerics.ridge.solving import RidgeSolution, learning_curve, solve
 from widelimit.numerics.ridge.spectrum import Spectrum
 from widelimit.theory.errors import ArgumentError
@@ -58,19 +66,23 @@ __all__ = [
     "Peaks",
     "PhaseTransitions",
     "PowerLaw",
+    "RidgeAtSamples",
     "RidgeGradient",
     "RidgeSlopes",
     "RidgeSolution",
     "Sensitivity",
     "Spectrum",
+    "at_samples",
     "feature_moments",
     "from_data",
     "gap_thresholds",
     "gradient",
     "hessian_density",
     "hessian_gaps",
+    "hessian_share",
     "learning_curve",
     "minima",
+    "optimal_at_samples",
     "optimal_gradient",
     "optimal_penalty",
     "peaks",

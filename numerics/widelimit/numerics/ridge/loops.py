@@ -29,6 +29,9 @@ error_slope_and_bend = terms.ERROR_SLOPE.njit
 by_samples_and_penalty = terms.SENSITIVITY.njit
 along = terms.ALONG.njit
 transform = terms.TRANSFORM.njit
+angle_term = terms.ANGLE_TERM.njit
+log_determinant = terms.LOG_DETERMINANT.njit
+edge_move = terms.EDGE_MOVE.njit
 
 EPS = 2.0**-52
 MOST = 200  # steps; bisection alone would need about 70
@@ -383,7 +386,7 @@ def gap_minima(s, p, which, found):
 
 @njit(nogil=True, error_model="numpy")
 def crossing(s, p, alpha, inside, outside):
-    """Sample-covariance edge -lambda(kappa) where df2/P = alpha, below alpha at `inside` and above at `outside`."""
+    """Edge -lambda(kappa) where df2/P = alpha, below alpha at `inside` and above at `outside`, and its kappa."""
     while True:
         kappa = 0.5 * (inside + outside)
         if not min(inside, outside) < kappa < max(inside, outside):
@@ -393,21 +396,25 @@ def crossing(s, p, alpha, inside, outside):
         else:
             outside = kappa
     f, rest, _, _ = step_sums(s, p, inside)
-    return -inside * ridge_ratio(alpha, f, rest)[0]
+    return -inside * ridge_ratio(alpha, f, rest)[0], inside
 
 
 @njit(nogil=True, error_model="numpy")
 def gap_edges(s, p, alpha, which, out):
-    """Fill out[:, i] with the edges of the open gap below scale which[i]: end of the upper bulk, start of the lower."""
+    """Fill out[:, i] with the edges of the open gap below scale which[i] and their kappa.
+
+    End of the upper bulk, its kappa, start of the lower bulk, its kappa.
+    """
     for i in range(which.size):
         high, low = -s[which[i] + 1], -s[which[i]]
         middle = convex_minimum(s, p, low, high)
-        out[0, i], out[1, i] = crossing(s, p, alpha, middle, low), crossing(s, p, alpha, middle, high)
+        out[0, i], out[1, i] = crossing(s, p, alpha, middle, low)
+        out[2, i], out[3, i] = crossing(s, p, alpha, middle, high)
 
 
 @njit(nogil=True, error_model="numpy")
 def top_edge(s, p, alpha):
-    """The largest edge of the sample covariance, at kappa below all poles."""
+    """The largest edge of the sample covariance and its kappa, below all poles."""
     reach = 0.0
     for i in range(s.size):
         reach += p[i] * s[i] * s[i]
@@ -451,3 +458,23 @@ def density(s, p, alpha, x, out):
     """Fill out with alpha Im(1/kappa)/pi at lambda = -x - i0."""
     for k in range(x.size):
         out[k] = max(0.0, alpha * (1.0 / descend(s, p, alpha, x[k], 0.0)).imag / math.pi)
+
+
+@njit(nogil=True, error_model="numpy")
+def share_above(s, p, alpha, samples, x, out):
+    """Fill out with the share of eigenvalues above x in the mean over N samples, at lambda = -x - i0."""
+    for k in range(x.size):
+        kappa = descend(s, p, alpha, x[k], 0.0)
+        angle = 0j
+        for i in range(s.size):
+            angle += angle_term(s[i] + 0j, p[i] + 0j, kappa)[0]
+        ratio, slope = -x[k] / kappa, 1.0 - complex_sums(s, p, kappa)[1] / alpha
+        out[k] = log_determinant(angle, ratio, slope, alpha + 0j, samples + 0j)[0].imag / math.pi
+
+
+@njit(nogil=True, error_model="numpy")
+def edge_moves(s, p, u, alpha, samples, kappa, side, out):
+    """Fill out with how far the outermost eigenvalues of bulks are from the edges at each kappa, in the mean."""
+    for k in range(kappa.size):
+        sums = gradient_sums(s, p, u, kappa[k])
+        out[k] = edge_move(kappa[k], alpha, samples, side[k], sums[6], sums[9])

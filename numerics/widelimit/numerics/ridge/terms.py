@@ -25,6 +25,7 @@ from widelimit.theory.ridge import (
     p,
     penalty_symbol,
     s,
+    sizes,
     u,
 )
 
@@ -119,6 +120,21 @@ TRANSFORM = compile(
     (s, p, kappa, RECIPROCAL),
     name="ridge_transform",
     dtype=complex,
+)
+
+# a finite number of samples: log det of the sample covariance per dimension, and edges of its spectrum
+ANGLE_TERM = compile([sizes.ANGLE_TERM], (s, p, kappa), name="ridge_angle", dtype=complex)
+LOG_DETERMINANT = compile(
+    [sizes.log_determinant() + alpha * sizes.log_determinant_shift() / sizes.SAMPLES],
+    (sizes.ANGLE, RATIO, SLOPE, alpha, sizes.SAMPLES),
+    name="ridge_log_determinant",
+    dtype=complex,
+)
+_side = Symbol("side", real=True)
+EDGE_MOVE = compile(
+    sizes.edge_move(_side),
+    (kappa, alpha, sizes.SAMPLES, _side, SUMS["fitted_slope"], ridge.FITTED_BEND),
+    name="ridge_edge_move",
 )
 
 # random features: sums over the spectrum, the penalty that an input ridge belongs to, everything else

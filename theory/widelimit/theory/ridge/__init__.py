@@ -8,6 +8,8 @@ phases       one eigenvalue, separated scales, gaps of the Hessian, aligned sign
 power        power-law spectra and targets
 features     random features, by applying the effective ridge twice
 gradients    derivatives of errors and of the best penalty by noise, sample ratio and penalty
+sizes        a finite number of samples: what means exceed their limits by
+size_steps   the derivation of that, from log det of the sample covariance
 steps        what the derivations share: sums checked on three random scales
 conventions  how other papers and scikit-learn write the same quantities
 """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from widelimit.theory.calculus import exact
 from widelimit.theory.calculus.derivation import Derivation
-from widelimit.theory.ridge import features, gradients, penalty, phases, power, test_error
+from widelimit.theory.ridge import features, gradients, penalty, phases, power, size_steps, test_error
 
 RESULTS: tuple[str, ...] = (
     "effective-ridge", "test-error", "training-error", "bias-variance", "learning-curve", "isotropic",
     "separated-scales", "hessian-gap", "optimal-penalty", "isotropic-target", "penalty-jump", "alignment", "power-law",
-    "random-features", "gradients",
+    "random-features", "gradients", "finite-samples",
 )  # fmt: skip
 
 
@@ -20,13 +20,13 @@ def derive(result: str = "test-error") -> Derivation:
     ----------
     result
         effective-ridge, test-error, training-error, bias-variance, learning-curve, isotropic, separated-scales,
-        hessian-gap,
-        optimal-penalty, isotropic-target, penalty-jump, alignment, power-law, random-features or gradients.
+        hessian-gap, optimal-penalty, isotropic-target, penalty-jump, alignment, power-law, random-features, gradients
+        or finite-samples.
 
     >>> derive("effective-ridge").result.lhs
     lambda
     """
     result = exact.one_of("result", result, RESULTS)
-    modules = (test_error, phases, penalty, power, features, gradients)
+    modules = (test_error, phases, penalty, power, features, gradients, size_steps)
     found: Derivation = next(one.DERIVATIONS[result]() for one in modules if result in one.DERIVATIONS)
     return found

@@ -51,10 +51,15 @@ def on_three_scales(expression: Expr, where: Mapping[Expr, Expr] | None = None) 
     return written
 
 
+def scales(values: Mapping[Symbol, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return fractions and eigenvalues of the three scales at a drawn point."""
+    fractions = (values[_p[0]], values[_p[1]], 1 - values[_p[0]] - values[_p[1]])
+    return fractions, tuple(values[x] for x in _s)
+
+
 def power_sum(values: Mapping[Symbol, Any], power: int) -> Any:
     """Return ``sum p_j s_j^power`` of the three scales at a drawn point."""
-    fractions = (values[_p[0]], values[_p[1]], 1 - values[_p[0]] - values[_p[1]])
-    return sum(w * values[x] ** power for w, x in zip(fractions, _s, strict=True))
+    return sum(w * x**power for w, x in zip(*scales(values), strict=True))
 
 
 def integrated(shown: Integral, values: Mapping[Symbol, Any], dps: int) -> Any:
