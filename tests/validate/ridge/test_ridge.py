@@ -1,5 +1,7 @@
 """The ridge claims: simulators against scikit-learn and closed forms, seeds, wrong theories."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.special import erf
@@ -53,32 +55,62 @@ def test_fits_are_those_of_scikit_learn(P, N):
     assert got == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("P", "N"), [(40, 20), (20, 40)])
-def test_fits_of_several_targets_are_those_of_scikit_learn(P, N):
-    population = simulate.Population.two_scales(INPUTS, P)
+def _missed(x, penalty, s, truth):
+    """What a fit of scikit-learn's to labels without noise is off by, weighted by the inputs' deviations."""
+    model = Ridge(alpha=len(x) * penalty, fit_intercept=False, solver="svd").fit(x, x @ truth)
+    return (model.coef_ - truth) * np.sqrt(s)
+
+
+@pytest.mark.parametrize(("P", "N"), [(4, 3), (3, 6)])
+def test_designs_average_fits_of_scikit_learn_over_all_targets(P, N):
+    population = simulate.Population(np.linspace(1.0, 0.2, P), np.linspace(0.5, 1.5, P), 0.3)
+    (design,) = simulate.drawn_designs(population, N, [11], CPU)
+    x = simulate.draw(population, N, [11], CPU)[0][0].numpy()
     penalties = [0.003, 0.2]
-    (many,) = regressions._many(population, N, regressions._tensor(penalties, CPU), [11], CPU)
-    x, y, truth = (part.numpy() for part in (many.X, many.y, many.truth))
-    assert y.shape == (N, simulate.TARGETS) and (np.abs(truth) == population.w[:, None]).all()
-    errors = simulate.mean_test_errors(population, N, penalties, [11], CPU)[0]
-    both = simulate.mean_training_errors(population, N, penalties, [11], CPU)[0]
+    errors, scores = (
+        design.errors(penalties),
+        simulate.mean_training_errors(population, N, penalties, [11], CPU)[0],
+    )
     for k, penalty in enumerate(penalties):
-        model = Ridge(alpha=N * penalty, fit_intercept=False, solver="svd").fit(x, y)
-        own = population.s @ (model.coef_.T - truth) ** 2 + population.noise
-        train = np.mean((y - model.predict(x)) ** 2)
-        assert errors[k] == pytest.approx(own.mean(), rel=1e-9)
-        assert both[k] == pytest.approx(train, rel=1e-9)
-        # the cross-validation score, with the hat matrix's trace from its definition
-        hat = x @ np.linalg.solve(x.T @ x + N * penalty * np.eye(P), x.T)
-        assert both[2 + k] == pytest.approx(train / (1 - np.trace(hat) / N) ** 2, rel=1e-9)
+        model = Ridge(alpha=N * penalty, fit_intercept=False, solver="svd")
+        new = train = 0.0
+        for signs in product((-1, 1), repeat=P):
+            truth = population.w * signs
+            new += (_missed(x, penalty, population.s, truth) ** 2).sum() / 2**P
+            train += np.mean((x @ truth - model.fit(x, x @ truth).predict(x)) ** 2) / 2**P
+        for e in 0.3**0.5 * np.eye(N):  # a mean over normal numbers is a sum over their axes
+            new += population.s @ model.fit(x, e).coef_ ** 2
+            train += np.mean((e - model.predict(x)) ** 2)
+        assert errors[k] == pytest.approx(new + 0.3, rel=1e-9)
+        assert scores[k] == pytest.approx(train, rel=1e-9)
+        hat = x @ np.linalg.solve(x.T @ x + N * penalty * np.eye(P), x.T)  # from its definition
+        assert scores[2 + k] == pytest.approx(train / (1 - np.trace(hat) / N) ** 2, rel=1e-9)
 
 
-def test_several_targets_measure_the_same_with_less_noise():
+def test_designs_without_a_penalty_interpolate():
+    population = simulate.Population.two_scales(INPUTS, 40)
+    (design,) = simulate.drawn_designs(population, 20, [3], CPU)
+    assert design.errors([0.0]) == pytest.approx(design.errors([1e-12]), rel=1e-8)
+    assert design.training_errors([0.0]) == 0 and design.left([0.0]) == 0
+
+
+def test_products_of_two_designs():
+    population = simulate.Population(np.array([1.0, 0.5, 0.2]), np.array([0.7, 1.0, 1.5]), 0.0)
+    one, two = simulate.drawn_designs(population, 2, [5], CPU, copies=2)
+    x, y = (part.numpy() for part in simulate.draw(population, 2, [5], CPU, copies=2)[0])
+    each = [
+        _missed(x, 0.1, population.s, truth) @ _missed(y, 0.1, population.s, truth)
+        for truth in (population.w * signs for signs in product((-1, 1), repeat=3))
+    ]
+    assert one.missed_by_both(two, 0.1) == pytest.approx(np.mean(each), rel=1e-9)
+
+
+def test_designs_measure_what_single_targets_do_with_less_noise():
     population = simulate.Population.two_scales(INPUTS, 40)
     one = simulate.test_errors(population, 20, [0.05], range(1500), CPU)[:, 0]
-    many = simulate.mean_test_errors(population, 20, [0.05], range(5000, 5600), CPU)[:, 0]
-    assert abs(one.mean() - many.mean()) < 4 * (one.var() / len(one) + many.var() / len(many)) ** 0.5
-    assert one.var() > 4 * many.var()
+    exact = simulate.mean_errors(population, 20, [0.05], range(5000, 5300), CPU)[:, 0]
+    assert abs(one.mean() - exact.mean()) < 4 * (one.var() / len(one) + exact.var() / len(exact)) ** 0.5
+    assert exact.var() < one.var() / 20
 
 
 @pytest.mark.parametrize(("P", "N"), [(150, 101), (110, 200)])
@@ -153,10 +185,57 @@ def test_every_wrong_theory_applies_somewhere_and_differs(name, preset):
     points = claim.plans[preset].points
     assert all(claim.valid(point) for point in points)
     for wrong in claim.counterfactuals:
+        if wrong.predict_at is not None:  # the limit is asked where it differs at the sizes of a plan
+            continue
         applying = [point for point in points if wrong.applies(point)]
         assert applying, wrong.name
         for point in applying:
             assert np.abs(wrong.predict(point) - claim.predict(point)).max() > 0.01
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED if BY_ID[f"ridge.{name}"].predict_at is not None])
+def test_predictions_at_a_size_tend_to_the_limit(name):
+    claim = BY_ID[f"ridge.{name}"]
+    for inputs in claim.plans["reference"].points:
+        limit = claim.predict(inputs)
+        scale = np.abs(limit) if claim.scale is None else claim.scale(limit)
+        small, large = (np.abs(claim.predict_at(inputs, n) - limit) / scale for n in (320, 3200))
+        assert (large < 0.5 * small + 1e-6).all() and (small < 0.15).all()
+
+
+@pytest.mark.parametrize(
+    "name", ["test-error", "training-error", "bias-variance", "multiple-descent", "penalty-jump"]
+)
+def test_means_at_a_size_are_predicted(name):
+    # closer than the limit is, at a size where that is off
+    claim = BY_ID[f"ridge.{name}"]
+    inputs = claim.plans["reference"].points[-1 if name == "multiple-descent" else 0]
+    found = claim.simulate(inputs, 40, range(1200), CPU)
+    error = found.std(0) / len(found) ** 0.5
+    at, limit = claim.predict_at(inputs, 40), claim.predict(inputs)
+    assert (np.abs(found.mean(0) - at) < 4 * error + 0.1 * np.abs(at - limit)).all()
+    assert (np.abs(found.mean(0) - limit) > 4 * error).any()
+
+
+def test_best_penalties_at_a_size_are_predicted():
+    claim = BY_ID["ridge.optimal-penalty"]
+    inputs = claim.plans["quick"].points[0]
+    found = claim.simulate(inputs, 80, range(400), CPU)
+    error = found.std(0) / 20
+    assert (np.abs(found.mean(0) - claim.predict_at(inputs, 80)) < 4 * error).all()
+    assert (np.abs(found.mean(0) - claim.predict(inputs)) > 6 * error).any()
+
+
+@pytest.mark.parametrize("point", [0, 1])  # an open gap, and a closed one
+def test_eigenvalues_beside_a_gap_are_predicted_at_a_size(point):
+    claim = BY_ID["ridge.hessian-gap"]
+    inputs = claim.plans["quick"].points[point]
+    found = claim.simulate(inputs, 160, range(300), CPU)
+    error = found.std(0) / 300**0.5
+    assert (
+        np.abs(found.mean(0) - claim.predict_at(inputs, 160)) < 4 * error + 0.01
+    ).all()  # N^(-4/3) is 0.001
+    assert (np.abs(found.mean(0) - claim.predict(inputs)) > 0.01 + 4 * error).any()
 
 
 @pytest.mark.parametrize("name", NAMED)

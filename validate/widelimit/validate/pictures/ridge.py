@@ -170,6 +170,7 @@ PICTURES = {
     "DataTheory": _data,
     "BestPenalty": _best,
     "FeatureSolution": swept("test_error", "training_error", log="y"),
+    "RidgeAtSamples": swept("test_error", "training_error", "cross_validation", log="y"),
     "Sensitivity": _sensitivity,
     "HessianGaps": _gaps,
     "Peaks": _peaks,

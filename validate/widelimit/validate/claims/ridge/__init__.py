@@ -5,9 +5,10 @@ penalties), `landscape` (gaps of the Hessian),
 `scaling` (power laws, random features) and `real` (images and patients); figures in `gallery`, what
 several use in `shared`.
 
-Data are Gaussian with two covariance scales unless a claim says otherwise. Means over draws are off by
-O(1/N); errors of
-fits on the same draws are compared wherever a difference is claimed.
+Data are Gaussian with two covariance scales unless a claim says otherwise. Means over draws are off by O(1/N), which
+theory knows (`ridge.at_samples`): every size is compared with its own prediction. Errors are exact averages over label
+noise and signs of the target, given the inputs; those of fits to the same inputs are compared wherever a difference is
+claimed.
 """
 
 from __future__ import annotations

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from widelimit.validate.claims.ridge.shared import (
+    AT_SIZE,
+    FINITE_SIZES,
     NAMES,
     PAPER,
     POPULATION,
     SAMPLES,
     TWO_SCALES,
     derivation,
+    expands,
     isotropic,
     plans,
     samples,
     shuffled,
 )
 from widelimit.validate.harness.claim import Inputs, Interval
-from widelimit.validate.harness.declare import another, declare, instead, table, wrong
+from widelimit.validate.harness.declare import another, at_size, declare, instead, table, wrong
 
 if TYPE_CHECKING:
     from widelimit.numerics.ridge import RidgeSolution
@@ -32,11 +35,9 @@ _NOTHING = 1e-8
 
 def simulate_test_error(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """Errors of ridge fits on new Gaussian data."""
-    from widelimit.validate.simulate.ridge import Population, mean_test_errors
+    from widelimit.validate.simulate.ridge import Population, mean_errors
 
-    return mean_test_errors(
-        Population.two_scales(inputs, size), samples(inputs, size), PENALTIES, seeds, backend
-    )
+    return mean_errors(Population.two_scales(inputs, size), samples(inputs, size), PENALTIES, seeds, backend)
 
 
 def simulate_training(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
@@ -67,13 +68,15 @@ _POINTS = table(
         (0.1, 0.3, 0.6, 1.0, 3.0),
     ],
 )
-_FITS: dict[str, Any] = {  # all fits of a replicate share its data
+_FITS: dict[str, Any] = {  # all fits of a replicate share its inputs
     "domain": {**TWO_SCALES, "sample_ratio": SAMPLES},
     "solver": "ridge.solve",
     "given": {**POPULATION, "penalty": PENALTIES},
     "over": {"penalty": PENALTIES},
+    "valid": expands,
     "size_name": "dimensions",
 }
+_AT_SIZE: dict[str, Any] = AT_SIZE | {"penalty": PENALTIES}
 TEST_ERROR = declare(
     "ridge.test-error",
     title="Test error on anisotropic data",
@@ -82,11 +85,12 @@ TEST_ERROR = declare(
     paper=f"{PAPER}, section 3",
     rows="test_error",
     simulate=simulate_test_error,
-    plans=plans(_POINTS, (256, 512, 512), target=0.02),
-    derivation=derivation("test-error"),
-    within=0.03,  # of an error; finite-size terms are about 1/N before they are extrapolated away
+    plans=plans(_POINTS, (1024, 4096, 2048), FINITE_SIZES, target=0.005),
+    derivation=derivation("test-error", "finite-samples"),
+    finite=at_size(solver="ridge.at_samples", **_AT_SIZE),
+    within=0.005,  # of an error; theory is right to order 1/N^2
     quantity="E",
-    observable="sum s (w^ - w)^2 + sigma^2 of a fit",
+    observable="sum s (w^ - w)^2 + sigma^2 of a fit, averaged exactly over label noise and signs of w",
     wrong=(
         wrong(
             "penalty not scaled by N",
@@ -113,11 +117,13 @@ TRAINING_ERROR = declare(
     paper=f"{PAPER}, section 3",
     rows={"training error": "training_error", "cross-validation": "test_error"},
     simulate=simulate_training,
-    plans=plans(_POINTS, (512, 1024, 512), target=0.025),
-    derivation=derivation("training-error"),
-    within=0.05,
+    plans=plans(_POINTS, (1024, 4096, 2048), FINITE_SIZES, target=0.01),
+    derivation=derivation("training-error", "finite-samples"),
+    finite=at_size({"cross-validation": "cross_validation"}, solver="ridge.at_samples", **_AT_SIZE),
+    within=0.01,
     quantity="training error, GCV",
-    observable="mean squared residual, alone and over (lambda tr(K + lambda)^-1/N)^2",
+    observable="mean squared residual, averaged exactly over label noise and signs of w, alone and over "
+    "(lambda tr(K + lambda)^-1/N)^2",
     wrong=(
         wrong(
             "first power",
@@ -151,15 +157,19 @@ BIAS_VARIANCE = declare(
             [(0.25, 0.1, 0.8, 0.2, 0.5, 0.05), (0.5, 0.2, 0.3, 0.3, 1.0, 0.1)],
             [(0.1, 0.05, 0.9, 0.05, 0.25, 0.05), (0.25, 0.5, 0.2, 0.5, 2.0, 0.3)],
         ),
-        (256, 256, 512),
+        (1024, 4096, 2048),
+        FINITE_SIZES,
+        target=0.01,
     ),
-    derivation=derivation("bias-variance"),
-    within=0.05,
+    derivation=derivation("bias-variance", "finite-samples"),
+    finite=at_size(solver="ridge.at_samples", **AT_SIZE),
+    within=0.01,
+    valid=expands,
     # parts smaller than a fifth of the whole are compared with that
     scale=lambda predicted: np.maximum(np.abs(predicted), 0.2 * np.abs(predicted).sum()),
     size_name="dimensions",
     quantity="parts of E",
-    observable="products and squares of the errors of two fits",
+    observable="products and squares of the errors of two fits, averaged exactly over label noise and signs of w",
     wrong=(
         wrong(
             "fixed inputs",

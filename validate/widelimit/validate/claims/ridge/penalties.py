@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from widelimit.validate.claims.ridge.shared import (
+    AT_SIZE,
+    FINITE_SIZES,
     NAMES,
     PAPER,
     POPULATION,
     SAMPLES,
     SPECTRUM,
     TWO_SCALES,
+    counted,
     derivation,
+    expands,
     isotropic,
     plans,
     samples,
     shuffled,
 )
 from widelimit.validate.harness.claim import Choice, Inputs, Interval
-from widelimit.validate.harness.declare import altered, declare, table, wrong
+from widelimit.validate.harness.declare import altered, at_size, declare, table, wrong
 from widelimit.validate.harness.declare.calls import Solver
 
 if TYPE_CHECKING:
@@ -53,9 +57,18 @@ def best(inputs: Inputs) -> Best:
     return Best(float(found.penalty), float(found.test_error), error)
 
 
+def best_at(inputs: Inputs) -> Best:
+    """The same of means over training sets at a size."""
+    found = Solver("ridge.optimal_at_samples", AT_SIZE)(inputs)
+
+    def error(penalty: float) -> float:
+        return float(Solver("ridge.at_samples", {**AT_SIZE, "penalty": penalty})(inputs).test_error)
+
+    return Best(float(found.penalty), float(found.test_error), error)
+
+
 # --- ridge.optimal-penalty ----------------------------------------------------------------------------------------
 
-_COPIES = 8  # data sets a replicate, whose mean error is minimised
 _LEAST = 1e-6  # what a wrong theory says that finds no positive penalty best: below all that a scan sees
 
 
@@ -65,7 +78,7 @@ def simulate_best(inputs: Inputs, size: int, seeds: Sequence[int], backend: Back
     from widelimit.validate.simulate.ridge.scans import vertices
 
     population = Population.two_scales(inputs, size)
-    return vertices(population, samples(inputs, size), seeds, backend, copies=_COPIES, factor=FACTOR)
+    return vertices(population, samples(inputs, size), seeds, backend, factor=FACTOR)
 
 
 def _log_penalty(found: Best) -> float:
@@ -73,10 +86,13 @@ def _log_penalty(found: Best) -> float:
 
 
 def _seen(inputs: Inputs) -> bool:
-    """A minimum at a positive penalty that can be seen."""
+    """A minimum at a positive penalty that can be seen, and that the least size of the plans hardly moves."""
     found = best(inputs)
     beside = (found.penalty / FACTOR, found.penalty * FACTOR)
-    return found.penalty > 1e-3 and min(map(found.rise, beside)) > 0.004
+    if found.penalty <= 1e-3 or min(map(found.rise, beside)) <= 0.004:
+        return False
+    small = best_at({**inputs, "size": min(FINITE_SIZES[0])})
+    return abs(float(np.log(small.penalty / found.penalty))) < 0.1
 
 
 def _isotropic_rule(
@@ -105,19 +121,22 @@ OPTIMAL_PENALTY = declare(
             [(0.25, 0.05, 0.05, 0.5, 1.0), (0.5, 0.1, 1.0, 0.5, 1.0)],
             [(0.25, 0.1, 0.8, 0.5, 0.5), (0.25, 0.3, 0.1, 0.5, 1.5)],
         ),
-        (32, 40, 64),
-        copies=_COPIES,
+        (512, 1024, 512),
+        FINITE_SIZES,
+        target=0.005,
     ),
-    derivation=derivation("optimal-penalty"),
-    within=0.15,
-    scale=lambda predicted: np.array([1.0, 0.2, 0.2]),  # 15 % of a penalty, and 3 % of an error
+    derivation=derivation("optimal-penalty", "finite-samples"),
+    finite=at_size(solver=best_at),
+    within=0.005,
+    scale=lambda predicted: np.array([1.0, 0.2, 0.2]),  # half a per cent of a penalty, and 0.1 % of an error
     valid=_seen,
     size_name="dimensions",
     quantity="log best penalty",
-    observable="log of the penalty at which the mean error of eight fits is least, by a scan over eight decades and a "
-    "parabola; errors at a third and three times that penalty, on the same data",
-    notes="The minimum is flat: its place is a ratio of small differences. Errors of several data sets are averaged "
-    "before it is looked for, which lowers its bias by their number.",
+    observable="log of the penalty at which the error of fits to the same inputs, averaged exactly over label noise "
+    "and signs of w, is least, by a scan over eight decades and a parabola; errors at a third and three times that "
+    "penalty",
+    notes="The minimum is flat: its place is a ratio of small differences. Its own bias is of order 1/N^2, as errors "
+    "of given inputs scatter by 1/N.",
     wrong=(
         shuffled(),
         isotropic(),
@@ -131,6 +150,12 @@ OPTIMAL_PENALTY = declare(
 
 # --- ridge.negative-penalty ---------------------------------------------------------------------------------------
 
+_NEGATIVE_SIZES = (
+    (160, 320),
+    (320, 480, 640),
+    (400, 800, 1600),
+)  # near the edge the next order shows below them
+
 
 def simulate_negative(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """The penalty where fits err least, over the size that the claim expects; its gain, and the loss at minus it."""
@@ -141,7 +166,7 @@ def simulate_negative(inputs: Inputs, size: int, seeds: Sequence[int], backend: 
 
 
 def _inside(inputs: Inputs) -> bool:
-    """A negative best penalty away from the edge, which finite samples reach, and a gain that can be seen."""
+    """A negative best penalty away from the edge, which finite samples hardly move, and a gain that can be seen."""
     from widelimit.numerics.ridge.kernel import edges
 
     given = Solver(
@@ -149,7 +174,10 @@ def _inside(inputs: Inputs) -> bool:
     )
     lowest = edges(*map(np.array, given(inputs)))[1][0]
     found = best(inputs)
-    return 0.8 * float(lowest) < found.penalty < 0 and found.rise(0.0) > 0.02
+    if not (0.8 * float(lowest) < found.penalty < 0 and found.rise(0.0) > 0.02):
+        return False
+    small = best_at({**inputs, "size": min(_NEGATIVE_SIZES[0])})
+    return abs(small.penalty / found.penalty - 1) < 0.2
 
 
 NEGATIVE_PENALTY = declare(
@@ -176,18 +204,21 @@ NEGATIVE_PENALTY = declare(
         table(
             _SAMPLED, [(0.1, 0.1, 1.0, 0.0, 0.5)], [(0.25, 0.05, 1.0, 0.0, 0.75), (0.1, 0.2, 1.0, 0.002, 0.5)]
         ),
-        (256, 256, 256),
-        ((80, 160, 320), (160, 320, 640), (400, 800, 1600)),
+        (512, 512, 256),
+        _NEGATIVE_SIZES,
+        target=0.02,
     ),
-    derivation=derivation("optimal-penalty"),
-    within=0.03,
-    # absolute, on a logarithm: three per cent of an error; of the penalty itself fifteen per cent
+    derivation=derivation("optimal-penalty", "finite-samples"),
+    finite=at_size(solver=best_at),
+    within=0.02,
+    # absolute, on a logarithm: two per cent of an error; of the penalty itself ten per cent
     scale=lambda predicted: np.array([5 * abs(predicted[0]), 1.0, 1.0]),
     valid=_inside,
     location="median",
     size_name="dimensions",
     quantity="best penalty, log E(penalty)/E(0)",
-    observable="place and depth of the least error of fits over a scan that starts at minus the lowest eigenvalue",
+    observable="place and depth of the least error of fits to the same inputs, averaged exactly over label noise and "
+    "signs of w, over a scan that starts at minus the lowest eigenvalue",
     notes="Medians: at small sizes the lowest sample eigenvalue now and then comes close to the penalty.",
     wrong=(
         shuffled("weak scale"),
@@ -204,13 +235,13 @@ _JUMP_PENALTIES = (0.231640, 0.0082767)  # the two minima where they are equally
 
 def simulate_jump(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """The same from fits on the same data."""
-    from widelimit.validate.simulate.ridge import Population, test_errors
+    from widelimit.validate.simulate.ridge import Population, mean_errors
 
     population = Population.two_scales(inputs, size)
     columns = []
     for k, ratio in enumerate(_JUMP_RATIOS):
         own = [seed + k for seed in seeds]
-        errors = test_errors(population, round(ratio * size), _JUMP_PENALTIES, own, backend)
+        errors = mean_errors(population, counted(ratio, size), _JUMP_PENALTIES, own, backend)
         columns.append(np.log(errors[:, 0] / errors[:, 1]))
     return np.stack(columns, axis=1)
 
@@ -218,6 +249,21 @@ def simulate_jump(inputs: Inputs, size: int, seeds: Sequence[int], backend: Back
 def _first_over_second(found: Any) -> np.ndarray:
     """It changes sign where the best penalty jumps."""
     return np.log(found.test_error[:, 0] / found.test_error[:, 1])
+
+
+_JUMP_AT_SIZE: dict[str, Any] = AT_SIZE | {
+    "penalty": _JUMP_PENALTIES,
+    "sample_ratio": lambda size: tuple((counted(ratio, size) / size,) for ratio in _JUMP_RATIOS),
+    "samples": lambda size: tuple((counted(ratio, size),) for ratio in _JUMP_RATIOS),
+}
+
+
+def _jump_expands(fraction: float, separation: float, share: float, noise: float) -> bool:
+    return all(
+        expands(fraction, separation, share, noise, ratio, penalty)
+        for ratio in _JUMP_RATIOS
+        for penalty in _JUMP_PENALTIES
+    )
 
 
 PENALTY_JUMP = declare(
@@ -243,15 +289,19 @@ PENALTY_JUMP = declare(
     simulate=simulate_jump,
     plans=plans(
         table(NAMES, [(0.1, 0.01, 0.505, 0.0101)], [(0.1, 0.01, 0.55, 0.01)]),
-        (384, 384, 384),
-        ((80, 160, 320), (200, 400, 800), (400, 800, 1600)),
+        (512, 2048, 1024),
+        ((80, 160, 320), (80, 160, 320), (400, 800, 1600)),
+        target=0.01,
     ),
-    derivation=derivation("penalty-jump"),
-    within=0.03,
+    derivation=derivation("penalty-jump", "finite-samples"),
+    finite=at_size(solver="ridge.at_samples", **_JUMP_AT_SIZE),
+    within=0.01,
     scale=np.ones_like,
+    valid=_jump_expands,
     size_name="dimensions",
     quantity="log E(large penalty)/E(small penalty)",
-    observable="log ratio of the test errors of two fits on the same data",
+    observable="log ratio of the test errors of two fits to the same inputs, averaged exactly over label noise and "
+    "signs of w",
     wrong=(
         wrong(
             "aligned",

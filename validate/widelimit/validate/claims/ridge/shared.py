@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 PAPER = "Mel & Ganguli, ICML 2021"
 SIZES = ((40, 80, 160), (80, 160, 320), (200, 400, 800, 1600))
+FINITE_SIZES = (
+    (80, 120, 160),
+    (80, 120, 160),
+    (200, 400, 800),
+)  # where each size has a prediction of its own
 
 # eigenvalue 1 on a fraction of the dimensions, `separation` on the others, with a share of the signal on the first;
 # fractions and sample ratios that make whole numbers of dimensions and samples at every size
@@ -44,36 +49,71 @@ POPULATION: dict[str, Any] = SPECTRUM | {
 }
 
 
-def samples(inputs: Inputs, size: int) -> int:
+def counted(sample_ratio: float, size: int) -> int:
     """Training samples at `size` dimensions."""
-    return max(1, round(float(inputs["sample_ratio"]) * size))
+    return max(1, round(sample_ratio * size))
+
+
+def samples(inputs: Inputs, size: int) -> int:
+    """Training samples at `size` dimensions of a point that has a sample ratio."""
+    return counted(float(inputs["sample_ratio"]), size)
+
+
+# the same for solvers that know finite sizes: dimensions and samples as many as are drawn
+AT_SIZE: dict[str, Any] = POPULATION | {
+    "weights": lambda fraction, size: (round(fraction * size) / size, 1 - round(fraction * size) / size),
+    "sample_ratio": lambda sample_ratio, size: counted(sample_ratio, size) / size,
+    "samples": lambda sample_ratio, size: counted(sample_ratio, size),
+}
+_SEEN = 0.1  # of the test error: larger corrections of order 1/N leave some of the next order
+_LEAST_SIZE = 80  # of all plans
+
+
+def expands(
+    fraction: float, separation: float, share: float, noise: float, sample_ratio: float, penalty: float = 0.01
+) -> bool:
+    """Whether the least size of the plans is large enough for what theory says of it; else there is `DomainError`."""
+    from widelimit.numerics import ridge
+
+    found = ridge.at_samples(
+        (1.0, separation),
+        (fraction, 1 - fraction),
+        (share, 1 - share),
+        noise,
+        sample_ratio=sample_ratio,
+        samples=counted(sample_ratio, _LEAST_SIZE),
+        penalty=penalty,
+    )
+    return bool(abs(found.test_error - found.limit.test_error) < _SEEN * found.limit.test_error)
 
 
 def plans(
     points: Points,
     most: tuple[int, int, int] = (384, 320, 512),
     sizes: Any = SIZES,
-    copies: int = 1,
     target: float | None = None,
 ) -> Mapping[Preset, Plan]:
-    """Plan the presets; a replicate of several data sets (`copies`) needs as many fewer for the pilot.
+    """Plan the presets.
 
     `target`: how close quick runs are to look, the others twice as close, where `most` allows it.
     """
-    pilot, block = (tuple(max(8, count // copies) for count in of) for of in ((32, 48, 64), (32, 32, 64)))
     aims = (None,) * 3 if target is None else (target, target / 2, target / 2)
-    return presets(points, sizes, pilot=pilot, most=most, block=block, within=aims)
+    return presets(points, sizes, pilot=(32, 48, 64), most=most, block=(32, 32, 64), within=aims)
 
 
-def derivation(result: str) -> Callable[[Inputs], Derivation]:
-    """The derivation of a result, whatever the point."""
-    return partial(_derive, result)
+def derivation(*results: str) -> Callable[[Inputs], Derivation]:
+    """The derivations of some results, one after the other under the first title, whatever the point."""
+    return partial(_derive, results)
 
 
-def _derive(result: str, inputs: Inputs) -> Derivation:
+def _derive(results: Sequence[str], inputs: Inputs) -> Derivation:
+    from widelimit.theory.calculus.derivation import Derivation
     from widelimit.theory.ridge import derive
 
-    return derive(result)
+    found = [derive(result) for result in results]
+    steps = {step.name: step for one in found for step in one}
+    assumed = dict.fromkeys(assumption for one in found for assumption in one.assumptions)
+    return Derivation(found[0].title, tuple(steps.values()), tuple(assumed))
 
 
 def shuffled(other: str = "other scale") -> Any:

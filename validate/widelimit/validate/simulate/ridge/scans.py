@@ -1,7 +1,7 @@
 """The best penalty of drawn data, found by scanning: nothing is known but the errors of fits.
 
-A replicate draws several data sets, and looks where their mean error is least: the place of a flat minimum is a ratio
-of small differences, whose bias falls with the number of errors that are averaged before it is taken.
+Errors of a replicate's inputs are exact averages over label noise and signs of the target (`designs`). What is left
+scatters by O(1/N) of an error: so does the place of its minimum, with a bias of O(1/N^2).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from widelimit.numerics.results import by_value
-from widelimit.validate.simulate.ridge.regressions import Population, draw
+from widelimit.validate.simulate.ridge.designs import Design, drawn_designs
+from widelimit.validate.simulate.ridge.regressions import Population
 
 if TYPE_CHECKING:
     from widelimit.validate.harness.backend import Backend
@@ -25,50 +26,28 @@ _ROUNDS, _FINE = 2, 9  # each round looks between the neighbours of the best of 
 @by_value
 @dataclass(frozen=True)
 class Curve:
-    """Mean error on new data of the data sets of one replicate, as a function of the penalty.
+    """Mean error on new data of fits to the inputs of one replicate, as a function of the penalty."""
 
-    With weights ``Q g``, ``g = z/(d + penalty)``, an error is ``g' A g - 2 b' g + rest``: the eigenvalues `d` of the
-    smaller Gram matrix, `z` the targets and `A`, `b` the new data on its eigenvectors, one a data set.
-    """
-
-    d: np.ndarray
-    z: np.ndarray
-    A: np.ndarray
-    b: np.ndarray
-    rest: float
+    design: Design
+    scale: float
 
     @classmethod
-    def drawn(cls, population: Population, samples: int, seed: int, copies: int, backend: Backend) -> Curve:
-        """Draw `copies` data sets and decompose each once for all penalties."""
-        import torch
-
-        X, e = draw(population, samples, [seed], backend, copies)
-        s, w = population.tensors(backend)
-        y = X @ w + population.noise**0.5 * e
-        if samples < s.numel():
-            d, Q = torch.linalg.eigh(X @ X.mT / samples)
-            z, Q = (Q.mT @ y[..., None])[..., 0] / samples, X.mT @ Q
-        else:
-            d, Q = torch.linalg.eigh(X.mT @ X / samples)
-            z = (Q.mT @ (X.mT @ y[..., None]))[..., 0] / samples
-        A, b = Q.mT @ (s[:, None] * Q), Q.mT @ (s * w)
-        rest = float((s * w**2).sum()) + population.noise
-        d, z, A, b = (part.cpu().numpy() for part in (d, z, A, b))
-        return cls(d, z, A, b, rest)
+    def drawn(cls, population: Population, samples: int, seed: int, backend: Backend) -> Curve:
+        """Draw inputs and decompose them once for all penalties."""
+        (design,) = drawn_designs(population, samples, [seed], backend)
+        return cls(design, float(population.s.mean()))
 
     def __call__(self, penalties: np.ndarray) -> np.ndarray:
         """Mean errors at penalties above minus the lowest eigenvalue."""
-        g = self.z[:, None, :] / (self.d[:, None, :] + penalties[:, None])
-        squares = ((g @ self.A) * g).sum(-1) - 2 * (g @ self.b[..., None])[..., 0]
-        return squares.mean(axis=0) + self.rest
+        return self.design.errors(penalties)
 
-    def best(self, scale: float, *, negative: bool = False) -> float:
-        """The penalty of least error between 1e-5 and 1e3 times `scale`, by a scan, finer scans and a parabola.
+    def best(self, *, negative: bool = False) -> float:
+        """The penalty of least error between 1e-5 and 1e3 mean eigenvalues, by a scan, finer scans and a parabola.
 
         `negative`: measured from minus the lowest eigenvalue, where the loss ceases to have a minimum.
         """
-        start = -max(0.0, float(self.d.min())) if negative else 0.0
-        logs = np.log(scale * _WIDE)
+        start = -max(0.0, float(self.design.d[0])) if negative else 0.0
+        logs = np.log(self.scale * _WIDE)
         for _ in range(_ROUNDS):
             errors = self(start + np.exp(logs))
             place = int(np.clip(np.argmin(errors), 1, len(logs) - 2))
@@ -85,8 +64,18 @@ def least_errors(population: Population, samples: int, seeds: Sequence[int], bac
     """The least error on new data that any penalty of either sign gives, one a seed."""
     found = []
     for seed in seeds:
-        curve = Curve.drawn(population, samples, seed, 1, backend)
-        found.append(curve(np.array([curve.best(population.s.mean(), negative=True)]))[0])
+        curve = Curve.drawn(population, samples, seed, backend)
+        found.append(curve(np.array([curve.best(negative=True)]))[0])
+    return np.array(found)
+
+
+def excess_errors(population: Population, samples: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
+    """Errors beyond the label noise, one row a seed: without noise or penalty, and the least of any penalty with it."""
+    found = []
+    for seed in seeds:
+        curve = Curve.drawn(population, samples, seed, backend)
+        least = curve(np.array([curve.best(negative=True)]))[0] - population.noise
+        found.append([curve.design.missed([0.0])[0], least])
     return np.array(found)
 
 
@@ -96,17 +85,16 @@ def vertices(
     seeds: Sequence[int],
     backend: Backend,
     *,
-    copies: int,
     factor: float,
 ) -> np.ndarray:
-    """log of the best penalty of `copies` data sets together, and by how much log E rises to either side of it.
+    """log of the best penalty, and by how much log E rises to either side of it.
 
     The sides are the best penalty over `factor` and times it; one row a seed.
     """
     found = []
     for seed in seeds:
-        curve = Curve.drawn(population, samples, seed, copies, backend)
-        best = curve.best(population.s.mean())
+        curve = Curve.drawn(population, samples, seed, backend)
+        best = curve.best()
         errors = np.log(curve(best * np.array([1.0, 1.0 / factor, factor])))
         found.append([np.log(best), *(errors[1:] - errors[0])])
     return np.array(found)
@@ -115,13 +103,13 @@ def vertices(
 def signed_bests(population: Population, samples: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
     """The best penalty of either sign, log E there over E without a penalty, and the same at minus the best one.
 
-    One row and one data set a seed. Where minus a positive best one lies below the lowest eigenvalue, the error there
+    One row and one design a seed. Where minus a positive best one lies below the lowest eigenvalue, the error there
     is that of another branch, and large.
     """
     found = []
     for seed in seeds:
-        curve = Curve.drawn(population, samples, seed, 1, backend)
-        best = curve.best(population.s.mean(), negative=True)
+        curve = Curve.drawn(population, samples, seed, backend)
+        best = curve.best(negative=True)
         errors = np.log(curve(np.array([best, -best, 0.0])))
         found.append([best, *(errors[:2] - errors[2])])
     return np.array(found)
