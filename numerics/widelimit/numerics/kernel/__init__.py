@@ -9,6 +9,7 @@ layers    what acts on a block of entries; closed forms
 angle, angle_table    functions of the angle alone (homogeneous activations), tabulated ones
 series    series in the correlation
 dynamics  gradient flow in the kernel's eigenbasis
+widths    `at_width`: mean kernels of networks of finite width
 band      fluctuation and drift of tangent kernels at finite width
 """
 
@@ -24,11 +25,14 @@ from widelimit.numerics.kernel.kernels import (
     predict,
     predict_from_numbers,
 )
+from widelimit.numerics.kernel.widths import KernelsAtWidth, at_width
 
 __all__ = [
     "KernelGradient",
     "Kernels",
+    "KernelsAtWidth",
     "Pair",
+    "at_width",
     "available_memory",
     "inputs",
     "nngp_gradient",

@@ -160,11 +160,11 @@ def _moments(functions: Maps, one: Lengths, two: Lengths, c: Array) -> tuple[Arr
             second = first if one is two else projected(raised, two.q[apart], shape, terms)[0]
             columns[power] = first, second
         sums = [
-            _mehler(columns[1][0], columns[1][1], i, j, one.q[apart], two.q[apart], c[apart])
+            mehler(columns[1][0], columns[1][1], i, j, one.q[apart], two.q[apart], c[apart])
             for i, j in theory.mixed
         ]
         sums += [
-            _mehler(columns[i][0], columns[j][1], 0, 0, one.q[apart], two.q[apart], c[apart])
+            mehler(columns[i][0], columns[j][1], 0, 0, one.q[apart], two.q[apart], c[apart])
             for i, j in theory.powers
         ]
         found[apart] = np.stack([total for total, _ in sums], axis=1)
@@ -177,7 +177,7 @@ def _moments(functions: Maps, one: Lengths, two: Lengths, c: Array) -> tuple[Arr
     return found, known
 
 
-def _mehler(a: Array, b: Array, i: int, j: int, q1: Array, q2: Array, c: Array) -> tuple[Array, Array]:
+def mehler(a: Array, b: Array, i: int, j: int, q1: Array, q2: Array, c: Array) -> tuple[Array, Array]:
     """E phi^(i)(u_1) phi^(j)(u_2) of each row, and whether the series is resolved."""
     n = np.arange(a.shape[1] - max(i, j))
     rising = np.ones(n.size)

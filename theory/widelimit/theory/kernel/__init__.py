@@ -8,6 +8,7 @@ in closed form where there is one.
 formulas   symbols, and every formula
 steps      `derive`: the equations in order, with reasons
 evidence   what the names on their left sides mean, by numbers of their own
+finite     means at finite width; finite_steps: their `derive`
 """
 
 from widelimit.theory.kernel.formulas import (

@@ -91,4 +91,7 @@ PICTURES = {
     "Moments": _moments,
     "KernelGradient": _gradient,
 }
-NO_PICTURE = {"Band": "its parts are matrices; draw them by `Kernels`"}
+NO_PICTURE = {
+    "Band": "its parts are matrices; draw them by `Kernels`",
+    "KernelsAtWidth": "matrices at each width; draw those of the limit by `Kernels`",
+}

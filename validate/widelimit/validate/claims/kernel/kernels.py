@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,15 @@ def derivation(inputs: Inputs) -> Derivation:
     from widelimit.theory import kernel as theory
 
     return theory.derive(str(inputs["activation"]))
+
+
+def derivation_at_width(inputs: Inputs) -> Derivation:
+    """The same, and what finite width adds to the tangent kernel."""
+    from widelimit.theory.calculus.derivation import Derivation
+    from widelimit.theory.kernel import finite_steps
+
+    limit, finite = derivation(inputs), finite_steps.derive()
+    return Derivation(limit.title, (*limit.steps, *finite.steps), (*limit.assumptions, *finite.assumptions))
 
 
 def _theory(inputs: Inputs, **changed: object) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +80,30 @@ def nngp_at(inputs: Inputs, size: int) -> np.ndarray:
 def ntk(inputs: Inputs) -> np.ndarray:
     """The tangent kernel of the six pairs."""
     return _theory(inputs)[1][_UPPER]
+
+
+@lru_cache(maxsize=64)
+def _tangent_shift(activation: str, sigma_w: float, sigma_b: float, depth: int) -> np.ndarray:
+    from widelimit.numerics import kernel
+
+    scales = {"sigma_w": sigma_w, "sigma_b": sigma_b}
+    return kernel.at_width(_POINTS, activation=activation, **scales, depth=depth, width=1).ntk_correction[0]
+
+
+def ntk_at(inputs: Inputs, size: int) -> np.ndarray:
+    """The mean over networks of this width of the same, to order 1/width."""
+    return ntk(inputs) + _tangent_shift(*network(inputs))[_UPPER] / size
+
+
+def resolved(inputs: Inputs) -> bool:
+    """Whether inputs stay so far apart that the theory says what finite width does to them."""
+    from widelimit.theory.errors import ConvergenceError
+
+    try:
+        _tangent_shift(*network(inputs))
+    except ConvergenceError:
+        return False
+    return bool(np.isfinite(nngp_at(inputs, 100)).all())
 
 
 def simulate_nngp(inputs: Inputs, size: int, seeds: Sequence[int], backend: Backend) -> np.ndarray:
@@ -121,7 +155,7 @@ _NNGP_PLANS: dict[Preset, Plan] = {  # theory speaks of each width
 }
 _PLANS: dict[Preset, Plan] = {
     "quick": Plan(_QUICK, (64, 128, 256), pilot=16, most=512, block=32, within=0.05),
-    "reference": Plan(_QUICK + _MORE, (128, 256, 512), pilot=32, most=1024, block=32, within=0.025),
+    "reference": Plan(_QUICK + _MORE, (128, 192, 256), pilot=32, most=4096, block=32, within=0.01),
     "deep": Plan(_QUICK + _MORE, (256, 512, 1024, 2048), pilot=32, most=512, block=64),
 }
 _KERNEL_MARGIN = (
@@ -140,6 +174,7 @@ NNGP = Claim(
     predict_at=nngp_at,
     simulate=simulate_nngp,
     rows=pairs,
+    valid=resolved,
     derivation=derivation,
     margin=_KERNEL_MARGIN,
     scale=scale_of_kernel,
@@ -160,9 +195,11 @@ NTK = Claim(
     domain=NETWORK,
     plans=_PLANS,
     predict=ntk,
+    predict_at=ntk_at,
     simulate=simulate_ntk,
     rows=pairs,
-    derivation=derivation,
+    valid=resolved,
+    derivation=derivation_at_width,
     margin=_KERNEL_MARGIN,
     scale=scale_of_kernel,
     quantity="Theta of a pair of inputs",
