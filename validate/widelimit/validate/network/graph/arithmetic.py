@@ -21,12 +21,23 @@ from widelimit.validate.network.graph.states import (
     kinds,
     laid_out,
     mixed,
+    side_by_side,
     source,
     spread,
     tag,
 )
 from widelimit.validate.network.graph.views import scattered, state_of
-from widelimit.validate.network.graph.walking import Done, Parameter, Pull, Walk, key, rule
+from widelimit.validate.network.graph.walking import (
+    Done,
+    Mask,
+    Parameter,
+    Pull,
+    Scaled,
+    Walk,
+    key,
+    rule,
+    unchanged,
+)
 
 _SHARP = 0.05  # share of its scatter in the square of an average over units
 
@@ -75,7 +86,7 @@ def _affine(step: Step, place: int, state: State, factor: float, shift: float) -
         draw=None if before is None else (lambda samples: c * before(samples) + shift),
         function=replace(function, expr=expr, call=lambda t: c * function.call(t) + shift),
     )  # fmt: skip
-    return Done(new, ((name, lambda g: c * c * g),), "a number")
+    return Done(new, ((name, Scaled(c * c)),), "a number")
 
 
 def _sum(walk: Walk, step: Step, one: Any, two: Any, a: float, b: float) -> Done:
@@ -147,7 +158,9 @@ def _through(step: Step, lifted: Done, place: int, value: Any, factor: float) ->
     """The way back to an input that was repeated and multiplied."""
     if not isinstance(value, State):
         return ()
-    inner = lifted.pulls[0][1] if lifted.pulls else (lambda g: g)
+    inner = _way(lifted)
+    if isinstance(inner, Scaled):
+        return ((key(step, place), Scaled(factor**2 * inner.factor)),)
     return ((key(step, place), lambda g: factor**2 * inner(g)),)
 
 
@@ -220,6 +233,12 @@ def _mul(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         return rescaled(step, one, two)
     if isinstance(two, Logits | Weights):
         return rescaled(step, two, one)
+    if isinstance(one, Mask) and _single(two):
+        return Done(replace(one, scale=one.scale * float(two)))
+    if isinstance(one, State) and isinstance(two, Mask):
+        return _dropped(step, 0, one, two)
+    if isinstance(one, Mask) and isinstance(two, State):
+        return _dropped(step, 1, two, one)
     if isinstance(one, State) and _single(two):
         return _affine(step, 0, one, float(two), 0.0)
     if isinstance(two, State) and _single(one):
@@ -246,6 +265,36 @@ def _gained(step: Step, place: int, state: State, square: float) -> Done:
     return Done(new, ((key(step, place), lambda g: square * g),), "gains")
 
 
+def _dropped(step: Step, place: int, state: State, mask: Mask) -> Done:
+    """Times a mask: of whole inputs, as stochastic depth draws it, or of units."""
+    if np.broadcast_shapes(state.shape, mask.shape) != state.shape:
+        raise Measured("a mask that repeats units")
+    entries = torch.arange(math.prod(mask.shape)).reshape(mask.shape).expand(state.shape)
+    rows = laid_out(entries.numpy(), state.axes)
+    same = np.zeros((len(rows), len(rows)))
+    for column in rows.T[:: max(1, rows.shape[1] // 64)]:
+        same += column[:, None] == column[None, :]
+    same /= same.max()
+    p, before = mask.keep, state.draw
+    factors = mask.scale**2 * (p * same + p**2 * (1 - same))
+    at = np.unique(rows[:, 0], return_inverse=True)[1]
+
+    def draw(samples: Samples) -> np.ndarray:
+        assert before is not None
+        values = before(samples)
+        kept = samples.generator(step.key).random((len(values), at.max() + 1)) < p
+        return values * (mask.scale * kept[:, at])
+
+    new = replace(
+        state, gram=state.gram * factors, mean=mask.scale * p * state.mean, gaussian=False, function=None,
+        draw=None if before is None else draw, scatter=None if state.scatter is None else state.scatter * factors,
+        sources={**state.sources, step.key: b"mask"},
+    )  # fmt: skip
+    common = (rows == rows[:, :1]).all()
+    whole = "of whole inputs, all units at once: one draw scatters by that" if common else "of units"
+    return Done(new, ((key(step, place), lambda g: g * factors),), f"a mask {whole}; it keeps {p:.3g}")
+
+
 def _masked(step: Step, place: int, state: State, other: torch.Tensor) -> Done:
     """Times fixed numbers, of positions or of units too."""
     shape = step.shape or ()
@@ -254,7 +303,7 @@ def _masked(step: Step, place: int, state: State, other: torch.Tensor) -> Done:
     rows = laid_out(other.detach().double().expand(shape).numpy(), x.axes)
     flat = bool(np.ptp(rows, axis=1).max(initial=0.0) <= 1e-12 * np.abs(rows).max(initial=1.0))
     factors = rows @ rows.T / rows.shape[1]
-    inner = lifted.pulls[0][1] if lifted.pulls else (lambda g: g)
+    inner = _way(lifted)
     before, at = x.draw, rows[:, 0]
     new = replace(
         x, gram=x.gram * factors, mean=x.mean * rows.mean(axis=1), gaussian=x.gaussian and flat, function=None,
@@ -306,7 +355,7 @@ def _same_units(x: State, y: State) -> np.ndarray | None:
 
 
 def _way(lifted: Done) -> Pull:
-    return lifted.pulls[0][1] if lifted.pulls else (lambda g: g)
+    return lifted.pulls[0][1] if lifted.pulls else unchanged
 
 
 @rule("cat", "concat")
@@ -322,7 +371,10 @@ def _cat(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         raise Measured("tensors whose units stand on different axes are joined")
     units = [any(a.kind == "u" for a in one.axes[dim]) for one in states]
     if all(units) and not any(a.kind == "p" and a.size > 1 for one in states for a in one.axes[dim]):
-        return _units_joined(step, states, dim, names, parts)
+        done = _units_joined(step, states, dim, names, parts)
+        if not done.value.gaussian:
+            _kept_apart(walk, step, states, names, parts)
+        return done
     if any(units):
         raise Measured("units and positions are joined")
     return _positions_joined(step, states, dim, names, parts)
@@ -352,40 +404,20 @@ def _part(value: Any, like: State, dim: int) -> State:
 
 
 def _units_joined(step: Step, states: list[State], dim: int, names: list[str], parts: Any) -> Done:
-    """Units of several tensors side by side: moments are averages, weighted by how many."""
-    counts = np.array([one.width for one in states], dtype=float)
-    share = counts / counts.sum()
-    gram = sum(w * one.gram for w, one in zip(share, states, strict=True))
-    mean = sum(w * one.mean for w, one in zip(share, states, strict=True))
-    axes = (*states[0].axes[:dim], (Atom("u", int(step.shape[dim])),), *states[0].axes[dim + 1 :])  # type: ignore[index]
-    draws = [one.draw for one in states]
-    places = np.cumsum(share)[:-1]
+    """Units of several tensors side by side."""
+    pulls = tuple((name, unchanged) for name, one in zip(names, parts, strict=True) if isinstance(one, State))
+    return Done(side_by_side(step.key, states, dim), pulls, "units side by side")
 
-    def draw(samples: Samples) -> np.ndarray:
-        cuts = np.rint(places * samples.count).astype(int)
-        pieces = np.split(np.arange(samples.count), cuts)
-        return np.concatenate([d(samples)[at] for d, at in zip(draws, pieces, strict=True)])  # type: ignore[misc]
 
-    keys = [
-        next(iter(one.sources)) if len(one.sources) == 1 and one.units is not None else "" for one in states
-    ]
-    alike = all(
-        one.gaussian and np.allclose(one.gram, gram, rtol=1e-9, atol=1e-12 * np.abs(gram).max())
-        for one in states
-    )
-    units = None
-    if alike and len(set(keys)) == 1 and keys[0]:  # units of one source in another order
-        units = np.concatenate([one.units for one in states])
-        sources = {keys[0]: tag(units)}
-    else:
-        sources = {**{name: b"?" for one in states for name in one.sources}, f"{step.key} joined": b"joined"}
-    new = State(
-        axes, gram, mean, bool(alike), sources, None if any(d is None for d in draws) else draw, units
-    )
-    pulls = tuple(
-        (name, lambda g: g) for name, one in zip(names, parts, strict=True) if isinstance(one, State)
-    )
-    return Done(new, pulls, "units side by side")
+def _kept_apart(walk: Walk, step: Step, states: list[State], names: list[str], parts: Any) -> None:
+    """Note the parts of units of several laws, those of parts that were joined before among them."""
+    found: list[Done] = []
+    for one, name, given in zip(states, names, parts, strict=True):
+        inner = walk.beside.get(name, (Done(one),))
+        found += [
+            Done(part.value, ((name, unchanged),) if isinstance(given, State) else ()) for part in inner
+        ]
+    walk.beside[step.key] = tuple(found)
 
 
 def _positions_joined(step: Step, states: list[State], dim: int, names: list[str], parts: Any) -> Done:

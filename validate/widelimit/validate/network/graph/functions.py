@@ -20,7 +20,7 @@ from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.validate.network.graph.programs import Step
 from widelimit.validate.network.graph.states import Draw, Measured, Pointwise, Samples, State, limited
-from widelimit.validate.network.graph.walking import Done, Pull, Walk, key, rule
+from widelimit.validate.network.graph.walking import EACH, Done, Pull, Walk, key, rule, unchanged
 
 Build = Callable[..., Expr]
 
@@ -182,6 +182,12 @@ def sampled(
     root: State, call: Callable[[torch.Tensor], torch.Tensor]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same from samples of units, scaled to the mean squares that are known."""
+    y, s = _at_samples(root, call)
+    return y.T @ y / len(y), y.mean(axis=0), s.T @ s / len(s)
+
+
+def _at_samples(root: State, call: Callable[[torch.Tensor], torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """A function and its slope at samples of units, scaled to the mean squares that are known."""
     if root.draw is None:
         raise Measured("a function of units whose law is not known")
     values = root.draw(Samples(root.positions))
@@ -191,8 +197,7 @@ def sampled(
     with torch.enable_grad():
         out = call(at)
         (slope,) = torch.autograd.grad(out.sum(), at)
-    y, s = out.detach().numpy(), slope.numpy()
-    return y.T @ y / len(y), y.mean(axis=0), s.T @ s / len(s)
+    return out.detach().numpy(), slope.numpy()
 
 
 def _unary(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
@@ -220,21 +225,24 @@ def finish(
     """What a rule gives for a function of a root."""
     state, pull, how = applied(function, expr, call, like)
     why = f"dual of {how}" if how else "function of sampled units"
-    return Done(state, ((function.key, pull),), why, how or "a function")
+    root = function.root
+    slopes = None if root.draw is None else functools.cache(lambda: _at_samples(root, call)[1])
+    return Done(state, ((function.key, pull),), why, how or "a function", slopes=slopes)
 
 
 for _name in (*UNARY, "prelu"):
     if _name not in ("neg", "prelu"):
         rule(_name)(_unary)
+        EACH.add(_name)
 
 
 @rule("dropout", "feature_dropout", "alpha_dropout")
 def _dropout(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
     state, p, train = args[0], float(args[1]), bool(args[2])
+    if not train or p == 0:
+        return Done(state, ((key(step, 0), unchanged),), "off")
     if not isinstance(state, State):
         raise Measured(f"{step.op} of weights")
-    if not train or p == 0:
-        return Done(state, ((key(step, 0), lambda g: g),), "off")
     if step.op != "dropout":
         raise Measured(f"{step.op} in training")
     keep = 1 - p

@@ -13,10 +13,11 @@ from widelimit.validate.network.graph.programs import Step
 from widelimit.validate.network.graph.states import Measured, Samples, State
 from widelimit.validate.network.graph.tensors import mean_square
 from widelimit.validate.network.graph.views import state_of
-from widelimit.validate.network.graph.walking import Done, Parameter, Pull, Walk, key, rule
+from widelimit.validate.network.graph.walking import Done, Parameter, Pull, Rows, Scaled, Walk, key, rule
 
 FEWEST = 8  # units of a group whose statistics are taken for those of many
 RANDOM = 0.02  # relative variance of the batch's variance above which units are sampled
+_HEAVY = 0.5  # the same, above which few units with small variances have most of the gradients
 
 
 @rule("layer_norm", "rms_norm")
@@ -100,7 +101,8 @@ def gained(step: Step, done: Done, weight: Any, bias: Any) -> Done:
         draw=None if spread or before is None else (lambda samples: mean * before(samples)),
     )  # fmt: skip
     (name, pull), *_ = done.pulls
-    return replace(done, value=new, pulls=((name, lambda g: pull(square * g)),))
+    back = Scaled(square * pull.factor) if isinstance(pull, Scaled) else lambda g: pull(square * g)
+    return replace(done, value=new, pulls=((name, back),), rows=None)
 
 
 def _square(value: Any, default: float) -> float:
@@ -141,7 +143,7 @@ def _kept(step: Step, state: State, mean: torch.Tensor, variance: torch.Tensor, 
         mean=float(scale.mean()) * state.mean + float(shift.mean()), gaussian=state.gaussian and flat, function=None,
         draw=(lambda samples: factor * before(samples)) if flat and before is not None else None,
     )  # fmt: skip
-    return Done(new, ((key(step, 0), lambda g: square * g),), "statistics that were kept (evaluation mode)")
+    return Done(new, ((key(step, 0), Scaled(square)),), "statistics that were kept (evaluation mode)")
 
 
 def _batch(step: Step, state: State, eps: float) -> Done:
@@ -163,23 +165,58 @@ def _batch(step: Step, state: State, eps: float) -> Done:
 
     scatter = 2 * float(np.sum(about**2)) / trace**2
     variance = trace / count + eps
-    inverse = 1 / variance
+    pull, rows = _through_batch(about / variance, 1 / variance), None
     if state.gaussian and scatter < RANDOM:
         out, normal, why = about / variance, True, "by the batch, whose variance is sharp"
     elif before is not None:
         values = before(Samples(count))
         values = values - values.mean(axis=1, keepdims=True)
         own = np.mean(values**2, axis=1, keepdims=True) + eps
-        inverse = float(np.mean(1 / own))
         values = values / np.sqrt(own)
         out, normal, why = values.T @ values / len(values), False, "by the batch, sampled units"
+        pull = _through_samples(values, 1 / own)
+        rows = None if state.gaussian else _rows_through(values, 1 / own)
     else:
         out, normal, why = about / variance, False, "by the batch, ratio of means"
     new = replace(
         state, gram=out, mean=np.zeros(count), gaussian=normal, function=None, scatter=None,
         draw=None if before is None else draw,
     )  # fmt: skip
-    return Done(new, ((key(step, 0), _through_batch(out, inverse)),), why)
+    if state.gaussian and scatter > _HEAVY:
+        why = f"{why}; few numbers of a unit, and gradients of heavy tails, which are measured"
+        return Done(new, ((key(step, 0), pull),), why, opaque=True)
+    return Done(new, ((key(step, 0), pull),), why, rows=rows)
+
+
+def _through_samples(values: np.ndarray, inverse: np.ndarray) -> Pull:
+    """The same, at samples of u and of 1/sigma^2."""
+    ones = np.ones_like(values)
+    return lambda g: _of_samples(values, inverse, g, ones)
+
+
+def _of_samples(values: np.ndarray, inverse: np.ndarray, g: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """E J S G S J, S the slopes that gradients have met, J = (H - u u^T/P)/sigma at samples of u and 1/sigma^2."""
+    count, weighted = values.shape[1], values * inverse
+    h = g * ((slopes * inverse).T @ slopes) / len(values)
+    h = h - h.mean(axis=0, keepdims=True)
+    h = h - h.mean(axis=1, keepdims=True)
+    read = ((values * slopes) @ g) * slopes
+    first = weighted.T @ (read - read.mean(axis=1, keepdims=True)) / len(values)
+    fourth = (np.sum(read * values, axis=1, keepdims=True) * weighted).T @ values / len(values)
+    return h - (first + first.T) / count + fourth / count**2
+
+
+def _rows_through(values: np.ndarray, inverse: np.ndarray) -> Rows:
+    """The way back that remembers slopes: those of a unit over its deviation, and the rest in the mean."""
+    root = np.broadcast_to(np.sqrt(inverse), values.shape)
+
+    def rows(g: np.ndarray, slopes: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+        met = np.ones_like(values) if slopes is None else slopes
+        whole, main = _of_samples(values, inverse, g, met), met * root
+        rest = whole - g * (main.T @ main) / len(main)
+        return [(g, main), (rest / float(np.mean(inverse)), root)]
+
+    return rows
 
 
 def _through_batch(out: np.ndarray, inverse: float) -> Pull:

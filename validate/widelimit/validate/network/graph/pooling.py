@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import replace
 from typing import Any
@@ -12,9 +13,10 @@ import torch
 from widelimit.validate.network.graph.programs import Step
 from widelimit.validate.network.graph.states import Atom, Axes, Measured, Samples, State, mixed, room
 from widelimit.validate.network.graph.views import state_of
-from widelimit.validate.network.graph.walking import Done, Walk, key, rule
+from widelimit.validate.network.graph.walking import Done, Walk, key, rule, unchanged
 
-_SAMPLES = 96  # of the places of maxima, for gradients
+_SAMPLES = (96, 1024)  # of the places of maxima, for gradients, fewest and most
+_NUMBERS = 2**24  # of pairs in them, at most
 
 
 @rule(
@@ -25,6 +27,8 @@ _SAMPLES = 96  # of the places of maxima, for gradients
 )  # fmt: skip
 def _linear(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
     state = state_of(args[0], step.op)
+    if step.op in ("pad", "constant_pad_nd") and not any(args[1]):
+        return Done(state, ((key(step, 0), unchanged),), "no padding")
     batch, count, sizes, axes = _laid(step, state)
     eye = torch.eye(count, dtype=torch.float64).reshape(1, count, *sizes)
     zero = step.call(torch.zeros_like(eye[:, :1]), *args[1:], **kwargs)
@@ -73,13 +77,11 @@ def _max(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     have, want = np.mean(values**2, axis=0), np.diagonal(state.gram)
     values = values * np.sqrt(np.divide(want, have, out=np.ones_like(want), where=have > 0))
     out = run(torch.from_numpy(values)).numpy()
-    where = _places(torch.from_numpy(values[:_SAMPLES]), run)
+    few = int(np.clip(_NUMBERS // out.shape[1] ** 2, *_SAMPLES))
+    where = functools.cache(lambda: _places(torch.from_numpy(values[:few]), run))
 
     def pull(g: np.ndarray) -> np.ndarray:
-        total = np.zeros((state.positions, state.positions))
-        for at in where:
-            np.add.at(total, (at[:, None], at[None, :]), g)
-        return total / len(where)
+        return moved(g, where(), np.ones((few, 1)), state.positions)
 
     new = replace(
         state,
@@ -90,7 +92,19 @@ def _max(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         draw=draw,
         function=None,
     )
-    return Done(new, ((key(step, 0), pull),), "maxima of sampled units")
+    return Done(new, ((key(step, 0), pull),), "maxima of sampled units", picked=where)
+
+
+def moved(g: np.ndarray, where: np.ndarray, slopes: np.ndarray, positions: int) -> np.ndarray:
+    """Moments of gradients times slopes at positions that are others in each sample, (samples, outputs), in the mean.
+
+    >>> moved(np.ones((1, 1)), np.array([[0], [0], [2], [1]]), np.ones((4, 1)), 3).diagonal().tolist()
+    [0.5, 0.25, 0.25]
+    """
+    total = np.zeros((positions, positions))
+    for at, slope in zip(where, slopes, strict=False):
+        np.add.at(total, (at[:, None], at[None, :]), g * np.outer(slope, slope))
+    return total / len(where)
 
 
 def _places(values: torch.Tensor, run: Any) -> np.ndarray:

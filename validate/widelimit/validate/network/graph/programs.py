@@ -63,7 +63,6 @@ class Program:
     held: dict[str, Any]
     output: str
     extra: int
-    notes: tuple[str, ...] = ()
 
     def fresh(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Numbers for one run: copies of what a run may write to, the others as they are, without their gradients."""
@@ -155,7 +154,6 @@ def _program(exported: Any) -> Program:
     specs = {spec.arg.name: spec for spec in signature.input_specs}
     renamed: dict[str, str] = {}
     views: set[str] = set()
-    notes: list[str] = []
     for node in exported.graph.nodes:
         if node.op == "placeholder":
             spec = specs[node.name]
@@ -175,18 +173,18 @@ def _program(exported: Any) -> Program:
         elif node.op == "get_attr":
             held[node.name] = getattr(exported.graph_module, node.target)
         elif node.op == "call_function":
-            steps.append(_step(node, renamed, views, notes))
+            steps.append(_step(node, renamed, views))
         elif node.op == "output":
             output, extra = _output(node, steps)
         else:
             raise _Foreign(f"its graph has a node of kind {node.op}")
     return Program(
         tuple(steps), tensors, frozenset(parameters), tuple(inputs), held,
-        renamed.get(output, output), extra, tuple(notes),
+        renamed.get(output, output), extra,
     )  # fmt: skip
 
 
-def _step(node: Any, renamed: dict[str, str], views: set[str], notes: list[str]) -> Step:
+def _step(node: Any, renamed: dict[str, str], views: set[str]) -> Step:
     if isinstance(node.target, HigherOrderOperator):
         raise _Foreign(f"its graph has the control flow {node.target}")
     import torch.fx as fx
@@ -202,10 +200,7 @@ def _step(node: Any, renamed: dict[str, str], views: set[str], notes: list[str])
     if isinstance(call, OpOverload) and op.endswith("_") and not op.startswith("_"):
         target = args[0].key if args and isinstance(args[0], Ref) else ""
         twin = _twin(call)
-        if twin is None or target in views:
-            notes.append(
-                f"{module or 'The module'} changes a tensor in place ({op}); what follows is measured."
-            )
+        if twin is None or (target in views and _read_again(node)):
             op = f"in place: {op}"
         else:
             call, op = twin, op.rstrip("_")
@@ -227,6 +222,25 @@ def _rename(renamed: dict[str, str], target: str, name: str) -> None:
     renamed[target] = name
 
 
+def _read_again(node: Any) -> bool:
+    """Whether a tensor that shares its numbers with what is changed in place is read behind that."""
+    place = {one: at for at, one in enumerate(node.graph.nodes)}
+    base = node.args[0]
+    while isinstance(base.target, OpOverload) and _is_view(base.target) and base.args:
+        base = base.args[0]
+    if base.op == "placeholder":  # an input or a buffer
+        return True
+    waiting, later = [base], set()
+    while waiting:
+        one = waiting.pop()
+        for user in one.users:
+            if isinstance(user.target, OpOverload) and _is_view(user.target) and place[user] < place[node]:
+                waiting.append(user)
+            elif place[user] > place[node] and one is not node.args[0]:
+                later.add(user)
+    return bool(later)
+
+
 def _is_view(call: Any) -> bool:
     return any(one.alias_info is not None and not one.alias_info.is_write for one in call._schema.returns)
 
@@ -234,7 +248,11 @@ def _is_view(call: Any) -> bool:
 def _twin(call: Any) -> Any:
     """The operation that gives what an operation in place leaves behind, or None."""
     packet = getattr(torch.ops.aten, call._schema.name.split("::")[-1][:-1], None)
-    overload = call._overloadname
+    overload = (
+        "p"
+        if call._schema.name == "aten::bernoulli_" and call._overloadname == "float"
+        else call._overloadname
+    )
     return getattr(packet, overload, None) if packet is not None else None
 
 

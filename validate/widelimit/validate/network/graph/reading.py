@@ -21,7 +21,7 @@ from widelimit.validate.network.graph.programs import Program, Step, export, ref
 from widelimit.validate.network.graph.records import Graph, Node, Softmax
 from widelimit.validate.network.graph.states import Axes, Samples, State
 from widelimit.validate.network.graph.tensors import finite, mean_square
-from widelimit.validate.network.graph.walking import Parameter, Special, Unknown, Walk, moments_of, roles
+from widelimit.validate.network.graph.walking import Mask, Parameter, Special, Unknown, Walk, moments_of, roles
 from widelimit.validate.network.graph.weights import Numbers, numbers, pooled
 
 assert rules.RULES
@@ -83,11 +83,18 @@ def opened(module: Any, example: tuple[Any, ...]) -> Opened:
     tensors = list(_tensors(args))
     if program is None:
         return Opened(None, found, tensors, copy, None, hooked(copied(module), args), why, notes)
-    notes = (*notes, *program.notes, *_outputs(program))
+    notes = (*notes, *_outputs(program))
     states, seen = [dict(found.state)], _Once(program, found, tensors)
     walk = Walk(program, pooled(states, found), tensors, seen, found.copies, Samples(256), quick=True)
     with untouched(), torch.no_grad():
         walk.go()
+    if walk.changed:
+        step = next(one for one in program.steps if one.key == walk.changed)
+        op = step.op.removeprefix("in place: ")
+        notes = (
+            *notes,
+            f"{step.module or 'The module'} changes a tensor in place ({op}); what follows is measured.",
+        )
     return Opened(program, found, tensors, copy, walk, None, "", notes)
 
 
@@ -263,7 +270,7 @@ def axes_of(opened: Opened) -> dict[str, Axes]:
     out: dict[str, Axes] = {}
     for step in opened.program.steps:
         value = walk.known.get(step.key)
-        if step.shape is None or not step.floating or isinstance(value, torch.Tensor | Parameter):
+        if step.shape is None or not step.floating or isinstance(value, torch.Tensor | Parameter | Mask):
             continue
         if isinstance(value, State):
             out[step.key] = value.axes

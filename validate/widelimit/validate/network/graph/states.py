@@ -344,6 +344,40 @@ def empirical(key: str, axes: Axes, gram: np.ndarray, mean: np.ndarray, sources:
     return State(axes, gram, mean, False, {**dict.fromkeys(sources, b"?"), key: b"?"}, None, None, None)
 
 
+def side_by_side(key: str, states: list[State], dim: int) -> State:
+    """Units of several tensors side by side along an axis: moments are averages, weighted by how many."""
+    counts = np.array([one.width for one in states], dtype=float)
+    share = counts / counts.sum()
+    gram = sum(w * one.gram for w, one in zip(share, states, strict=True))
+    mean = sum(w * one.mean for w, one in zip(share, states, strict=True))
+    size = sum(one.shape[dim] for one in states)
+    axes = (*states[0].axes[:dim], (Atom("u", size),), *states[0].axes[dim + 1 :])
+    draws = [one.draw for one in states]
+    places = np.cumsum(share)[:-1]
+
+    def draw(samples: Samples) -> np.ndarray:
+        cuts = np.rint(places * samples.count).astype(int)
+        pieces = np.split(np.arange(samples.count), cuts)
+        return np.concatenate([d(samples)[at] for d, at in zip(draws, pieces, strict=True)])  # type: ignore[misc]
+
+    keys = [
+        next(iter(one.sources)) if len(one.sources) == 1 and one.units is not None else "" for one in states
+    ]
+    alike = all(
+        one.gaussian and np.allclose(one.gram, gram, rtol=1e-9, atol=1e-12 * np.abs(gram).max())
+        for one in states
+    )
+    units = None
+    if alike and len(set(keys)) == 1 and keys[0]:  # units of one source in another order
+        units = np.concatenate([one.units for one in states])
+        sources = {keys[0]: tag(units)}
+    else:
+        sources = {**{name: b"?" for one in states for name in one.sources}, f"{key} joined": b"joined"}
+    return State(
+        axes, gram, mean, bool(alike), sources, None if any(d is None for d in draws) else draw, units
+    )
+
+
 def laid_out(value: Any, axes: Axes) -> np.ndarray:
     """A tensor's numbers as (P, units), for axes that say which are which."""
     array = np.asarray(value, dtype=float)

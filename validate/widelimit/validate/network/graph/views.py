@@ -20,7 +20,7 @@ from widelimit.validate.network.graph.states import (
     spread,
     taken,
 )
-from widelimit.validate.network.graph.walking import Done, Pull, Walk, key, rule
+from widelimit.validate.network.graph.walking import Done, Pull, Walk, key, rule, unchanged
 
 
 def state_of(value: Any, what: str = "this operation") -> State:
@@ -44,9 +44,7 @@ def state_of(value: Any, what: str = "this operation") -> State:
     "dropout_",
 )
 def _same(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
-    back: tuple[tuple[str, Pull], ...] = (
-        () if step.op.startswith("detach") else ((key(step, 0), lambda g: g),)
-    )
+    back: tuple[tuple[str, Pull], ...] = () if step.op.startswith("detach") else ((key(step, 0), unchanged),)
     return Done(args[0], back, "the same numbers")
 
 
@@ -57,7 +55,7 @@ def _view(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
     state = state_of(args[0], step.op)
     axes = reshaped(state.axes, step.shape or ())
     function = state.function
-    return Done(replace(state, axes=axes, function=function), ((key(step, 0), lambda g: g),), "numbered anew")
+    return Done(replace(state, axes=axes, function=function), ((key(step, 0), unchanged),), "numbered anew")
 
 
 @rule("permute", "transpose", "t", "movedim", "swapaxes", "mT", "adjoint")
@@ -139,7 +137,7 @@ def _slice(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]
     dim, start, end, jump = given
     index = np.arange(state.shape[dim])[slice(start, end, jump)]
     if len(index) == state.shape[dim]:
-        return Done(state, ((key(step, 0), lambda g: g),), "all of it")
+        return Done(state, ((key(step, 0), unchanged),), "all of it")
     return along(step, state, dim, index)
 
 

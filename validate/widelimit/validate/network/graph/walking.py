@@ -26,10 +26,34 @@ from widelimit.validate.network.graph.states import (
     State,
     empirical,
     laid_out,
+    side_by_side,
 )
 from widelimit.validate.network.graph.tensors import constant, mean_square
 
 Pull = Callable[[np.ndarray], np.ndarray]  # gradients' second moments behind an operation -> in front of it
+Rows = Callable[
+    [np.ndarray, Any], list[tuple[np.ndarray, np.ndarray]]
+]  # the same, of moments times slopes at samples
+EACH = {
+    "batch_norm",
+    "dropout",
+    "contiguous",
+    "clone",
+}  # what acts on units one by one, with functions of one variable
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The way back through a number that units are multiplied by, whose square is `factor`."""
+
+    factor: float = 1.0
+
+    def __call__(self, g: np.ndarray) -> np.ndarray:
+        """Return the moments times it."""
+        return g if self.factor == 1 else self.factor * g
+
+
+unchanged = Scaled()
 
 
 @by_value
@@ -74,7 +98,9 @@ class Done:
     """What a rule gives: the value, how gradients come back (by key of input), and a word on the rule.
 
     `second`: mean square of what comes out, where no `State` says it; `opaque`: no way back, which has to be measured;
-    `inside`: operations that the rule takes with it, which gradients pass by.
+    `inside`: operations that the rule takes with it, which gradients pass by. `slopes`: of a function of one variable,
+    its derivative at samples of the units that it is of; `rows`: where statistics of a unit stand between slopes;
+    `picked`: of maxima over positions, which position each is taken from, at the first of the same samples.
     """
 
     value: Any
@@ -84,6 +110,9 @@ class Done:
     second: float | None = None
     opaque: bool = False
     inside: frozenset[str] = frozenset()
+    slopes: Callable[[], np.ndarray] | None = None
+    rows: Rows | None = None
+    picked: Callable[[], np.ndarray] | None = None
 
 
 Rule = Callable[["Walk", Step, tuple[Any, ...], dict[str, Any]], Done]
@@ -108,6 +137,7 @@ class Walk:
     `seen`: measured second moments of what comes out of operations, by key, from which it goes on where it has no rule:
     functions of the axes, that give (gram, mean). `quick`: only rules are asked for, not their numbers. `softmaxes`:
     what the logits of attention are, by key of the operation that turns them into weights.
+    `beside`: parts of units of several laws, side by side, by key; what acts on units one by one acts on each part.
     """
 
     program: Program
@@ -123,6 +153,7 @@ class Walk:
     tied: set[str] = field(default_factory=set)
     data: set[str] = field(default_factory=set)
     softmaxes: dict[str, Softmax] = field(default_factory=dict)
+    beside: dict[str, tuple[Done, ...]] = field(default_factory=dict)
     changed: str = ""
     quick: bool = False
 
@@ -140,10 +171,21 @@ class Walk:
     def _one(self, step: Step) -> None:
         args, kwargs = self._values(step.args), self._values(step.kwargs)
         found = list(_leaves((args, kwargs)))
+        if not self.changed and step.op.startswith("in place") and self._own(args, found):
+            self.known[step.key] = _fixed(step, args, kwargs)
+            return
         if self.changed or step.op.startswith("in place"):  # other tensors may have changed with it
             self.changed = self.changed or step.key
             self.refused[step.key] = f"a tensor was changed in place ({self.changed})"
             self.known[step.key] = self._measured(step, found)
+            return
+        if step.op in _RANDOM and not any(
+            isinstance(one, State | Parameter | Unknown | Special) for one in found
+        ):
+            self.known[step.key] = _drawn(step, args)
+            return
+        if step.op in _LIKE and isinstance(args[0], State):
+            self.known[step.key] = step.call(torch.zeros(args[0].shape), *args[1:], **kwargs)
             return
         if not any(isinstance(one, State | Parameter | Unknown | Special) for one in found):
             self.known[step.key] = _fixed(step, args, kwargs)
@@ -162,6 +204,15 @@ class Walk:
             self.refused[step.key] = str(error)
             self.known[step.key] = self._measured(step, found)
 
+    def _own(self, args: Any, found: list[Any]) -> bool:
+        """Whether fixed numbers that the module made itself are changed, by fixed ones."""
+        if any(isinstance(one, State | Parameter | Unknown | Special) for one in found):
+            return False
+        given = [*self.example, *(one for one in self.program.held.values() if isinstance(one, torch.Tensor))]
+        given += [one for one in self.parameters.values() if isinstance(one, torch.Tensor)]
+        held = {one.untyped_storage().data_ptr() for one in given}
+        return isinstance(args[0], torch.Tensor) and args[0].untyped_storage().data_ptr() not in held
+
     def _of_weights(self, step: Step, found: list[Any]) -> bool:
         """Whether a step computes with weights and fixed numbers alone, and with nothing that comes from the inputs."""
         if step.op == "embedding" or any(isinstance(one, State | Unknown | Special) for one in found):
@@ -174,13 +225,34 @@ class Walk:
         if step.op not in RULES:
             raise Measured(f"no rule for {step.op}")
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            done = RULES[step.op](self, step, args, kwargs)
+            first = next(refs(step.args[:1]), "")
+            if first in self.beside and step.op in EACH:
+                done = self._each(step, args, kwargs, self.beside[first])
+            else:
+                done = RULES[step.op](self, step, args, kwargs)
         if isinstance(done.value, State) and step.shape is not None and done.value.shape != step.shape:
             raise Measured("a rule whose shape is not torch's")
         if isinstance(done.value, torch.Tensor):  # a number that units average to
             self.data.add(step.key)
         self.done[step.key] = done
         return done
+
+    def _each(self, step: Step, args: Any, kwargs: Any, parts: tuple[Done, ...]) -> Done:
+        """A rule for units one by one, applied to each part of those that stand side by side."""
+        ends = np.cumsum([one.value.width for one in parts])
+        found = []
+        for one, end in zip(parts, ends, strict=True):
+            own = slice(int(end) - one.value.width, int(end))
+            given = (
+                value[own] if isinstance(value, torch.Tensor) and value.shape == (ends[-1],) else value
+                for value in args[1:]
+            )
+            found.append(RULES[step.op](self, step, (one.value, *given), kwargs))
+        self.beside[step.key] = tuple(found)
+        states = [one.value for one in found]
+        dim = next(d for d, axis in enumerate(states[0].axes) if any(a.kind == "u" for a in axis))
+        whole, like = side_by_side(step.key, states, dim), found[-1]
+        return Done(whole, like.pulls, f"{like.why}, each of {len(parts)} parts", like.activation)
 
     def _values(self, value: Any) -> Any:
         if isinstance(value, Ref):
@@ -236,6 +308,31 @@ class Unknown:
 
 class Special:
     """A value with rules of its own (logits and weights of attention)."""
+
+
+@by_value
+@dataclass(frozen=True)
+class Mask(Special):
+    """Numbers drawn as the module runs: `scale` with probability `keep`, else 0, one for each entry of a shape."""
+
+    keep: float
+    shape: tuple[int, ...]
+    scale: float = 1.0
+
+
+_RANDOM = frozenset({
+    "bernoulli", "rand", "randn", "randint", "randperm", "normal", "multinomial", "rand_like", "randn_like",
+})  # fmt: skip
+_LIKE = frozenset({
+    "new_empty", "new_zeros", "new_ones", "new_full", "empty_like", "zeros_like", "ones_like", "full_like",
+})  # fmt: skip
+
+
+def _drawn(step: Step, args: Any) -> Mask | Unknown:
+    """Numbers that are drawn as the module runs, which are no fixed ones."""
+    if step.op == "bernoulli" and len(args) > 1 and isinstance(args[1], float) and step.shape is not None:
+        return Mask(args[1], step.shape)
+    return Unknown(f"numbers that {step.op} draws as the module runs")
 
 
 def key(step: Step, place: int) -> str:

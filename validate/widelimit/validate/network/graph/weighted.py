@@ -255,6 +255,15 @@ def convolved(gram: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return total
 
 
+def convolved_numbers(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The same of fixed numbers (P, channels), of which there may be more than pairs can be kept of."""
+    total = np.zeros((rows.shape[1], rows.shape[1]))
+    for at in rows:
+        read = np.where((at >= 0)[:, None], values[np.maximum(at, 0)], 0.0)
+        total += read @ read.T
+    return total / values.shape[1]
+
+
 def spread_back(g: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
     """The same for gradients: every position gets those of the taps that read it."""
     total = np.zeros((count, count))
@@ -302,14 +311,12 @@ def _conv_transpose(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[
 
 
 def _channels(x: Any, count: int) -> tuple[np.ndarray, Axes, State | None]:
-    """Second moments over channels (axis 1) of what a convolution reads."""
+    """Second moments over channels (axis 1) of what a convolution reads; of fixed numbers themselves, (P, channels)."""
     if isinstance(x, torch.Tensor):
         if x.ndim != count + 2:
             raise Measured("a convolution without a batch")
         axes: Axes = tuple((Atom("u" if i == 1 else "p", n),) for i, n in enumerate(x.shape))
-        room(axes)
-        rows = laid_out(x.detach().double().numpy(), axes)
-        return rows @ rows.T / rows.shape[1], axes, None
+        return laid_out(x.detach().double().numpy(), axes), axes, None
     if not isinstance(x, State) or len(x.axes) != count + 2:
         raise Measured("a convolution without a batch")
     inside = [{atom.kind for atom in axis if atom.size > 1} for axis in x.axes]
@@ -329,7 +336,7 @@ def _filtered(
     rows = batched(rows, batch, count)
     shape: Axes = (axes[0], (Atom("u", channels),), *((Atom("p", n),) for n in out))
     room(shape)
-    summed = convolved(gram, rows)
+    summed = convolved_numbers(gram, rows) if before is None else convolved(gram, rows)
     if isinstance(weight, Parameter) and weight.centred and before is not None:
         total = np.where(rows < 0, 0.0, before.mean[np.maximum(rows, 0)]).sum(axis=0)
         summed = summed - np.outer(total, total) / len(rows)

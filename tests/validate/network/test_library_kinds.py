@@ -1,0 +1,148 @@
+"""Kinds of networks that libraries build, in small: gates on shortcuts, dense nets, maxima, masks drawn as they run."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from widelimit.numerics import residual
+from widelimit.validate.network import read, report
+from widelimit.validate.network.graph.backward import gradients
+from widelimit.validate.network.graph.reading import opened
+from widelimit.validate.network.graph.states import Samples
+from widelimit.validate.network.graph.walking import Walk
+from widelimit.validate.network.graph.weights import pooled
+
+
+class Reflected(nn.Module):
+    """x = relu(x + norm(linear)), the form of ResNets of the first kind; branches read the input, not x."""
+
+    def __init__(self, width, blocks):
+        super().__init__()
+        self.inner = nn.ModuleList(nn.Linear(32, width, bias=False) for _ in range(blocks + 1))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(blocks + 1))
+
+    def forward(self, x):
+        out = 0
+        for layer, norm in zip(self.inner, self.norms, strict=True):
+            out = torch.relu(out + norm(layer(x)))
+        return out
+
+
+def walked_back(module, *example):
+    found = opened(module, example)
+    walk = Walk(
+        found.program, pooled([dict(found.numbers.state)], found.numbers), found.example, lambda *_: None, {},
+        Samples(256),
+    ).go()  # fmt: skip
+    return found, gradients(walk, {})
+
+
+def test_a_shortcut_stays_open_with_the_probability_of_a_reflected_walk():
+    torch.manual_seed(0)
+    found, back = walked_back(Reflected(64, 6), torch.randn(64, 32))
+    given = [back.g[step.key] for step in found.program.steps if step.op == "relu"]
+    law = residual.post_activation(6)
+    assert np.allclose(given, law.open[:, 6], rtol=0.02)
+    independent = [*np.cumprod(1 - law.zeros[:0:-1])[::-1], 1.0]
+    assert not np.allclose(given, independent, rtol=0.1)  # the gates of one unit are not independent
+
+
+class Dense(nn.Module):
+    """Each layer reads all before it, behind a normalisation of each unit by the batch, as dense nets do."""
+
+    def __init__(self, width, layers):
+        super().__init__()
+        self.stem = nn.Linear(48, width)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width * (k + 1)) for k in range(layers))
+        self.inner = nn.ModuleList(nn.Linear(width * (k + 1), width) for k in range(layers))
+        self.out = nn.Linear(width * (layers + 1), 64)
+
+    def forward(self, x):
+        x = 2 * torch.relu(self.stem(x))
+        for norm, layer in zip(self.norms, self.inner, strict=True):
+            x = torch.cat([x, layer(torch.relu(norm(x)))], 1)
+        return self.out(x)
+
+
+class Stochastic(nn.Module):
+    """Branches that are dropped for whole inputs, with the mask drawn in place."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.stem, self.inner = nn.Linear(32, width), nn.ModuleList(nn.Linear(width, width) for _ in range(2))
+
+    def forward(self, x):
+        x = self.stem(x)
+        for layer in self.inner:
+            kept = x.new_empty((x.shape[0], 1)).bernoulli_(0.75).div_(0.75)
+            x = x + kept * layer(torch.tanh(x))
+        return x
+
+
+class Written(nn.Module):
+    """Attention written out, with a mask of numbers that is filled in place and added to the logits."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.drop = nn.Dropout(0.0)
+
+    def forward(self, x):
+        n, t, d = x.shape
+        q, k, v = (one.view(n, t, 8, d // 8).transpose(1, 2) for one in self.qkv(x).chunk(3, -1))
+        mask = x.new_zeros(t, t)
+        for one in range(t):
+            mask[one, one + 1 :] = -torch.inf
+        shares = torch.softmax(q @ k.transpose(-1, -2) / (d // 8) ** 0.5 + mask, -1)
+        return self.out((self.drop(shares) @ v).transpose(1, 2).reshape(n, t, d))
+
+
+def maxima():
+    return nn.Sequential(
+        nn.Conv2d(3, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(128, 128, 3, padding=1),
+        nn.BatchNorm2d(128), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(128, 256, 2), nn.ReLU(), nn.Flatten(),
+        nn.Linear(256, 64),
+    )  # fmt: skip
+
+
+NETS = {
+    "reflected": (lambda: nn.Sequential(Reflected(256, 4), nn.Linear(256, 64)), (64, 32)),
+    "dense": (lambda: Dense(128, 3), (48, 48)),
+    "stochastic": (lambda: Stochastic(256), (24, 32)),
+    "written": (lambda: Written(256), (3, 6, 256)),
+    "maxima": (maxima, (12, 3, 8, 8)),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_small_ones_of_each_kind(name):
+    make, shape = NETS[name]
+    torch.manual_seed(1)
+    found = report(make(), torch.randn(shape), draws=12)
+    assert found.graph.coverage == 1 and found.agrees, str(found)
+    logs = [math.log(one.g_measured / one.g_predicted) for one in found.layers if one.g_predicted > 0]
+    assert len(logs) > 2 and max(map(abs, logs)) < 0.13, str(found)
+
+
+def test_what_is_drawn_as_a_module_runs_is_no_fixed_number():
+    class Noisy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(16, 64)
+
+        def forward(self, x):
+            return self.inner(x) * torch.rand(x.shape[0], 1)
+
+    found = read(Noisy(), torch.randn(4, 16))
+    (node,) = [one for one in found.nodes if one.op == "mul"]
+    assert node.rule == "measured" and "rand draws as the module runs" in node.why
+
+
+def test_gradients_through_a_batch_of_two_numbers_are_measured():
+    module = nn.Sequential(nn.Linear(16, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 64))
+    found = report(module, torch.randn(2, 16), draws=4)
+    first, norm = found.layers[:2]
+    assert math.isnan(first.g_predicted) and first.g_measured > 0 and "heavy tails" in norm.why
