@@ -85,7 +85,29 @@ class Tokens(nn.Module):
         return self.head((x + self.two(torch.relu(self.norm(x)))).mean(1))
 
 
+class FirstKind(nn.Module):
+    """A residual network of the first kind: maxima behind the stem, an activation behind every sum, a projection."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(2, n, 3, padding=1), nn.BatchNorm2d(n)
+        self.one, self.two = nn.Conv2d(n, n, 3, padding=1), nn.Conv2d(n, n, 3, padding=1)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(n) for _ in range(3))
+        self.three, self.four, self.past = (
+            nn.Conv2d(n, n, k, stride=s, padding=k // 2) for k, s in ((3, 2), (3, 1), (1, 2))
+        )
+        self.head = nn.Linear(n, 1)
+        self.eval()
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.norm(self.stem(x))), 3, 2, 1)
+        x = F.relu(x + self.norms[0](self.two(F.relu(self.one(x)))))
+        x = F.relu(self.norms[1](self.past(x)) + self.norms[2](self.four(F.relu(self.three(x)))))
+        return self.head(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
 NETWORKS = {
+    "first kind": (FirstKind, (2, 6, 5)),
     "projected": (Projected, (6,)), "dense": (Dense2, (2, 4, 5)), "next": (NextBlock, (2, 6, 4)),
     "tokens": (Tokens, (3, 5)),
 }  # fmt: skip
@@ -213,11 +235,14 @@ class Adds(nn.Module):
 @pytest.mark.parametrize(
     ("how", "match"),
     [
-        (lambda m, h: F.relu(F.relu(h) + m.two(h)), r"Layer 'relu 2'.* inputs are not Gaussian"),
+        (
+            lambda m, h: F.relu(F.dropout(F.relu(h)) + m.two(h)),
+            r"Layer 'relu 2'.* law of its inputs is not known",
+        ),
         (lambda m, h: m.two(F.relu(h)) + F.relu(m.two(F.relu(h))), "weights are those of layer 'two"),
-        (lambda m, h: F.max_pool1d(h, 2).repeat(1, 2), "no kernel in closed form"),
+        (lambda m, h: F.max_pool1d(h, 2).repeat(1, 2), "reads no positions"),
         (lambda m, h: h * m.gain, r"Layer 'mul' .* gains that start at 0.5 are trained"),
-        (lambda m, h: F.softmax(h, dim=-1), "attention has no kernel on given data"),
+        (lambda m, h: F.softmax(h, dim=-1), "a softmax, of attention or of gates, has no kernel"),
         (lambda m, h: h * F.relu(m.two(h)), "a product of units"),
         (lambda m, h: F.relu(h) + F.layer_norm(F.relu(h), (64,)), "adds tensors that are correlated"),
         (lambda m, h: F.normalize(h), "no rule for its kernels"),

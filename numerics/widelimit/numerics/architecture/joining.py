@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.numerics.architecture import compiled
+from widelimit.numerics.architecture import compiled, sampling
 from widelimit.numerics.architecture.rules import Place, rule
 from widelimit.numerics.architecture.state import State
 from widelimit.theory import architecture as theory
@@ -26,16 +26,17 @@ def _add(layer: theory.Add, states: tuple[State, ...], place: Place) -> State:
     [[13.0]]
     """
     _fitting(states, place)
-    return summed(states)
+    return summed(states, place.path)
 
 
-def summed(states: tuple[State, ...]) -> State:
-    """The sum of units of several states, whose kernels add."""
+def summed(states: tuple[State, ...], path: tuple[int, ...]) -> State:
+    """The sum of units of several states, whose kernels add; `path` seeds samples of it."""
     total = states[0]
     for one in states[1:]:
         sums = {name: compiled.added(getattr(total, name), getattr(one, name)) for name in _NUMBERS}
         total = replace(total, **sums)
-    return replace(total, **_shared(states), gaussian=all(one.gaussian for one in states))
+    gaussian = all(one.gaussian for one in states)
+    return replace(total, **_shared(states), gaussian=gaussian, law=sampling.added(states, path))
 
 
 @rule(theory.Concatenate)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from widelimit.numerics.architecture import compiled
+from widelimit.numerics.architecture import compiled, sampling
 from widelimit.numerics.architecture.compiled import over_entries
 from widelimit.numerics.architecture.positions import over_positions
 from widelimit.numerics.architecture.rules import Place, rule
@@ -46,7 +46,8 @@ def _layer_norm(layer: theory.LayerNorm, s: State, place: Place) -> State:
         (compiled.normalised(q, *side, *side), compiled.centred_mean(*side))
         for q, side in ((s.q1, one), (s.q2, two))
     )
-    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, gain=layer.affine)
+    law = s.law and sampling.divided(s.law, one[1], one[2], gain=layer.affine, shift=layer.affine)
+    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, gain=layer.affine, law=law)
 
 
 def _statistics(
@@ -77,7 +78,7 @@ def _rms_norm(layer: theory.RMSNorm, s: State, place: Place) -> State:
     [[1.0, 0.6], [0.6, 1.0]]
     """
     one, two = (_width(q + layer.eps, np.zeros_like(q), place) for q in (s.q1, s.q2))
-    return _divided(s, one, two, layer.affine)
+    return _divided(s, one, two, layer.affine, shift=False)
 
 
 @rule(theory.Affine)
@@ -91,17 +92,18 @@ def _affine(layer: theory.Affine, s: State, place: Place) -> State:
     ([[36.0]], [[73.0]])
     """
     one, two = (np.full_like(q, 1 / layer.factor) for q in (s.q1, s.q2))
-    after = _divided(s, one, two, layer.trained)
+    after = _divided(s, one, two, layer.trained, shift=layer.trained)
     return replace(after, theta=compiled.shifted(after.theta)) if layer.trained else after
 
 
-def _divided(s: State, one: np.ndarray, two: np.ndarray, gain: bool) -> State:
-    """Units of rows and columns divided by numbers (inputs, positions)."""
+def _divided(s: State, one: np.ndarray, two: np.ndarray, gain: bool, *, shift: bool) -> State:
+    """Units of rows and columns divided by numbers (inputs, positions); `shift`: whether samples train one."""
     rows, columns = [_laid_out(one, s)], [_laid_out(two, s)]
     k, theta = (over_entries(compiled.rescaled, z, rows, columns) for z in (s.k, s.theta))
     q1, q2 = compiled.rescaled(s.q1, one, one), compiled.rescaled(s.q2, two, two)
     m1, m2 = compiled.centred_mean(s.m1, 0.0, one), compiled.centred_mean(s.m2, 0.0, two)
-    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, gain=gain)
+    law = s.law and sampling.divided(s.law, np.zeros_like(one), one, gain=gain, shift=shift)
+    return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, gain=gain, law=law)
 
 
 def _laid_out(units: np.ndarray, s: State) -> np.ndarray:

@@ -9,8 +9,9 @@ import numpy as np
 
 from widelimit.numerics.architecture import compiled
 from widelimit.numerics.architecture.rules import Place, rule
+from widelimit.numerics.architecture.sampling import largest, law_of
 from widelimit.numerics.architecture.state import State
-from widelimit.numerics.architecture.units import behind_weights
+from widelimit.numerics.architecture.units import behind_weights, by_samples
 from widelimit.theory import architecture as theory
 from widelimit.theory.errors import DomainError
 
@@ -183,6 +184,31 @@ def _average_pool(layer: theory.AveragePool, s: State, place: Place) -> State:
     q1 = q2 = np.diagonal(k[0]).reshape(n1, outputs).copy()
     m1, m2 = (compiled.averaged(m @ window.T, count) for m in (s.m1, s.m2))
     return replace(s, k=k, theta=theta, q1=q1, q2=q2, m1=m1, m2=m2, positions=positions)
+
+
+@rule(theory.MaxPool)
+def _max_pool(layer: theory.MaxPool, s: State, place: Place) -> State:
+    """The largest units of windows, by samples of them; here of two independent ones, whose mean square is 1.
+
+    >>> from widelimit.numerics.architecture import kernels
+    >>> net = theory.Architecture((theory.Convolution(1), theory.MaxPool(2), theory.Flatten()))
+    >>> x = np.array([[[2.0**0.5, 0.0], [0.0, 2.0**0.5]]])
+    >>> nngp, ntk = kernels(net, x)
+    >>> nngp.round(1).tolist(), ntk.round(6).tolist()
+    ([[1.0]], [[1.0]])
+    """
+    if len(s.positions) != layer.dimensions:
+        raise DomainError(
+            f"{place} needs {layer.dimensions} dimension(s) of positions, but the units have {s.positions}."
+        )
+    windows, _, positions = _windows(layer.windows, s.positions, place)
+    law = law_of(s, place.path)
+    if law is None:
+        raise DomainError(
+            f"{place} takes the largest of units whose law is not known: it must follow weights, or activations, sums "
+            "and normalisations behind them."
+        )
+    return replace(by_samples(s, largest(law, windows, len(s.q1))), positions=positions)
 
 
 def _windows(

@@ -17,7 +17,7 @@ import numpy as np
 from widelimit.numerics import arguments
 from widelimit.numerics.architecture import joining, normalising, positions, units
 from widelimit.numerics.architecture.rules import apply_graph, settled
-from widelimit.numerics.architecture.state import State, numeric, start
+from widelimit.numerics.architecture.state import State, numeric, sampled, start
 from widelimit.numerics.kernel import Kernels
 from widelimit.theory import architecture as theory
 from widelimit.theory.errors import ArgumentError, DomainError
@@ -34,6 +34,9 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
     (n, time, features) where the first layer is recurrent; three dimensions of positions are read as two are. x2=None
     stands for x1. The tangent kernel is that of
     standard-normal parameters; those that the architecture calls frozen have no part in it.
+
+    Activations behind sums with units that are not Gaussian (residual networks of the first kind), and maxima over
+    positions, are computed by samples of units: `method` says so, and `error` counts two standard errors of them in.
 
     Raises `ArgumentError` for inputs that do not fit the first layer, `DomainError`, naming the layer, where the
     infinite-width rule does not hold.
@@ -54,7 +57,8 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
     K_3(a, b) 40*K_0(a, b) [[10.]]
     """
     architecture = numeric(architecture)
-    if x2 is not None and any(layer.averages_positions for layer in architecture.walk()):
+    samples = sampled(architecture)
+    if x2 is not None and (samples or any(layer.averages_positions for layer in architecture.walk())):
         return _slice_of_all(architecture, x1, x2)  # variances behind pooling need each set's own kernel
     state = start(architecture, x1, x2)
     state = settled(apply_graph(architecture, state))
@@ -62,7 +66,9 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
         raise DomainError(
             f"The network ends with positions {state.positions}: add Flatten or GlobalAveragePool and a dense layer."
         )
-    return Kernels(state.k[0], state.theta[0], "composition", state.error)
+    return Kernels(
+        state.k[0], state.theta[0], "composition, sampled units" if samples else "composition", state.error
+    )
 
 
 def _slice_of_all(architecture: theory.Architecture, x1: Any, x2: Any) -> Kernels:

@@ -18,7 +18,7 @@ from widelimit.numerics import arguments
 from widelimit.numerics.architecture import joining, normalising, positions, units
 from widelimit.numerics.architecture.compiled import about_batch, averaged, rescaled
 from widelimit.numerics.architecture.rules import applied, settled
-from widelimit.numerics.architecture.state import State, numeric
+from widelimit.numerics.architecture.state import State, numeric, sampled, unmixed
 from widelimit.numerics.results import pictured
 from widelimit.theory import architecture as theory
 from widelimit.theory.errors import ConvergenceError, DomainError, InfiniteMomentError
@@ -73,6 +73,11 @@ def repeated(block: theory.Architecture, q: float = 1.0) -> BlockPhase:
     start = arguments.single("q", arguments.near_one("q", arguments.positive("q", q)))
     layers = tuple(_of_phase(layer, place) for place, layer in enumerate(block.layers))
     plain = replace(block, layers=layers)
+    if sampled(plain, gaussian=unmixed(plain)):
+        raise DomainError(
+            "The block ends with an activation behind its sum, so that units are not Gaussian from block to block: its "
+            "phase is not known. numerics.residual.post_activation has what such blocks do behind batch normalisation."
+        )
     whole = any(isinstance(layer, theory.BatchNorm) for layer in plain.walk())
     return _settling(plain, start, whole)
 
@@ -94,7 +99,7 @@ def _of_phase(layer: theory.Layer, place: int) -> theory.Layer:
     if isinstance(layer, theory.Residual):
         return theory.Residual(tuple(_of_phase(inner, place) for inner in layer.branch))
     if (
-        isinstance(layer, theory.Flatten | theory.GlobalAveragePool | theory.AveragePool)
+        isinstance(layer, theory.Flatten | theory.GlobalAveragePool | theory.AveragePool | theory.MaxPool)
         or layer.reads_sequences
     ):
         raise DomainError(

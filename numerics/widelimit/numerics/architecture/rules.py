@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from widelimit.numerics.architecture import compiled
+from widelimit.numerics.architecture import compiled, sampling
 from widelimit.numerics.architecture.state import State
 from widelimit.theory import architecture as theory
 from widelimit.theory.errors import DomainError
@@ -68,11 +68,13 @@ def applied(layer: theory.Layer, states: tuple[State, ...], path: tuple[int, ...
     kind = type(layer)
     place = Place(path, kind.__name__)
     if not layer.carries_gain:
-        states = tuple(settled(one) for one in states)
+        states = tuple(settled(one, (*path, part)) for part, one in enumerate(states))
     if kind not in _RULES:
         raise DomainError(f"{place} has no rule in widelimit.numerics.architecture.")
     with np.errstate(over="ignore", invalid="ignore"):
         state = _RULES[kind](layer, states if layer.joins else states[0], place)
+    if state.law is not None and any(state.law is one.law for one in states):  # that of other units
+        state = replace(state, law=None)
     if not (np.isfinite(state.k).all() and np.isfinite(state.theta).all()):
         raise DomainError(
             f"{place}: the kernels grow beyond the largest float here. Use smaller scales, or fewer layers."
@@ -80,8 +82,10 @@ def applied(layer: theory.Layer, states: tuple[State, ...], path: tuple[int, ...
     return state
 
 
-def settled(s: State) -> State:
-    """Add the trained gain where units are averaged: E u v = k."""
+def settled(s: State, path: tuple[int, ...] = ()) -> State:
+    """Add the trained gain where units are averaged: E u v = k; samples of units, seeded by `path`, keep it apart."""
     if not s.gain:
         return s
-    return replace(s, theta=compiled.gained(s.theta, s.k), gain=False, averaged_gain=True)
+    return replace(
+        s, theta=compiled.gained(s.theta, s.k), gain=False, averaged_gain=True, law=sampling.law_of(s, path)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -31,6 +32,8 @@ class State:
     `gaussian`: whether units are Gaussian, so that an activation may follow. `gain`: whether theta still lacks the
     trained gain of a normalisation, u v for each unit: k on average, but an activation has the same unit's slope.
     `averaged_gain`: whether such a gain was counted on average since the last weights: no activation may follow.
+    `sampling`: whether samples of units are needed in this network; `law` draws those of units that are not Gaussian,
+    or have met a trained gain, where it is known.
     """
 
     k: np.ndarray
@@ -46,6 +49,31 @@ class State:
     error: float = 0.0
     gain: bool = False
     averaged_gain: bool = False
+    sampling: bool = False
+    law: Callable[[], Law] | None = None
+
+
+@by_value
+@dataclass(frozen=True)
+class Way:
+    """A part of the tangent kernel: derivatives of mean products `fresh`, (inputs and positions)^2, times `slopes`.
+
+    `slopes`: (samples, P) of the same units as `Law.units`; `at`: (samples, P), the row of `fresh` that each has, None
+    for its own.
+    """
+
+    fresh: np.ndarray
+    slopes: np.ndarray
+    at: np.ndarray | None = None
+
+
+@by_value
+@dataclass(frozen=True)
+class Law:
+    """Samples of units at all inputs and positions, `units` (samples, P), and the ways derivatives took to them."""
+
+    units: np.ndarray
+    ways: tuple[Way, ...]
 
 
 def numeric(architecture: theory.Architecture) -> theory.Architecture:
@@ -68,6 +96,39 @@ def _numeric(layer: theory.Layer) -> theory.Layer:
     names = [one.name for one in fields(layer) if one.type in ("float", float)]
     numbers: Any = {n: arguments.finite_number(n, getattr(layer, n)) for n in names}
     return replace(layer, **numbers) if numbers else layer
+
+
+def sampled(architecture: theory.Architecture, *, gaussian: bool = False) -> bool:
+    """Whether samples of units are needed: maxima are taken, or activations follow units that are not Gaussian.
+
+    `gaussian`: whether what goes in is.
+
+    >>> dense, relu = theory.Dense(), theory.Act.of("relu")
+    >>> sampled(theory.Architecture((dense, relu, dense))), sampled(theory.Architecture((dense, relu, relu)))
+    (False, True)
+    """
+    return _flow(architecture, gaussian)[1]
+
+
+def unmixed(block: theory.Architecture) -> bool:
+    """Whether units behind a block are Gaussian where those in front of it are."""
+    return _flow(block, True)[0]
+
+
+def _flow(architecture: theory.Architecture, gaussian: bool) -> tuple[bool, bool]:
+    """Whether units behind are Gaussian, and whether samples are needed."""
+    held, needed = {-1: gaussian}, False
+    for place, (layer, reads) in enumerate(zip(architecture.layers, architecture.feeds, strict=True)):
+        before = all(held[one] for one in reads)
+        if layer.inner:
+            needed = needed or _flow(theory.Architecture(layer.inner), before)[1]
+        if isinstance(layer, theory.Act):
+            needed = needed or not before
+        needed = needed or layer.samples
+        plain = not isinstance(layer, theory.Act | theory.Dropout | theory.Recurrent | theory.Concatenate)
+        narrow = isinstance(layer, theory.Convolution) and layer.depthwise
+        held[place] = not narrow if layer.weighted else before and plain and not layer.samples
+    return held[len(architecture.layers) - 1], needed
 
 
 def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
@@ -100,7 +161,7 @@ def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
     positions = () if first.reads_sequences else a.shape[2:]
     channels, count = a.shape[1], math.prod(a.shape[2:])
     a, b = a.reshape(len(a), channels, count), b.reshape(len(b), channels, count)
-    full = bool(positions) and architecture.pools
+    full = bool(positions) and (architecture.pools or sampled(architecture))
     needed = 8.0 * 6 * len(a) * len(b) * count * (count if full else 1)
     if needed > available_memory():
         raise ArgumentError(
@@ -114,7 +175,10 @@ def start(architecture: theory.Architecture, x1: Any, x2: Any) -> State:
         k = np.matmul(a.transpose(2, 0, 1), b.transpose(2, 1, 0)) / channels
     q1, q2 = (np.einsum("ncp,ncp->np", z, z) / channels for z in (a, b))
     m1, m2 = (z.mean(axis=1) for z in (a, b))
-    return State(k, np.zeros_like(k), q1, q2, m1, m2, positions, full, symmetric, gaussian=False)
+    sampling = symmetric and sampled(architecture)
+    return State(
+        k, np.zeros_like(k), q1, q2, m1, m2, positions, full, symmetric, gaussian=False, sampling=sampling
+    )
 
 
 def _moderate(name: str, value: Any) -> np.ndarray:

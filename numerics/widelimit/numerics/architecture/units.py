@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from widelimit.numerics.architecture import compiled
+from widelimit.numerics.architecture import compiled, sampling
 from widelimit.numerics.architecture.joining import summed
 from widelimit.numerics.architecture.rules import Place, apply_all, rule, settled
 from widelimit.numerics.architecture.state import State
@@ -41,6 +41,9 @@ def behind_weights(s: State, layer: theory.Dense | theory.Convolution) -> State:
 
 @rule(theory.Act)
 def _activation(layer: theory.Act, s: State, place: Place) -> State:
+    law = sampling.law_of(s, place.path)
+    if law is not None and not (s.gaussian and s.law is None):
+        return by_samples(s, sampling.applied(layer.activation, law))
     if not s.gaussian:
         raise DomainError(f"{place} must follow a dense or convolution layer: its inputs are not Gaussian.")
     if s.averaged_gain:
@@ -49,6 +52,8 @@ def _activation(layer: theory.Act, s: State, place: Place) -> State:
             "Use the normalisation without gain and shift, or freeze them."
         )
     after = _pointwise(layer.activation, s)
+    if law is not None:
+        after = replace(after, law=sampling.applied(layer.activation, law))
     if not s.gain:
         return after
     try:  # the gain of a unit: E u phi'(u) v phi'(v)
@@ -59,6 +64,17 @@ def _activation(layer: theory.Act, s: State, place: Place) -> State:
             "with a trained gain is not known. Use the normalisation without gain and shift."
         ) from None
     return replace(after, theta=compiled.gained(after.theta, of_gain), gain=False)
+
+
+def by_samples(s: State, law: sampling.Known) -> State:
+    """Return units that are none of a Gaussian law, by samples of them, in place of those of `s`."""
+    k, theta, means, error = sampling.moments(law())
+    q = np.diagonal(k).reshape(len(s.q1), -1).copy()
+    mean = means.reshape(q.shape)
+    return replace(
+        s, k=k[None], theta=theta[None], q1=q, q2=q.copy(), m1=mean, m2=mean.copy(), gaussian=False, gain=False,
+        averaged_gain=False, error=s.error + error, law=law,
+    )  # fmt: skip
 
 
 def _pointwise(activation: Activation, s: State) -> State:
@@ -119,11 +135,11 @@ def _residual(layer: theory.Residual, s: State, place: Place) -> State:
     >>> kernels(net, [[1.0]]).nngp.tolist()
     [[2.0]]
     """
-    branch = settled(apply_all(layer.branch, s, place.path))
-    s = settled(s)
+    branch = settled(apply_all(layer.branch, s, place.path), (*place.path, len(layer.branch)))
+    s = settled(s, place.path)
     if branch.positions != s.positions:
         raise DomainError(f"{place}: the branch turns positions {s.positions} into {branch.positions}.")
-    return summed((s, branch))
+    return summed((s, branch), place.path)
 
 
 @rule(theory.Recurrent)

@@ -77,6 +77,7 @@ class Layer:
     mixes_positions = False  # whether covariances between positions are needed
     averages_positions = False  # whether variances behind the layer need each input's own kernel
     carries_gain = False  # whether a trained gain in front goes through to an activation inside
+    samples = False  # whether the law of units is needed, not their second moments alone
     joins = False  # whether it reads several layers
     adds = False  # whether it adds what it reads, whose kernels add where one of them has signs of its own
 
@@ -506,6 +507,40 @@ class AveragePool(Layer):
             for one in below.both(tap(A, SHIFT), tap(B, SHIFT2))
         )
         return k, theta
+
+
+@dataclass(frozen=True)
+class MaxPool(Layer):
+    """The largest of each channel over windows of positions, as ``torch.nn.MaxPool1d`` to ``MaxPool3d`` take it.
+
+    `size`, `stride` (None: the size), `pad` and `outputs` as in `AveragePool`; what stands outside is never largest.
+    """
+
+    size: Sizes = 2
+    stride: Sizes | None = None
+    pad: Sizes = 0
+    dimensions: int = 1
+    outputs: Sizes | None = None
+    mixes_positions = averages_positions = samples = True
+
+    def __post_init__(self) -> None:
+        self.windows  # noqa: B018 it refuses what does not fit
+
+    @property
+    def windows(self) -> AveragePool:
+        """Averages over the same windows."""
+        return AveragePool(self.size, self.stride, self.pad, self.dimensions, True, self.outputs)
+
+    def kernels(self, below: Below) -> Both:
+        """Return E max_s u(tap(a, s)) max_t u'(tap(b, t)), and Theta at the places of both maxima, in the mean.
+
+        u and u' are the units of two inputs in front of the layer; place(a) is the position where u is the largest in
+        the window a.
+        """
+        mean, largest, place, tap = (Function(name) for name in ("E", "Max", "place", "tap"))
+        one, two = (Function(f"u{dash}_{below.before}") for dash in ("", "'"))
+        both = largest(one(tap(A, SHIFT)), SHIFT) * largest(two(tap(B, SHIFT2)), SHIFT2)
+        return mean(both), mean(below.kernel("Theta", place(A), Function("place'")(B)))
 
 
 @dataclass(frozen=True)

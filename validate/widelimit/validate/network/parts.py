@@ -19,6 +19,10 @@ from widelimit.theory.calculus.activation import Activation
 _ADAPTIVE: tuple[Callable[..., torch.Tensor], ...] = (
     F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d,
 )  # fmt: skip
+_LARGEST: tuple[Callable[..., torch.Tensor], ...] = (F.max_pool1d, F.max_pool2d, F.max_pool3d)
+_ADAPTIVE_LARGEST: tuple[Callable[..., torch.Tensor], ...] = (
+    F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d,
+)  # fmt: skip
 _AVERAGE: tuple[Callable[..., torch.Tensor], ...] = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
 
 
@@ -145,6 +149,22 @@ class Windows(nn.Module):
             return _ADAPTIVE[dimensions - 1](x, outputs)
         size, pad = (list(arch.per_dimension(z, dimensions)) for z in (one.size, one.pad))
         return _AVERAGE[dimensions - 1](x, size, list(one.strides), pad, False, one.counts_pads)
+
+
+class Largest(nn.Module):
+    """Maxima over windows of positions."""
+
+    def __init__(self, layer: arch.MaxPool) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Take the largest."""
+        one, dimensions = self.layer, self.layer.dimensions
+        if one.outputs is not None:
+            return _ADAPTIVE_LARGEST[dimensions - 1](x, list(arch.per_dimension(one.outputs, dimensions)))
+        size, pad = (list(arch.per_dimension(z, dimensions)) for z in (one.size, one.pad))
+        return _LARGEST[dimensions - 1](x, size, list(one.windows.strides), pad)
 
 
 class RootMeanSquare(nn.Module):

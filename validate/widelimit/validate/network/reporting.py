@@ -319,8 +319,14 @@ def _condition(found: Opened) -> tuple[float, str]:
                     NAN,
                     f"It has {pairs} inputs and positions; the kernel is computed for {_PAIRS} at most.",
                 )
-            kernel = network.kernels(x).ntk
-        values = np.linalg.eigvalsh(np.asarray(kernel))
+            kernels = network.kernels(x)
+            kernel = np.asarray(kernels.ntk)
+        values, error = np.linalg.eigvalsh(kernel), kernels.error * float(np.abs(kernel).max())
+        if values[0] < len(kernel) ** 0.5 * error:
+            return (
+                NAN,
+                "Its smallest eigenvalue is below the error of the samples that the kernel is computed from.",
+            )
         if values[0] <= 0:
             return math.inf, "The tangent kernel on this batch is singular."
         return float(values[-1] / values[0]), ""

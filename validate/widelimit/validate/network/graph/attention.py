@@ -373,13 +373,6 @@ def _masked(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any
     )
 
 
-def hidden(logits: Logits, mask: Any) -> Done:
-    """Logits with a mask of fixed numbers added to them."""
-    if logits.mask is not None or not isinstance(mask, torch.Tensor) or not mask.is_floating_point():
-        raise Measured("logits with something else than one mask of fixed numbers")
-    return Done(replace(logits, mask=_mask(mask)), (), "masked logits", second=math.nan)
-
-
 @rule("softmax", "_softmax")
 def _softmax(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
     one = args[0]

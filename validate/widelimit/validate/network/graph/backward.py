@@ -94,7 +94,7 @@ def _merged(ways: list[_Way]) -> list[_Way]:
     plain = [one for one in ways if one.slopes is None]
     if len(plain) < 2:
         return ways
-    total = sum(one.value for one in plain)
+    total = _total(plain)
     return [_Way(total, total), *(one for one in ways if one.slopes is not None)]
 
 
@@ -193,8 +193,8 @@ def _step(walk: Walk, held: _Held, step: Step, done: Done) -> np.ndarray | None:
         for origin, pull in one.pulls:
             found.setdefault(origin, []).append(_back(ways, one, pull) if ways else [])
     for origin, backs in found.items():
-        for one in backs if origin not in walk.beside else ():
-            held.add(origin, one)
+        for ways in backs if origin not in walk.beside else ():
+            held.add(origin, ways)
         count = len(walk.beside.get(origin, ()))
         for start in range(0, len(backs), count) if count else ():  # one of them may be joined twice
             held.add_parts(origin, backs[start : start + count])

@@ -38,7 +38,8 @@ def depth_of(program: Program, weighted: frozenset[str]) -> int:
     for step in program.steps:
         before = max((deep.get(one, 0) for one in refs((step.args, step.kwargs))), default=0)
         deep[step.key] = before + (
-            step.op in weighted and any(one in program.tensors for one in refs(step.args))
+            step.op in weighted
+            and any(program.tensors.get(one) in program.parameters for one in refs((step.args, step.kwargs)))
         )
     return deep.get(program.output, 0)
 
@@ -61,8 +62,18 @@ def _children(program: Program, module: nn.Module, weighted: frozenset[str]) -> 
         for names in kinds.values():
             if len(names) > max(1, len(best)):
                 held = [_part(program, name, weighted) for name in names]
-                best = [part for part in held if part is not None]
+                found = [part for part in held if part is not None]
+                best = found if _in_a_row(program, found) else best
     return best
+
+
+def _in_a_row(program: Program, parts: list[Part]) -> bool:
+    """Whether each part reads what comes out of the one before, and not all of them the same, as experts do."""
+    made: dict[str, set[str]] = {}
+    for step in program.steps:
+        read = list(refs((step.args, step.kwargs)))
+        made[step.key] = {step.key}.union(*(made.get(one, {one}) for one in read))
+    return all(one.end in made.get(two.start, {two.start}) for one, two in pairwise(parts))
 
 
 def _part(program: Program, name: str, weighted: frozenset[str]) -> Part | None:

@@ -56,19 +56,20 @@ def layered(found: Opened, settings: tuple[Any, Any]) -> tuple[Layered, Declared
             "Argument `module` must take one tensor of floating-point numbers, inputs along its first axis, for its "
             "kernels to be derived; `report` takes any."
         )
-    first: list[str] = []
+    refused: list[tuple[int, list[str]]] = []
     for last in dict.fromkeys((False, tensors[0].ndim > 2)):
         declared = Declared(*settings)
-        done, problems = _read(found, found.program, declared, last)
+        reading, done, problems = _read(found, found.program, declared, last)
         if done is not None:
             return done, declared
-        first = first or problems
-    raise ModuleError(". ".join(dict.fromkeys(first)) + ".")
+        refused.append((len(reading.values), problems))
+    _, furthest = max(refused, key=lambda pair: pair[0])
+    raise ModuleError(". ".join(dict.fromkeys(furthest)) + ".")
 
 
 def _read(
     found: Opened, program: Program, declared: Declared, units_last: bool
-) -> tuple[Layered | None, list[str]]:
+) -> tuple[Reading, Layered | None, list[str]]:
     """What was read with the units of inputs on their last axis or the second, or what is in the way."""
     names = {**{step.key: step.key for step in program.steps}, **names_of(list(program.steps))}
     reading, problems = Reading(found, program, declared, names), []
@@ -95,8 +96,8 @@ def _read(
             problems.append(str(reading.no(step, _lower(str(refusal)))))
             lost.add(step.key)
     if program.output not in reading.values:
-        return None, problems or ["What comes out of the module does not come from the example"]
-    return _finished(reading, reading.values[program.output], units_last, features, sizes)
+        return reading, None, problems or ["What comes out of the module does not come from the example"]
+    return reading, *_finished(reading, reading.values[program.output], units_last, features, sizes)
 
 
 def _one(reading: Reading, step: Step, readers: dict[str, Reader]) -> Value:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from widelimit.validate.network.graph.programs import Step
-from widelimit.validate.network.graph.states import Measured, Samples, State
+from widelimit.validate.network.graph.states import Measured, Samples, State, side_by_side
 from widelimit.validate.network.graph.tensors import mean_square
 from widelimit.validate.network.graph.views import state_of
 from widelimit.validate.network.graph.walking import Done, Parameter, Pull, Rows, Scaled, Walk, key, rule
@@ -41,10 +41,24 @@ def _by_units(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, A
 def _by_groups(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
     state = state_of(args[0], step.op)
     given = (*args[2:], *(None, None, 1e-5)[len(args) - 2 :])
-    if state.width // args[1] < FEWEST:
-        raise Measured(f"{state.width // args[1]} channels a group, whose statistics stay random")
+    size = state.width // args[1]
+    if size < FEWEST:
+        raise Measured(f"{size} channels a group, whose statistics stay random")
+    if args[1] > 1 and key(step, 0) in walk.beside:
+        return gained(step, _parts_by_groups(walk, step, size, float(given[2])), given[0], given[1])
     done = _divided(step, state, list(range(1, len(state.axes))), True, float(given[2]))
     return gained(step, done, given[0], given[1])
+
+
+def _parts_by_groups(walk: Walk, step: Step, size: int, eps: float) -> Done:
+    """Groups of units of several laws, side by side, each of one of them."""
+    parts = walk.beside[key(step, 0)]
+    if any(one.value.width % size for one in parts):
+        raise Measured("groups of units of several laws")
+    found = tuple(_divided(step, one.value, list(range(1, len(one.value.axes))), True, eps) for one in parts)
+    walk.beside[step.key] = found
+    whole = side_by_side(step.key, [one.value for one in found], 1)
+    return Done(whole, found[-1].pulls, f"divided by the deviation of many units, each of {len(parts)} parts")
 
 
 def _divided(step: Step, state: State, dims: list[int], centred: bool, eps: float) -> Done:

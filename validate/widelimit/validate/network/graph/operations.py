@@ -24,9 +24,13 @@ __all__ = ["READERS"]
 
 _FEW = 8  # channels that a filter reads, below which its units are not taken for Gaussian
 _NOT_GAUSSIAN = (
-    "its inputs are not Gaussian: between the last weights and it stand another activation, a sum with units behind "
-    "one, dropout or a filter of few channels; put a layer of weights between, or move the activation into the "
-    "branch (pre-activation)"
+    "its inputs are not Gaussian: between the last weights and it stand an activation, a sum with units behind "
+    "one, dropout, averages or a filter of few channels; put a layer of weights between, or move the activation into "
+    "the branch (pre-activation)"
+)
+_NO_LAW = (
+    "the law of its inputs is not known: between the last weights and it stand dropout, averages over positions or a "
+    "filter of few channels; put a layer of weights between"
 )
 _MODES = {"constant": "zeros", "circular": "circular", "reflect": "reflect", "replicate": "replicate"}
 
@@ -238,7 +242,7 @@ def _dropout(reading: Reading, step: Step) -> Value:
         return value
     if p == 1:
         raise reading.no(step, "it drops every unit")
-    return reading.add(arch.Dropout(1.0 - float(p)), value, gaussian=False)
+    return reading.add(arch.Dropout(1.0 - float(p)), value, gaussian=False, law=False)
 
 
 @reads("avg_pool1d", "avg_pool2d", "avg_pool3d")
@@ -253,7 +257,7 @@ def _average(reading: Reading, step: Step) -> Value:
     layer = arch.AveragePool(
         alike(size), None if stride == size else alike(stride), alike(_pair(pad, count)), count, bool(counts)
     )
-    return reading.add(layer, value, positions=tuple(step.shape or ())[2:])
+    return reading.add(layer, value, positions=tuple(step.shape or ())[2:], law=value.gaussian)
 
 
 @reads("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
@@ -262,10 +266,14 @@ def _adaptive(reading: Reading, step: Step) -> Value:
     outputs = tuple(step.shape or ())[2:]
     if set(outputs) == {1}:
         return reading.add(
-            arch.GlobalAveragePool(), value, positions=(), axes=("n", "c", *["1"] * len(outputs))
+            arch.GlobalAveragePool(),
+            value,
+            positions=(),
+            axes=("n", "c", *["1"] * len(outputs)),
+            law=value.gaussian,
         )
     layer = arch.AveragePool(dimensions=len(outputs), outputs=alike(outputs))
-    return reading.add(layer, value, positions=outputs)
+    return reading.add(layer, value, positions=outputs, law=value.gaussian)
 
 
 def _image(reading: Reading, step: Step) -> Value:
@@ -284,7 +292,7 @@ def _mean(reading: Reading, step: Step) -> Value:
     if set(over) - {"p", "1"} or over.count("p") != len(value.positions) or not value.positions:
         raise reading.no(step, "it averages over other axes than those of all positions")
     axes = tuple("1" if d in chosen else axis for d, axis in enumerate(value.axes) if keep or d not in chosen)
-    return reading.add(arch.GlobalAveragePool(), value, positions=(), axes=axes)
+    return reading.add(arch.GlobalAveragePool(), value, positions=(), axes=axes, law=value.gaussian)
 
 
 @reads("cat", "concat")
@@ -387,8 +395,8 @@ def _applied(reading: Reading, step: Step, root: Value, expr: Expr) -> Value:
     layer = arch.Act(Activation.of(expr))
 
     def behind(one: Value) -> Value:
-        if not one.gaussian:
-            raise reading.no(step, _NOT_GAUSSIAN)
+        if not (one.gaussian or one.law):
+            raise reading.no(step, _NO_LAW)
         return reading.add(layer, one, gaussian=False)
 
     return reading.each(root, behind)
@@ -439,7 +447,7 @@ def _add(reading: Reading, step: Step) -> Value:
             "it adds tensors that are correlated: neither ends with weights of its own, behind which no activation "
             "stands, so that their kernels do not add",
         )
-    return reading.add(arch.Add(), one, two, gaussian=one.gaussian and two.gaussian)
+    return reading.add(arch.Add(), one, two, gaussian=one.gaussian and two.gaussian, law=one.law and two.law)
 
 
 @reads("mul", "div")
@@ -471,10 +479,12 @@ def _mul(reading: Reading, step: Step) -> Value:
 
 
 def _attention(reading: Reading, step: Step) -> Value:
+    names = {"scaled_dot_product_attention": "attention", "softmax": "a softmax, of attention or of gates,"}
+    what = names.get(step.op, "a product of tensors, as in attention or on a graph,")
     raise reading.no(
         step,
-        "attention has no kernel on given data here; `numerics.attention.layer` has it for a Gram matrix, and `report` "
-        "derives its second moments",
+        f"{what} has no kernel on given data here; `report` derives or measures its second moments, and "
+        "`numerics.attention.layer` has the kernels of attention for a Gram matrix",
     )
 
 
@@ -482,8 +492,28 @@ for _name in ("scaled_dot_product_attention", "softmax", "matmul", "bmm", "einsu
     reads(_name)(_attention)
 
 
-@reads("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d")
+@reads("max_pool1d", "max_pool2d", "max_pool3d")
 def _largest(reading: Reading, step: Step) -> Value:
-    raise reading.no(
-        step, "the largest of several units has no kernel in closed form; use average pooling, or `report`"
+    value = _image(reading, step)
+    count = len(value.positions)
+    size, stride, pad, dilation, ceil = _given(step, 1, None, 0, 1, False)
+    if ceil or set(_pair(dilation, count)) != {1}:
+        raise reading.no(step, "with ceil_mode or dilation")
+    size = _pair(size, count)
+    stride = size if not stride else _pair(stride, count)
+    layer = arch.MaxPool(
+        alike(size), None if stride == size else alike(stride), alike(_pair(pad, count)), count
     )
+    outputs = tuple(step.shape or ())[2:]
+
+    def behind(one: Value) -> Value:
+        if not (one.gaussian or one.law):
+            raise reading.no(step, _NO_LAW)
+        return reading.add(layer, one, gaussian=False, positions=outputs)
+
+    return reading.each(value, behind)
+
+
+@reads("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
+def _adaptive_largest(reading: Reading, step: Step) -> Value:
+    raise reading.no(step, "adaptive windows of maxima are not read; use max pooling of a size")

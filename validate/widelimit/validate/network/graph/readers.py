@@ -32,7 +32,8 @@ class Value:
     `node`: its number, -1 for the input. `axes`: what each axis of the tensor holds, "n" inputs, "c" units, "p"
     positions, "1" nothing, "f" units of all positions in a row, which `Flatten` makes of them where that matters.
     `positions`: their numbers, `width`: units at each; `gaussian`: whether an activation may follow; `origins`: with
-    whose signs the units change theirs; `pad`: padding that the convolution behind takes up, by its mode.
+    whose signs the units change theirs; `pad`: padding that the convolution behind takes up, by its mode; `law`:
+    whether the law of units is known, from which those of activations and maxima are sampled.
     """
 
     node: int
@@ -42,6 +43,7 @@ class Value:
     gaussian: bool
     origins: arch.Origins
     pad: tuple[str, tuple[int, ...]] | None = None
+    law: bool = False
 
 
 Reader = Callable[["Reading", Step], Value]
@@ -89,7 +91,7 @@ class Reading:
 
     def weighted(self, layer: arch.Layer, held: Weights, below: Value, **changes: Any) -> Value:
         """A layer of weights behind another, as its value."""
-        out = self.add(layer, below, **changes)
+        out = self.add(layer, below, **{"law": changes.get("gaussian", False), **changes})
         self.held[out.node] = held
         return out
 
@@ -104,7 +106,7 @@ class Reading:
         parts = tuple(one for value in values for one in self.joined.get(value.node, (value,)))
         widths = tuple(one.width for one in parts)
         layer = arch.Concatenate(None if len(set(widths)) == 1 else widths)
-        out = self.add(layer, *parts, width=sum(widths), gaussian=False)
+        out = self.add(layer, *parts, width=sum(widths), gaussian=False, law=False)
         self.joined[out.node] = parts
         return out
 

@@ -21,7 +21,15 @@ from widelimit.validate.network.graph.programs import Program, Step, export, ref
 from widelimit.validate.network.graph.records import Graph, Node, Softmax
 from widelimit.validate.network.graph.states import Axes, Samples, State
 from widelimit.validate.network.graph.tensors import finite, mean_square
-from widelimit.validate.network.graph.walking import Mask, Parameter, Special, Unknown, Walk, moments_of, roles
+from widelimit.validate.network.graph.walking import (
+    Mask,
+    Parameter,
+    Special,
+    Unknown,
+    Walk,
+    moments_of,
+    roles,
+)
 from widelimit.validate.network.graph.weights import Numbers, numbers, pooled
 
 assert rules.RULES

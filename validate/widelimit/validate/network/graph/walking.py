@@ -136,8 +136,9 @@ class Walk:
 
     `seen`: measured second moments of what comes out of operations, by key, from which it goes on where it has no rule:
     functions of the axes, that give (gram, mean). `quick`: only rules are asked for, not their numbers. `softmaxes`:
-    what the logits of attention are, by key of the operation that turns them into weights.
-    `beside`: parts of units of several laws, side by side, by key; what acts on units one by one acts on each part.
+    what the logits of attention are, by key of the operation that turns them into weights. `used`: steps by the weights
+    that they use first; `tied`: those that share some; `twins`: the first users of what a step uses again. `beside`:
+    parts of units of several laws, side by side, by key; what acts on units one by one acts on each part.
     """
 
     program: Program
@@ -151,6 +152,7 @@ class Walk:
     refused: dict[str, str] = field(default_factory=dict)
     used: dict[str, str] = field(default_factory=dict)
     tied: set[str] = field(default_factory=set)
+    twins: dict[str, set[str]] = field(default_factory=dict)
     data: set[str] = field(default_factory=set)
     softmaxes: dict[str, Softmax] = field(default_factory=dict)
     beside: dict[str, tuple[Done, ...]] = field(default_factory=dict)
@@ -275,6 +277,7 @@ class Walk:
             return Unknown(why)
         sources = {key: b"?" for one in states for key in one.sources}
         sources.update({key: b"?" for one in found if isinstance(one, Unknown) for key in one.sources})
+        sources.update(dict.fromkeys(self.twins.get(step.key, ()), b"?"))
         gram, mean = self.seen(step.key, axes)
         return empirical(step.key, axes, gram, mean, sources)
 
@@ -289,6 +292,7 @@ class Walk:
             name = self.copies.get(origin, origin)
             if name in self.used and self.used[name] != step.key:
                 self.tied.update((self.used[name], step.key))
+                self.twins.setdefault(step.key, set()).add(self.used[name])
                 same = "is used before" if name == origin else f"equals {name}, used before"
                 again = f"its weight {origin} {same} ({self.used[name]}): draws are not independent"
             self.used.setdefault(name, step.key)

@@ -17,6 +17,7 @@ from widelimit.validate.network.graph.states import (
     Samples,
     State,
     laid_out,
+    mixed,
     room,
     source,
 )
@@ -48,9 +49,29 @@ def _matmul(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any
     one, two = args[0], args[1]
     if isinstance(two, Parameter) and len(two.shape) == 2:
         return dense(walk, step, one, two, (two.shape[1], two.shape[0]), 0.0)
+    if isinstance(one, torch.Tensor) and isinstance(two, State):
+        return _between_positions(step, one, two)
     from widelimit.validate.network.graph.attention import product
 
     return product(walk, step, one, two)
+
+
+def _between_positions(step: Step, matrix: torch.Tensor, state: State) -> Done:
+    """A matrix of fixed numbers that adds up positions, as that of a graph does."""
+    inside = [{a.kind for a in axis if a.size > 1} for axis in state.axes]
+    if len(inside) < 2 or "p" in inside[-1] or any("u" in one for one in inside[:-1]) or matrix.ndim < 2:
+        raise Measured("a product with fixed numbers that mixes units")
+    lead = state.shape[:-2]
+    if np.broadcast_shapes(lead, tuple(matrix.shape[:-2])) != lead:
+        raise Measured("a product with fixed numbers that repeats positions")
+    blocks = matrix.double().expand(*lead, *matrix.shape[-2:]).reshape(-1, *matrix.shape[-2:])
+    full = torch.block_diag(*blocks).numpy()
+    axes = (*state.axes[:-2], (Atom("p", matrix.shape[-2]),), state.axes[-1])
+    return Done(
+        mixed(state, axes, full),
+        ((key(step, 1), lambda g: full.T @ g @ full),),
+        "weighted sums over positions",
+    )
 
 
 @rule("einsum")
@@ -342,7 +363,7 @@ def _filtered(
         summed = summed - np.outer(total, total) / len(rows)
     new = source(step.key, shape, square * (read // groups) * summed + offset)
     why = f"weights of sigma_w^2 = {square * len(rows) * (read // groups):.4g}"
-    if (groups == read and before is None) or (before is not None and groups > 1 and read // groups < 8):
+    if groups > 1 and (before is None or read // groups < 8):
         new, why = (
             _few(step, new, before, square, offset, rows, read // groups),
             f"{why}, {read // groups} channel(s) a group",

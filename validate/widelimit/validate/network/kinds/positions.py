@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from widelimit.theory import architecture as arch
-from widelimit.validate.network.parts import Pool, Windows
+from widelimit.validate.network.parts import Largest, Pool, Windows
 from widelimit.validate.network.registry import (
     Drawing,
     Flow,
@@ -79,6 +79,12 @@ def _drawn_windows(
     return Windows(layer), Space(space.channels, layer.behind(space.shape))
 
 
+def _drawn_largest(
+    layer: arch.MaxPool, space: Space, drawing: Drawing, outputs: int | None
+) -> tuple[nn.Module, Space]:
+    return Largest(layer), Space(space.channels, layer.windows.behind(space.shape))
+
+
 def _rebuilt_pool(one: Read, place: Place) -> nn.Module:
     return Pool()
 
@@ -112,6 +118,30 @@ register(
                 arch.Convolution(2, 1.5, 0.3, dimensions=2, padding="zeros", dilation=(1, 2), pad=(1, 0)),
                 arch.Act.of("tanh"),
                 arch.AveragePool(dimensions=2, outputs=(2, 1)),
+                arch.Flatten(),
+            ),
+            (2, 5, 4),
+        ),
+    )
+)
+
+
+register(
+    Kind(
+        arch.MaxPool,
+        torch=(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
+        listed="",
+        read=by_example,
+        drawn=_drawn_largest,
+        rebuilt=never,
+        example=(
+            (
+                arch.Convolution(3, 1.5, 0.3, dimensions=2, padding="zeros"),
+                arch.Act.of("tanh"),
+                arch.MaxPool(3, 2, 1, dimensions=2),
+                arch.Act.of("relu"),
+                arch.Convolution(2, 1.5, 0.3, dimensions=2, padding="zeros", pad=(1, 0)),
+                arch.MaxPool(dimensions=2, outputs=(2, 1)),
                 arch.Flatten(),
             ),
             (2, 5, 4),
