@@ -98,21 +98,30 @@ def growth(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
 
 
 def separation(inputs: Any, size: int, seed: int, backend: Backend) -> np.ndarray:
-    """The largest exponent in continuous time: growth of a small difference along Euler's steps of 1/5, times 40 to 80.
+    """The largest exponent in continuous time: growth of a small difference by fourth-order steps of 1/2, 30 to 50.
 
-    Two networks a replicate. Exponents lie close to the largest: differences take a time to turn to its direction.
+    Two networks a replicate, both run from time 0; ten units of time turn a difference to where it grows. The longer
+    it is watched, the more a finite network's own few directions count.
     """
     import torch
 
-    normal, step, skip, count = normals(seed, backend), 0.2, 200, 400
-    weights = step * float(inputs["g"]) / size**0.5 * normal(2, size, size)
-    x, vector, total = normal(2, size, 1), normal(2, size, 1), 0.0
+    normal, step, start, skip, count = normals(seed, backend), 0.5, 40, 60, 100
+    weights = float(inputs["g"]) / size**0.5 * normal(2, size, size)
+    y, total = normal(2, size, 2), 0.0  # states and differences side by side
+
+    def move(y: torch.Tensor) -> torch.Tensor:
+        rate = torch.tanh(y[..., :1])
+        return torch.bmm(weights, torch.cat([rate, (1 - rate**2) * y[..., 1:]], 2)) - y
+
     for k in range(count):
-        rate = torch.tanh(x)
-        vector = (1 - step) * vector + torch.bmm(weights, (1 - rate**2) * vector)
-        x = (1 - step) * x + torch.bmm(weights, rate)
-        length = vector.norm(dim=1, keepdim=True)
-        vector = vector / length
+        a = move(y)
+        b = move(y + step / 2 * a)
+        c = move(y + step / 2 * b)
+        y = y + step / 6 * (a + 2 * b + 2 * c + move(y + step * c))
+        if k == start - 1:
+            y[..., 1:] = normal(2, size, 1)
+        length = y[..., 1:].norm(dim=1, keepdim=True)
+        y[..., 1:] /= length
         if k >= skip:
             total += float(length.log().mean())
     return np.array([total / ((count - skip) * step)])
