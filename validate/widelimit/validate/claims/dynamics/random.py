@@ -91,8 +91,8 @@ LYAPUNOV = declare(
     rows=_flowing,
     simulate=simulate.separation,
     plans={
-        "reference": Plan(({"g": 5.0}, {"g": 3.0}), (150, 300, 600), pilot=16, most=44, block=8, within=0.08),
-        "deep": Plan(({"g": 5.0}, {"g": 3.0}), (300, 600, 1200), pilot=16, most=44, block=8, within=0.08),
+        "reference": Plan(({"g": 5.0}, {"g": 3.0}), (150, 300, 600), pilot=16, most=36, block=4, within=0.08),
+        "deep": Plan(({"g": 5.0}, {"g": 3.0}), (300, 600, 1200), pilot=16, most=36, block=4, within=0.08),
     },
     within=0.18,
     size_name="units",
