@@ -43,15 +43,20 @@ def _plans(
     target: float | None = None,
     sizes: tuple[int, ...] = (100, 200, 400),
     points: Points = _ONE,
+    closer: float | None = None,
+    reference: int | None = None,
 ) -> dict[Preset, Plan]:
+    """`closer`: how close reference runs look, twice as close as `target` by default, with `reference` replicates at
+    most."""
+    closer = closer or (None if target is None else target / 2)
     larger = tuple(3 * size // 2 for size in sizes)
     return presets(
         points,
         (sizes, larger, (*larger, 4 * sizes[-1])),
         pilot=(8, 16, 16),
-        most=(most, max(48, most), 4 * most),
+        most=(most, reference or max(48, most), 4 * most),
         block=(8, 8, 16),
-        within=(None,) * 3 if target is None else (target, target / 2, target / 2),
+        within=(target, closer, None if target is None else target / 2),
     )
 
 
@@ -80,7 +85,7 @@ SPECTRUM = declare(
     rows={"mean x width": lambda found: found.mean * _WIDE, "second": "second_moment"},
     named="moment",
     simulate=simulate.moments,
-    plans=_plans(240, 0.1, points=_POINTS),
+    plans=_plans(240, 0.1, points=_POINTS, closer=0.03, reference=700),
     within=0.12,
     quantity="moment of the eigenvalues",
     observable="the same over all weights, from the Gram matrix of exact gradients",
@@ -100,7 +105,7 @@ LARGEST = declare(
     domain=_NETWORK,
     rows=lambda found: found.largest / _WIDE,
     simulate=simulate.largest,
-    plans=_plans(120, 0.06),
+    plans=_plans(120, 0.06, closer=0.02, reference=360),
     within=0.1,
     quantity="largest eigenvalue over the width",
     observable="mean of the C largest eigenvalues over the width",
@@ -142,7 +147,7 @@ LEARNING_RATE = declare(
     given={"width": _WIDE},
     rows=lambda found: found.largest_learning_rate * _WIDE,
     simulate=simulate.critical_rate,
-    plans=_plans(48, sizes=(50, 100, 200)),
+    plans=_plans(48, sizes=(50, 100, 200), closer=0.05, reference=144),
     within=0.12,  # the largest eigenvalue of one ReLU network scatters by a third at width 50
     quantity="critical learning rate times the width",
     observable="bisection between rates at which the loss shrinks and grows; targets 1e-4 from the outputs, in the "

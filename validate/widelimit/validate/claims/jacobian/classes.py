@@ -25,6 +25,11 @@ def class_prediction(name: str, inputs: Inputs) -> np.ndarray:
     return _class_ratios(name, float(inputs["strength"]))[1:3]
 
 
+def class_prediction_at(name: str, inputs: Inputs, size: int) -> np.ndarray:
+    """The same and what finite width adds at this depth, to order 1/width."""
+    return class_prediction(name, inputs) + theory.correction(inputs, size)[1:3]
+
+
 _CLASS_DOMAIN = DOMAIN | {
     "q0": Interval(0.01, 3.0, simplest=1.0),
     "strength": Interval(0.1, 0.5, simplest=0.25),
@@ -44,10 +49,11 @@ def _class_claim(
         domain=_CLASS_DOMAIN,
         plans={
             "quick": Plan(tuple(points), (32, 64, 96), pilot=24, most=128, block=16),
-            "reference": Plan((*points, *more), (64, 128, 256), pilot=16, most=96, block=16),
+            "reference": Plan((*points, *more), (64, 128, 256), pilot=16, most=300, block=16, within=0.015),
             "deep": Plan((*points, *more), (256, 512, 1024, 2048), pilot=8, most=24, block=4),
         },
         predict=predict,
+        predict_at=partial(class_prediction_at, name),
         simulate=partial(simulated, "moments", 1, 3),
         rows=named("m2/m1^2", "m3/m1^3"),
         margin=0.06,  # finite depth: the third moment at L = 64 is 2 % below its limit for smooth activations
@@ -68,6 +74,8 @@ def _class_claim(
                 floor=1.0,
             ),
         ),
+        notes="Classes are limits of great depth: at L = 64 the third moment of smooth networks lies 2 % below that of "
+        "their class, of piecewise linear ones 0.03 %. More replicates do not bring them nearer.",
     )
 
 

@@ -80,7 +80,12 @@ def _correction(
 
 def ratios_at(inputs: Inputs, size: int) -> np.ndarray:
     """The mean over networks of this width of the same, to order 1/width."""
-    return ratios(inputs) + _correction(
+    return ratios(inputs) + correction(inputs, size)
+
+
+def correction(inputs: Inputs, size: int) -> np.ndarray:
+    """What this width adds to the mean of log m_1 and the normalised moments."""
+    return _correction(
         str(inputs["activation"]),
         float(inputs["sigma_w"]),
         float(inputs["sigma_b"]),

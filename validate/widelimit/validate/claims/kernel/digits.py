@@ -130,7 +130,7 @@ DIGITS = Claim(
     valid=_stable,
     plans={
         "quick": Plan((_RELU, _TANH), (64, 128, 256), pilot=8, most=96, block=8, within=0.07),
-        "reference": Plan((_RELU, _TANH), (128, 256, 512), pilot=16, most=96, block=8),
+        "reference": Plan((_RELU, _TANH), (128, 256, 512), pilot=16, most=1200, block=8, within=0.01),
         "deep": Plan((_RELU, _TANH), (256, 512, 1024, 2048), pilot=16, most=96, block=16),
     },
     predict=by_ntk,
@@ -204,7 +204,7 @@ CLASSES = Claim(
     domain=DIGITS.domain,
     valid=_stable,
     plans={
-        "reference": Plan((_RELU, _TANH), (48, 96, 192), pilot=48, most=128, block=16),
+        "reference": Plan((_RELU, _TANH), (48, 96, 192), pilot=48, most=600, block=16, within=0.025),
         "deep": Plan((_RELU, _TANH), (128, 256, 512, 1024), pilot=64, most=256, block=16),
     },
     predict=share_by_ntk,

@@ -86,7 +86,7 @@ TRAINING = Claim(
     valid=_stable,
     plans={
         "quick": Plan(_TRAINED, (48, 96, 192), pilot=8, most=24, block=8),
-        "reference": Plan((*_TRAINED, _ERF), (128, 256, 512), pilot=16, most=96, block=8),
+        "reference": Plan((*_TRAINED, _ERF), (128, 256, 512), pilot=16, most=480, block=8, within=0.02),
         "deep": Plan((*_TRAINED, _ERF), (256, 512, 1024, 2048), pilot=16, most=256, block=32),
     },
     predict=training,
@@ -155,10 +155,13 @@ _ONE = {**point("tanh", 1.5, 0.3, 1), "width": 64, "rate": 0.0763}
 _TWO = {**point("erf", 1.3, 0.2, 2), "width": 128, "rate": 0.0713}
 _EXPONENT_PLANS: dict[Preset, Plan] = {
     "quick": Plan((_ONE,), (), pilot=8, most=24, block=4),
-    "reference": Plan((_ONE, _TWO, {**_ONE, "width": 256}), (), pilot=16, most=96, block=4),
+    "reference": Plan((_ONE, _TWO, {**_ONE, "width": 256}), (), pilot=16, most=128, block=4, within=0.05),
     "deep": Plan((_ONE, _TWO, {**_TWO, "width": 512}), (), pilot=16, most=192, block=8),
 }
 _ROOT = "the 1/sqrt(N) of the general bound taken for the rate"
+_TWO_WIDTHS = (
+    "An exponent between two widths, which are not followed to infinity: the next order of 1/N is part of it."
+)
 DRIFT = Claim(
     id="kernel.ntk-drift",
     title="Drift of the tangent kernel in training",
@@ -173,6 +176,7 @@ DRIFT = Claim(
     quantity="exponent of the drift in the width",
     observable="log of the ratio of drifts at widths N and 4 N, over log 4",
     counterfactuals=(Counterfactual("square root", _ROOT, _half),),
+    notes=_TWO_WIDTHS,
 )
 LINEARISATION = Claim(
     id="kernel.linearisation",
@@ -188,4 +192,5 @@ LINEARISATION = Claim(
     quantity="exponent of the distance in the width",
     observable="log of the ratio of root-mean-square distances at widths N and 4 N, over log 4",
     counterfactuals=(Counterfactual("square root", _ROOT, _half),),
+    notes=_TWO_WIDTHS,
 )
