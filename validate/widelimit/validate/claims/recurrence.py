@@ -202,7 +202,9 @@ DEEP = declare(
     quantity="share of pairs of networks",
     observable="4 networks of a kind a replicate, 2,474 to 2,746 weights, 300 steps of Adam on 1,200 images",
     notes="Empirical. Rates of learning and the form of the gated cell that learned best (elu, factor 2 sigmoid) were "
-    "chosen on other networks. Found: after 12 steps gated cells win, after 4 steps vanilla ones read better.",
+    "chosen on other networks. Found: after 12 steps gated cells win, after 4 steps vanilla ones read better: "
+    ".94 against .89 at the best rate of either, .77 against .71 at a third of it, .97 against .95 after 900 updates; "
+    "at three times that rate both are unsteady.",
     wrong=(
         wrong("equal accuracy", "cells make no difference", lambda: np.full(3, 0.5), beyond=1.0),
         wrong(

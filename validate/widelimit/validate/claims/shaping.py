@@ -155,6 +155,7 @@ NF_GAIN = declare(
     observable="sums over 90,000 points",
     wrong=wrong("published constants", "the widely copied table, 0.03 to 0.06 % high", _published),
 )
+_DEPTHS = tuple({"activation": "tanh", "depth": depth, "edge": 1.02} for depth in (100, 30))
 TRAINS_DEEP = declare(
     "shaping.trains-deep",
     title="A hundred layers of tanh without shortcuts",
@@ -176,15 +177,17 @@ TRAINS_DEEP = declare(
     simulate=simulate.learnt,
     start=_numbers,
     plans={
-        "reference": Plan(({"activation": "tanh", "depth": 100, "edge": 1.02},), (), 4, 6, 2),
-        "deep": Plan(({"activation": "tanh", "depth": 100, "edge": 1.02},), (), 8, 16, 4),
+        "reference": Plan(_DEPTHS, (), 10, 10, 2),
+        "deep": Plan(_DEPTHS, (), 16, 16, 4),
     },
     within=0.1,
     scale=1.0,
     derivation=None,
     quantity="accuracy over that of the default; the default's own",
     observable="500 test images; width 64, better of two rates of Adam; Gaussian and orthogonal weights apart",
-    notes="Empirical: margins are ten points of accuracy.",
+    notes="Empirical: margins are ten points of accuracy. Found: shaped networks with Gaussian weights learn at 30 "
+    "layers (.70 over the default) and not at 100, where their depth is 1.6 times their width and products of Gaussian "
+    "matrices scatter; with orthogonal weights they learn at both.",
     wrong=wrong("all alike", "shaping and default learn alike", lambda: np.array([0.0, 0.0, 0.0, 0.9])),
 )
 CLAIMS = (TARGETS, LIMIT_MAP, LEAKY, NF_GAIN, TRAINS_DEEP)
