@@ -165,8 +165,8 @@ def softmax(one: Logits) -> Softmax:
     total = seen.sum(axis=2)
     squares = np.einsum("aiai->ai", queries.gram)
     products = np.einsum("ajal->ajl", keys.gram) * turned_
-    own = np.einsum("aij,ajj->ai", seen, products)
-    mean = np.einsum("aij,ajl,ail->ai", seen, products, seen) / total
+    own = (seen @ np.einsum("ajj->aj", products)[..., None])[..., 0]
+    mean = ((seen @ products) * seen).sum(axis=2) / total
     several = total > 1
     spread = given["sigma_qk"] ** 2 * squares * (own - mean) / np.where(several, total - 1, 1.0)
     std = math.sqrt(max(float(spread[several].mean()), 0.0)) if several.any() else 0.0
