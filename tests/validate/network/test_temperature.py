@@ -164,3 +164,40 @@ def test_a_mask_of_three_axes_belongs_to_heads():
     assert node.rule == "measured" and "differs between heads" in node.why
     same = report(Headed(masks[:1]), x, draws=8)
     assert same.agrees and same.graph.coverage == 1.0
+
+
+class Own(nn.Module):
+    """`nn.MultiheadAttention`, which writes masks for padding, or for each head, in ways of its own."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way, self.norm = way, nn.LayerNorm(WIDTH)
+        self.inner = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
+        nn.init.normal_(self.inner.in_proj_weight, std=(1.5 / WIDTH) ** 0.5)
+
+    def forward(self, x):
+        h, pad = self.norm(x), torch.zeros(len(x), TOKENS, dtype=torch.bool)
+        pad[0, -3:] = True
+        if self.way == "padding":
+            return self.inner(h, h, h, key_padding_mask=pad, need_weights=False)[0]
+        if self.way == "padding, weights":
+            return self.inner(h, h, h, key_padding_mask=pad)[0]
+        mask = torch.ones(TOKENS, TOKENS).triu(1).bool()
+        each = torch.stack([mask] * len(x) * HEADS)
+        return self.inner(h, h, h, attn_mask=mask if self.way == "causal, weights" else each)[0]
+
+
+@pytest.mark.parametrize("way", ["padding", "padding, weights", "causal, weights", "heads, weights"])
+def test_masks_of_torchs_own_attention(way):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        module, x = Own(way), torch.randn(3, TOKENS, WIDTH)
+    found = report(module, x, draws=8)
+    assert found.agrees, str(found)
+    ops = {node.op: node for node in found.graph.nodes}
+    attended = [
+        node for name, node in ops.items() if name in ("softmax", "scaled_dot_product_attention", "bmm")
+    ]
+    assert attended and all(node.rule == "derived" for node in attended)
+    (softmax,) = said(found)
+    assert softmax.std == pytest.approx(1.5, rel=0.1) and softmax.tokens == TOKENS  # 1.5 of logits, biases 0

@@ -210,8 +210,14 @@ def _mask(value: Any, queries: Side) -> np.ndarray:
     if array.dtype == bool:
         array = np.where(array, 0.0, -np.inf)
     array = np.atleast_2d(array)
+    batch, count = queries.gram.shape[:2]
+    heads = math.prod(a.size for axis in queries.heads for a in axis)
     if array.ndim == 3 and len(queries.heads) == 2:
         array = array[None]
+    if array.ndim == 3 and len(queries.heads) == 1 and heads > 1 and len(array) == batch * heads:
+        if [a.kind for a in queries.state.axes[0] if a.size > 1] not in (["p", "u"], ["u"]):
+            raise Measured("a mask for heads and inputs in another order")
+        array = array.reshape(batch, heads, *array.shape[1:])
     if array.ndim == 4:
         if array.shape[1] != 1 and not (array == array[:, :1]).all():
             raise Measured("a mask that differs between heads")
@@ -220,7 +226,7 @@ def _mask(value: Any, queries: Side) -> np.ndarray:
         raise Measured("a mask that hides all tokens")
     if (array == np.inf).any():
         raise Measured("a mask that shows one token alone")
-    return array
+    return np.broadcast_to(array, (*array.shape[:-2], count, array.shape[-1]))
 
 
 def _attended(walk: Walk, step: Step, one: Logits, v: Side) -> Done:
@@ -306,6 +312,17 @@ def product(walk: Walk, step: Step, one: Any, two: Any) -> Done:
         )
         return Done(found, (), "logits: Gaussian, given the tokens", second=second(found))
     raise Measured("a product of matrices that is no layer and no attention")
+
+
+@rule("baddbmm")
+def _added_product(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
+    """A mask plus a product of queries and keys, as `nn.MultiheadAttention` writes them."""
+    added, one, two = args[:3]
+    if not (isinstance(one, State) and isinstance(two, State) and isinstance(added, torch.Tensor)):
+        raise Measured("a sum and product of matrices that is no attention")
+    sides = projected(walk, one, key(step, 1)), projected(walk, two, key(step, 2), across=True)
+    found = logits(*sides, float(kwargs.get("alpha", 1)), step.key)
+    return shifted(found, added, float(kwargs.get("beta", 1)))
 
 
 def contracted(walk: Walk, step: Step, operands: Any, keys: list[str], letters: list[str], out: str) -> Done:
