@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from widelimit.numerics import residual
+from widelimit.numerics import attention, residual
 from widelimit.numerics.architecture import kernels, repeated
 from widelimit.numerics.architecture.state import sampled
 from widelimit.theory.architecture import (
@@ -13,12 +13,14 @@ from widelimit.theory.architecture import (
     Add,
     Affine,
     Architecture,
+    Attention,
     AveragePool,
     BatchNorm,
     Convolution,
     Dense,
     Dropout,
     Flatten,
+    GlobalAveragePool,
     LayerNorm,
     MaxPool,
     Residual,
@@ -43,7 +45,7 @@ def test_maxima_of_four_independent_units():
     """Mean 1.0293753730 and second moment 1.5513288954 of four (Teichroew's table of order statistics)."""
     net = Architecture((Convolution(1), MaxPool(4), Flatten()))
     found = kernels(net, 2.0 * np.eye(4)[None])
-    assert found.method == "composition, sampled units" and 0 < found.error < 0.02
+    assert found.method == "composition, samples" and 0 < found.error < 0.02
     assert found.nngp[0, 0] == pytest.approx(1.5513288954, rel=found.error)
     assert found.ntk[0, 0] == pytest.approx(1.0, rel=1e-9)  # each of them has a tangent kernel of 1
 
@@ -115,3 +117,34 @@ def test_what_has_no_law_is_refused():
         repeated(Architecture((Dense(), RELU, Dense(), Add(), RELU), ((-1,), (0,), (1,), (-1, 2), (3,))))
     assert repeated(Architecture((RELU, Dense(2**0.5)))).phase == "critical"
     assert repeated(Architecture((Residual((RELU, Dense(1.0))),))).phase == "critical"
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_of_one_sequence_is_the_exact_one(causal):
+    """Exchangeable tokens, whose kernels are integrals in ``numerics.attention.layer``."""
+    gram = 0.3 + 0.7 * np.eye(6)
+    x = math.sqrt(6) * np.linalg.cholesky(gram).T[None]
+    exact = attention.layer(gram, sigma_qk=1.5, sigma_vo=0.8, causal=causal)
+    k, theta = exact.covariance, exact.ntk
+    found = kernels(Architecture((Attention(1.5, 0.8, causal), Flatten())), x)
+    assert found.nngp[0, 0] == pytest.approx(np.trace(k) / 6, rel=found.error)
+    assert found.ntk[0, 0] == pytest.approx(np.trace(theta) / 6, rel=found.error)
+    pooled = kernels(Architecture((Attention(1.5, 0.8, causal), GlobalAveragePool())), x)
+    assert pooled.nngp[0, 0] == pytest.approx(k.mean(), rel=pooled.error)
+    assert pooled.ntk[0, 0] == pytest.approx(theta.mean(), rel=pooled.error) and pooled.error < 0.05
+
+
+def test_attention_of_two_sequences():
+    """The covariance across sequences is that of ``attention.sequences``, and a second set is a block of it."""
+    x = np.random.default_rng(2).standard_normal((3, 8, 5))
+    rows = x.transpose(0, 2, 1).reshape(15, 8)
+    joint = (rows @ rows.T / 8).reshape(3, 5, 3, 5)
+    wanted = attention.sequences(joint, sigma_qk=1.2).covariance.mean(axis=(1, 3))
+    net = Architecture((Attention(1.2), GlobalAveragePool()))
+    found = kernels(net, x)
+    assert np.abs(found.nngp - wanted).max() < (found.error + 0.01) * np.abs(wanted).max()
+    assert np.array_equal(kernels(net, x[:1], x[1:]).ntk, found.ntk[:1, 1:])
+    with pytest.raises(DomainError, match=r"Layer 0 \(Attention\) mixes tokens.*exponents"):
+        repeated(Architecture((Attention(),)))
+    with pytest.raises(DomainError, match="one dimension of positions"):
+        kernels(Architecture((Convolution(3, dimensions=2), Attention(), Flatten())), np.ones((2, 3, 4, 4)))

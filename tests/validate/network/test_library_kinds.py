@@ -108,7 +108,16 @@ def maxima():
     )  # fmt: skip
 
 
+def few():
+    """Batch norms of eight numbers a unit, whose slopes and statistics are not independent."""
+    layers = [nn.Linear(60, 256), nn.BatchNorm1d(256), nn.Hardswish()]
+    for _ in range(2):
+        layers += [nn.Linear(256, 256), nn.BatchNorm1d(256), nn.Hardswish()]
+    return nn.Sequential(*layers, nn.Linear(256, 64))
+
+
 NETS = {
+    "few": (few, (8, 60)),
     "reflected": (lambda: nn.Sequential(Reflected(256, 4), nn.Linear(256, 64)), (64, 32)),
     "dense": (lambda: Dense(128, 3), (48, 48)),
     "stochastic": (lambda: Stochastic(256), (24, 32)),

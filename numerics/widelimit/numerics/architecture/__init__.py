@@ -2,7 +2,7 @@
 
 propagation   `kernels`: NNGP and tangent kernel of an architecture on given inputs
 rules     the registry: one rule a kind of layer; they stand in
-units, positions, normalising, joining    layers of single units, sums over positions, normalisations, sums of layers
+units, positions, normalising, joining, tokens    single units, sums over positions, normalisations, sums, attention
 sampling  units that are not Gaussian, by samples: maxima, activations behind sums with shortcuts
 compiled  the formulas of theory, which rules are made of
 state     what travels between layers

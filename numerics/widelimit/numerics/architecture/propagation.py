@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics import arguments
-from widelimit.numerics.architecture import joining, normalising, positions, units
+from widelimit.numerics.architecture import joining, normalising, positions, tokens, units
 from widelimit.numerics.architecture.rules import apply_graph, settled
 from widelimit.numerics.architecture.state import State, numeric, sampled, start
 from widelimit.numerics.kernel import Kernels
@@ -24,7 +24,7 @@ from widelimit.theory.errors import ArgumentError, DomainError
 
 __all__ = ["State", "kernels"]
 
-RULES_OF = (units, positions, normalising, joining)  # each registers its kinds of layers
+RULES_OF = (units, positions, normalising, joining, tokens)  # each registers its kinds of layers
 
 
 def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kernels:
@@ -35,8 +35,9 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
     stands for x1. The tangent kernel is that of
     standard-normal parameters; those that the architecture calls frozen have no part in it.
 
-    Activations behind sums with units that are not Gaussian (residual networks of the first kind), and maxima over
-    positions, are computed by samples of units: `method` says so, and `error` counts two standard errors of them in.
+    Activations behind sums with units that are not Gaussian (residual networks of the first kind), maxima over
+    positions and attention are computed by samples of units or logits: `method` says so, and `error` counts two
+    standard errors of them in.
 
     Raises `ArgumentError` for inputs that do not fit the first layer, `DomainError`, naming the layer, where the
     infinite-width rule does not hold.
@@ -57,7 +58,7 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
     K_3(a, b) 40*K_0(a, b) [[10.]]
     """
     architecture = numeric(architecture)
-    samples = sampled(architecture)
+    samples = sampled(architecture) or any(isinstance(one, theory.Attention) for one in architecture.walk())
     if x2 is not None and (samples or any(layer.averages_positions for layer in architecture.walk())):
         return _slice_of_all(architecture, x1, x2)  # variances behind pooling need each set's own kernel
     state = start(architecture, x1, x2)
@@ -67,7 +68,7 @@ def kernels(architecture: theory.Architecture, x1: Any, x2: Any = None) -> Kerne
             f"The network ends with positions {state.positions}: add Flatten or GlobalAveragePool and a dense layer."
         )
     return Kernels(
-        state.k[0], state.theta[0], "composition, sampled units" if samples else "composition", state.error
+        state.k[0], state.theta[0], "composition, samples" if samples else "composition", state.error
     )
 
 

@@ -98,6 +98,10 @@ def _of_phase(layer: theory.Layer, place: int) -> theory.Layer:
         return theory.Dense(layer.sigma_w, layer.sigma_b, None, False, False)
     if isinstance(layer, theory.Residual):
         return theory.Residual(tuple(_of_phase(inner, place) for inner in layer.branch))
+    if isinstance(layer, theory.Attention):
+        raise DomainError(
+            f"Layer {place} (Attention) mixes tokens: numerics.attention.exponents has the phase of transformer blocks."
+        )
     if (
         isinstance(layer, theory.Flatten | theory.GlobalAveragePool | theory.AveragePool | theory.MaxPool)
         or layer.reads_sequences

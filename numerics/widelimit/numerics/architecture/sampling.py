@@ -135,7 +135,7 @@ def moments(law: Law) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     parts = np.array_split(np.arange(len(law.units)), _BATCHES)
     k = [law.units[one].T @ law.units[one] / len(one) for one in parts]
     theta = [tangent(law, one) for one in parts]
-    error = max(_error(k), _error(theta))
+    error = max(error_of(k), error_of(theta))
     return np.mean(k, axis=0), np.mean(theta, axis=0), law.units.mean(axis=0), error
 
 
@@ -168,6 +168,7 @@ def _gathered(fresh: np.ndarray, slopes: np.ndarray, at: np.ndarray) -> np.ndarr
     return total / count
 
 
-def _error(parts: list[np.ndarray]) -> float:
+def error_of(parts: list[np.ndarray]) -> float:
+    """Two standard errors of the mean of independent parts, relative to its largest entry."""
     scale = float(np.abs(np.mean(parts, axis=0)).max())
     return 2 * float(np.std(parts, axis=0, ddof=1).max()) / len(parts) ** 0.5 / scale if scale > 0 else 0.0

@@ -544,6 +544,49 @@ class MaxPool(Layer):
 
 
 @dataclass(frozen=True)
+class Attention(Layer):
+    """Softmax self-attention of many heads over the positions, which are tokens, output weights included.
+
+    Logits of two tokens are q.k/sqrt(head dimension). `sigma_qk`: product of the sigmas of queries and keys, `sigma_vo`
+    of values and outputs; `causal`: tokens see those up to themselves alone; `trained`: whether all four weights are.
+    """
+
+    sigma_qk: float = 1.0
+    sigma_vo: float = 1.0
+    causal: bool = False
+    width: int | None = None
+    trained: bool = True
+
+    weighted = mixes_positions = averages_positions = True
+    dimensions = 1
+
+    def __post_init__(self) -> None:
+        _scales(self.sigma_qk, 0.0, "sigma_qk")
+        _scales(self.sigma_vo, 0.0, "sigma_vo")
+        _width(self.width)
+
+    def kernels(self, below: Below) -> Both:
+        """Return what ``theory.attention`` has for two tokens, entry by entry.
+
+        A and A' are softmax weights of both inputs, with logits of the covariance sigma_qk^2 K K; R(a, s, b, t) =
+        (J_a)_s,. K (J'_b).,t with J_a = diag(A_a) - A_a A_a^T, entry by entry.
+        """
+        over = (SHIFT, 1, POSITIONS), (SHIFT2, 1, POSITIONS)
+        mean, slopes = Function("E"), Function("R")(A, SHIFT, B, SHIFT2)
+        shares = Function("A")(A, SHIFT) * Function("A'")(B, SHIFT2)
+        (k, theta), (k_two, theta_two) = below.both(), below.both(SHIFT, SHIFT2)
+        gain, scale = shown(self.sigma_vo) ** 2, (shown(self.sigma_qk) * shown(self.sigma_vo)) ** 2
+        own = 2 * int(self.trained)
+        seen = (own * k + theta) * k_two + k * theta_two
+        tangent = (
+            own * below.new
+            + gain * mean(Sum(shares * theta_two, *over))
+            + scale * mean(Sum(slopes * seen, *over))
+        )
+        return gain * mean(Sum(shares * k_two, *over)), tangent
+
+
+@dataclass(frozen=True)
 class Add(Layer):
     """The sum of several layers, all but one with signs of their own: weights of mean zero that others do not meet."""
 

@@ -7,7 +7,7 @@ of the tangent kernel.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -165,6 +165,23 @@ class Largest(nn.Module):
             return _ADAPTIVE_LARGEST[dimensions - 1](x, list(arch.per_dimension(one.outputs, dimensions)))
         size, pad = (list(arch.per_dimension(z, dimensions)) for z in (one.size, one.pad))
         return _LARGEST[dimensions - 1](x, size, list(one.windows.strides), pad)
+
+
+class SelfAttention(nn.Module):
+    """Softmax attention of heads of `head` units, over positions behind the channels; four weights without biases."""
+
+    def __init__(self, layer: arch.Attention, weights: Sequence[nn.Module], head: int) -> None:
+        super().__init__()
+        self.weights, self.head, self.causal = nn.ModuleList(weights), head, layer.causal
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Attend."""
+        n, _, count = x.shape
+        q, k, v = (
+            w(x.transpose(1, 2)).view(n, count, -1, self.head).transpose(1, 2) for w in self.weights[:3]
+        )
+        out = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return self.weights[3](out.transpose(1, 2).reshape(n, count, -1)).transpose(1, 2)
 
 
 class RootMeanSquare(nn.Module):

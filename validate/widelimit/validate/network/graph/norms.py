@@ -189,7 +189,7 @@ def _batch(step: Step, state: State, eps: float) -> Done:
         values = values / np.sqrt(own)
         out, normal, why = values.T @ values / len(values), False, "by the batch, sampled units"
         pull = _through_samples(values, 1 / own)
-        rows = None if state.gaussian else _rows_through(values, 1 / own)
+        rows = _rows_through(values, 1 / own)
     else:
         out, normal, why = about / variance, False, "by the batch, ratio of means"
     new = replace(

@@ -484,7 +484,7 @@ def _attention(reading: Reading, step: Step) -> Value:
     raise reading.no(
         step,
         f"{what} has no kernel on given data here; `report` derives or measures its second moments, and "
-        "`numerics.attention.layer` has the kernels of attention for a Gram matrix",
+        "`theory.architecture.Attention` is a layer of attention whose kernels are known",
     )
 
 

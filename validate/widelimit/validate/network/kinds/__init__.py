@@ -6,6 +6,7 @@ normalisation   over units, groups of channels, or the batch
 positions       flattening and pooling
 residual        shortcuts around a branch
 joining         sums of branches, and units side by side
+tokens          attention
 recurrent       the last step of a recurrent layer
 tensors         what readers of weights share
 """
@@ -17,10 +18,11 @@ from widelimit.validate.network.kinds import (
     positions,
     recurrent,
     residual,
+    tokens,
     weighted,
 )
 from widelimit.validate.network.registry import KINDS
 
-FILES = (weighted, pointwise, normalisation, positions, residual, recurrent, joining)
+FILES = (weighted, pointwise, normalisation, positions, residual, recurrent, joining, tokens)
 
 __all__ = ["FILES", "KINDS"]
