@@ -211,6 +211,15 @@ def test_degenerate_cases():
     assert formula.q_star == pytest.approx(0.16 / (1 - 0.72), rel=1e-14)
 
 
+@pytest.mark.parametrize(
+    "name, size", [("tanh", 1e150), ("tanh", 1e20), ("hard_tanh", 1e75), ("log(1 + x**2)", 1e9)]
+)
+def test_fixed_points_beyond_the_grid_are_refused_by_its_end(name, size):
+    """Averages that grow by less than q have one at any scale: it is not said that there is none."""
+    with pytest.raises(NoFixedPointError, match=r"too far beyond 1e\+14"):
+        meanfield.solve(name, sigma_w=size, sigma_b=0.1)
+
+
 def test_no_finite_fixed_point():
     for at in ({"sigma_w": 1.5}, {"sigma_w": math.sqrt(2), "sigma_b": 0.1}, {"sigma_w": 3.0, "sigma_b": 0.1}):
         with pytest.raises(NoFixedPointError, match="no finite fixed point"):

@@ -43,6 +43,12 @@ class Table:
         return Table(v[1:], slope[1:], at_zero, float(slope[0]))
 
     @property
+    def below_linear(self) -> bool:
+        """Whether V grows by a smaller power than q where the grid ends: then s V + b has a fixed point for all s."""
+        v, slope = self.v[-1], self.slope[-1]
+        return bool(np.isfinite(v) and GRID[-1] * slope < 0.999 * v)
+
+    @property
     def monotone(self) -> bool:
         """Whether V increases wherever it is finite."""
         return bool((self.slope[np.isfinite(self.v)] >= 0).all())

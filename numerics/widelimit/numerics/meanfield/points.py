@@ -22,7 +22,7 @@ from widelimit.numerics import arguments, costs
 from widelimit.numerics.meanfield.correlations import fixed_points as correlation_fixed_points
 from widelimit.numerics.meanfield.critical import CriticalLine, critical_line
 from widelimit.numerics.meanfield.layers import layer
-from widelimit.numerics.meanfield.lengths import Roots, reached
+from widelimit.numerics.meanfield.lengths import GRID, Roots, reached
 from widelimit.numerics.meanfield.lengths import fixed_points as length_fixed_points
 from widelimit.numerics.meanfield.maps import Maps, maps
 from widelimit.numerics.meanfield.trajectories import Propagation, propagate
@@ -237,6 +237,11 @@ def _refuse_unbounded(functions: Maps, result: dict[str, Array], w: float, b: fl
         raise InfiniteMomentError(
             f"The length recursion of {name} at {place} grows until E phi^2 is infinite. "
             "Use a smaller sigma_w, or an activation that grows more slowly."
+        )
+    if functions.table.below_linear:
+        raise NoFixedPointError(
+            f"The fixed point of the length map of {name} at {place} lies too far beyond {GRID[-1]:g}, where the "
+            "grid of lengths ends: it is not followed there. Use a smaller sigma_w."
         )
     pairs = zip(result["fixed_points"][0], result["fixed_point_slopes"][0], strict=True)
     others = [f"{q:g}" for q, slope in pairs if abs(slope) < 1]
