@@ -178,6 +178,8 @@ class Own(nn.Module):
     def forward(self, x):
         h, pad = self.norm(x), torch.zeros(len(x), TOKENS, dtype=torch.bool)
         pad[0, -3:] = True
+        if self.way == "across":  # torch splits one packed weight
+            return self.inner(h, h[:, :5], h[:, :5], need_weights=False)[0]
         if self.way == "padding":
             return self.inner(h, h, h, key_padding_mask=pad, need_weights=False)[0]
         if self.way == "padding, weights":
@@ -187,7 +189,9 @@ class Own(nn.Module):
         return self.inner(h, h, h, attn_mask=mask if self.way == "causal, weights" else each)[0]
 
 
-@pytest.mark.parametrize("way", ["padding", "padding, weights", "causal, weights", "heads, weights"])
+@pytest.mark.parametrize(
+    "way", ["padding", "padding, weights", "causal, weights", "heads, weights", "across"]
+)
 def test_masks_of_torchs_own_attention(way):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
@@ -200,4 +204,27 @@ def test_masks_of_torchs_own_attention(way):
     ]
     assert attended and all(node.rule == "derived" for node in attended)
     (softmax,) = said(found)
-    assert softmax.std == pytest.approx(1.5, rel=0.1) and softmax.tokens == TOKENS  # 1.5 of logits, biases 0
+    assert softmax.std == pytest.approx(1.5, rel=0.1)  # biases are 0
+    assert softmax.tokens == (5 if way == "across" else TOKENS)
+
+
+class Slices(nn.Module):
+    """Two layers that take rows of one weight."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.weight, self.start = nn.Parameter(torch.randn(384, WIDTH) / WIDTH**0.5), start
+
+    def forward(self, x):
+        return F.linear(
+            F.relu(F.linear(x, self.weight[:WIDTH])), self.weight[self.start : self.start + WIDTH]
+        )
+
+
+@pytest.mark.parametrize(("start", "rule"), [(WIDTH, "derived"), (WIDTH - 1, "measured")])
+def test_parts_of_a_weight_are_independent_unless_they_meet(start, rule):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        module, x = Slices(start), torch.randn(8, WIDTH)
+    found = report(module, x, draws=8)
+    assert found.agrees and found.graph.nodes[-1].rule == rule, str(found)

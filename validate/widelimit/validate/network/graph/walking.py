@@ -136,9 +136,10 @@ class Walk:
 
     `seen`: measured second moments of what comes out of operations, by key, from which it goes on where it has no rule:
     functions of the axes, that give (gram, mean). `quick`: only rules are asked for, not their numbers. `softmaxes`:
-    what the logits of attention are, by key of the operation that turns them into weights. `used`: steps by the weights
-    that they use first; `tied`: those that share some; `twins`: the first users of what a step uses again. `beside`:
-    parts of units of several laws, side by side, by key; what acts on units one by one acts on each part.
+    what the logits of attention are, by key of the operation that turns them into weights. `used`: steps that use
+    weights, and which of their numbers; `tied`: those that share some; `twins`: the first users of what a step uses
+    again. `beside`: parts of units of several laws, side by side, by key; what acts on units one by one acts on each
+    part.
     """
 
     program: Program
@@ -150,7 +151,7 @@ class Walk:
     known: dict[str, Any] = field(default_factory=dict)
     done: dict[str, Done] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    used: dict[str, str] = field(default_factory=dict)
+    used: dict[str, list[tuple[str, range]]] = field(default_factory=dict)
     tied: set[str] = field(default_factory=set)
     twins: dict[str, set[str]] = field(default_factory=dict)
     data: set[str] = field(default_factory=set)
@@ -290,15 +291,32 @@ class Walk:
         again = ""
         for origin in sorted(value.origins):
             name = self.copies.get(origin, origin)
-            if name in self.used and self.used[name] != step.key:
-                self.tied.update((self.used[name], step.key))
-                self.twins.setdefault(step.key, set()).add(self.used[name])
+            here, users = _numbers_of(value, self.parameters.get(origin)), self.used.setdefault(name, [])
+            before = next((user for user, there in users if user != step.key and _meet(here, there)), None)
+            if before is not None:
+                self.tied.update((before, step.key))
+                self.twins.setdefault(step.key, set()).add(before)
                 same = "is used before" if name == origin else f"equals {name}, used before"
-                again = f"its weight {origin} {same} ({self.used[name]}): draws are not independent"
-            self.used.setdefault(name, step.key)
+                again = f"its weight {origin} {same} ({before}): draws are not independent"
+            users.append((step.key, here))
         if again:
             raise Measured(again)
         return value.square
+
+
+def _numbers_of(value: Parameter, whole: Any) -> range:
+    """Which numbers of a parameter, in their order, a tensor may hold: those of a part, if it is a view of one."""
+    one = value.values[0]
+    origin = whole.values[0] if isinstance(whole, Parameter) else one
+    if one.numel() == 0 or one.untyped_storage().data_ptr() != origin.untyped_storage().data_ptr():
+        return range(2**62)
+    start = one.storage_offset() - origin.storage_offset()
+    reach = sum((size - 1) * step for size, step in zip(one.shape, one.stride(), strict=True))
+    return range(start, start + reach + 1)
+
+
+def _meet(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
 
 
 @by_value
