@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 from itertools import pairwise
 
 import numpy as np
@@ -251,6 +252,30 @@ def test_inputs_of_other_lengths_have_laws_of_their_own():
     assert long.mean == pytest.approx(long.limit_mean, rel=0.25)
     together = np.sort(np.concatenate([short.limit_eigenvalues, long.limit_eigenvalues]))[::-1]
     assert both.limit_eigenvalues == pytest.approx(together, rel=1e-6)
+
+
+def test_the_law_of_a_comparison_is_that_of_its_eigenvalues():
+    """Marchenko and Pastur's law, of outputs fewer than inputs, and a mixture of two of tanh's."""
+    torch.manual_seed(0)
+    found = spectra.compare(linear([200, 50]), torch.ones(1, 200), "jacobian")
+    sigma = found.limit_mean
+    low, high = (sigma * (1 + sign * 0.5) ** 2 for sign in (-1, 1))  # W W'/200 of 50 rows: ratio 1/4
+    assert found.law.edges == pytest.approx((low, high), rel=1e-6) and found.law.atoms == ()
+    x = np.linspace(low, high, 9)[1:-1]
+    expected = np.sqrt((high - x) * (x - low)) / (2 * math.pi * 0.25 * sigma * x)
+    assert found.law.density(x) == pytest.approx(expected, rel=1e-6)
+    assert found.law.cdf([-1.0, low / 2, high * 1.01]) == pytest.approx([0, 0, 1], abs=1e-9)
+    assert found.law.mean == pytest.approx(found.limit_mean, rel=1e-12)
+    assert pickle.loads(pickle.dumps(found)) == found
+    axes = found.law.plot()
+    assert len(axes.lines) == 1
+    module = nn.Sequential(nn.Linear(30, 30), nn.Tanh(), nn.Linear(30, 30))
+    x = torch.cat([torch.full((3, 30), 0.1), torch.full((1, 30), 4.0)]).double()
+    both = spectra.compare(module, x, "jacobian").law
+    small, large = (spectra.compare(module, part, "jacobian").law for part in (x[:1], x[3:]))
+    at = np.array([0.05, 0.3, 1.0])
+    assert both.density(at) == pytest.approx(0.75 * small.density(at) + 0.25 * large.density(at), rel=1e-6)
+    assert spectra.compare(module, x, "ntk").law is None
 
 
 def test_inputs_in_groups():

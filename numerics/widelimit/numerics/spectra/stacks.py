@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.freeprob import SpectralLaw
 from widelimit.numerics.freeprob.build import product_law
+from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.numerics.jacobian import layered
 from widelimit.numerics.jacobian.layered import Layer
 from widelimit.numerics.meanfield.maps import maps
@@ -70,6 +70,7 @@ def _points(stages: Sequence[DenseStage], moment: float) -> list[_Point]:
     return found
 
 
+@remembered
 def jacobian_law(stages: Sequence[DenseStage], moment: float) -> SpectralLaw:
     """Return the law of eigenvalues of J'J, J the outputs by an input whose components have this mean square.
 

@@ -111,6 +111,22 @@ def _beside(result: Any, axes: Axes) -> None:
     axes.legend()
 
 
+def _mixture(result: Any, axes: Axes) -> None:
+    """The density of all inputs together, atoms as stems of their mass."""
+    low, high = result.edges
+    x = low + (high - low) * (1 - np.cos(np.linspace(0, np.pi, 402)[1:-1])) / 2
+    if high > low:
+        y = np.asarray(result.density(x), float)
+        axes.plot(x, y, color=BLUE, label="limit's law")
+        inside = y[np.isfinite(y)]
+        axes.set_ylim(0, 1.05 * float(np.quantile(inside, 0.98)) or 1.0)
+    for place, mass in result.atoms:
+        axes.axvline(place, color=VERMILLION, label=f"{mass:.3g} of all at {place:.4g}")
+    axes.set_xlabel("squared singular value")
+    axes.set_ylabel("density")
+    axes.legend()
+
+
 def _tail(result: Any, axes: Axes) -> None:
     """The fitted law of the tail: the share of eigenvalues above x."""
     start = float(result.start)
@@ -128,6 +144,7 @@ PICTURES = {
     "SpectrumSummary": _fit,
     "Cleaned": _cleaned,
     "Comparison": _beside,
+    "LimitLaw": _mixture,
     "PowerTail": _tail,
     "TracyWidom": _edge,
     "Outlier": swept("eigenvalue", "overlap", one=_spike),

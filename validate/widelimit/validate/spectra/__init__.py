@@ -18,12 +18,14 @@ from widelimit.numerics.spectra import (
     tracy_widom,
 )
 from widelimit.validate.spectra.comparing import Comparison, compare
+from widelimit.validate.spectra.limits import LimitLaw
 from widelimit.validate.spectra.tails import PowerTail, power_tail
 from widelimit.validate.spectra.weights import ModuleSpectra, WeightSpectrum, of_module
 
 __all__ = [
     "Cleaned",
     "Comparison",
+    "LimitLaw",
     "ModuleSpectra",
     "Outlier",
     "PowerTail",

@@ -22,7 +22,7 @@ from widelimit.numerics.results import by_value
 from widelimit.numerics.spectra.stacks import mean_curvature
 from widelimit.theory.errors import ArgumentError, WidelimitError
 from widelimit.validate.harness.copies import copied
-from widelimit.validate.spectra.limits import jacobian_limit, moments_of, stages_of
+from widelimit.validate.spectra.limits import LimitLaw, jacobian_limit, limit_law, moments_of, stages_of
 
 Array = np.ndarray
 WHAT = ("ntk", "jacobian", "hessian", "fisher")
@@ -47,7 +47,8 @@ class Comparison:
     shares; None where no law of the whole spectrum is known. limit_mean, limit_largest: what the limit says of mean
     and largest (of Jacobians, the upper edge), NaN where it says nothing. distance: of the kernels, relative to the
     limit's; of Jacobians, the mean distance between eigenvalues and those of the limit, relative to its mean. note:
-    what of the limit is missing and why, "" where nothing is.
+    what of the limit is missing and why, "" where nothing is. law: of Jacobians, the limit's, with density, cdf, atoms
+    and edges; None where none of the whole spectrum is known (a kernel on given inputs has eigenvalues, but no law).
     """
 
     what: str
@@ -61,6 +62,7 @@ class Comparison:
     limit_largest: float
     distance: float
     note: str
+    law: LimitLaw | None = None
 
 
 def compare(module: nn.Module, x: Any, what: str = "ntk", *, seed: int = 0) -> Comparison:
@@ -198,15 +200,18 @@ def _jacobian(
     nan = float("nan")
     each = (found**2).sum((1, 2)).numpy() / min(found.shape[1:])
     error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else nan
-    known, mean, largest, distance, note = None, nan, nan, nan, ""
+    known, mean, largest, distance, note, law = None, nan, nan, nan, "", None
     try:
         stages = stages_of("Jacobian", _network(model, inputs), model)
-        known, mean, largest = jacobian_limit(stages, moments_of(inputs), found.shape[1])
+        moments = moments_of(inputs)
+        law = limit_law(stages, moments, found.shape[1])
+        known, mean, largest = jacobian_limit(stages, moments, found.shape[1], law)
         distance = float(np.abs(values - known).mean() / mean)
     except WidelimitError as refused:
         note = str(refused)
     return Comparison(
-        "jacobian", values, None, float(values.mean()), error, float(values[0]), known, mean, largest, distance, note
+        "jacobian", values, None, float(values.mean()), error, float(values[0]), known, mean, largest, distance, note,
+        law,
     )  # fmt: skip
 
 

@@ -2,18 +2,24 @@
 
 stages_of      a network that was read as dense layers with what stands behind each
 moments_of     mean squares of inputs, a few for many
+LimitLaw       the law of squared singular values of all inputs together
+limit_law      that of a Jacobian
 jacobian_limit   eigenvalues that the limit's law puts where the module has its own
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from widelimit.numerics import arguments
+from widelimit.numerics.freeprob.spectral import SpectralLaw
+from widelimit.numerics.results import by_value
 from widelimit.numerics.spectra.stacks import DenseStage, jacobian_law
 from widelimit.theory import architecture as arch
 from widelimit.theory.errors import DomainError
@@ -95,20 +101,84 @@ def moments_of(inputs: torch.Tensor) -> Array:
     return kept
 
 
-def jacobian_limit(stages: Sequence[DenseStage], moments: Array, outputs: int) -> tuple[Array, float, float]:
+@by_value
+@dataclass(frozen=True)
+class LimitLaw:
+    """The law of squared singular values of Jacobians of several inputs: a mixture of those of one input.
+
+    `laws`: of eigenvalues of J'J, one for each mean square of inputs, with the `shares` of inputs that have it.
+    `zeros`: the share of eigenvalues of J'J that no singular value stands for, as J has fewer rows than columns.
+    """
+
+    laws: tuple[SpectralLaw, ...]
+    shares: tuple[float, ...]
+    zeros: float
+
+    def density(self, x: Any) -> Any:
+        """Density of the continuous part."""
+        return self._mixed([law.density(x) for law in self.laws]) / (1 - self.zeros)
+
+    def cdf(self, x: Any) -> Any:
+        """P(lambda <= x), atoms included."""
+        at = arguments.real("x", x, infinite=True)
+        found = (self._mixed([law.cdf(at) for law in self.laws]) - self.zeros) / (1 - self.zeros)
+        return arguments.scalar(np.where(at < 0, 0.0, np.maximum(found, 0.0)))
+
+    @property
+    def atoms(self) -> tuple[tuple[float, float], ...]:
+        """Pairs (location, mass), in order."""
+        masses: dict[float, float] = {0.0: -self.zeros}
+        for law, share in zip(self.laws, self.shares, strict=True):
+            for place, mass in law.atoms:
+                masses[place] = masses.get(place, 0.0) + share * mass
+        return tuple(
+            (place, mass / (1 - self.zeros)) for place, mass in sorted(masses.items()) if mass > _SAME
+        )
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Ends of the continuous part, or of the atoms where there is none."""
+        ends = [end for law in self.laws for interval in law.support for end in interval]
+        ends = ends or [place for place, _ in self.atoms]
+        return min(ends), max(ends)
+
+    @property
+    def mean(self) -> float:
+        """Mean of the law, exactly."""
+        return float(self._mixed([law.mean for law in self.laws]) / (1 - self.zeros))
+
+    def _mixed(self, parts: Sequence[Any]) -> Any:
+        return sum(share * np.asarray(part) for share, part in zip(self.shares, parts, strict=True))
+
+
+def limit_law(stages: Sequence[DenseStage], moments: Array, outputs: int) -> LimitLaw:
+    """Return the limit's law of squared singular values at inputs of these mean squares.
+
+    >>> stages = [DenseStage(1.0, 0.0, 100, 50), DenseStage(1.0, 0.0, 50, 50)]
+    >>> law = limit_law(stages, np.ones(2), 50)
+    >>> round(law.mean, 9), law.atoms, round(float(law.cdf(law.edges[1])), 9)
+    (1.0, (), 1.0)
+    """
+    values, counts = np.unique(moments, return_counts=True)
+    laws = tuple(jacobian_law(stages, float(moment)) for moment in values)
+    zeros = max(0.0, 1 - outputs / stages[0].fan_in)
+    return LimitLaw(laws, tuple(float(v) for v in counts / len(moments)), zeros)
+
+
+def jacobian_limit(
+    stages: Sequence[DenseStage], moments: Array, outputs: int, law: LimitLaw | None = None
+) -> tuple[Array, float, float]:
     """Return the eigenvalues of J'J that the limit puts in the places of the module's own, their mean, the upper edge.
 
     For each input the quantiles of its law at the middles of as many equal shares as J has singular values, all inputs
-    together in decreasing order. mean: of the law, exactly.
+    together in decreasing order. mean: of the law, exactly. law: of `limit_law`, where it is known.
     """
+    law = law or limit_law(stages, moments, outputs)
     size = stages[0].fan_in
-    count = min(size, outputs)
-    chances = 1 - (np.arange(count) + 0.5) / size
-    values: list[Array] = []
-    mean, largest = 0.0, 0.0
-    for moment, times in zip(*np.unique(moments, return_counts=True), strict=True):
-        law = jacobian_law(stages, float(moment))
-        values.append(np.repeat(np.asarray(law.quantile(chances)), times))
-        mean += times * law.mean * size / count / len(moments)
-        largest = max(largest, law.largest)
-    return np.sort(np.concatenate(values))[::-1], mean, largest
+    chances = 1 - (np.arange(min(size, outputs)) + 0.5) / size
+    times = np.unique(moments, return_counts=True)[1]
+    values = [
+        np.repeat(np.asarray(one.quantile(chances)), many)
+        for one, many in zip(law.laws, times.tolist(), strict=True)
+    ]
+    return np.sort(np.concatenate(values))[::-1], law.mean, max(one.largest for one in law.laws)
