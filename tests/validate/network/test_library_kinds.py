@@ -155,3 +155,39 @@ def test_gradients_through_a_batch_of_two_numbers_are_measured():
     found = report(module, torch.randn(2, 16), draws=4)
     first, norm = found.layers[:2]
     assert math.isnan(first.g_predicted) and first.g_measured > 0 and "heavy tails" in norm.why
+
+
+def test_masks_that_kept_everything_are_no_disagreement():
+    """Draws that keep all inputs give equal numbers, 11 per cent off the mean: their scatter says nothing."""
+
+    class Kept(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(16, 256)
+
+        def forward(self, x):
+            return self.inner(x) * x.new_empty((x.shape[0], 1)).bernoulli_(0.9).div_(0.9)
+
+    torch.manual_seed(0)
+    found = report(Kept(), torch.randn(2, 16), draws=4, seed=1)
+    (mask,) = [one for one in found.layers if one.op == "mul"]
+    assert mask.q_error >= math.sqrt(0.1 / 0.9 / 2) / 2 * mask.q_predicted and found.agrees
+
+
+def test_a_token_that_is_expanded_to_all_inputs_is_the_same_in_each():
+    class Classed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token, self.inner = nn.Parameter(torch.randn(1, 1, 256)), nn.Linear(256, 256)
+
+        def forward(self, x):
+            x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1)
+            return self.inner(x)[:, 0]
+
+    torch.manual_seed(0)
+    found = report(Classed(), torch.randn(3, 4, 256), draws=4)
+    (layer,) = [one for one in found.layers if one.op == "linear"]
+    # 3 pairs of 15 positions' 105 are of one token with itself
+    assert (
+        layer.method == "derived" and layer.rho_predicted == pytest.approx(3 / 105, abs=0.01) and found.agrees
+    )

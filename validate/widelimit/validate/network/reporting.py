@@ -211,10 +211,15 @@ def _layer(step: Step, node: Node, compared: _Compared) -> Layer:
         q = float(walk.done[step.key].second or NAN)
     g = back.g.get(step.key, NAN) if back is not None and step.key not in back.reset else NAN
     chi = back.chi.get(step.key, NAN) if back is not None else NAN
-    return _with_draws(Layer(
+    found = _with_draws(Layer(
         node.name, step.op, node.rule, q, NAN, NAN, p / q if q > 0 else NAN, NAN, NAN, g, NAN, NAN, chi, "measured",
         step.key, node.why,
     ), seen)  # fmt: skip
+    scatter = walk.done[step.key].scatter if step.key in walk.done else 0.0
+    if scatter == 0:
+        return found
+    known = scatter / math.sqrt(seen.count)  # few draws may all have kept everything
+    return replace(found, q_error=max(found.q_error, known * q), rho_error=max(found.rho_error, known))
 
 
 def _with_draws(layer: Layer, seen: Draws) -> Layer:

@@ -187,12 +187,16 @@ def _counted(state: State) -> State:
 
 
 def _random(value: Parameter) -> State:
-    """A parameter that is added or joined: independent numbers at every position, units on the axis that has them."""
+    """A parameter that is added or joined: units on the axis that has them, independent numbers at every position.
+
+    Positions with the same numbers, as of a token that is expanded to all inputs, are one.
+    """
     sizes = value.shape
     place = 1 if len(sizes) == 4 else len(sizes) - 1
     axes: Axes = tuple((Atom("u" if i == place else "p", n),) for i, n in enumerate(sizes))
-    count = math.prod(n for i, n in enumerate(sizes) if i != place)
-    return source(value.name, axes, value.square * np.eye(count))
+    rows = laid_out(value.values[0].detach().double().numpy(), axes)
+    alike = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+    return source(value.name, axes, value.square * (alike[:, None] == alike[None, :]))
 
 
 def _fixed_state(value: torch.Tensor, shape: tuple[int, ...], like: Axes | None) -> State:
@@ -292,7 +296,9 @@ def _dropped(step: Step, place: int, state: State, mask: Mask) -> Done:
     )  # fmt: skip
     common = (rows == rows[:, :1]).all()
     whole = "of whole inputs, all units at once: one draw scatters by that" if common else "of units"
-    return Done(new, ((key(step, place), lambda g: g * factors),), f"a mask {whole}; it keeps {p:.3g}")
+    scatter = math.sqrt((1 - p) / (p * (at.max() + 1))) if common else 0.0
+    why = f"a mask {whole}; it keeps {p:.3g}"
+    return Done(new, ((key(step, place), lambda g: g * factors),), why, scatter=scatter)
 
 
 def _masked(step: Step, place: int, state: State, other: torch.Tensor) -> Done:

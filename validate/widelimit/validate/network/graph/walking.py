@@ -100,7 +100,8 @@ class Done:
     `second`: mean square of what comes out, where no `State` says it; `opaque`: no way back, which has to be measured;
     `inside`: operations that the rule takes with it, which gradients pass by. `slopes`: of a function of one variable,
     its derivative at samples of the units that it is of; `rows`: where statistics of a unit stand between slopes;
-    `picked`: of maxima over positions, which position each is taken from, at the first of the same samples.
+    `picked`: of maxima over positions, which position each is taken from, at the first of the same samples. `scatter`:
+    relative standard deviation of the mean square in one draw by what is drawn for all units at once.
     """
 
     value: Any
@@ -113,6 +114,7 @@ class Done:
     slopes: Callable[[], np.ndarray] | None = None
     rows: Rows | None = None
     picked: Callable[[], np.ndarray] | None = None
+    scatter: float = 0.0
 
 
 Rule = Callable[["Walk", Step, tuple[Any, ...], dict[str, Any]], Done]
