@@ -124,7 +124,7 @@ def test_scales_whose_squares_overflow_are_told_in_a_sentence(given):
         gradient("tanh", sigma_b=0.1, **given)
 
 
-@pytest.mark.parametrize("name", ["gelu", "swish", "x*tanh(x)"])
+@pytest.mark.parametrize("name", ["gelu", "swish", "x*tanh(x)", "gaussian"])
 def test_products_of_x_with_a_function(name):
     """Against differences of `solve`, of the fourth order; their integrands are sums of products."""
     found = gradient(name, sigma_w=0.9, sigma_b=0.3)

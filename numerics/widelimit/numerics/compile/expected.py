@@ -235,11 +235,14 @@ def separated(integrand: Expr, x: Symbol, y: Symbol) -> tuple[Expr, Expr]:
     (2*tanh(x), tanh(y))
     >>> separated(x * y + x**2 * y, x, y)
     (x*(x + 1), y)
+    >>> separated(x * y + x + y + 1, x, y)
+    (x + 1, y + 1)
     """
     f, g = sympy.S.One, sympy.S.One
-    factors = sympy.Mul.make_args(integrand)
-    if any(one.is_Add and one.has(x) and one.has(y) for one in factors):
-        factors = sympy.Mul.make_args(sympy.factor_terms(integrand))
+    for gathered in (lambda one: one, sympy.factor_terms, sympy.factor):
+        factors = sympy.Mul.make_args(gathered(integrand))
+        if not any(one.has(x) and one.has(y) for one in factors):
+            break
     for factor in factors:
         if factor.has(x) and factor.has(y):
             raise InputError(
