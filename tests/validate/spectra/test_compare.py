@@ -12,7 +12,7 @@ from torch import nn
 
 from widelimit.numerics.spectra.stacks import DenseStage, jacobian_law, mean_curvature
 from widelimit.theory.calculus.activation import Activation
-from widelimit.theory.errors import ArgumentError
+from widelimit.theory.errors import ArgumentError, ConvergenceError
 from widelimit.validate import spectra
 from widelimit.validate.spectra.limits import jacobian_limit, moments_of
 
@@ -276,6 +276,23 @@ def test_the_law_of_a_comparison_is_that_of_its_eigenvalues():
     at = np.array([0.05, 0.3, 1.0])
     assert both.density(at) == pytest.approx(0.75 * small.density(at) + 0.25 * large.density(at), rel=1e-6)
     assert spectra.compare(module, x, "ntk").law is None
+
+
+@pytest.mark.parametrize("narrow, said", [(501, "has a mass of 0.001 alone"), (50001, "1e-05 alone")])
+def test_atoms_that_have_just_appeared_are_named_where_they_are_not_resolved(narrow, said):
+    """Two projections, of shares just above and of a half: the rest of both meets in an atom at the top."""
+    size = 1000 if narrow < 1000 else 100_000
+    stages = [
+        DenseStage(1.0, 0.0, one, two, None, True)
+        for one, two in ((size, narrow), (narrow, size), (size, size // 2))
+    ]
+    place = size / narrow
+    try:
+        law = jacobian_law(stages, 1.0)
+    except ConvergenceError as error:
+        assert said in str(error) and f"at {place:.6g}" in str(error)
+    else:
+        assert law.atoms[-1] == pytest.approx((place, narrow / size - 0.5), rel=1e-6)
 
 
 def test_inputs_in_groups():

@@ -11,10 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.products import Factor, Slopes
+from widelimit.numerics.freeprob.spectral import SpectralLaw
 from widelimit.numerics.jacobian.slope_laws import slope_law
 from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.errors import ConvergenceError
 
+_NEAR = 0.05  # masses of atoms that have just appeared or vanished
 _LINEAR = Slopes.of_atoms([(1.0, 1.0)])
 
 
@@ -50,8 +54,34 @@ def factors(layers: Sequence[Layer]) -> list[Factor]:
     ]  # fmt: skip
 
 
+def law(layers: Sequence[Layer], name: str) -> SpectralLaw:
+    """Return the law of the product. Raises `ConvergenceError`, naming an atom beside which it is not resolved."""
+    try:
+        return product_law(factors(layers), name, atoms(layers))
+    except ConvergenceError as error:
+        raise unresolved(layers, name, error) from None
+
+
+def unresolved(layers: Sequence[Layer], name: str, error: ConvergenceError) -> ConvergenceError:
+    """Return the error that names an atom which has just appeared or vanished; where there is none, the one given."""
+    near = [(x, a) for x, a in _masses(layers) if 0 < abs(a) < _NEAR]
+    if not near:
+        return error
+    place, mass = min(near, key=lambda one: abs(one[1]))
+    said = f"has a mass of {mass:.3g} alone" if mass > 0 else f"has vanished (by a mass of {-mass:.3g})"
+    return ConvergenceError(
+        f"The law {name} is not resolved: its atom at {np.exp(place):.6g} {said}, and the density beside it is all but "
+        "infinite. Change widths, scales or inputs a little."
+    )
+
+
 def atoms(layers: Sequence[Layer]) -> list[tuple[float, float]]:
-    """Return atoms off zero as (log, mass); none unless all layers are orthogonal.
+    """Return atoms off zero as (log, mass); none unless all layers are orthogonal."""
+    return [(x, a) for x, a in _masses(layers) if a > 1e-13]
+
+
+def _masses(layers: Sequence[Layer]) -> list[tuple[float, float]]:
+    """The same with those that have vanished by the last layer, of no mass or less.
 
     From the output back: products, then W'BW is a compression of B where a layer widens (mass a becomes (a - 1 + t)/t,
     t = N_(l-1)/N_l), and B beside zeros where it narrows.
@@ -63,7 +93,6 @@ def atoms(layers: Sequence[Layer]) -> list[tuple[float, float]]:
         share = one.after / one.before
         step = one.variance + max(0.0, float(np.log(share)))
         slopes = [(y, b) for y, b in one.slopes.atoms if y > 0]
-        found = [(x + float(np.log(y)) + step, a + b - 1.0) for x, a in found for y, b in slopes]
+        found = [(x + float(np.log(y)) + step, a + b - 1.0) for x, a in found if a > 1e-13 for y, b in slopes]
         found = [(x, (a - 1.0 + share) / share if share < 1 else a / share) for x, a in found]
-        found = [(x, a) for x, a in found if a > 1e-13]
     return found

@@ -39,6 +39,7 @@ _NODES = 16  # lengths that stand for those of all layers
 _UNSETTLED = 10_000  # layers, some seconds
 _DEEPEST = 10**9
 _FAR = 1e7  # of the logarithm of the mean
+_NAMED = 1000  # layers, up to which an atom is looked for that a law is not resolved beside
 _VANISHED = 1e-13  # a length below is one of zero: slopes are those at 0
 _m = Symbol("m")
 
@@ -89,13 +90,19 @@ def spectrum(
     lengths, counts = _lengths(phi, sigma_w, sigma_b, depth, q0)
     name = f"{phi}, {kind}, depth {depth}"
     log_variance = 2 * float(np.log(sigma_w))
-    points = None
+    points, layers = None, []
     if ratios is None:
         lengths, counts = _compressed(lengths, counts)
         factors = [
             Factor(float(n), log_variance, kind == "gaussian", slope_law(phi, float(q)))
             for q, n in zip(lengths, counts, strict=True)
         ]
+        if depth <= _NAMED:
+            layers = [
+                Layer(phi, float(q), log_variance, kind == "orthogonal", 1.0, 1.0)
+                for q, n in zip(lengths, counts, strict=True)
+                for _ in range(int(n))
+            ]
     else:
         each = np.repeat(lengths, counts.astype(int)) if lengths.size > 1 else np.full(depth, lengths[0])
         layers = [
@@ -124,11 +131,11 @@ def spectrum(
         )
     try:
         return product_law(factors, name, points)
-    except ConvergenceError:
+    except ConvergenceError as error:
         for q in lengths:
             if vanishes(phi, float(q)):
                 raise vanished(phi, float(q)) from None
-        raise
+        raise layered.unresolved(layers, name, error) from None
 
 
 def slopes(activation: str | Activation | Expr, q: float) -> Slopes:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from widelimit.numerics.compile import Compiled, compile
-from widelimit.numerics.freeprob.build import product_law
 from widelimit.numerics.freeprob.spectral import SpectralLaw, remembered
 from widelimit.numerics.jacobian import layered
 from widelimit.numerics.jacobian.layered import Layer
@@ -89,7 +88,7 @@ def jacobian_law(stages: Sequence[DenseStage], moment: float) -> SpectralLaw:
         variance = 2 * float(np.log(one.sigma_w)) + float(np.log(before / after))
         layers.append(Layer(phi, point.length if phi else 0.0, variance, one.orthogonal, before, after))
     layers = _without_rotations(layers)
-    return product_law(layered.factors(layers), "Jacobian of dense layers", layered.atoms(layers))
+    return layered.law(layers, "Jacobian of dense layers")
 
 
 def _without_rotations(layers: list[Layer]) -> list[Layer]:
