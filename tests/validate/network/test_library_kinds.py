@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from widelimit.numerics import residual
-from widelimit.validate.network import read, report
+from widelimit.validate.network import ModuleError, from_torch, read, report
 from widelimit.validate.network.graph.backward import gradients
 from widelimit.validate.network.graph.reading import opened
 from widelimit.validate.network.graph.states import Samples
@@ -155,6 +155,13 @@ def test_gradients_through_a_batch_of_two_numbers_are_measured():
     found = report(module, torch.randn(2, 16), draws=4)
     first, norm = found.layers[:2]
     assert math.isnan(first.g_predicted) and first.g_measured > 0 and "heavy tails" in norm.why
+
+
+def test_a_mask_has_no_kernel_and_is_named():
+    with pytest.raises(
+        ModuleError, match=r"Layer 'mul'.* a mask that is drawn as the module runs .*call eval"
+    ):
+        from_torch(Stochastic(64), example=torch.randn(4, 32), weights="as_if_random")
 
 
 def test_masks_that_kept_everything_are_no_disagreement():

@@ -18,6 +18,7 @@ from widelimit.validate.network.graph.blocks import parts
 from widelimit.validate.network.graph.programs import Program, Step, refs
 from widelimit.validate.network.graph.readers import Reader, Reading, Value
 from widelimit.validate.network.graph.reading import WEIGHTED, Opened, names_of
+from widelimit.validate.network.graph.walking import LIKE
 from widelimit.validate.network.registry import Unknown
 from widelimit.validate.network.walk import ModuleError
 from widelimit.validate.network.weights import Declared, Weights
@@ -85,7 +86,7 @@ def _read(
         if keys & lost:
             lost.add(step.key)
             continue
-        if not keys & reading.values.keys():
+        if not keys & reading.values.keys() or step.op in LIKE:
             continue
         try:
             reading.values[step.key] = _one(reading, step, operations.READERS)

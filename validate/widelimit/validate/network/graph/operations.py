@@ -460,6 +460,10 @@ def _mul(reading: Reading, step: Step) -> Value:
     value = reading.value(replace(step, args=(one,)))
     if isinstance(two, Ref) and two.key in reading.values:
         raise reading.no(step, "a product of units (gates, squeeze and excitation) has no kernel rule here")
+    if reading.drawn(two):
+        raise reading.no(
+            step, "a mask that is drawn as the module runs (stochastic depth); call eval() on it"
+        )
     number = reading.number(two)
     if number is not None and (step.op == "mul" or one is step.args[0]):
         return reading.add(arch.Affine(number if step.op == "mul" else 1 / number), value)

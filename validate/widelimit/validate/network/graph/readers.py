@@ -18,6 +18,7 @@ from widelimit.theory import architecture as arch
 from widelimit.validate.network.graph.programs import Program, Ref, Step
 from widelimit.validate.network.graph.reading import Opened
 from widelimit.validate.network.graph.states import State
+from widelimit.validate.network.graph.walking import Mask
 from widelimit.validate.network.kinds.tensors import scales
 from widelimit.validate.network.registry import Unknown
 from widelimit.validate.network.walk import Place
@@ -180,6 +181,11 @@ class Reading:
         if isinstance(known, bool) or not isinstance(known, int | float) or not math.isfinite(known):
             return None
         return float(known)
+
+    def drawn(self, given: Any) -> bool:
+        """Whether numbers are a mask that is drawn as the module runs."""
+        walk = self.found.walk
+        return isinstance(given, Ref) and walk is not None and isinstance(walk.known.get(given.key), Mask)
 
     def state(self, step: Step) -> State | None:
         """What the walk of second moments knows of what comes out."""

@@ -189,7 +189,7 @@ class Walk:
         ):
             self.known[step.key] = _drawn(step, args)
             return
-        if step.op in _LIKE and isinstance(args[0], State):
+        if step.op in LIKE and isinstance(args[0], State):
             self.known[step.key] = step.call(torch.zeros(args[0].shape), *args[1:], **kwargs)
             return
         if not any(isinstance(one, State | Parameter | Unknown | Special) for one in found):
@@ -347,7 +347,7 @@ class Mask(Special):
 _RANDOM = frozenset({
     "bernoulli", "rand", "randn", "randint", "randperm", "normal", "multinomial", "rand_like", "randn_like",
 })  # fmt: skip
-_LIKE = frozenset({
+LIKE = frozenset({
     "new_empty", "new_zeros", "new_ones", "new_full", "empty_like", "zeros_like", "ones_like", "full_like",
 })  # fmt: skip
 
