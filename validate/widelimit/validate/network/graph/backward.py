@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from widelimit.validate.network.graph.pooling import moved
 from widelimit.validate.network.graph.programs import Step, refs
 from widelimit.validate.network.graph.states import State
 from widelimit.validate.network.graph.walking import Done, Pull, Scaled, Walk
+
+_WAYS = 24  # to one tensor, above which slopes are forgotten: each holds samples of a unit
 
 
 @by_value
@@ -76,17 +79,27 @@ class _Held:
         self.drop(name)
         self.ways[name] = [_Way(value, value)]
 
-    def add(self, name: str, ways: list[_Way]) -> None:
-        self.ways[name] = _merged([*self.ways.get(name, ()), *ways])
+    def add(self, name: str, ways: list[_Way], state: Any) -> None:
+        self.ways[name] = _needed([*self.ways.get(name, ()), *ways], state)
 
-    def add_parts(self, name: str, parts: list[list[_Way]]) -> None:
+    def add_parts(self, name: str, parts: list[list[_Way]], states: list[Any]) -> None:
         before = self.parts.get(name, [[] for _ in parts])
-        self.parts[name] = [_merged([*one, *two]) for one, two in zip(before, parts, strict=True)]
+        self.parts[name] = [
+            _needed([*one, *two], state) for one, two, state in zip(before, parts, states, strict=True)
+        ]
 
     def of_parts(self, name: str, count: int) -> list[list[_Way]]:
         """Those of each part, what arrived for all of them included."""
         own, whole = self.parts.get(name, [[] for _ in range(count)]), self.ways.get(name, [])
         return [_merged([*one, *whole]) for one in own]
+
+
+def _needed(ways: list[_Way], state: Any) -> list[_Way]:
+    """Ways to a tensor: behind Gaussian units stand weights, in front of which slopes do not matter any more."""
+    if ways and (len(ways) > _WAYS or (isinstance(state, State) and state.gaussian)):
+        total = _total(ways)
+        return [_Way(total, total)]
+    return _merged(ways)
 
 
 def _merged(ways: list[_Way]) -> list[_Way]:
@@ -159,6 +172,7 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
             continue
         with np.errstate(over="ignore", invalid="ignore"):
             first = _step(walk, held, step, done)
+        held.drop(name)
         before = np.diagonal(whole).mean()
         if first is not None and before > 0:
             chi[name] = float(np.diagonal(first).mean() / before)
@@ -185,7 +199,7 @@ def _step(walk: Walk, held: _Held, step: Step, done: Done) -> np.ndarray | None:
         for place, (origin, pull) in enumerate(done.pulls):
             back = _back(held.ways[name], done, pull)
             first = _total(back) if place == 0 else first
-            held.add(origin, back)
+            held.add(origin, back, walk.known.get(origin))
         return first
     each = held.of_parts(name, len(parts))
     found: dict[str, list[list[_Way]]] = {}
@@ -194,10 +208,11 @@ def _step(walk: Walk, held: _Held, step: Step, done: Done) -> np.ndarray | None:
             found.setdefault(origin, []).append(_back(ways, one, pull) if ways else [])
     for origin, backs in found.items():
         for ways in backs if origin not in walk.beside else ():
-            held.add(origin, ways)
+            held.add(origin, ways, walk.known.get(origin))
         count = len(walk.beside.get(origin, ()))
         for start in range(0, len(backs), count) if count else ():  # one of them may be joined twice
-            held.add_parts(origin, backs[start : start + count])
+            states = [one.value for one in walk.beside[origin]]
+            held.add_parts(origin, backs[start : start + count], states)
     return next((_total(backs[0]) for backs in found.values() if backs[0]), None)
 
 

@@ -226,7 +226,7 @@ def finish(
     state, pull, how = applied(function, expr, call, like)
     why = f"dual of {how}" if how else "function of sampled units"
     root = function.root
-    slopes = None if root.draw is None else functools.cache(lambda: _at_samples(root, call)[1])
+    slopes = None if root.draw is None else (lambda: _at_samples(root, call)[1])
     return Done(state, ((function.key, pull),), why, how or "a function", slopes=slopes)
 
 

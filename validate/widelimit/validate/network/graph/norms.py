@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -188,8 +189,17 @@ def _batch(step: Step, state: State, eps: float) -> Done:
         own = np.mean(values**2, axis=1, keepdims=True) + eps
         values = values / np.sqrt(own)
         out, normal, why = values.T @ values / len(values), False, "by the batch, sampled units"
-        pull = _through_samples(values, 1 / own)
-        rows = _rows_through(values, 1 / own)
+
+        def again() -> tuple[
+            np.ndarray, np.ndarray
+        ]:  # drawn anew on the way back: all layers' would fill the memory
+            assert before is not None
+            found = before(Samples(count))
+            found = found - found.mean(axis=1, keepdims=True)
+            square = np.mean(found**2, axis=1, keepdims=True) + eps
+            return found / np.sqrt(square), 1 / square
+
+        pull, rows = _through_samples(again), _rows_through(again)
     else:
         out, normal, why = about / variance, False, "by the batch, ratio of means"
     new = replace(
@@ -202,10 +212,17 @@ def _batch(step: Step, state: State, eps: float) -> Done:
     return Done(new, ((key(step, 0), pull),), why, rows=rows)
 
 
-def _through_samples(values: np.ndarray, inverse: np.ndarray) -> Pull:
+Known = Callable[[], tuple[np.ndarray, np.ndarray]]
+
+
+def _through_samples(known: Known) -> Pull:
     """The same, at samples of u and of 1/sigma^2."""
-    ones = np.ones_like(values)
-    return lambda g: _of_samples(values, inverse, g, ones)
+
+    def pull(g: np.ndarray) -> np.ndarray:
+        values, inverse = known()
+        return _of_samples(values, inverse, g, np.ones_like(values))
+
+    return pull
 
 
 def _of_samples(values: np.ndarray, inverse: np.ndarray, g: np.ndarray, slopes: np.ndarray) -> np.ndarray:
@@ -220,11 +237,12 @@ def _of_samples(values: np.ndarray, inverse: np.ndarray, g: np.ndarray, slopes: 
     return h - (first + first.T) / count + fourth / count**2
 
 
-def _rows_through(values: np.ndarray, inverse: np.ndarray) -> Rows:
+def _rows_through(known: Known) -> Rows:
     """The way back that remembers slopes: those of a unit over its deviation, and the rest in the mean."""
-    root = np.broadcast_to(np.sqrt(inverse), values.shape)
 
     def rows(g: np.ndarray, slopes: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+        values, inverse = known()
+        root = np.broadcast_to(np.sqrt(inverse), values.shape)
         met = np.ones_like(values) if slopes is None else slopes
         whole, main = _of_samples(values, inverse, g, met), met * root
         rest = whole - g * (main.T @ main) / len(main)
