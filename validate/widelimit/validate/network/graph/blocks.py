@@ -14,6 +14,7 @@ from widelimit.validate.network.graph.programs import Program, Step, refs
 from widelimit.validate.network.graph.records import NAN, Block, Layer, Node, Scale
 
 NORMS = frozenset({"layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm"})
+_APART = 0.25  # what logarithms of factors a layer may differ by in two parts that are alike
 _PASSED = frozenset(
     {"add", "view", "reshape", "dropout", "transpose", "permute", "contiguous", "clone", "flatten"}
 )
@@ -163,7 +164,9 @@ def scale_of(blocks: list[Block], starts: list[float]) -> Scale:
     """The depth scale, in layers with weights, of the last repeated part; `starts`: q in front of each part.
 
     A shortcut beside a normalised branch changes gradients as a power of depth: the scale is infinite, and its `power`
-    is s of 1 - rho ~ l^(-s), from the growth of gradients and of q through the last part.
+    is s of 1 - rho ~ l^(-s), from the growth of gradients and of q through the last part. Where the last two parts are
+    not alike, or there is one of several layers (as on the way down and up a U-Net), nothing follows for a deeper
+    network: the scale is nan.
     """
     live = [
         (one, q)
@@ -177,6 +180,11 @@ def scale_of(blocks: list[Block], starts: list[float]) -> Scale:
         grown = block.q / before if before > 0 else NAN
         power = 1 - math.log(block.lambda_) / math.log(grown) if grown > 1 + 1e-9 else NAN
         return Scale(math.inf, power)
+    slopes = [math.log(one.lambda_) / max(1, one.layers) for one, _ in live[-2:]]
+    apart = abs(slopes[-1] - slopes[0])
+    alone = len(live) == 1 and block.layers > 1  # branches between two layers that all goes through
+    if alone or (apart > _APART and apart > max(map(abs, slopes)) / 2):
+        return Scale(NAN)
     slope = abs(math.log(block.lambda_))
     return Scale(math.inf if slope < 1e-9 else block.layers / slope)
 

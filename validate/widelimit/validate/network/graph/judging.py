@@ -113,4 +113,9 @@ def _why(
             f"Gradients change as powers of depth (power {scale.power:.3g}), which no depth makes vanish at once.",
             "Nothing at this depth.",
         )
+    if blocks and math.isnan(scale) and not math.isnan(ratio):
+        return (
+            f"Its parts differ too much for a depth scale; squared gradients change by {ratio:.3g} between its ends.",
+            "Nothing at this depth.",
+        )
     return ("Nothing that second moments at initialisation can see.", "Nothing at this depth.")
