@@ -49,6 +49,7 @@ DEBTS = {
     "meanfield.depth-scale": "networks start at the fixed point of theory, and are followed for a share of its xi_c",
     "meanfield.gradient-norm": "networks run at the fixed point of theory",
     "meanfield.trainability": "the regression is on the xi_c of theory",
+    "network.exponents": "what is ranked are networks by the exponents of theory, against what they learn",
     "shaping.targets": "the activation that is tested has the parameters of numerics",
     "shaping.limit-map": "the activation that is tested has the parameters of numerics",
     "shaping.leaky": "the activation that is tested has the parameters of numerics",

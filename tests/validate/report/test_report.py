@@ -17,6 +17,7 @@ from widelimit.validate.harness.outcome import (
     CounterfactualOutcome,
     Fit,
 )
+from widelimit.validate.harness.running import manifest
 from widelimit.validate.harness.statistics import LEVEL_MEANS
 from widelimit.validate.report import html, machine, model, numbers, remarks, studio
 from widelimit.validate.report.references import bibliography, mentioned, spelled
@@ -199,6 +200,14 @@ def test_summary_counts():
     assert "16 predicted numbers in 3 min 12 s of simulation on" in slow
     assert "1 agrees" in second and "1 disagrees" in second and "none are inconclusive" in second
     assert "1 claim is too weak" in second
+
+
+def test_lists_nested_too_deep_are_damage(tmp_path):
+    (tmp_path / machine.NAME).write_text("[" * 100_000)
+    with pytest.raises(StoreError, match="nested too deep"):
+        machine.read(tmp_path)
+    (tmp_path / manifest.NAME).write_text("[" * 100_000)
+    assert manifest.read(tmp_path) is None
 
 
 def test_a_claim_says_what_one_per_cent_would_take(tmp_path):

@@ -84,6 +84,8 @@ def read(folder: str | Path) -> RunOutcome:
         return parse(text)
     except json.JSONDecodeError as error:
         raise _damaged(path, f"it ends or breaks off at line {error.lineno}") from error
+    except RecursionError as error:
+        raise _damaged(path, "its lists are nested too deep") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, f"{type(error).__name__} {error}") from error
 

@@ -56,7 +56,15 @@ class Costs:
             if found.get("version") != _VERSION:
                 return cls()
             return cls(_numbers(found["replicate"]), _numbers(found["stages"]))
-        except (WidelimitError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        except (
+            WidelimitError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OSError,
+            RecursionError,
+        ) as error:
             log.debug("Costs of earlier runs cannot be read: %s", error)
             return cls()
 

@@ -49,7 +49,7 @@ def read(folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a folder; None where there is none, or none that can be read."""
     try:
         found = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
