@@ -1,7 +1,7 @@
 """Figures of papers, redrawn: a topic's ``claims/<topic>.py`` may expose ``GALLERY: tuple[GalleryFigure, ...]``.
 
 `compute` does the work once; its arrays are kept in the run's folder (``gallery/<topic>.<name>.npz``), from where
-``widelimit report`` draws them again, and beside compiled code (`kept`), from where the next run has them. `draw` puts
+``widelimit report`` draws them again while the code that made them is the same, and beside compiled code (`kept`), from where the next run has them. `draw` puts
 them on axes. A gallery figure shows; it does not decide.
 """
 
@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from widelimit.validate.harness.provenance import code as provenance
 from widelimit.validate.harness.running import atomic
 from widelimit.validate.report import kept
 from widelimit.validate.report.failures import Failures
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Arrays = Mapping[str, "np.ndarray"]
+_CODE = "made by"  # beside the arrays of a file
 _UNREADABLE = (OSError, ValueError, zipfile.BadZipFile, EOFError)
 
 
@@ -104,30 +106,35 @@ def figures_of(topic: str) -> tuple[GalleryFigure, ...]:
 def _arrays(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Arrays:
     """The arrays that the run's folder has, or those of an earlier run by the same code; computed if there are none."""
     path = folder / "gallery" / f"{topic}.{figure.name}.{preset}.npz"
+    made_by = provenance.made_by(figure.compute)
     try:
-        return _read(path)
+        arrays, by = _read(path)
+        if by == made_by:
+            return arrays
     except _UNREADABLE:
         pass
     name = kept.key("arrays", topic, figure.name, preset) if _ours(figure.compute) else ""
     stored = kept.recall(name) if name else None
     if stored is None:
-        arrays, stored = _computed(figure, preset)
+        arrays, stored = _computed(figure, preset, made_by)
         if name:
             kept.keep(name, stored)
     else:
-        arrays = _read(io.BytesIO(stored))
+        arrays, _ = _read(io.BytesIO(stored))
     atomic.write_bytes(path, stored)
     return arrays
 
 
-def _read(file: Path | io.BytesIO) -> Arrays:
+def _read(file: Path | io.BytesIO) -> tuple[Arrays, str]:
+    """Arrays, and a hash of the code that made them (empty where that was not kept)."""
     import numpy as np
 
     with np.load(file, allow_pickle=False) as stored:
-        return dict(stored)
+        arrays = dict(stored)
+    return arrays, str(arrays.pop(_CODE, ""))
 
 
-def _computed(figure: GalleryFigure, preset: str) -> tuple[Arrays, bytes]:
+def _computed(figure: GalleryFigure, preset: str, made_by: str) -> tuple[Arrays, bytes]:
     import numpy as np
 
     from widelimit.validate.harness.running.cells import (
@@ -137,5 +144,5 @@ def _computed(figure: GalleryFigure, preset: str) -> tuple[Arrays, bytes]:
     with one_thread():  # as in a run: small networks lose by sharing
         arrays = {name: np.asarray(values) for name, values in figure.compute(preset).items()}
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(stream, **arrays, **{_CODE: np.array(made_by)})  # type: ignore[arg-type]
     return arrays, stream.getvalue()

@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from widelimit.numerics.compile.cache import files
 from widelimit.validate.harness.claim import Claim
@@ -39,7 +41,12 @@ def fingerprint(claim: Claim) -> str:
     >>> len(fingerprint(Claim("a.b", "", "", "", {}, {}, abs, fingerprint, ())))
     64
     """
-    walk = Walk(claim.simulate)
+    return made_by(claim.simulate)
+
+
+def made_by(function: Callable[..., Any]) -> str:
+    """Hash what the values of a function depend on: its code, all that it rests on, and what is bound to it."""
+    walk = Walk(function)
     parts = [file.name + "\0" + _bytes(file) for file in users(walk.files)[0]]
     parts += [file.name + "\0" + _code(file) for file in _followed(walk)]
     hasher = hashlib.sha256()
