@@ -1,8 +1,8 @@
 """Figures of papers, redrawn: a topic's ``claims/<topic>.py`` may expose ``GALLERY: tuple[GalleryFigure, ...]``.
 
 `compute` does the work once; its arrays are kept in the run's folder (``gallery/<topic>.<name>.npz``), from where
-``widelimit report`` draws them again while the code that made them is the same, and beside compiled code (`kept`), from where the next run has them. `draw` puts
-them on axes. A gallery figure shows; it does not decide.
+``widelimit report`` draws them again while the code that made them is the same, and beside compiled code (`kept`), from
+where the next run has them. `draw` puts them on axes. A gallery figure shows; it does not decide.
 """
 
 from __future__ import annotations
