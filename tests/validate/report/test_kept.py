@@ -133,6 +133,19 @@ def test_one_without_steps_is_not_printed_as_a_whole_one(one):
     assert explained.explained(claim, one, {}, True, Failures()).view.steps
 
 
+def test_a_step_is_printed_once(one):
+    """Of a second derivation that shares steps with the first, those say where they stand."""
+    whole = explained.explained(studio.definition(one.id), one, {}, True, Failures())
+    other = replace(whole, view=replace(whole.view, title="Another", steps=whole.view.steps[:2]))
+    changed = replace(other.view.steps[1], because="Another reason.")
+    other = replace(other, view=replace(other.view, steps=(other.view.steps[0], changed)))
+    printed = {}
+    assert explained.first_printing(one, whole, printed) == whole.view
+    again, new = explained.first_printing(replace(one, id="a.b"), other, printed).steps
+    assert (again.same_as, again.mathml, again.name) == (one.id, "", whole.view.steps[0].name)
+    assert new == changed
+
+
 # figures of papers ----------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepView:
-    """A step of a derivation: its equation as MathML."""
+    """A step of a derivation: its equation as MathML; `same_as` is the id of the claim under which it is printed."""
 
     name: str
     mathml: str
     because: str
     source: str
     assumptions: tuple[str, ...]
+    same_as: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,20 @@ def _derived(derive: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, An
 def first_printing(
     one: ClaimOutcome, found: Explained | None, printed: dict[str, str]
 ) -> DerivationView | None:
-    """The derivation at the first point, or where it is printed already."""
+    """The derivation at the first point, or where it is printed already; of its steps, those that no other has had.
+
+    `printed` says under which claim a derivation, by its title, or a step, by all that it says, stands.
+    """
     if found is None:
         return None
     title = found.view.title
     if title in printed:
         return DerivationView(title, (), (), printed[title])
     printed[title] = one.id
-    return found.view
+    return replace(found.view, steps=tuple(_once(step, one.id, printed) for step in found.view.steps))
+
+
+def _once(step: StepView, claim_id: str, printed: dict[str, str]) -> StepView:
+    said = "\0".join((step.name, step.mathml, step.because, step.source, *step.assumptions))
+    where = printed.setdefault(said, claim_id)
+    return step if where == claim_id else StepView(step.name, "", "", "", (), where)

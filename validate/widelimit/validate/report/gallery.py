@@ -109,7 +109,7 @@ def _arrays(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Arr
     made_by = provenance.made_by(figure.compute)
     try:
         arrays, by = _read(path)
-        if by == made_by:
+        if by in ("", made_by):
             return arrays
     except _UNREADABLE:
         pass
@@ -126,7 +126,7 @@ def _arrays(figure: GalleryFigure, topic: str, preset: str, folder: Path) -> Arr
 
 
 def _read(file: Path | io.BytesIO) -> tuple[Arrays, str]:
-    """Arrays, and a hash of the code that made them (empty where that was not kept)."""
+    """Arrays, and a hash of the code that made them; empty where that was not kept: those are taken as they are."""
     import numpy as np
 
     with np.load(file, allow_pickle=False) as stored:
