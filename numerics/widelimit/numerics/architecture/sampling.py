@@ -23,7 +23,7 @@ from widelimit.theory.kernel import slope
 
 _COUNT = (2**11, 2**17)  # samples, fewest and most
 _PRODUCTS = 2**29  # of pairs of positions in samples, above the fewest
-_BATCHES = 8  # of samples, whose scatter is the error
+BATCHES = 8  # of samples, whose scatter is the error
 _WHITE = 8  # samples a position, above which they get their second moments exactly
 
 Known = Callable[[], Law]
@@ -47,9 +47,14 @@ def _gaussian(s: State, path: tuple[int, ...], count: int) -> Law:
     units = random.standard_normal((count, len(k)))
     if count >= _WHITE * len(k):
         units = units @ np.linalg.inv(np.linalg.cholesky(units.T @ units / count)).T
-    values, vectors = np.linalg.eigh((k + k.T) / 2)
-    units = units @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    units = units @ root(k).T
     return _with_gain(Law(units, (Way(theta, np.ones_like(units)),)), s.gain)
+
+
+def root(k: np.ndarray) -> np.ndarray:
+    """Return R with R R^T = k, of a matrix that is positive semidefinite up to rounding."""
+    values, vectors = np.linalg.eigh((k + k.T) / 2)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _with_gain(law: Law, gain: bool, shift: bool = False) -> Law:
@@ -132,7 +137,7 @@ def largest(law: Known, windows: np.ndarray, inputs: int) -> Known:
 
 def moments(law: Law) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Return K and Theta of sampled units, their means, and two standard errors, relative to the largest entries."""
-    parts = np.array_split(np.arange(len(law.units)), _BATCHES)
+    parts = np.array_split(np.arange(len(law.units)), BATCHES)
     k = [law.units[one].T @ law.units[one] / len(one) for one in parts]
     theta = [tangent(law, one) for one in parts]
     error = max(error_of(k), error_of(theta))

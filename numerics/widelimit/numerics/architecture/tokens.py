@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from widelimit.numerics.architecture.rules import Place, rule
-from widelimit.numerics.architecture.sampling import error_of
+from widelimit.numerics.architecture.sampling import BATCHES, error_of, root
 from widelimit.numerics.architecture.state import State
 from widelimit.numerics.attention.layers import contracted
+from widelimit.numerics.attention.sampling import softmax
 from widelimit.theory import architecture as theory
 from widelimit.theory.errors import DomainError
 
 _SAMPLES = (256, 2**14)  # of logits, fewest and most
 _PRODUCTS = 2**32  # of triples of positions in samples, above the fewest
-_BATCHES = 8  # whose scatter is the error
 
 
 @rule(theory.Attention)
@@ -37,23 +37,22 @@ def _attention(layer: theory.Attention, s: State, place: Place) -> State:
     size = len(k)
     count = int(np.clip(_PRODUCTS // size**3, *_SAMPLES))
     random = np.random.default_rng([len(place.path), *place.path, size])
-    values, vectors = np.linalg.eigh((k + k.T) / 2)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    half = root(k)
     gain, scale = layer.sigma_vo**2, (layer.sigma_vo * layer.sigma_qk) ** 2
     own = 2.0 * layer.trained
     after, tangent = [], []
-    for _ in range(_BATCHES):
+    for _ in range(BATCHES):
         total = np.zeros((2, size, size))
-        for _ in range(count // _BATCHES):
-            logits = layer.sigma_qk * (root @ random.standard_normal((size, size)) @ root.T)
+        for _ in range(count // BATCHES):
+            logits = layer.sigma_qk * (half @ random.standard_normal((size, size)) @ half.T)
             rows = _rows(logits, inputs, tokens, layer.causal)
             seen, queries, keys = (one[0] for one in contracted(rows[None], k, theta))
             total[0] += gain * seen
             total[1] += gain * (own * seen + rows @ theta @ rows.T) + scale * (
                 (own * k + theta) * queries + k * keys
             )
-        after.append(total[0] / (count // _BATCHES))
-        tangent.append(total[1] / (count // _BATCHES))
+        after.append(total[0] / (count // BATCHES))
+        tangent.append(total[1] / (count // BATCHES))
     found, other = np.mean(after, axis=0), np.mean(tangent, axis=0)
     q = np.diagonal(found).reshape(inputs, tokens).copy()
     error = max(error_of(after), error_of(tangent))
@@ -66,10 +65,7 @@ def _attention(layer: theory.Attention, s: State, place: Place) -> State:
 def _rows(logits: np.ndarray, inputs: int, tokens: int, causal: bool) -> np.ndarray:
     """Softmax weights of every token over those of its own input, as one matrix over all positions."""
     out = np.zeros_like(logits)
-    hidden = np.triu(np.full((tokens, tokens), -np.inf), 1) if causal else 0.0
     for first in range(0, inputs * tokens, tokens):
         own = slice(first, first + tokens)
-        part = logits[own, own] + hidden
-        part = np.exp(part - part.max(axis=1, keepdims=True))
-        out[own, own] = part / part.sum(axis=1, keepdims=True)
+        out[own, own] = softmax(logits[own, own], causal)
     return out

@@ -90,32 +90,22 @@ def spectrum(
     lengths, counts = _lengths(phi, sigma_w, sigma_b, depth, q0)
     name = f"{phi}, {kind}, depth {depth}"
     log_variance = 2 * float(np.log(sigma_w))
-    points, layers = None, []
+    points = None
+
+    def layer(q: float, before: float = 1.0, after: float = 1.0) -> Layer:
+        return Layer(
+            phi, float(q), log_variance + float(np.log(before / after)), kind == "orthogonal", before, after
+        )
+
     if ratios is None:
         lengths, counts = _compressed(lengths, counts)
         factors = [
             Factor(float(n), log_variance, kind == "gaussian", slope_law(phi, float(q)))
             for q, n in zip(lengths, counts, strict=True)
         ]
-        if depth <= _NAMED:
-            layers = [
-                Layer(phi, float(q), log_variance, kind == "orthogonal", 1.0, 1.0)
-                for q, n in zip(lengths, counts, strict=True)
-                for _ in range(int(n))
-            ]
     else:
         each = np.repeat(lengths, counts.astype(int)) if lengths.size > 1 else np.full(depth, lengths[0])
-        layers = [
-            Layer(
-                phi,
-                float(q),
-                log_variance + float(np.log(before / after)),
-                kind == "orthogonal",
-                before,
-                after,
-            )
-            for q, before, after in zip(each, ratios, ratios[1:], strict=False)
-        ]
+        layers = [layer(*one) for one in zip(each, ratios, ratios[1:], strict=False)]
         factors, points = layered.factors(layers), layered.atoms(layers)
     for factor in factors:
         if not 1e-38 < factor.mean < 1e38:  # the eighth power is needed
@@ -135,6 +125,8 @@ def spectrum(
         for q in lengths:
             if vanishes(phi, float(q)):
                 raise vanished(phi, float(q)) from None
+        if ratios is None:
+            layers = [layer(q) for q in np.repeat(lengths, counts.astype(int))] if depth <= _NAMED else []
         raise layered.unresolved(layers, name, error) from None
 
 

@@ -12,13 +12,14 @@ from sympy import Expr, sqrt
 from widelimit.numerics import arguments, costs, meanfield
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.jacobian.closed import ENSEMBLES
-from widelimit.numerics.meanfield.widths import widths
+from widelimit.numerics.meanfield.widths import behind, widths
 from widelimit.numerics.results import by_value
 from widelimit.theory import jacobian as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.calculus.gaussian.growth import require_finite
+from widelimit.theory.calculus.implicit import taylor
 from widelimit.theory.errors import ArgumentError, ConvergenceError, DomainError
 from widelimit.theory.jacobian import finite, finite_orthogonal
 from widelimit.theory.meanfield.formulas import sigma_b
@@ -135,17 +136,16 @@ class _Chain:
         around[:4, :4] += own
         moved = carry @ self.shift
         moved[:4] += own_shift + curvature * self.covariance[0, 0] / 2
-        self.shift = first @ moved + np.einsum("iab,ab->i", second, around) / 2 + excess
-        self.covariance = first @ around @ first.T
+        shift, self.covariance = behind(first, second, moved, around)
+        self.shift = shift + excess
         self.state, self.overlaps = values, overlaps
 
     def observed(self, name: str) -> Array:
         """Limit, N times the shift and N times the variance of three functions of the t, (3, 3)."""
         found = np.array(_observed(name)(*self.state[1:]))
         values, first, second = found[:3], found[3:12].reshape(3, 3), found[12:].reshape(3, 3, 3)
-        around = self.covariance[1:, 1:]
-        shift = first @ self.shift[1:] + np.einsum("iab,ab->i", second, around) / 2
-        return np.array([values, shift, np.einsum("ia,ab,ib->i", first, around, first)])
+        shift, covariance = behind(first, second, self.shift[1:], self.covariance[1:, 1:])
+        return np.array([values, shift, np.diagonal(covariance)])
 
     def _averages(self, length: float) -> Array:
         """What `finite.integrands` are at a length; those of the layer before where it has settled."""
@@ -187,7 +187,7 @@ def _layer(kind: str) -> Compiled:
     variables = (*finite.OWN, *finite.t)
     same = {finite.mean_square: finite.square} | dict(zip(finite.mu[:3], finite.M, strict=True))
     results = [
-        *finite.slopes_of(made.layer_map(), variables),
+        *taylor(made.layer_map(), variables),
         *made.excess(),
         *made.overlap_map(),
         *made.own_shift(),
@@ -219,4 +219,4 @@ def _split(found: Array) -> tuple[Array, Array, Array, Array, Array, Array, Arra
 def _observed(name: str) -> Compiled:
     """t -> values, first and second derivatives of what one network shows."""
     functions = {"moments": finite.t, "ratios": finite.statistics()}[name]
-    return compile(finite.slopes_of(functions, finite.t), finite.t, name=f"jacobian_{name}_at_width")
+    return compile(taylor(functions, finite.t), finite.t, name=f"jacobian_{name}_at_width")

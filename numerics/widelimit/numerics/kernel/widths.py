@@ -21,11 +21,12 @@ from widelimit.numerics.compile.pair import projected
 from widelimit.numerics.kernel.kernels import inputs as checked
 from widelimit.numerics.meanfield.maps import Maps, maps
 from widelimit.numerics.meanfield.pair_widths import FEW, MANY, mehler
-from widelimit.numerics.meanfield.widths import widths
+from widelimit.numerics.meanfield.widths import behind, widths
 from widelimit.numerics.results import by_value
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.gaussian.growth import require_finite
+from widelimit.theory.calculus.implicit import taylor
 from widelimit.theory.errors import ConvergenceError
 from widelimit.theory.kernel import finite
 from widelimit.theory.kernel.formulas import SIGMA_B, SIGMA_W, THETA
@@ -125,23 +126,20 @@ class _Chain:
         moved = carry @ self.shift
         moved[:4] += np.einsum("aij,ij->a", curvatures, self.covariance[:3, :3]) / 2
         around[:4, :4] += own
-        self.shift = first @ moved + np.einsum("iab,ab->i", second, around) / 2
+        self.shift, self.covariance = behind(first, second, moved, around)
         self.shift[3] += excess
-        self.covariance = first @ around @ first.T
         self.state, self.overlap = values, overlap
 
 
 @functools.cache
 def _layer() -> Compiled:
     """What `_split` takes apart, of sigma_w, sigma_b, Theta, S, M, BENT, PRODUCT, LEFT, RIGHT and P."""
-    variables, made = (*finite.S, finite.M, THETA), finite.layer_map()
-    first = [one.diff(a) for one in made for a in variables]
-    second = [one.diff(a, b) for one in made for a in variables for b in variables]
     symbols = [
         SIGMA_W, SIGMA_B, THETA, *finite.S, finite.M,
         *finite.BENT, *finite.PRODUCT, *finite.LEFT, *finite.RIGHT, *finite.P,
     ]  # fmt: skip
-    results = [*made, *first, *second, finite.excess(), *finite.overlap_map()]
+    made = taylor(finite.layer_map(), (*finite.S, finite.M, THETA))
+    results = [*made, finite.excess(), *finite.overlap_map()]
     return compile(results, symbols, name="kernel_width")
 
 

@@ -155,6 +155,19 @@ def _follow(one: Lengths, weight: float, keep: float, held: Array) -> tuple[Arra
     return a, v, left
 
 
+def behind(first: Array, second: Array, shift: Array, covariance: Array) -> tuple[Array, Array]:
+    """Return N times the shifts of means and N times the covariances behind a map, to order 1/N.
+
+    `first` (k, n) and `second` (k, n, n) are the map's derivatives at the limit: its mean moves with the shifts of what
+    goes in, and with half its covariances.
+
+    >>> shift, covariance = behind(np.array([[2.0]]), np.array([[[3.0]]]), np.array([1.0]), np.array([[4.0]]))
+    >>> shift.tolist(), covariance.tolist()
+    ([8.0], [[16.0]])
+    """
+    return first @ shift + np.einsum("iab,ab->i", second, covariance) / 2, first @ covariance @ first.T
+
+
 def widths(value: Any) -> Array:
     """Return widths as a one-dimensional array of whole numbers from 1 on.
 

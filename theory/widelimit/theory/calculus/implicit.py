@@ -1,8 +1,8 @@
-"""Derivatives of what is only known by an equation: fixed points, and formulas along with them."""
+"""Derivatives of what is only known by an equation: fixed points, and formulas along with them; of maps, twice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import mpmath
@@ -42,6 +42,20 @@ def fixed_point(image: Expr, point: Symbol, changes: Mapping[Symbol, Expr]) -> E
     y/(1 - a)
     """
     return along(image, changes) / (1 - image.diff(point))
+
+
+def taylor(formulas: Sequence[Expr], symbols: Sequence[Symbol]) -> list[Expr]:
+    """Return formulas, their first and their second derivatives, one after the other, row by row.
+
+    >>> from sympy.abc import a, b
+    >>> taylor([a * b**2], [a, b])
+    [a*b**2, b**2, 2*a*b, 0, 2*b, 2*b, 2*a]
+    """
+    values = [exact.plain("formulas", one) for one in formulas]
+    variables = [symbol("symbols", one) for one in symbols]
+    first = [one.diff(a) for one in values for a in variables]
+    second = [one.diff(a, b) for one in values for a in variables for b in variables]
+    return [*values, *first, *second]
 
 
 def difference(function: Callable[[Any, int], Any], at: Any, dps: int) -> Any:

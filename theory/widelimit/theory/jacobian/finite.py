@@ -14,9 +14,7 @@ W J, jointly Gaussian with it, and the next :math:`G'=J'^TJ'=\sum_a\phi'(h_a)^2g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sympy import Expr, Integer, Matrix, Symbol, diff, log
+from sympy import Expr, Integer, Matrix, Symbol, log
 
 from widelimit.theory.calculus import exact
 from widelimit.theory.jacobian.laws import sigma_w
@@ -158,14 +156,6 @@ def statistics() -> tuple[Expr, ...]:
     t_2/t_1**2
     """
     return (log(t[0]), t[1] / t[0] ** 2, t[2] / t[0] ** 3)
-
-
-def slopes_of(expressions: Sequence[Expr], symbols: Sequence[Symbol]) -> list[Expr]:
-    """Return values, first and second derivatives of expressions, one after the other, row by row."""
-    values = Matrix(list(expressions))
-    first = values.jacobian(list(symbols))
-    second = [diff(one, a, b) for one in expressions for a in symbols for b in symbols]
-    return [*values, *first, *second]
 
 
 def integrands() -> tuple[Expr, ...]:

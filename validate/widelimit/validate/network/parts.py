@@ -135,36 +135,23 @@ class Pool(nn.Module):
 
 
 class Windows(nn.Module):
-    """Averages over windows of positions."""
+    """Averages or maxima over windows of positions."""
 
-    def __init__(self, layer: arch.AveragePool) -> None:
+    def __init__(self, layer: arch.AveragePool | arch.MaxPool) -> None:
         super().__init__()
-        self.layer = layer
+        self.largest = isinstance(layer, arch.MaxPool)
+        self.windows = layer.windows if isinstance(layer, arch.MaxPool) else layer
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Average."""
-        one, dimensions = self.layer, self.layer.dimensions
+        """Average, or take the largest."""
+        one, place = self.windows, self.windows.dimensions - 1
         if one.outputs is not None:
-            outputs = list(arch.per_dimension(one.outputs, dimensions))
-            return _ADAPTIVE[dimensions - 1](x, outputs)
-        size, pad = (list(arch.per_dimension(z, dimensions)) for z in (one.size, one.pad))
-        return _AVERAGE[dimensions - 1](x, size, list(one.strides), pad, False, one.counts_pads)
-
-
-class Largest(nn.Module):
-    """Maxima over windows of positions."""
-
-    def __init__(self, layer: arch.MaxPool) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Take the largest."""
-        one, dimensions = self.layer, self.layer.dimensions
-        if one.outputs is not None:
-            return _ADAPTIVE_LARGEST[dimensions - 1](x, list(arch.per_dimension(one.outputs, dimensions)))
-        size, pad = (list(arch.per_dimension(z, dimensions)) for z in (one.size, one.pad))
-        return _LARGEST[dimensions - 1](x, size, list(one.windows.strides), pad)
+            adaptive = (_ADAPTIVE_LARGEST if self.largest else _ADAPTIVE)[place]
+            return adaptive(x, list(arch.per_dimension(one.outputs, one.dimensions)))
+        size, pad = (list(arch.per_dimension(z, one.dimensions)) for z in (one.size, one.pad))
+        if self.largest:
+            return _LARGEST[place](x, size, list(one.strides), pad)
+        return _AVERAGE[place](x, size, list(one.strides), pad, False, one.counts_pads)
 
 
 class SelfAttention(nn.Module):

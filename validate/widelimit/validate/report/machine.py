@@ -27,6 +27,7 @@ from widelimit.validate.harness.outcome import (
     SizeSummary,
     Verdict,
 )
+from widelimit.validate.harness.running.manifest import json_of
 from widelimit.validate.harness.text import clean
 
 NAME = "report.json"
@@ -84,15 +85,13 @@ def read(folder: str | Path) -> RunOutcome:
         return parse(text)
     except json.JSONDecodeError as error:
         raise _damaged(path, f"it ends or breaks off at line {error.lineno}") from error
-    except RecursionError as error:
-        raise _damaged(path, "its lists are nested too deep") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, f"{type(error).__name__} {error}") from error
 
 
 def parse(text: str) -> RunOutcome:
     """Undo `dump`; raises ValueError, KeyError, TypeError or AttributeError for anything else."""
-    found = json.loads(text)
+    found = json_of(text)
     if found["schema"] not in (SCHEMA, _EARLIER):
         raise ValueError(f"the schema is {found['schema']}, not {SCHEMA}")
     run = dict(found["run"])

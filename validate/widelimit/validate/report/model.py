@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -238,19 +239,8 @@ def _number_of(many: int, one_does: str, many_do: str) -> str:
 
 def _bare(one: ClaimOutcome) -> ClaimView:
     """A section without numbers, where they could not be set."""
-    names = (
-        "margin",
-        "replicates",
-        "time",
-        "sizes",
-        "exponent",
-        "within",
-        "sharper",
-        "worst_residual",
-        "chi2",
-    )
     wrong = tuple(CounterfactualView(other) for other in one.counterfactuals)
-    return ClaimView(one, anchor(one.id), "", (), (), (), wrong, "", dict.fromkeys(names, ""), ())
+    return ClaimView(one, anchor(one.id), "", (), (), (), wrong, "", defaultdict(str), ())
 
 
 def anchor(claim_id: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -196,26 +196,30 @@ _TEXT = re.compile(r'<text x="[^"]*" y="[^"]*"([^>]*)>')
 
 def _alike(texts: Iterable[str]) -> Iterator[str]:
     """Say once what neighbouring texts have in common besides their places."""
-    for said, found in groupby(texts, key=lambda text: (_TEXT.match(text) or ["", ""])[1]):
-        alike = list(found)
-        if not said or "transform" in said or len(alike) == 1:
-            yield from alike
-        else:
-            yield f"<g{said}>" + "".join(text.replace(said, "", 1) for text in alike) + "</g>"
+    return _grouped(texts, lambda text: "" if "transform" in (said := _found(_TEXT, text)) else said)
 
 
-_CLIP = re.compile(r'<[a-z]+ [^>]*?(?<= )clip-path="([^"]*)"')
+_CLIP = re.compile(r'<[a-z]+[^>]*?( clip-path="[^"]*")')
 
 
 def _clipped(shapes: Iterable[str]) -> Iterator[str]:
     """Say once what clips neighbours alike."""
-    for clip, found in groupby(shapes, key=lambda shape: (_CLIP.match(shape) or [None, None])[1]):
+    return _grouped(shapes, lambda shape: _found(_CLIP, shape))
+
+
+def _found(pattern: re.Pattern[str], element: str) -> str:
+    match = pattern.match(element)
+    return match[1] if match else ""
+
+
+def _grouped(elements: Iterable[str], shared: Callable[[str], str]) -> Iterator[str]:
+    """Put neighbours that share attributes into a group that has them; `shared` says which, "" for none."""
+    for said, found in groupby(elements, key=shared):
         alike = list(found)
-        if clip is None or len(alike) == 1:
+        if not said or len(alike) == 1:
             yield from alike
-            continue
-        said = f' clip-path="{clip}"'
-        yield f"<g{said}>" + "".join(shape.replace(said, "", 1) for shape in alike) + "</g>"
+        else:
+            yield f"<g{said}>" + "".join(one.replace(said, "", 1) for one in alike) + "</g>"
 
 
 def _radius(data: str) -> float:

@@ -21,19 +21,20 @@ def _derive(inputs: Mapping[str, Any]) -> Derivation:
     return derive_first_step()
 
 
+_STANDARD = {"sgd": (0.5, 1.0), "adam": (1.0, 1.5)}  # powers of hidden units and of the output
+
+
 def _standard(parametrisation: str) -> bool:
     return parametrisation == "standard"
 
 
 def _swapped(optimiser: str) -> np.ndarray:
-    return np.array([0.5, 1.0] if optimiser == "adam" else [1.0, 1.5])
+    return np.array(_STANDARD["sgd" if optimiser == "adam" else "adam"])
 
 
 def _without(parametrisation: str, optimiser: str) -> np.ndarray:
     """Powers under one rate for all layers where there are several, and the other way round."""
-    if parametrisation == "standard":
-        return np.zeros(2)
-    return np.array([0.5, 1.0] if optimiser == "sgd" else [1.0, 1.5])
+    return np.zeros(2) if parametrisation == "standard" else np.array(_STANDARD[optimiser])
 
 
 MU_P = declare(

@@ -17,6 +17,7 @@ from typing import Any
 
 from widelimit.numerics.compile.cache import private
 from widelimit.theory.errors import WidelimitError
+from widelimit.validate.harness.running import manifest
 from widelimit.validate.harness.running.cells import Cell, Done
 from widelimit.validate.harness.running.points import COST, Place
 
@@ -52,19 +53,11 @@ class Costs:
         """Read the table; an empty one where there is none, or none that can be read."""
         try:
             body = private.read(NAME)
-            found = json.loads(body) if body else {}
+            found = manifest.json_of(body) if body else {}
             if found.get("version") != _VERSION:
                 return cls()
             return cls(_numbers(found["replicate"]), _numbers(found["stages"]))
-        except (
-            WidelimitError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            OSError,
-            RecursionError,
-        ) as error:
+        except (WidelimitError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             log.debug("Costs of earlier runs cannot be read: %s", error)
             return cls()
 

@@ -45,11 +45,23 @@ def write(folder: Path, manifest: Mapping[str, Any]) -> Path:
     return atomic.write_text(folder / NAME, json.dumps(manifest, indent=2) + "\n")
 
 
+def json_of(text: str | bytes) -> Any:
+    """Return what JSON from outside says; ValueError for what is none, lists nested without end among it.
+
+    >>> json_of("[1, 2]")
+    [1, 2]
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("lists are nested too deep") from None
+
+
 def read(folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a folder; None where there is none, or none that can be read."""
     try:
-        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        found = json_of((folder / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 

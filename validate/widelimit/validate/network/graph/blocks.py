@@ -70,11 +70,21 @@ def _children(program: Program, module: nn.Module, weighted: frozenset[str]) -> 
 
 def _in_a_row(program: Program, parts: list[Part]) -> bool:
     """Whether each part reads what comes out of the one before, and not all of them the same, as experts do."""
-    made: dict[str, set[str]] = {}
-    for step in program.steps:
-        read = list(refs((step.args, step.kwargs)))
-        made[step.key] = {step.key}.union(*(made.get(one, {one}) for one in read))
-    return all(one.end in made.get(two.start, {two.start}) for one, two in pairwise(parts))
+    read = {step.key: list(refs((step.args, step.kwargs))) for step in program.steps}
+    return all(_comes_from(two.start, one.end, read) for one, two in pairwise(parts))
+
+
+def _comes_from(name: str, origin: str, read: dict[str, list[str]]) -> bool:
+    """Whether a tensor is one that is given, or made from it; `read` says what each step reads."""
+    waiting, seen = [name], set[str]()
+    while waiting:
+        one = waiting.pop()
+        if one == origin:
+            return True
+        if one not in seen:
+            seen.add(one)
+            waiting += read.get(one, ())
+    return False
 
 
 def _part(program: Program, name: str, weighted: frozenset[str]) -> Part | None:

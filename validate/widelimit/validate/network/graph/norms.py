@@ -172,11 +172,13 @@ def _batch(step: Step, state: State, eps: float) -> Done:
         raise Measured("a batch of equal inputs, whose deviation is zero")
     before = state.draw
 
-    def draw(samples: Samples) -> np.ndarray:
+    def divided(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+        """Units over their deviation, and one over its square; drawn anew each time, as all of them fill memory."""
         assert before is not None
         values = before(samples)
         values = values - values.mean(axis=1, keepdims=True)
-        return values / np.sqrt(np.mean(values**2, axis=1, keepdims=True) + eps)
+        square = np.mean(values**2, axis=1, keepdims=True) + eps
+        return values / np.sqrt(square), 1 / square
 
     scatter = 2 * float(np.sum(about**2)) / trace**2
     variance = trace / count + eps
@@ -184,27 +186,18 @@ def _batch(step: Step, state: State, eps: float) -> Done:
     if state.gaussian and scatter < RANDOM:
         out, normal, why = about / variance, True, "by the batch, whose variance is sharp"
     elif before is not None:
-        values = before(Samples(count))
-        values = values - values.mean(axis=1, keepdims=True)
-        own = np.mean(values**2, axis=1, keepdims=True) + eps
-        values = values / np.sqrt(own)
+
+        def known() -> tuple[np.ndarray, np.ndarray]:
+            return divided(Samples(count))  # samples that nobody keeps
+
+        values, _ = known()
         out, normal, why = values.T @ values / len(values), False, "by the batch, sampled units"
-
-        def again() -> tuple[
-            np.ndarray, np.ndarray
-        ]:  # drawn anew on the way back: all layers' would fill the memory
-            assert before is not None
-            found = before(Samples(count))
-            found = found - found.mean(axis=1, keepdims=True)
-            square = np.mean(found**2, axis=1, keepdims=True) + eps
-            return found / np.sqrt(square), 1 / square
-
-        pull, rows = _through_samples(again), _rows_through(again)
+        pull, rows = _through_samples(known), _rows_through(known)
     else:
         out, normal, why = about / variance, False, "by the batch, ratio of means"
     new = replace(
         state, gram=out, mean=np.zeros(count), gaussian=normal, function=None, scatter=None,
-        draw=None if before is None else draw,
+        draw=None if before is None else (lambda samples: divided(samples)[0]),
     )  # fmt: skip
     if state.gaussian and scatter > _HEAVY:
         why = f"{why}; few numbers of a unit, and gradients of heavy tails, which are measured"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from widelimit.theory import architecture as arch
-from widelimit.validate.network.parts import Largest, Pool, Windows
+from widelimit.validate.network.parts import Pool, Windows
 from widelimit.validate.network.registry import (
     Drawing,
     Flow,
@@ -74,15 +74,10 @@ def _drawn_pool(
 
 
 def _drawn_windows(
-    layer: arch.AveragePool, space: Space, drawing: Drawing, outputs: int | None
+    layer: arch.AveragePool | arch.MaxPool, space: Space, drawing: Drawing, outputs: int | None
 ) -> tuple[nn.Module, Space]:
-    return Windows(layer), Space(space.channels, layer.behind(space.shape))
-
-
-def _drawn_largest(
-    layer: arch.MaxPool, space: Space, drawing: Drawing, outputs: int | None
-) -> tuple[nn.Module, Space]:
-    return Largest(layer), Space(space.channels, layer.windows.behind(space.shape))
+    made = Windows(layer)
+    return made, Space(space.channels, made.windows.behind(space.shape))
 
 
 def _rebuilt_pool(one: Read, place: Place) -> nn.Module:
@@ -132,7 +127,7 @@ register(
         torch=(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
         listed="",
         read=by_example,
-        drawn=_drawn_largest,
+        drawn=_drawn_windows,
         rebuilt=never,
         example=(
             (

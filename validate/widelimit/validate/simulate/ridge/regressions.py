@@ -146,13 +146,13 @@ def neighbours(
 
 
 def _batches(
-    population: Population, samples: int, seeds: Sequence[int], backend: Backend, copies: int = 1
+    population: Population, samples: int, seeds: Sequence[int], backend: Backend
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Draws in batches that fit the memory; `copies` data sets per seed, one after the other."""
+    """Draws in batches that fit the memory."""
     size = population.s.size
-    batch = backend.batch(8 * copies * (3 * samples * size + 3 * min(samples, size) ** 2), 64)
+    batch = backend.batch(8 * (3 * samples * size + 3 * min(samples, size) ** 2), 64)
     for start in range(0, len(seeds), batch):
-        yield draw(population, samples, seeds[start : start + batch], backend, copies)
+        yield draw(population, samples, seeds[start : start + batch], backend)
 
 
 def _tensor(values: Sequence[float], backend: Backend) -> torch.Tensor:
