@@ -161,6 +161,11 @@ def first_step(
 
     Raises `ArgumentError` for arguments out of range, `InfiniteMomentError` for an activation that jumps.
 
+    >>> for optimiser in ("sgd", "adam"):
+    ...     found = first_step("tanh", width=100, sigma_w=1.5, optimiser=optimiser)
+    ...     print(round(found.hidden, 6), round(found.output, 6))
+    5.392867 96.04405
+    67.570762 522.206189
     >>> found = first_step("relu", width=10**6, optimiser="adam")
     >>> found.hidden_exponent, found.output_exponent, round(found.output_slope, 3)
     (1.0, 1.5, 1.499)

@@ -15,13 +15,14 @@ from functools import partial
 from typing import Any
 
 import mpmath
-from sympy import Abs, Eq, Expr, Integer, Poly, Rational, Symbol, fraction, pi, sqrt, symbols, together
+from sympy import Abs, Eq, Expr, Integer, Poly, Rational, Symbol, fraction, oo, pi, sqrt, symbols, together
 
 from widelimit.theory.calculus import exact
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.ensembles import over_signs
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.calculus.gaussian.expectation import Expectation
 from widelimit.theory.calculus.layers import by_number, over_unit
 from widelimit.theory.calculus.precision import Values, numbers
@@ -172,7 +173,7 @@ def first_step(parametrisation: str, optimiser: str) -> tuple[Expr, Expr]:
 
 
 @exact.takes(formula=exact.plain)
-def power(formula: Expr) -> Expr:
+def power(formula: Expr) -> Rewritten:
     """Return the power of N with which a formula grows.
 
     >>> power(WIDTH**2 / (1 + sqrt(WIDTH)))
@@ -197,7 +198,7 @@ def step_moments(activation: str | Activation) -> tuple[Expr, ...]:
 
 
 def derive_first_step() -> Derivation:
-    """Return the changes of the first step, held against networks of signs with linear units, and their powers of N."""
+    """Return the changes of the first step, held against networks of N linear units: of signs, and Gaussian ones."""
     domain = {WIDTH: (2, 2), SIGMA_W: (0.7, 1.5), TAU: (0.3, 0.9), D: (1, 1)}
     domain |= dict.fromkeys(RATES, (0.3, 1.5))
     linear = {V1: SIGMA_W**2, V2: SIGMA_W**4, P1: 1, P2: 1, F1: 1}
@@ -217,6 +218,43 @@ def derive_first_step() -> Derivation:
             domain=domain,
             left=partial(_signs, True),
         ),
+    ]
+    square = SIGMA_W**2
+    known = {
+        A1: SIGMA_W * _ABS, A2: square * _ABS, **dict.fromkeys((P1, P2, B1, B2, D), 1)
+    }  # of linear units  # fmt: skip
+    hidden, output = (one.subs(known) for one in first_step("mu-p", "adam"))
+    steps += [
+        Step(
+            f"adam-{name}",
+            Eq(Symbol(change), formula, evaluate=False),
+            "signs of gradients that are Gaussian, path by path, in mu-P; linear networks of N units, N to infinity",
+            source="yang2022tensor",
+            domain={SIGMA_W: (0.7, 1.5)},
+            kind="limit",
+            limit=(WIDTH, oo, 1),
+            left=left,
+        )
+        for name, change, formula, left in (
+            ("output", "df", output, _adam_output),
+            ("hidden", "dh^2", hidden, _adam_hidden),
+        )
+    ]
+    steps += [
+        Step(
+            f"moment-{name}",
+            Eq(Symbol(name), formula, evaluate=False),
+            "an average over a unit, here of ReLU",
+            domain={Q: (0.5, 2.0)},
+            left=partial(_moment_of_relu, place),
+        )
+        for place, (name, formula) in enumerate(
+            zip(
+                ("E_phi_2", "E_abs_phi", "E_slope_2", "E_abs_slope", "E_slope_4"),
+                step_moments("relu"),
+                strict=True,
+            )
+        )
     ]
     return Derivation("The first step of training", tuple(steps), _STEP_ASSUMPTIONS)
 
@@ -298,6 +336,41 @@ def _signs(hidden: bool, values: Values, dps: int) -> Any:
         return r3 * sum(one**2 for one in units) + sum(a * b for a, b in zip(last, moves, strict=True))
 
     return over_signs(changed, n * (n + 2))
+
+
+def _chi(n: Any) -> Any:
+    """E |z| of n standard normal numbers, over n^(1/2)."""
+    return mpmath.sqrt(2 / n) * mpmath.gammaprod([(n + 1) / 2], [n / 2])
+
+
+def _adam_output(values: Values, dps: int) -> Any:
+    """Rates 1, 1/N, 1/N and tau = sigma/N of N Gaussian linear units in two layers, exactly.
+
+    Units of the second layer are Gaussian given the length of the first, what comes back to the first given that of the
+    output weights.
+    """
+    w, n = numbers(values, dps, SIGMA_W, WIDTH)
+    size = mpmath.sqrt(2 / mpmath.pi)
+    return w**2 * (2 * size * _chi(n) + size**2)
+
+
+def _adam_hidden(values: Values, dps: int) -> Any:
+    """The same for a unit: a row of W_2 along all units below, and what their changes r_1 sign(b) make, b = W_2' w_3.
+
+    E W_ij sign(b_j) given w_3 is (2/pi)^(1/2) sigma/N^(1/2) times a coordinate of its direction.
+    """
+    w, n = numbers(values, dps, SIGMA_W, WIDTH)
+    size = 2 / mpmath.pi
+    own = w**2 * (size + (1 - size) / n)
+    coordinate = mpmath.gammaprod([n / 2], [(n + 1) / 2]) / mpmath.sqrt(mpmath.pi)  # E |u_1| on the sphere
+    along = w**2 * size * mpmath.sqrt(n) * coordinate
+    return own + 2 * along + w**2 * (1 + (n - 1) / n * size)
+
+
+def _moment_of_relu(place: int, values: Values, dps: int) -> Any:
+    (q,) = numbers(values, dps, Q)
+    of = (lambda u: u**2, abs, lambda u: 1, lambda u: 1, lambda u: 1)[place]
+    return over_unit(lambda u: of(u) if u > 0 else mpmath.mpf(0), q)
 
 
 def _inner(values: Values, dps: int) -> Any:

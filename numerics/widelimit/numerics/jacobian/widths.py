@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sympy import Expr, sqrt
+from sympy import Expr, Integer, sqrt
 
 from widelimit.numerics import arguments, costs, meanfield
 from widelimit.numerics.compile import Compiled, compile
@@ -190,7 +190,9 @@ def _layer(kind: str) -> Compiled:
         *taylor(made.layer_map(), variables),
         *made.excess(),
         *made.overlap_map(),
-        *made.own_shift(),
+        *(
+            finite_orthogonal.own_shift() if kind == "orthogonal" else [Integer(0)] * 4
+        ),  # Gaussian rows are independent
         *made.own_covariance().subs(same),
     ]
     symbols = [

@@ -4,8 +4,8 @@ laws         S-transforms, moments and curves of the law of squared singular val
 derivations  `derive` for an activation and an ensemble of weights, `derive_class` for the limits of great depth,
              `derive_moments` for what has a closed form; `checks`: what names stand for
 gradients    how moments change with sigma_w, sigma_b and depth, and their `derive_gradients`
-finite       moments at finite width, Gaussian weights; finite_steps: their `derive`
-finite_orthogonal    the same for orthogonal weights; finite_orthogonal_steps: their `derive`
+finite       moments at finite width, Gaussian weights; finite_steps: their `derive_at_width`
+finite_orthogonal    for orthogonal weights; finite_orthogonal_steps: their `derive_at_width_orthogonal`
 """
 
 from widelimit.theory.freeprob import (
@@ -18,6 +18,8 @@ from widelimit.theory.jacobian.derivations import (
     derive_class,
     derive_moments,
 )
+from widelimit.theory.jacobian.finite_orthogonal_steps import derive as derive_at_width_orthogonal
+from widelimit.theory.jacobian.finite_steps import derive as derive_at_width
 from widelimit.theory.jacobian.gradients import derive_gradients
 from widelimit.theory.jacobian.laws import (
     ASSUMPTIONS,
@@ -63,6 +65,8 @@ __all__ = [
     "curve",
     "depth",
     "derive",
+    "derive_at_width",
+    "derive_at_width_orthogonal",
     "derive_class",
     "derive_gradients",
     "derive_moments",

@@ -14,7 +14,7 @@ W J, jointly Gaussian with it, and the next :math:`G'=J'^TJ'=\sum_a\phi'(h_a)^2g
 
 from __future__ import annotations
 
-from sympy import Expr, Integer, Matrix, Symbol, log
+from sympy import Expr, Integer, Matrix, Symbol, expand, log
 
 from widelimit.theory.calculus import exact
 from widelimit.theory.jacobian.laws import sigma_w
@@ -64,9 +64,7 @@ def planar(order: int) -> Expr:
     >>> planar(2)
     sigma_w**4*(M_1**2*t_2 + M_2*t_1**2)
     """
-    (m1, m2, m3), (t1, t2, t3) = M, t
-    found = {1: m1 * t1, 2: m1**2 * t2 + m2 * t1**2, 3: m1**3 * t3 + 3 * m1 * m2 * t1 * t2 + m3 * t1**3}
-    return sigma_w ** (2 * order) * found[order]
+    return sigma_w ** (2 * order) * _falling(order, 0)
 
 
 @exact.takes(order=exact.order(1, 3))
@@ -76,9 +74,14 @@ def twisted(order: int) -> Expr:
     >>> twisted(2)
     M_2*sigma_w**4*t_2
     """
-    (m1, m2, m3), (t1, t2, t3) = M, t
-    found = {1: Integer(0), 2: m2 * t2, 3: 3 * m1 * m2 * t3 + 3 * m3 * t1 * t2}
-    return sigma_w ** (2 * order) * found[order]
+    return sigma_w ** (2 * order) * _falling(order, 1)
+
+
+def _falling(order: int, power: int) -> Expr:
+    """Return what falls like N^-power in `wick` over N^(k + 1), its traces N times the means M and t."""
+    width = Symbol("N")
+    means = {one: width * mean for one, mean in zip((*sums, *traces), (*M, *t), strict=True)}
+    return expand(wick(order).subs(means)).coeff(width, order + 1 - power)
 
 
 @exact.takes(order=exact.order(1, 3))
@@ -174,11 +177,6 @@ def averages() -> tuple[Symbol, ...]:
     """Return the names of `integrands`, in their order, under which formulas know them."""
     smooth = ((square, square_tilt, square_quartic), *zip(M, tilt, quartic, strict=True))
     return (*(name for three in smooth for name in three), fourth, *energy, *mu[3:], *along)
-
-
-def own_shift() -> tuple[Expr, ...]:
-    """Return N times what the means of a layer's own S and M differ from those of a unit by: units are independent."""
-    return (Integer(0),) * 4
 
 
 def own_covariance() -> Matrix:

@@ -45,7 +45,7 @@ def derive() -> Derivation:
     steps = [
         Step(
             f"limit-{order}",
-            Eq(Function("lim")(Symbol(f"t_{order}")), o.planar(order), evaluate=False),
+            Eq(Function("lim")(Symbol(f"t_{order}")), o.layer_map()[order], evaluate=False),
             "Moments of a free product. The check is Weingarten's sum, exact at every N.",
             SOURCE,
             ASSUMPTIONS,

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import mpmath
-from sympy import Eq, Expr, Integer, Symbol, expand, factorial2, oo
+from sympy import Eq, Expr, Integer, Symbol, expand, factorial2, oo, sqrt
 
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.ensembles import over_gaussian
@@ -73,6 +73,18 @@ def derive() -> Derivation:
         )
         for order in f.ORDERS
     ]
+    steps += [
+        Step(
+            f"ratio-{order}",
+            Eq(Symbol(f"r_{order}"), _of_scaled(order), evaluate=False),
+            "What one network shows, with the scale of its Jacobian in the first alone: log m_1, m_2/m_1^2, m_3/m_1^3. "
+            "The check has the squared singular values of linear networks, Fuss-Catalan numbers, times a scale.",
+            "nica2006lectures, lecture 18",
+            domain={depth: (1, 9), _SCALE: (1.5, 3.0)},
+            left=partial(ratio, order),
+        )
+        for order in f.ORDERS
+    ]
     return Derivation("Moments of the Jacobian at finite width", tuple(steps), ASSUMPTIONS)
 
 
@@ -108,9 +120,11 @@ def _averages() -> dict[Any, Expr]:
         return sum((c * factorial2(k - 1) for (k,), c in poly.terms() if k % 2 == 0), Integer(0))
 
     d = 1 + _CURVE * f.z**2
-    found: dict[Any, Expr] = {m: mean(d**k) for k, m in enumerate(f.mu, 1)}
-    found |= dict(zip(f.M, (found[m] for m in f.mu[:3]), strict=True))
-    found |= {w: mean(d**k * (f.z**2 - 1)) for k, w in zip(f.ORDERS, f.tilt, strict=True)}
+    units = zip(f.averages(), f.integrands(), strict=True)
+    found: dict[Any, Expr] = {
+        name: mean(one.subs(f.slope, sqrt(d))) for name, one in units if not one.has(f.f)
+    }  # of slopes alone
+    found |= dict(zip(f.mu, (*(found[m] for m in f.M), *(found[m] for m in f.mu[3:])), strict=True))
     found |= {f.t[k]: _SCALE ** (k + 1) for k in (1, 2)}
     found |= {f.overlap[k]: _OVERLAP * _SCALE**k for k in (1, 2)}
     return found
@@ -175,6 +189,22 @@ def _fuss(order: int, layers: Expr) -> Expr:
     for j in range(order - 1):
         total *= (order * (layers + 1) - j) / Integer(j + 2)
     return total
+
+
+def _of_scaled(order: int) -> Expr:
+    """`statistics` of Fuss-Catalan numbers times powers of a scale."""
+    known = {one: _SCALE**k * _fuss(k, depth) for k, one in zip(f.ORDERS, f.t, strict=True)}
+    return f.statistics()[order - 1].subs(known, simultaneous=True)
+
+
+def ratio(order: int, values: Values, dps: int) -> Any:
+    """Return the logarithm of the scale, or a Fuss-Catalan number binom((L + 1) k, k)/(L k + 1)."""
+    layers, scale = numbers(values, dps, depth, _SCALE)
+    return (
+        mpmath.log(scale)
+        if order == 1
+        else mpmath.binomial((layers + 1) * order, order) / (layers * order + 1)
+    )
 
 
 def fuss_catalan(order: int, values: Values, dps: int) -> Any:

@@ -8,9 +8,10 @@ in closed form where there is one.
 formulas   symbols, and every formula
 steps      `derive`: the equations in order, with reasons
 evidence   what the names on their left sides mean, by numbers of their own
-finite     means at finite width; finite_steps: their `derive`
+finite     means at finite width; finite_steps: their `derive_at_width`
 """
 
+from widelimit.theory.kernel.finite_steps import derive as derive_at_width
 from widelimit.theory.kernel.formulas import (
     D1,
     D2,
@@ -97,6 +98,7 @@ __all__ = [
     "V",
     "close_kernel",
     "derive",
+    "derive_at_width",
     "descent_rate",
     "equal_pair",
     "expectation",

@@ -30,11 +30,21 @@ def derive() -> Derivation:
     """Return what finite width adds to the tangent kernel, checked.
 
     >>> [step.name for step in derive()]
-    ['rows-and-slopes', 'overlap']
+    ['limit', 'rows-and-slopes', 'overlap']
     """
     return Derivation(
         "Tangent kernel at finite width",
         (
+            Step(
+                "limit",
+                Eq(Symbol("Theta_l"), _of_unit_length(), evaluate=False),
+                "The weights of a layer add its kernel, those below come back through slopes. In a linear network of "
+                "unit length every layer adds one; the check adds them up.",
+                "jacot2018neural",
+                ASSUMPTIONS,
+                {LAYERS: (1, 9)},
+                left=layers_added,
+            ),
             Step(
                 "rows-and-slopes",
                 Eq(Function("E")(Symbol("h_1^2 h_2^2 W B W^T")), _stein(), evaluate=False),
@@ -68,15 +78,10 @@ def _stein() -> Expr:
     )
     bent = {(0, 0): 2 * k22, (0, 1): 4 * k12, (1, 0): 4 * k12, (1, 1): 2 * k11}  # E d_j d_k h_1^2 h_2^2
     mean = k11 * k22 + 2 * k12**2
-    seen = sum(
-        (
-            bent[j, k] * sum((_B[i] * _PHI[j, i] * _PHI[k, i] for i in (0, 1)), Integer(0))
-            for j in (0, 1)
-            for k in (0, 1)
-        ),
-        Integer(0),
-    )
-    return mean * per * sum(_B) + per**2 * seen
+    known = {
+        f.P[j, k]: sum((_B[i] * _PHI[j, i] * _PHI[k, i] for i in (0, 1)), Integer(0)) / 2 for j, k in bent
+    } | {f.BENT[j, k]: one for (j, k), one in bent.items()}
+    return mean * per * sum(_B) + f.excess().subs(known, simultaneous=True) / (2 * SIGMA_W**2)
 
 
 def rows_and_slopes(values: Values, dps: int) -> Any:
@@ -89,6 +94,18 @@ def rows_and_slopes(values: Values, dps: int) -> Any:
         return (h[0] * h[1]) ** 2 * (one * w[0] ** 2 + two * w[1] ** 2)
 
     return over_gaussian(of, [[1, 0], [0, 1]], 6)
+
+
+def _of_unit_length() -> Expr:
+    """Theta behind a layer of a linear network whose K are one, from the Theta = l of the l layers before."""
+    known = {**dict.fromkeys((*f.S, f.M), Integer(1)), THETA: LAYERS, SIGMA_W: 1, SIGMA_B: 0}
+    return f.layer_map()[3].subs(known, simultaneous=True)
+
+
+def layers_added(values: Values, dps: int) -> Any:
+    """Return the sum of what all layers add."""
+    (layers,) = numbers(values, dps, LAYERS)
+    return mpmath.fsum(1 for _ in range(int(layers) + 1))
 
 
 def _of_linear() -> Expr:
