@@ -102,7 +102,7 @@ def test_nothing_is_cut_with_an_ellipsis(html):
 
 def test_long_names_are_told_whole():
     made = claim("made.flat", [single(0, 1.0, inputs={"a": LONG.replace(" ", "-")[:75], "sigma_w": 1.0})])
-    (forest, *_), (_, legend) = panels(made, None, "p"), evidence(made, "q")
+    (forest, *_), (legend,) = panels(made, None, "p"), evidence(made, "q")
     for panel in (forest, legend):
         said = "".join(letters(t) for t in ElementTree.fromstring(panel.svg).iter(f"{SVG}text"))
         assert LONG.replace(" ", "-")[:75] in said and "σw = 1" in said.replace("\n", " ")
@@ -195,6 +195,20 @@ def test_one_number_far_out_does_not_flatten_the_others():
         _, axes = blank()
         proofs.residuals(axes, claim())
         assert axes.get_yscale() == "linear"
+
+
+def test_residuals_are_drawn_where_they_could_show_a_trend(tmp_path):
+    """Of one to three numbers the table says all that a plot would; the page's words follow."""
+    few = [row(0, n, off=0.5 * n) for n in range(1, 4)]
+    drawn_for = {
+        count: [panel.title for panel in evidence(claim(rows=[*few, row(0, 4)][:count]), "q")]
+        for count in (3, 4)
+    }
+    assert "Residuals" not in drawn_for[3] and "Residuals" in drawn_for[4]
+    lone = replace(few[0], sizes=few[0].sizes[:1])
+    assert evidence(claim(rows=[lone]), "q") == ()
+    said = report.write(run(claim(rows=[lone])), tmp_path).read_text()
+    assert "<h4>Residuals" not in said and "standard errors, with the interval" not in said
 
 
 def test_a_plot_over_predictions_that_do_not_vary_is_left_out():

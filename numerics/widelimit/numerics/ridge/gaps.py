@@ -113,6 +113,8 @@ def hessian_gaps(
     >>> gaps = hessian_gaps([1, 0.1], [0.5, 0.5], sample_ratio=2.0)
     >>> gaps.fractions, gaps.lower.round(4)
     (array([0.5, 0.5]), array([0.2813, 0.0129]))
+    >>> hessian_gaps([1, 0.1], [0.5, 0.5], sample_ratio=2.0, samples=200).lower.round(4)
+    array([0.2998, 0.0142])
     >>> hessian_gaps([1, 0.1], [0.5, 0.5], sample_ratio=[1.0, 2.0]).open.values
     array([[False],
            [ True]])

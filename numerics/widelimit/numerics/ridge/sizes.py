@@ -75,6 +75,9 @@ def at_samples(
     >>> found = at_samples(1.0, signal=1.0, noise=0.2, sample_ratio=2.0, samples=100)
     >>> round(found.variance_of_noise, 6), round(0.2 * 50 / (100 - 50 - 1), 6)  # least squares: P/(N - P - 1)
     (0.204, 0.204082)
+    >>> found = at_samples([1, 0.1], [0.5, 0.5], [0.5, 0.5], 0.2, sample_ratio=2.0, samples=100, penalty=0.1)
+    >>> [round(score, 6) for score in (found.test_error, found.training_error, found.cross_validation)]
+    [0.502811, 0.231853, 0.499465]
     """
     spectrum = with_signal(eigenvalues, weights, signal)
     size, sigma2, ratio, lam = arguments.broadcast(

@@ -7,13 +7,14 @@ sources numerically and differentiates log(1 - gamma)/2 by finite differences, w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
 import mpmath
-from sympy import Eq, Expr, Integer, Symbol, diff, log, oo, symbols
+from sympy import Eq, Expr, Integer, Rational, Symbol, diff, log, oo, sqrt, symbols
 
+from widelimit.theory.calculus import exact
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.calculus.precision import Values, evaluate
@@ -228,6 +229,42 @@ def edge_residue(values: Values, dps: int) -> Any:
         return (curvature / (2 * slope**2) - 1 / (4 * past)) * (edge + k) ** 2 * slope
 
 
+_SIDES = MappingProxyType({"largest": 1, "least": -1})
+
+
+@exact.takes(side=exact.plain)
+def white_move(side: Expr) -> Rewritten:
+    """Return the mean of the outermost eigenvalue of white samples less its edge, as their sizes alone give it.
+
+    The centre ``(sqrt(N - 1/2) +- sqrt(P - 1/2))^2/N``, expanded, and the scale to the power of N that it has.
+    """
+    root = sqrt(1 / alpha)
+    scale = abs(1 + side * root) ** Rational(4, 3) / root ** Rational(1, 3)
+    centre = -1 - side * (root + 1 / root) / 2
+    return side * z.TRACY_WIDOM_MEAN * scale * z.SAMPLES ** Rational(-2, 3) + centre / z.SAMPLES
+
+
+@exact.takes(expression=exact.plain, side=exact.plain)
+def white(expression: Expr, side: Expr) -> Rewritten:
+    """Return an expression of sums over the spectrum for the spectrum of one scale, 1, at an edge of its bulk."""
+    sums = {r.SUMS[name]: term for name, term in r.TERMS.items()}
+    sums[r.FITTED_BEND] = -r.TERMS["fitted_slope"].diff(kappa) / 3
+    alone = {r.s: Integer(1), r.p: Integer(1), r.u: Integer(0)}
+    return expression.subs(sums).subs(alone).subs(kappa, -1 - side / sqrt(alpha))
+
+
+def _white_steps() -> Iterator[Step]:
+    for name, side in _SIDES.items():
+        yield Step(
+            f"{name}-eigenvalue",
+            Eq(white_move(Integer(side)), z.edge_move(Integer(side)), evaluate=False),
+            f"For samples of one scale that is what sizes less a half give for the {name} eigenvalue.",
+            "johnstone2001distribution, theorem 1.1; ma2012accuracy",
+            domain={alpha: (1.5, 4.0), z.SAMPLES: (50.0, 500.0)},
+            written=partial(white, side=Integer(side)),
+        )
+
+
 def _steps() -> tuple[Step, ...]:
     penalty = penalty_of_kappa()
     freedom, residual, missed, bare, epsilon = symbols(
@@ -344,6 +381,7 @@ def _steps() -> tuple[Step, ...]:
             source="lee2016tracy",
             where={bent: kappa**4 * abs(diff(penalty, kappa, 2)) / 2},
         ),
+        *_white_steps(),
     )
 
 

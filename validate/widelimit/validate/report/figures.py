@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from widelimit.validate.harness.claim import Claim
 
 _MOST_CURVES = 6
+_FEWEST_RESIDUALS = 4  # the table has them too
 _MOST_ROWS = 10  # in a forest plot
 _WRONG = (VERMILLION, ORANGE, PURPLE)  # counterfactuals
 
@@ -120,16 +121,21 @@ def _forest(outcome: ClaimOutcome, prefix: str) -> Panel:
 
 
 def evidence(outcome: ClaimOutcome, prefix: str, failures: Failures | None = None) -> tuple[Panel, ...]:
-    """Draw the residuals and, for claims with a limit, the approach to it; tell in `failures` what fails."""
-    out = [
-        partial(
-            drawn,
-            partial(residuals, outcome=outcome),
-            f"{prefix}r",
-            "Residuals",
-            f"{outcome.title}: residuals of all {len(outcome.rows)} numbers in standard errors",
+    """Draw residuals that could show a trend and, for claims with a limit, the approach to it.
+
+    What fails is told in `failures`.
+    """
+    out = []
+    if len(outcome.rows) >= _FEWEST_RESIDUALS:
+        out.append(
+            partial(
+                drawn,
+                partial(residuals, outcome=outcome),
+                f"{prefix}r",
+                "Residuals",
+                f"{outcome.title}: residuals of all {len(outcome.rows)} numbers in standard errors",
+            )
         )
-    ]
     if any(len(row.sizes) > 1 for row in outcome.rows):
         out.append(
             partial(
