@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -193,7 +193,61 @@ def _heating() -> tuple[Step, ...]:
             right=partial(gradient_checks.temperature_growth, formula=True),
         )
     )
-    return tuple(found)
+    return (*found, *_heated_rows(logits, pairs), *_moved_overlaps())
+
+
+def _heated_rows(
+    logits: Mapping[Symbol, tuple[float, float]], pairs: Mapping[Symbol, tuple[float, float]]
+) -> Iterator[Step]:
+    why = "the chain rule, over averages of one token"
+    kinds = {"within": (o.within_overlap, o.within_slope), "across": (o.across_overlap, o.across_slope)}
+    for row, integrands in kinds.items():
+        for integrand, what in zip(integrands, ("overlap", "slope"), strict=True):
+            for change in ("heating", "coupling") if row == "across" else ("heating",):
+                if row == "within":
+                    shown = g.within_heating(integrand())
+                    measured = partial(gradient_checks.within_heating, integrand)
+                else:
+                    by = g.across_coupling if change == "coupling" else g.across_heating
+                    shown = by(integrand())
+                    measured = partial(
+                        gradient_checks.across_change, integrand, together=change == "coupling"
+                    )
+                yield _step(
+                    f"{row}-{what}-{change}",
+                    f"d{what}_{row}",
+                    shown,
+                    why,
+                    domain={**(logits if row == "within" else pairs), o.TOKENS: (2, 5)},
+                    left=measured,
+                    right=partial(measured, formula=True),
+                )
+
+
+def _moved_overlaps() -> Iterator[Step]:
+    pair = {o.LOGIT_STD: (0.05, 0.15), m.RHO: (0.2, 0.7)}
+    near = {o.LOGIT_STD: (0.05, 0.15), m.DISTANCE: (0.1, 0.9), o.TOKENS: (3, 6)}
+    both = zip((o.LOGIT_STD, m.RHO), ("a", "rho"), (g.temperature_change, g.correlation_change), strict=True)
+    for by, name, formula in both:
+        yield _step(
+            f"overlap-by-{name}",
+            f"dS/d{name}",
+            formula(),
+            "variances of logits are a^2, covariances a^2 rho; here of two tokens",
+            domain=pair,
+            left=partial(gradient_checks.overlap_change, by=by),
+            right=partial(gradient_checks.overlap_change, by=by, formula=True),
+        )
+    for by, name, formula in zip((o.LOGIT_STD, o.TOKENS), ("a", "T"), g.gap_changes(), strict=True):
+        yield _step(
+            f"gap-by-{name}",
+            f"d(S_2 - S_rho)/d{name}",
+            formula,
+            "S_2 - S_rho = a^2 (1 - rho) R, R the mean slope over correlations from rho to 1",
+            domain=near,
+            left=partial(gradient_checks.gap_change, by=by),
+            right=partial(gradient_checks.gap_change, by=by, formula=True),
+        )
 
 
 def _layers() -> tuple[Step, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mpmath
+from sympy import Expr, Symbol
 
 from widelimit.theory.attention import gradients as g
 from widelimit.theory.attention import maps as m
@@ -59,7 +60,7 @@ def pair_heating(
         return over_gaussian(
             lambda x, y: _kept(place + x, j) * _kept(place - 1 + y, k),
             [[first, shared], [shared, std**2]],
-            16,
+            _nodes(dps),
         )
 
     here = std**2, rho * std**2
@@ -71,6 +72,106 @@ def pair_heating(
     if together:
         return mpmath.diff(lambda shared: mean(*powers, here[0], shared), here[1])
     return 2 * mpmath.diff(lambda first: mean(*powers, first, here[1]), here[0])
+
+
+def within_heating(integrand: Callable[[], Expr], values: Values, dps: int, formula: bool = False) -> Any:
+    """The derivative in a^2 of an integrand over one row at a place, or its formula, by sums over one logit."""
+    std, place = numbers(values, dps, o.LOGIT_STD, o.PLACE)
+
+    def at(expression: Expr, variance: Any) -> Any:
+        means = [over_gaussian(lambda x, j=j: _kept(place + x, j), [[variance]], 30) for j in range(5)]
+        known = dict(zip((o.M1, o.M2, g.M3, g.M4), means[1:], strict=True))
+        return evaluate(expression, {**values, **known, o.LOG: mpmath.log(means[0])}, mpmath.mp.dps)
+
+    if formula:
+        return at(g.within_heating(integrand()), std**2)
+    return mpmath.diff(lambda variance: at(integrand(), variance), std**2)
+
+
+def across_change(
+    integrand: Callable[[], Expr], values: Values, dps: int, together: bool, formula: bool = False
+) -> Any:
+    """The derivative in the covariance of two rows' logits of an integrand over both, or its formula.
+
+    Not `together`: in both variances, which moves the integrand and its mirror image by twice as much.
+    """
+    std, rho, place = numbers(values, dps, o.LOGIT_STD, m.RHO, o.PLACE)
+    places = (place, place - 1)
+
+    def at(expression: Expr, variance: Any, shared: Any, mirrored: bool = False) -> Any:
+        one, two = places[::-1] if mirrored else places
+        covariance = [[variance, shared], [shared, variance]]
+        needed = [powers for powers in g.PAIRS if g.PAIRS[powers] in expression.free_symbols]
+        known = {
+            g.PAIRS[j, k]: over_gaussian(
+                lambda x, y, j=j, k=k: _kept(one + x, j) * _kept(two + y, k), covariance, _nodes(dps)
+            )
+            for j, k in needed
+        }
+        bare = over_gaussian(lambda x, y: _kept(one + x, 0) * _kept(two + y, 0), covariance, _nodes(dps))
+        return evaluate(expression, {**values, **known, o.LOG: mpmath.log(bare)}, mpmath.mp.dps)
+
+    variance, shared = std**2, rho * std**2
+    if not formula:
+        if together:
+            return mpmath.diff(lambda c: at(integrand(), variance, c), shared)
+        return 2 * mpmath.diff(lambda v: at(integrand(), v, shared), variance)
+    if together:
+        return at(g.across_coupling(integrand()), variance, shared)
+    heating = g.across_heating(integrand())
+    return at(heating, variance, shared) + at(heating, variance, shared, mirrored=True)
+
+
+def overlap_change(values: Values, dps: int, by: Symbol, formula: bool = False) -> Any:
+    """The derivative of S_rho of two tokens in a or rho, or its formula from those in variances and covariance."""
+    std, rho = numbers(values, dps, o.LOGIT_STD, m.RHO)
+
+    def overlap(variance: Any, shared: Any) -> Any:
+        covariance = [[2 * variance, 2 * shared], [2 * shared, 2 * variance]]
+        return over_gaussian(
+            lambda x, y: logistic(x) * logistic(y) + logistic(-x) * logistic(-y), covariance, _nodes(dps)
+        )
+
+    if formula:
+        known = {
+            g.HEATING: mpmath.diff(lambda v: overlap(v, rho * std**2), std**2),
+            g.COUPLING: mpmath.diff(lambda c: overlap(std**2, c), rho * std**2),
+        }
+        change = g.temperature_change() if by == o.LOGIT_STD else g.correlation_change()
+        return evaluate(change, {o.LOGIT_STD: std, g.SHARED: rho, **known}, dps)
+    if by == o.LOGIT_STD:
+        return mpmath.diff(lambda a: overlap(a**2, rho * a**2), std)
+    return mpmath.diff(lambda c: overlap(std**2, c * std**2), rho)
+
+
+def gap_change(values: Values, dps: int, by: Symbol, formula: bool = False) -> Any:
+    """The derivative of S_2 - S_rho in a or in T where weights are nearly even, or its formula.
+
+    R = (T - 1)/T^2 + c a^2 stands for the mean slope.
+    """
+    std, distance, tokens = numbers(values, dps, o.LOGIT_STD, m.DISTANCE, o.TOKENS)
+
+    def mean_slope(a: Any, count: Any) -> Any:
+        return (count - 1) / count**2 - a**2 / 4
+
+    def gap(a: Any, count: Any) -> Any:
+        return a**2 * distance * mean_slope(a, count)
+
+    if not formula:
+        if by == o.LOGIT_STD:
+            return mpmath.diff(lambda a: gap(a, tokens), std)
+        return mpmath.diff(lambda count: gap(std, count), tokens)
+    known = {
+        o.SLOPES: mean_slope(std, tokens),
+        g.MOVE: mpmath.diff(lambda a: mean_slope(a, tokens), std),
+        g.TOKEN_MOVE: mpmath.diff(lambda count: mean_slope(std, count), tokens),
+    }
+    return evaluate(g.gap_changes()[by == o.TOKENS], {**values, **known}, dps)
+
+
+def _nodes(dps: int) -> int:
+    """How many points a logit of standard deviation .15 or less takes."""
+    return 2 + 2 * dps // 3
 
 
 def _kept(place: Any, power: int) -> Any:
