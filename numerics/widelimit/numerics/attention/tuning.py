@@ -58,6 +58,9 @@ def overlaps_gradient(*, logit_std: Any, tokens: Any, correlation: Any) -> Overl
     True
     >>> round(found.logit_std.within, 8), round(found.tokens.within, 8)
     (0.1940996, -0.02273147)
+    >>> nearly_even = overlaps_gradient(logit_std=1e-4, tokens=8, correlation=0.3)  # gap a^2 (1 - rho) (T - 1)/T^2
+    >>> round(nearly_even.logit_std.gap / 1e-4, 6), round(2 * 0.7 * 7 / 64, 6)
+    (0.153125, 0.153125)
     """
     value = overlaps(logit_std=logit_std, tokens=tokens, correlation=correlation)
     std, count, rho = np.broadcast_arrays(

@@ -186,7 +186,7 @@ def _heating() -> tuple[Step, ...]:
         _step(
             "temperature",
             "dS_2/da^2",
-            g.within_growth(),
+            gradient_checks.within_growth(),
             "Stein: half of the sum of second derivatives by logits; here of two tokens",
             domain={o.LOGIT_STD: (0.05, 0.15)},
             left=gradient_checks.temperature_growth,

@@ -13,7 +13,20 @@ from widelimit.theory.attention import maps as m
 from widelimit.theory.attention import overlaps as o
 from widelimit.theory.attention.checks import logistic
 from widelimit.theory.calculus.ensembles import over_gaussian
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.calculus.precision import Values, evaluate, numbers
+
+S3, SQUARED = Symbol("S_3", positive=True), Symbol("Q_2", positive=True)  # E sum A^3, E (sum A^2)^2
+
+
+def within_growth() -> Rewritten:
+    """Return dS_2/d(a^2) = R_2 + 2 [E (sum A^2)^2 - S_3], which is S_2 - 4 S_3 + 3 E (sum A^2)^2.
+
+    Half of the sum over j of the second derivatives of sum_m A_m^2 by the logits (Stein's lemma): tr J^2 from two
+    first derivatives, and 2 A_m (sum A^2 - A_m) is the sum of a weight's second derivatives. A second road to what
+    `gradients.within_heating` gives by integrals.
+    """
+    return o.SLOPES + 2 * (SQUARED - S3)
 
 
 def temperature_growth(values: Values, dps: int, formula: bool = False) -> Any:
@@ -30,10 +43,10 @@ def temperature_growth(values: Values, dps: int, formula: bool = False) -> Any:
         return mpmath.diff(lambda variance: mean(squares, variance), std**2)
     known = {
         o.SLOPES: mean(lambda s: 4 * (s * (1 - s)) ** 2, std**2),
-        g.SQUARED: mean(lambda s: squares(s) ** 2, std**2),
-        g.S3: mean(lambda s: s**3 + (1 - s) ** 3, std**2),
+        SQUARED: mean(lambda s: squares(s) ** 2, std**2),
+        S3: mean(lambda s: s**3 + (1 - s) ** 3, std**2),
     }
-    return evaluate(g.within_growth(), known, dps)
+    return evaluate(within_growth(), known, dps)
 
 
 def single_heating(values: Values, dps: int, power: int, formula: bool = False) -> Any:

@@ -25,7 +25,6 @@ PAIRS = MappingProxyType(
         for j, k in ((2, 0), (2, 1), (1, 2), (2, 2), (3, 0), (3, 1))
     }
 )
-S3, SQUARED = Symbol("S_3", positive=True), Symbol("Q_2", positive=True)  # E sum A^3, E (sum A^2)^2
 SHARED = Symbol("rho", real=True)
 MOVE, TOKEN_MOVE = Symbol("dR", real=True), Symbol("dR_T", real=True)
 HEATING, COUPLING = Symbol("S_heat", real=True), Symbol("S_couple", real=True)
@@ -116,12 +115,3 @@ def gap_changes() -> tuple[Expr, Expr]:
     return implicit.along(gap, {LOGIT_STD: Integer(1), SLOPES: MOVE}), implicit.along(
         gap, {SLOPES: TOKEN_MOVE}
     )
-
-
-def within_growth() -> Expr:
-    """Return dS_2/d(a^2) = R_2 + 2 [E (sum A^2)^2 - S_3], which is S_2 - 4 S_3 + 3 E (sum A^2)^2.
-
-    Half of the sum over j of the second derivatives of sum_m A_m^2 by the logits (Stein's lemma): tr J^2 from two
-    first derivatives, and 2 A_m (sum A^2 - A_m) is the sum of a weight's second derivatives.
-    """
-    return SLOPES + 2 * (SQUARED - S3)

@@ -60,11 +60,18 @@ def named(values: Values) -> dict[str, Any]:
 
 
 def exact(value: Any, dps: int) -> Expr:
-    """Return a number as SymPy: whole numbers exactly, others with `dps` digits."""
+    """Return a number as SymPy: whole numbers exactly, others with `dps` digits.
+
+    A float is the decimal that it is written as; a number of mpmath is what its bits say, however few they are.
+
+    >>> exact(0.4, 20), exact(mpmath.mpf(0.4), 20)
+    (0.40000000000000000000, 0.40000000000000002220)
+    """
+    binary = isinstance(value, mpmath.mpf)
     value = plain("value", value)
     if value.is_Integer:
         return value
-    if isinstance(value, Float):
+    if isinstance(value, Float) and not binary:
         value = Rational(str(value)) if value._prec <= 53 else value  # 0.3 means 3/10
     return value.evalf(dps)
 

@@ -212,7 +212,7 @@ _K = Symbol("k", real=True)  # kappa less that of the edge
 _EDGE, _SECOND, _THIRD, _FOURTH = symbols("kappa_c lambda_2 lambda_3 lambda_4", real=True)
 
 
-def moved_edge() -> Expr:
+def _moved_edge() -> Expr:
     """Return kappa^2 lambda'''/(6 lambda''), by which lambda at an edge is moved, times N."""
     return _EDGE**2 * _THIRD / (6 * _SECOND)
 
@@ -355,7 +355,7 @@ def _steps() -> tuple[Step, ...]:
         ),
         Step(
             "edge-residue",
-            Eq(Symbol("residue"), moved_edge(), evaluate=False),
+            Eq(Symbol("residue"), _moved_edge(), evaluate=False),
             "Near an edge dL/dlambda is 1/(4 (lambda - lambda_c)), which the Tracy-Widom law has too, and a square "
             "root that N/kappa has if lambda_c is moved by this over N.",
             "ma2012accuracy; johnstone2012fast",

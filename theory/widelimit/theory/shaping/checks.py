@@ -22,7 +22,7 @@ from widelimit.theory.shaping import formulas as f
 
 LAYERS = Symbol("L", integer=True, positive=True)
 ETA = Symbol("eta", positive=True)
-STEP, DEGREES = 0.4, 24  # enough for 30 digits at an input scale of 0.2
+STEP, DEGREES = 0.4, 32  # enough for 30 digits at an input scale of 0.2
 Function = Callable[[Any], Any]
 
 

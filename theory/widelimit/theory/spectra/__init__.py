@@ -4,7 +4,7 @@ bulk        Marchenko-Pastur and its relative for coloured noise; edges, outlier
 shrinkage   better eigenvalues for the sample's eigenvectors, and their risks
 curvature   the trace of a random network's Hessian
 tracywidom  laws of the largest eigenvalue, by Fredholm determinants
-derivation  `derive`; what its names stand for by numbers is in `checks`
+derivation  `derive`, `derive_curvature`; what its names stand for by numbers is in `checks`
 """
 
 from widelimit.theory.spectra.bulk import (
@@ -55,6 +55,7 @@ from widelimit.theory.spectra.curvature import (
 )
 from widelimit.theory.spectra.derivation import (
     derive,
+    derive_curvature,
 )
 from widelimit.theory.spectra.shrinkage import (
     ARGUMENT,
@@ -129,6 +130,7 @@ __all__ = [
     "bulk_edge",
     "bulk_s",
     "derive",
+    "derive_curvature",
     "deviation_behind",
     "distribution",
     "edge_height",

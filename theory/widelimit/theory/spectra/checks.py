@@ -7,10 +7,13 @@ from functools import cache, partial
 from typing import Any
 
 import mpmath
-from sympy import Float
+from sympy import Expr, Float
 
+from widelimit.theory import kernel as k
+from widelimit.theory.calculus.ensembles import over_gaussian
 from widelimit.theory.calculus.precision import Values, evaluate, numbers
 from widelimit.theory.spectra import bulk as b
+from widelimit.theory.spectra import curvature as cu
 from widelimit.theory.spectra import shrinkage as sh
 from widelimit.theory.spectra import tracywidom as t
 
@@ -285,8 +288,8 @@ def kernel_square(values: Values, dps: int) -> Any:
 def _nodes(count: int, dps: int) -> list[tuple[Any, Any]]:
     """Gauss-Legendre nodes and weights on (0, 1), by Newton's method on the recurrence."""
     found = []
-    for k in range(1, count + 1):
-        x = mpmath.cos(mpmath.pi * (4 * k - 1) / (4 * count + 2))
+    for place in range(1, count + 1):
+        x = mpmath.cos(mpmath.pi * (4 * place - 1) / (4 * count + 2))
         for _ in range(6):
             value, before = x, mpmath.mpf(1)
             for n in range(2, count + 1):
@@ -298,8 +301,8 @@ def _nodes(count: int, dps: int) -> list[tuple[Any, Any]]:
 
 
 def _determinant(kernel: Callable[[Any, Any], Any], sign: int, dps: int) -> Any:
-    length = mpmath.mpf(4) + mpmath.mpf(dps) / 2
-    nodes = [(length * x, mpmath.sqrt(length * w)) for x, w in _nodes(dps + 12, dps)]
+    length = mpmath.root((3.5 * mpmath.mpf(dps)) ** 2, 3)  # where Ai, exp(-2 x^(3/2)/3), has no digit left
+    nodes = [(length * x, mpmath.sqrt(length * w)) for x, w in _nodes(3 * dps // 2 + 10, dps)]
     size = len(nodes)
     matrix = mpmath.matrix(size, size)
     for i, (x, a) in enumerate(nodes):
@@ -344,7 +347,7 @@ def _painleve(dps: int) -> tuple[Any, Callable[[Any], Any]]:
 
     q'' = x q + 2 q^3, and q ~ Ai on the right.
     """
-    start = mpmath.mpf(4) + mpmath.mpf(dps) / 4
+    start = mpmath.root((1.75 * mpmath.mpf(dps) + 10) ** 2, 3)  # where Ai^2, exp(-4 x^(3/2)/3), is small enough
     ends = [start, start + 4, start + 10, start + 20]
     q, slope = mpmath.airyai(start), mpmath.airyai(start, derivative=1)
     first = mpmath.quad(mpmath.airyai, ends)
@@ -404,3 +407,54 @@ def product_of_kernels(values: Values, dps: int) -> Any:
     x, y = numbers(values, dps, t.FIRST, t.SECOND)
     with mpmath.workdps(dps):
         return mpmath.quad(lambda u: mpmath.airyai(x + u) * mpmath.airyai(u + y), [0, 7, 14])
+
+
+def airy_integral(values: Values, dps: int) -> Any:
+    """Return Ai(x + y + s) as the real part of an integral of exp(i (u^3/3 + z u)) along a ray where it decays."""
+    place, x, y = numbers(values, dps, t.PLACE, t.FIRST, t.SECOND)
+    ray = mpmath.expjpi(mpmath.mpf(1) / 6)
+
+    def along(u: Any) -> Any:
+        return (ray * mpmath.exp(1j * ((ray * u) ** 3 / 3 + (x + y + place) * ray * u))).real
+
+    return mpmath.quad(along, [0, 1, 2, 4, 8]) / mpmath.pi
+
+
+# curvature -------------------------------------------------------------------------------------------------------
+
+
+def beside_slopes(values: Values, dps: int) -> Any:
+    """Return dV/dq - E phi'^2 of hard tanh, V by quadrature between its kinks."""
+    (length,) = numbers(values, dps, cu.LENGTH)
+
+    def second_moment(q: Any) -> Any:
+        inside = mpmath.quad(lambda z: z**2 * mpmath.npdf(z, 0, mpmath.sqrt(q)), [-1, 0, 1])
+        return inside + mpmath.erfc(1 / mpmath.sqrt(2 * q))
+
+    return mpmath.diff(second_moment, length) - mpmath.erf(1 / mpmath.sqrt(2 * length))
+
+
+def gain_through(values: Values, dps: int) -> Any:
+    """Return the derivative by q of sigma_w^2 times sigma_w^2 E sin^2, of variance q."""
+    sigma, length = numbers(values, dps, k.SIGMA_W, cu.LENGTH)
+    return mpmath.diff(lambda q: sigma**4 * over_gaussian(lambda z: mpmath.sin(z) ** 2, [[q]]), length)
+
+
+def sine_layer(formula: Callable[[], Expr], values: Values, dps: int) -> Any:
+    """Return a formula of sine's second moment (1 - exp(-2q))/2, with what a linear layer above gives."""
+    sigma, length = numbers(values, dps, k.SIGMA_W, cu.LENGTH)
+    slope = mpmath.exp(-2 * length)
+    gain = sigma**2 if formula is cu.gain_below else sigma**2 * slope
+    return evaluate(formula(), {**values, cu.SLOPE: slope, cu.GAIN: gain}, dps)
+
+
+def sine_trace(values: Values, dps: int) -> Any:
+    """Return the trace over a layer's weights and biases of the Hessian of |f|^2/2, f = u sin(w x + b), mean over u, w.
+
+    C sigma_w^2 (E cos^2 - E sin^2), times the sum of squares of what a unit's weights and bias read.
+    """
+    sigma, length, outputs, count, activity, biases = numbers(
+        values, dps, k.SIGMA_W, cu.LENGTH, cu.OUTPUTS, cu.FAN_IN, cu.ACTIVITY, cu.BIASES
+    )
+    bend = over_gaussian(lambda z: mpmath.cos(z) ** 2 - mpmath.sin(z) ** 2, [[length]])
+    return outputs * sigma**2 * bend * (count * activity + biases)

@@ -6,10 +6,12 @@ from functools import partial
 
 from sympy import Eq, Expr, Integer, Rational, Symbol, airyai, airyaiprime, sqrt
 
+from widelimit.theory import kernel as k
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.freeprob import m
 from widelimit.theory.spectra import bulk as b
 from widelimit.theory.spectra import checks
+from widelimit.theory.spectra import curvature as cu
 from widelimit.theory.spectra import shrinkage as sh
 from widelimit.theory.spectra import tracywidom as t
 
@@ -37,6 +39,29 @@ def derive() -> Derivation:
         "Spectra of sample covariance matrices",
         (*_bulk(), *_outliers(), *_edge(), *_fluctuations(), *_shrinkage(), *_determinants()),
         ("n samples in p dimensions, p/n = c, both large", "independent samples; entries with four moments"),
+    )
+
+
+def derive_curvature() -> Derivation:
+    """Return the derivation of the trace of a random network's Hessian.
+
+    >>> print(derive_curvature()["gain"].equation)
+    Eq(dq/dq_below, R*dV*sigma_w**2)
+    """
+    weights = {k.SIGMA_W: (0.8, 1.5), cu.LENGTH: (0.5, 1.5)}
+    counts = {cu.OUTPUTS: (1, 4), cu.FAN_IN: (1, 9), cu.ACTIVITY: (0.5, 1.5), cu.BIASES: (0, 1)}
+    steps = (
+        _step("kinks", "E phi phi''", cu.kink_share("hard_tanh"),
+              "dV/dq = E phi'^2 + E phi phi'' (Price), and between kinks hard tanh has no second derivative",
+              domain={cu.LENGTH: (0.5, 1.5)}, left=checks.beside_slopes),
+        _step("gain", "dq/dq_below", cu.gain_below(), "the chain rule, through a layer; here of sin into a line",
+              domain=weights, left=checks.gain_through, right=partial(checks.sine_layer, cu.gain_below)),
+        _step("trace", "tr", cu.layer_trace(),
+              "derivatives of |f|^2/2 in the mean over the readout; here of sin between two layers",
+              domain={**weights, **counts}, left=checks.sine_trace, right=partial(checks.sine_layer, cu.layer_trace)),
+    )  # fmt: skip
+    return Derivation(
+        "The trace of a random network's Hessian", steps, ("independent Gaussian weights", "the loss |f|^2/2")
     )
 
 
@@ -180,6 +205,8 @@ def _determinants() -> tuple[Step, ...]:
         _step("airy-kernel", "K(x,y)", _airy_kernel(), "K = B^2: Ai'' = x Ai makes the integrand a derivative",
               source=f"{FERRARI}, eq. (2)", domain={t.FIRST: (0.0, 1.0), t.SECOND: (1.1, 2.0)},
               left=checks.product_of_kernels),
+        _step("edge-kernel", "B(x,y)", t.edge_kernel(), "the kernel of B, whose square it is", source=FERRARI,
+              domain={**_PLACE, t.FIRST: (0.0, 1.0), t.SECOND: (0.0, 1.0)}, left=checks.airy_integral),
         _step("first", "F_1", t.distribution(1), "det(1 - B)", source=f"{FERRARI}, eq. (4)",
               domain=_PLACE, left=partial(checks.by_painleve, 1), right=partial(checks.from_sides, 1)),
         _step("second", "F_2", t.distribution(2), "det(1 - B^2) = det(1 - B) det(1 + B)",
