@@ -265,14 +265,20 @@ def printed(test: doctest.DocTest) -> list[str]:
 
 
 def predictions(topic: str) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """What the claims of a topic predict at the points of the quick preset: two points a claim."""
+    """What the claims of a topic predict at the points of the quick preset, in the limit and at the least size.
+
+    Two points a claim.
+    """
     from widelimit.theory.topics import TOPICS
     from widelimit.validate import claims
 
     for claim in claims.load(topic) if topic in TOPICS else ():
         plan = claim.plans.get("quick") or next(iter(claim.plans.values()))
         for index in sorted({0, len(plan.points) - 1}):
-            yield f"{claim.id} {index}", functools.partial(claim.predict, plan.points[index])
+            point = plan.points[index]
+            yield f"{claim.id} {index}", functools.partial(claim.predict, point)
+            if claim.predict_at is not None:
+                yield f"{claim.id} {index} at size", functools.partial(claim.predict_at, point, min(plan.sizes))
 
 
 def outcome(compute: Callable[[], Any]) -> Any:
