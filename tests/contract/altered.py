@@ -278,7 +278,10 @@ def predictions(topic: str) -> Iterator[tuple[str, Callable[[], Any]]]:
             point = plan.points[index]
             yield f"{claim.id} {index}", functools.partial(claim.predict, point)
             if claim.predict_at is not None:
-                yield f"{claim.id} {index} at size", functools.partial(claim.predict_at, point, min(plan.sizes))
+                yield (
+                    f"{claim.id} {index} at size",
+                    functools.partial(claim.predict_at, point, min(plan.sizes)),
+                )
 
 
 def outcome(compute: Callable[[], Any]) -> Any:

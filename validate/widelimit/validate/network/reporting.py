@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from widelimit.validate.network.graph.reading import (
     names_of,
     opened,
 )
-from widelimit.validate.network.graph.records import NAN, Block, Graph, Layer, Node, Report, Scale
+from widelimit.validate.network.graph.records import NAN, Block, Graph, Layer, Node, Report, Scale, Verdict
 from widelimit.validate.network.graph.states import LARGEST, Axes, Samples, State
 from widelimit.validate.network.graph.walking import Walk
 from widelimit.validate.network.graph.weights import drawn, permuted, pooled
@@ -247,23 +247,58 @@ def _moments(gram: np.ndarray) -> tuple[float, float]:
 
 
 def _judged(rough: list[Layer], draws: int) -> tuple[Layer, ...]:
-    live = [layer for layer in rough if layer.method == "derived"]
-    numbers = sum(
-        not math.isnan(x) for one in live for x in (one.q_predicted, one.rho_predicted, one.g_predicted)
-    )
+    numbers = _how_many(rough)
     times = judging.threshold(judging.LEVEL, numbers, draws)
+    alone = judging.threshold(judging.DOUBT, 1, draws)
     out = []
     for one in rough:
         if one.method != "derived" or math.isnan(one.q_predicted):
             out.append(one)
             continue
-        wrong = (
-            judging.differs(one.q_predicted, one.q_measured, one.q_error, times)
-            or judging.differs(one.rho_predicted, one.rho_measured, one.rho_error, times, 1.0)
-            or judging.differs(one.g_predicted, one.g_measured, one.g_error, times)
-        )
-        out.append(replace(one, verdict="disagrees" if wrong else "agrees"))
+        verdict: Verdict = "agrees"
+        for predicted, measured, error, scale in _numbers_of(one):
+            if judging.differs(predicted, measured, error, times, scale):
+                verdict = "disagrees"
+                break
+            if judging.differs(predicted, measured, error, alone, scale):
+                verdict = "inconclusive"
+        out.append(replace(one, verdict=verdict))
     return tuple(out)
+
+
+def _numbers_of(one: Layer) -> tuple[tuple[float, float, float, float | None], ...]:
+    """q, rho and g: predicted, measured, its error, and what the tolerance is relative to."""
+    return (
+        (one.q_predicted, one.q_measured, one.q_error, None),
+        (one.rho_predicted, one.rho_measured, one.rho_error, 1.0),
+        (one.g_predicted, one.g_measured, one.g_error, None),
+    )
+
+
+def _how_many(layers: Sequence[Layer]) -> int:
+    return sum(
+        not math.isnan(row[0]) for one in layers if one.method == "derived" for row in _numbers_of(one)
+    )
+
+
+def _undecided(layers: Sequence[Layer], draws: int) -> list[str]:
+    """A sentence on layers that are inconclusive, with how many draws would decide."""
+    held = [one for one in layers if one.verdict == "inconclusive"]
+    if not held:
+        return []
+    numbers, alone = _how_many(layers), judging.threshold(judging.DOUBT, 1, draws)
+    more = [
+        judging.needed(*row[:3], numbers, draws, row[3])
+        for one in held
+        for row in _numbers_of(one)
+        if judging.differs(*row[:3], alone, row[3])
+    ]
+    enough = f"draws={max(more)} would decide" if all(more) else "more draws would decide"
+    many = "is 1 layer" if len(held) == 1 else f"are {len(held)} layers"
+    return [
+        f"There {many}, first {held[0].name}, where a number is further off than its own error accounts for, but not "
+        f"by what belongs to all of them at once: {enough}."
+    ]
 
 
 def _finished(
@@ -286,9 +321,11 @@ def _finished(
         depth, scale, reach, first, last, rho, blocks, graph.copies, wrong
     )
     condition, reason = _condition(found)
+    warned = [*warned, *_undecided(layers, compared.draws.count)]
     return Report(
         layers, blocks, scale, reach, depth, condition, reason, _warnings(graph, warned), compared.draws.count,
         judging.LEVEL, judging.TOLERANCE, graph, trainable, answer, limits, change, type(found.copy).__name__,
+        judging.DOUBT,
     )  # fmt: skip
 
 

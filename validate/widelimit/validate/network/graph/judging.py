@@ -8,8 +8,10 @@ from scipy import stats
 
 from widelimit.validate.network.graph.records import Block, Layer, Scale
 
-LEVEL = 0.01
+LEVEL = 0.01  # of a disagreement, over all layers
+DOUBT = 0.05  # of a number that alone would be too far off
 TOLERANCE = 0.05
+_MOST_DRAWS = 4096
 RULE_OF_THUMB = 6  # trainable depth in depth scales (empirical)
 _GRADIENTS = 1e5  # ratio of squared gradients at the ends of a network above which it does not train
 
@@ -31,6 +33,25 @@ def differs(
         return False
     room = TOLERANCE * (abs(predicted) if scale is None else scale)
     return abs(measured - predicted) > room + times * (0.0 if math.isnan(error) else error) + 1e-12
+
+
+def needed(
+    predicted: float, measured: float, error: float, comparisons: int, draws: int, scale: float | None = None
+) -> int:
+    """Draws, doubled until such a number would differ at the level over all comparisons, if it stays where it is.
+
+    0 where no number of them would do.
+
+    >>> needed(1.0, 1.4, 0.1, 300, 8), needed(1.0, 1.04, 0.01, 300, 8)
+    (32, 0)
+    """
+    more = draws
+    while more <= _MOST_DRAWS:
+        times = threshold(LEVEL, comparisons, more)
+        if differs(predicted, measured, error * math.sqrt(draws / more), times, scale):
+            return more
+        more *= 2
+    return 0
 
 
 def ends(layers: tuple[Layer, ...], keys: list[str], sizes: dict[str, int]) -> tuple[float, float]:

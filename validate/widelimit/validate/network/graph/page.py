@@ -15,9 +15,9 @@ Layer = Any
 
 _STYLE = """
 :root{--ink:#1b1f24;--soft:#5b6570;--line:#dfe3e8;--back:#fff;--card:#f6f7f9;--theory:#1f5fae;--draws:#d97706;
---good:#1a7f4b;--bad:#b42318;--grey:#8a939d}
+--good:#1a7f4b;--bad:#b42318;--doubt:#8a5a00;--grey:#8a939d}
 @media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#a3abb5;--line:#343a42;--back:#15181c;--card:#1d2127;
---theory:#6ea8f2;--draws:#f0a544;--good:#58c28b;--bad:#f2837a;--grey:#7b8490}}
+--theory:#6ea8f2;--draws:#f0a544;--good:#58c28b;--bad:#f2837a;--doubt:#e0b04c;--grey:#7b8490}}
 *{box-sizing:border-box}body{margin:0;background:var(--back);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}
 main{max-width:1180px;margin:0 auto;padding:32px 24px 64px}h1{font-size:22px;margin:0 0 4px}
@@ -38,7 +38,7 @@ border-bottom:2px solid var(--line);white-space:nowrap}td{padding:5px 8px;border
 vertical-align:middle}td.name{font-weight:500;white-space:nowrap;max-width:280px;overflow:hidden;text-overflow:ellipsis}
 td small{display:block;color:var(--soft);white-space:nowrap}td svg{width:130px;height:14px}
 .tag{border-radius:10px;padding:1px 8px;font-size:12px;white-space:nowrap}.agrees{color:var(--good)}
-.disagrees{color:var(--bad);font-weight:600}.measured{color:var(--grey)}
+.disagrees{color:var(--bad);font-weight:600}.inconclusive{color:var(--doubt)}.measured{color:var(--grey)}
 .notes{color:var(--soft);padding-left:18px}.key{color:var(--soft);font-size:13px}.key i{display:inline-block;width:12px;
 height:10px;border-radius:2px;margin:0 4px 0 12px;vertical-align:baseline}h2{font-size:16px;margin:24px 0 8px}
 @media(max-width:600px){main{padding:20px 12px 40px}td.name{max-width:130px;white-space:normal;overflow-wrap:anywhere}
@@ -63,7 +63,7 @@ def page(report: Report) -> str:
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head><body><main>'
         f"<h1>{_e(title)}</h1><p class=sub>{len(report.layers)} operations, {100 * report.graph.coverage:.0f} per cent "
         "of them derived, the others measured. "
-        f"{'No layer disagrees with theory.' if report.agrees else _wrong(report)}</p>"
+        f"{'No layer disagrees with theory.' if report.agrees else _wrong(report)}{_doubtful(report)}</p>"
         f'<ul class="three">{three}</ul>{_facts(report)}{_curves(report)}{_table(report)}'
         f"{f'<h2>Notes</h2><ul class=notes>{notes}</ul>' if notes else ''}"
         f"<p class=sub>{_e(_small(report))}</p></main></body></html>\n"
@@ -79,11 +79,17 @@ def _wrong(report: Report) -> str:
     return f"{len(wrong)} of them disagree with theory, first {_e(wrong[0])}."
 
 
+def _doubtful(report: Report) -> str:
+    held = sum(one.verdict == "inconclusive" for one in report.layers)
+    return f" {held} {'is' if held == 1 else 'are'} undecided." if held else ""
+
+
 def _small(report: Report) -> str:
     return (
         f"Measured numbers are means over {report.draws} draws with standard errors in brackets. A layer disagrees if "
         f"it is further from its prediction than {100 * report.tolerance:.0f} per cent and the errors that belong to "
-        f"the level {report.level:g} over all layers. g: squared gradient of a sum of the outputs with independent "
+        f"the level {report.level:g} over all layers, and inconclusive if that is so of a number looked at alone, at "
+        f"the level {report.doubt:g}. g: squared gradient of a sum of the outputs with independent "
         "normal weights."
     )
 

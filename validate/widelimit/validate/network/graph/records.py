@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from widelimit.validate.network.graph.programs import Program
 
 NAN = math.nan
-Verdict = Literal["agrees", "disagrees", "measured"]
+Verdict = Literal["agrees", "inconclusive", "disagrees", "measured"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,9 @@ class Layer:
     positions, divided by q; g: mean square of a component of the gradient of ``sum(c * output)``, c standard normal.
     Measured numbers are means over draws (geometric ones for q and g), with the standard error of that mean; predicted
     ones are nan where no rule exists, gradients all nan if none were asked for. `chi`: factor on squared gradients from
-    behind the operation to in front of it, predicted. `method`: "derived" or "measured". `verdict`: whether q (and g,
-    and rho) lie within the tolerance and the errors, see `Report`; `within` says by how much. `key`: the node's.
+    behind the operation to in front of it, predicted. `method`: "derived" or "measured". `verdict`: "agrees" where q
+    (and g, and rho) lie within the tolerance and the errors that each alone may have, "disagrees" beyond those that
+    belong to all layers at once, between them "inconclusive"; `within` says by how much. `key`: the node's.
     """
 
     name: str
@@ -215,7 +216,8 @@ class Report:
     with weights on the longest path. `kernel_condition`: condition number of the tangent kernel on the batch, where it
     is derived, else nan and `kernel_reason` says why. `warnings`: what to know before believing it. `draws`: how many;
     a layer `disagrees` if it is further from its prediction than `tolerance` (relative) plus as many standard errors
-    as belong to `level`, divided by the number of layers that are compared. `graph`: what was read. `limits`: what
+    as belong to `level`, divided by the number of layers that are compared, and is `inconclusive` if that is so at the
+    level `doubt` of one number alone: more draws would decide. `graph`: what was read. `limits`: what
     limits training, a sentence, and `change`: what to change, a sentence; `answer`: the first of the three.
     """
 
@@ -236,10 +238,11 @@ class Report:
     limits: str
     change: str
     title: str = ""
+    doubt: float = 0.05
 
     @property
     def agrees(self) -> bool:
-        """Whether no layer disagrees."""
+        """Whether no layer disagrees; some may be inconclusive."""
         return not any(layer.verdict == "disagrees" for layer in self.layers)
 
     def __str__(self) -> str:

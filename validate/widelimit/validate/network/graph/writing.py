@@ -58,7 +58,8 @@ def text(report: Report) -> str:
     power = "" if math.isnan(report.xi_c.power) else f", power {report.xi_c.power:.3g}"
     covered = f"{100 * report.graph.coverage:.0f} per cent of the operations derived, {report.draws} draws"
     level = (
-        f"a layer disagrees beyond {100 * report.tolerance:.0f} per cent and errors at level {report.level:g}"
+        f"a layer disagrees beyond {100 * report.tolerance:.0f} per cent and errors at level {report.level:g} over "
+        f"all layers, and is inconclusive beyond those of one number at {report.doubt:g}"
     )
     condition = f"tangent kernel on this batch: condition number {number(report.kernel_condition)}" + (
         f" ({clean(report.kernel_reason, 120)})" if report.kernel_reason else ""
