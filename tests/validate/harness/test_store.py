@@ -409,6 +409,50 @@ def test_files_are_replaced_whole(tmp_path):
     assert path.read_text() == "new"
 
 
+def test_links_and_pipes_stay_what_they_are(tmp_path):
+    """A link goes on leading to its file, and a pipe such as /dev/stdout is written to, not replaced."""
+    import os
+    import threading
+
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    atomic.write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    heard = []
+    reader = threading.Thread(target=lambda: heard.append((tmp_path / "pipe").read_text()), daemon=True)
+    reader.start()
+    atomic.write_text(tmp_path / "pipe", "told")
+    reader.join(10)
+    assert heard == ["told"] and (tmp_path / "pipe").is_fifo()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link", "pipe", "real"]
+
+
+def test_all_files_are_written_whole():
+    """No `write_text` of a path, and no file opened to be written, but by `atomic` or under `replacing`."""
+    import ast
+
+    root = Path(atomic.__file__).parents[5]
+    found = []
+    for file in sorted(root.glob("*/widelimit/**/*.py")):
+        tree = ast.parse(file.read_text())
+        held = {
+            id(inside)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.With) and "replacing(" in ast.unparse(node.items[0])
+            for inside in ast.walk(node)
+        }
+        for call in (one for one in ast.walk(tree) if isinstance(one, ast.Call) and id(one) not in held):
+            text = ast.unparse(call)
+            writes = isinstance(call.func, ast.Attribute) and call.func.attr in ("write_text", "write_bytes")
+            opens = ast.unparse(call.func).split(".")[-1] in ("open", "fdopen") and "'w" in text
+            if (writes and not text.startswith("atomic.")) or opens:
+                found.append(f"{file.relative_to(root)}: {text[:60]}")
+    known = ("devnull", "compile/cache/private.py")  # the second replaces files too
+    assert len(found) >= len(known)
+    assert [one for one in found if not any(name in one for name in known)] == []
+
+
 def test_full_disk_while_a_file_is_written(tmp_path, monkeypatch):
     import errno
     import os

@@ -347,7 +347,9 @@ def _painleve(dps: int) -> tuple[Any, Callable[[Any], Any]]:
 
     q'' = x q + 2 q^3, and q ~ Ai on the right.
     """
-    start = mpmath.root((1.75 * mpmath.mpf(dps) + 10) ** 2, 3)  # where Ai^2, exp(-4 x^(3/2)/3), is small enough
+    start = mpmath.root(
+        (1.75 * mpmath.mpf(dps) + 10) ** 2, 3
+    )  # where Ai^2, exp(-4 x^(3/2)/3), is small enough
     ends = [start, start + 4, start + 10, start + 20]
     q, slope = mpmath.airyai(start), mpmath.airyai(start, derivative=1)
     first = mpmath.quad(mpmath.airyai, ends)

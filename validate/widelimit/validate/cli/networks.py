@@ -11,9 +11,10 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Literal
 
-from widelimit.theory.errors import ArgumentError, StoreError
+from widelimit.theory.errors import ArgumentError
 from widelimit.validate.cli import output
 from widelimit.validate.cli.options import Whole
+from widelimit.validate.harness.running.atomic import replacing
 from widelimit.validate.harness.text import told
 
 _NAME = "widelimit_network_of_a_user"
@@ -95,10 +96,8 @@ def _advice(
     }
     rows = ["", "What to change", str(made)]
     if write_init is not None:
-        try:
-            write_init.write_text(made.code(), encoding="utf-8")
-        except OSError as error:
-            raise StoreError(f"The file {str(write_init)!r} cannot be written: {error}.") from None
+        with replacing(write_init) as file:
+            file.write_text(made.code(), encoding="utf-8")
     if prove is not None:
         proof = made.prove(factory, data=prove)
         plain["proof"] = {

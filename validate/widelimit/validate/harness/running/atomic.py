@@ -20,12 +20,19 @@ _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and move it there if the block ends well.
 
-    A reader sees the old file or the new one, never half of it. Raises `StoreError` where the disk is full
-    or the folder cannot be written.
+    A reader sees the old file or the new one, never half of it. A link's file is replaced, not the link; what is no
+    file (a pipe, ``/dev/stdout``) is written to as it is. Raises `StoreError` where the disk is full or the folder
+    cannot be written.
     """
     path = Path(path)
     temporary = beside(path)
     try:
+        if _is_no_file(path):
+            yield path
+            return
+        if path.is_symlink():
+            path = Path(os.path.realpath(path))
+            temporary = beside(path)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -33,6 +40,11 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether there is a pipe, a terminal or a folder at a path."""
+    return path.exists() and not path.is_file()
 
 
 def beside(path: Path) -> Path:
@@ -77,11 +89,13 @@ def write_text(path: Path, text: str) -> Path:
 def write_bytes(path: Path, data: bytes) -> Path:
     """Write bytes, flushed to the disk before the old file is replaced."""
     path = Path(path)
-    folder(path.parent)
+    if not _is_no_file(path):
+        folder(path.parent)
     with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if temporary != path:
+            os.fsync(file.fileno())
     return path
 
 

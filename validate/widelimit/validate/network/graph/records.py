@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from widelimit.numerics.results import pictured
 from widelimit.theory.errors import StoreError
+from widelimit.validate.harness.running.atomic import replacing
 
 if TYPE_CHECKING:
     from widelimit.validate.network.graph.programs import Program
@@ -284,6 +285,7 @@ class Report:
 
 def _write(path: str | Path, text: str) -> None:
     try:
-        Path(path).write_text(text, encoding="utf-8")
-    except (OSError, ValueError, TypeError) as error:
+        with replacing(Path(path)) as file:
+            file.write_text(text, encoding="utf-8")
+    except (ValueError, TypeError) as error:
         raise StoreError(f"The file {str(path)!r} cannot be written: {error}.") from None
