@@ -41,6 +41,7 @@ MODES = declare(
     valid=lambda inputs, wave, positions: wave <= positions // 2 and _chaotic(inputs),
     sizes=(32, 64, 128),
     within=0.04,
+    closer=1.85,
     noise=0.5,
     size_name="channels",
     quantity="factor of the mode in one layer",

@@ -33,6 +33,7 @@ RATES = declare(
     ),
     sizes=(64, 128, 256),
     within=0.04,
+    closer=2.8,
     noise=0.6,
     quantity="log of the growth over all blocks",
     observable="logs of mean squares over units and four inputs",

@@ -37,6 +37,7 @@ RECTANGULAR = Claim(
             point(TANH, 3, "orthogonal", shape="1 2 1 0.5"),
         ],
         target=0.035,
+        closer=0.012,
     ),
     predict=theory.ratios,
     simulate=partial(simulated, "moments", 0, 3),

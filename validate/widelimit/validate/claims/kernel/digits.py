@@ -204,7 +204,7 @@ CLASSES = Claim(
     domain=DIGITS.domain,
     valid=_stable,
     plans={
-        "reference": Plan((_RELU, _TANH), (48, 96, 192), pilot=48, most=600, block=16, within=0.025),
+        "reference": Plan((_RELU, _TANH), (48, 96, 192), pilot=48, most=2000, block=16, within=0.0138),
         "deep": Plan((_RELU, _TANH), (128, 256, 512, 1024), pilot=64, most=256, block=16),
     },
     predict=share_by_ntk,

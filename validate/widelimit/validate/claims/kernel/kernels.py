@@ -253,7 +253,7 @@ FLUCTUATION = Claim(
     domain={k: NETWORK[k] for k in ("activation", "sigma_w", "sigma_b")},
     plans={
         "quick": Plan(_BIRTH, (32, 64, 128), pilot=16, most=64, block=8),
-        "reference": Plan(_BIRTH, (64, 128, 256), pilot=256, most=512, block=64),
+        "reference": Plan(_BIRTH, (64, 128, 256), pilot=544, most=1088, block=64),
         "deep": Plan(_BIRTH, (64, 128, 256, 512), pilot=1024, most=4096, block=64),
     },
     predict=fluctuation,

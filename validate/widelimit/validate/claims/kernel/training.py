@@ -86,7 +86,7 @@ TRAINING = Claim(
     valid=_stable,
     plans={
         "quick": Plan(_TRAINED, (48, 96, 192), pilot=8, most=24, block=8),
-        "reference": Plan((*_TRAINED, _ERF), (128, 256, 512), pilot=16, most=480, block=8, within=0.02),
+        "reference": Plan((*_TRAINED, _ERF), (128, 256, 512), pilot=16, most=840, block=8, within=0.015),
         "deep": Plan((*_TRAINED, _ERF), (256, 512, 1024, 2048), pilot=16, most=256, block=32),
     },
     predict=training,

@@ -133,7 +133,8 @@ GRADIENT_NORM = presets(
         point("sin", 2.0, 0.3, distance=12, weights="orthogonal"),
         point("gelu", 1.2, 0.4, distance=6),
     ),
-    most=(128, 384, 192),
+    most=(128, 2048, 192),
+    within=(None, 0.023, None),
     sizes=((100, 200, 400), (200, 400, 800), DEEP),
 )
 
