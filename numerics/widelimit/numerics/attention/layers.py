@@ -69,9 +69,21 @@ def layer(
     >>> found = layer(gram, sigma_qk=2.0, sigma_vo=1.0)
     >>> found.method, [round(float(one), 4) for one in found.ntk[0, :2]]
     ('exchangeable', [1.6351, 0.9349])
+    >>> linear = layer(gram, sigma_qk=4.0, sigma_vo=1.0, scaling="linear", head_dim=4)  # 4/sqrt(4) is 2
+    >>> [round(float(one), 4) for one in linear.ntk[0, :2]]
+    [1.6351, 0.9349]
+    >>> masked = layer(gram, sigma_qk=2.0, sigma_vo=1.0, theta=0.5, causal=True)
+    >>> round(float(masked.covariance[2, 4]), 6), round(float(masked.ntk[2, 4]), 6)
+    (0.47243, 1.568747)
     >>> found = layer([[1, 0.2], [0.2, 2]], sigma_qk=1.5, sigma_vo=1.0)
     >>> found.method, round(float(found.covariance[0, 1]), 9)
     ('pair', 0.892367226)
+
+    Unequal tokens are sampled; here tau is 26/27 and kappa 2/27, so that C'_11 grows by 28/27 sigma_qk^2 at first:
+
+    >>> found = layer(np.diag([1, 2, 3]), sigma_qk=0.01, sigma_vo=1.0)
+    >>> found.method, round(float(found.covariance[0, 0] - 2 / 3) / 0.01**2, 3), round(28 / 27, 3)
+    ('monte-carlo', 1.037, 1.037)
     """
     asked = request(C, sigma_qk, sigma_vo, causal, scaling, head_dim)
     known = incoming("theta", theta, asked.tokens)

@@ -97,6 +97,10 @@ def sequences(
     >>> found = sequences(gram, sigma_qk=1.0, causal=True)
     >>> bool(abs(found.covariance[0, 0, 0, 7] - (0.3 + 0.7 / 8)) < 1e-4)  # the first token, at every temperature
     True
+    >>> gram = [[1.0, 0.2], [0.2, 2.0]]
+    >>> turned = sequences(gram, sigma_qk=0.1, angles=[[0.0], [1.0]])  # 0.854173 with angles of 0
+    >>> round(float(turned.covariance[0, 0, 0, 0]), 5)  # by a sum over the difference of two logits: 0.854462
+    0.85446
     """
     asked = _asked(C, sigma_qk, sigma_vo, causal, mask, keys, values, angles)
     count, seed = _pairs(asked, pairs), arguments.count("seed", seed, 0)

@@ -56,6 +56,9 @@ def overlaps(*, logit_std: Any, tokens: Any, correlation: Any) -> Overlaps:
     >>> found = overlaps(logit_std=1.0, tokens=8, correlation=0.3)
     >>> [round(one, 10) for one in (found.within, found.across, found.within_slope, found.across_slope)]
     [0.2323134472, 0.1521405851, 0.1345222846, 0.0969642217]
+    >>> even = overlaps(logit_std=0.0, tokens=8, correlation=0.3)  # 1/T and (T - 1)/T^2
+    >>> even.within, even.within_slope
+    (0.125, 0.109375)
     >>> overlaps(logit_std=1.0, tokens=8, correlation=-0.2)
     Traceback (most recent call last):
     ...

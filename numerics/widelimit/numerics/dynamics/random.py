@@ -121,6 +121,14 @@ def random_network(
     >>> found = random_network(2.0, time="step")
     >>> round(found.lyapunov, 9), round(found.dimension, 8), round(found.entropy, 8)
     (0.15472423, 0.25755527, 0.01068309)
+
+    In a linear network correlations fade at sqrt(1 - g^2), and a step's mean exponent is log g - 1/2:
+
+    >>> round(random_network(0.6, activation="linear", noise=1.0).tail_rate, 10)
+    0.8
+    >>> found = random_network(0.6, activation="linear", time="step")
+    >>> round(found.mean_lyapunov, 10), round(math.log(0.6) - 0.5, 10)
+    (-1.0108256238, -1.0108256238)
     """
     phi = Activation.of(activation)
     size = correlation.moderate("g", arguments.positive_number("g", g))

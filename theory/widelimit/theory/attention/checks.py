@@ -22,6 +22,7 @@ from widelimit.theory.calculus.ensembles import over_gaussian, over_signs
 from widelimit.theory.calculus.precision import Values, evaluate, numbers
 
 LAW = {(0, 0): Rational(3, 10), (0, 1): Rational(1, 5), (1, 0): Rational(1, 10), (1, 1): Rational(2, 5)}
+OTHER_ANGLE = Symbol("v", real=True)
 Matrix = list[list[Any]]
 
 
@@ -363,6 +364,18 @@ def embedding(values: Values, dps: int) -> Any:
     e, p, same, here = numbers(values, dps, m.SIGMA_E, m.SIGMA_P, m.SAME, m.HERE)
     word, place = (0 if same else 1), (2 if here else 3)
     return over_signs(lambda s: (e * s[0] + p * s[2]) * (e * s[word] + p * s[place]), 4)
+
+
+def turned(values: Values, dps: int) -> Any:
+    """Mean of q'R(u) k q'R(v) k per component, q and k in a plane with components of signs."""
+    angles = numbers(values, dps, m.ANGLE, OTHER_ANGLE)
+
+    def both(s: tuple[int, ...]) -> Any:
+        along, across = s[0] * s[2] + s[1] * s[3], s[1] * s[2] - s[0] * s[3]
+        first, second = (along * mpmath.cos(one) + across * mpmath.sin(one) for one in angles)
+        return first * second / 2
+
+    return over_signs(both, 4)
 
 
 def zipf(values: Values, dps: int) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from sympy import Eq, Expr, S, Symbol, simplify
+from sympy import Add, Eq, Expr, S, Symbol, simplify
 
 from widelimit.theory.attention import blocks as b
 from widelimit.theory.attention import checks, gradient_checks, masks
@@ -444,6 +444,14 @@ def _inputs() -> tuple[Step, ...]:
             "words and positions have independent random vectors",
             domain={m.SIGMA_E: (0.5, 1.5), m.SIGMA_P: (0.5, 1.5), m.SAME: (0, 1), m.HERE: (0, 1)},
             left=checks.embedding,
+        ),
+        _step(
+            "rotary",
+            "F",
+            Add(*(part * part.subs(m.ANGLE, checks.OTHER_ANGLE) for part in m.turned_parts())),
+            "q'R(u) k is linear in k, whose components are independent: what is left is the trace of R(u)'R(v)",
+            domain={m.ANGLE: (-2.0, 2.0), checks.OTHER_ANGLE: (-2.0, 2.0)},
+            left=checks.turned,
         ),
         _step(
             "zipf",
