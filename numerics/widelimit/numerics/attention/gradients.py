@@ -65,11 +65,11 @@ def gradient(
     >>> found = gradient(gram, one, sigma_qk=1.0, sigma_vo=1.0)
     >>> round(float(found.gradient[0, 0]), 4), round(float(found.values[0, 0]), 4)
     (0.2655, 0.1422)
-    >>> masked = gradient(gram[:4, :4], one[:4, :4], sigma_qk=1.0, sigma_vo=1.0, causal=True)
+    >>> masked = gradient(gram[:4, :4], np.where(one[:4, :4], 1.0, 0.2), sigma_qk=1.0, sigma_vo=1.0, causal=True)
     >>> [round(float(one), 6) for one in masked.values[0, :2]]
-    [1.543564, 0.340764]
+    [2.138319, 0.697697]
     >>> [round(float(one), 6) for one in masked.keys[0, :2]]
-    [0.129844, -0.088676]
+    [0.141353, -0.098463]
     """
     asked = request(C, sigma_qk, sigma_vo, causal, scaling, head_dim)
     upstream = incoming("G", G, asked.tokens)

@@ -10,6 +10,7 @@ from widelimit.numerics.coding import loops, smoothed
 from widelimit.numerics.coding.units import Given, Unit
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.theory import coding as theory
+from widelimit.theory.calculus.equations import residual
 from widelimit.theory.errors import ConvergenceError
 
 Array = np.ndarray
@@ -22,7 +23,9 @@ _NEWTON, _DONE = 80, 1e-10  # steps at most; the next step would be the square o
 @functools.cache
 def _excess() -> Compiled:
     t = theory
-    return compile(t.harmonic_excess(), (t.BALANCE, t.HARMONIC, t.AMPLITUDE, t.LOOP), name="harmonic_excess")
+    return compile(
+        residual(t.harmonic_balance()), (t.BALANCE, t.HARMONIC, t.AMPLITUDE, t.LOOP), name="harmonic_excess"
+    )
 
 
 def harmonics(neuron: Unit, amplitude: Array, centre: Array, variance: Array) -> Array:

@@ -63,6 +63,8 @@ def strong_balance(
     >>> p = strong_balance("tanh", noise=0.75, signal=0.2)
     >>> round(p.noise_coefficient / 0.1, 4), round((p.drive / 0.1) ** 2, 3)
     (2.3705, 6.223)
+    >>> round(strong_balance("tanh", disorder=1.6).chaos_coefficient, 4)  # at a balance of 10^6: 1.0626
+    1.0626
     """
     for name, value in {"noise": noise, "disorder": disorder, "signal": signal}.items():
         arguments.finite_number(name, value)

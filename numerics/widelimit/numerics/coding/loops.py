@@ -12,6 +12,7 @@ from widelimit.numerics.dynamics.correlation import Path
 from widelimit.numerics.dynamics.level import tail_rate
 from widelimit.numerics.dynamics.modes import Modes
 from widelimit.theory import coding as theory
+from widelimit.theory.calculus.equations import residual
 from widelimit.theory.errors import ConvergenceError
 
 Array = np.ndarray
@@ -35,8 +36,8 @@ def _closed() -> Compiled:
 @functools.cache
 def _hopf() -> tuple[Compiled, Compiled]:
     t = theory
-    both = (t.hopf_condition(), t.hopf_condition().diff(t.FREQUENCY))
-    return compile(both, (t.FREQUENCY, t.DELAY), name="hopf"), compile(
+    condition = residual(t.hopf_condition())
+    return compile((condition, condition.diff(t.FREQUENCY)), (t.FREQUENCY, t.DELAY), name="hopf"), compile(
         t.hopf_gain(), (t.FREQUENCY,), name="gain"
     )
 

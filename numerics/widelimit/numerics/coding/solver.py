@@ -101,6 +101,9 @@ def solve(
     >>> p = solve("erf_s", balance=8.0, noise=0.75, disorder=1.6)
     >>> round(p.unit_variance, 8), round(p.variance, 10)
     (1.16386791, 0.034546598)
+    >>> p = solve("erf_s", balance=4.0, noise=0.5, disorder=1.2, signal=0.5)
+    >>> round(p.frozen_variance, 8), round(p.quenched_variance, 8)
+    (0.46486093, 0.0156169)
     """
     neuron, given = door(activation, balance, noise, disorder, delay, signal)
     found = coding(neuron, given, settle(neuron, given))

@@ -18,6 +18,7 @@ from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.results import by_value
 from widelimit.theory import coding as theory
 from widelimit.theory.calculus.activation import Activation
+from widelimit.theory.calculus.equations import residual
 from widelimit.theory.dynamics import VARIANCE
 from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointError
 
@@ -150,6 +151,8 @@ def optimal_balance(
     >>> p = optimal_balance("tanh", delay=0.1, noise=0.75)
     >>> round(p.balance, 6), round(p.variance, 12)
     (8.706194, 0.050013764573)
+    >>> round(p.leading / (0.75**2 / 2 * 0.1), 4)  # 3.0638 E phi'^2
+    2.136
     """
     for name, value in {"delay": delay, "noise": noise, "disorder": disorder, "signal": signal}.items():
         arguments.finite_number(name, value)
@@ -210,7 +213,7 @@ def _least(function: Any, top: float, points: int) -> float:
 def _short() -> tuple[Compiled, Compiled]:
     t = theory
     floor = compile(t.delay_floor(), (VARIANCE, t.SQUARE, t.DELAY, t.PHASE), name="delay_floor")
-    return floor, compile(t.best_phase(), (t.PHASE,), name="best_phase")
+    return floor, compile(residual(t.best_phase()), (t.PHASE,), name="best_phase")
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from widelimit.numerics.dynamics.averages import Averages, Function
 from widelimit.theory import coding as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
+from widelimit.theory.calculus.equations import residual
 from widelimit.theory.dynamics import VARIANCE
 from widelimit.theory.errors import ArgumentError, ConvergenceError
 
@@ -55,7 +56,7 @@ class Unit:
         self._rates = Averages((theory.estimate(phi),), *arguments)
         self._line = Averages((theory.estimate(phi), theory.gain(phi)), *arguments)
         self._squares = Averages((theory.slope_square(phi), theory.rate_square(phi)), *arguments)
-        self._onset = Averages((theory.onset_excess(phi),), *arguments)
+        self._onset = Averages((residual(theory.onset_condition(phi)),), *arguments)
 
     def _increases(self, slope: Function) -> None:
         rows = np.zeros(_NEAR.size, int)

@@ -18,6 +18,7 @@ from widelimit.numerics.shaping.moments import SYMBOLS, Moments, Unit
 from widelimit.theory import shaping as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
+from widelimit.theory.calculus.equations import residual
 
 Array = np.ndarray
 FAR = np.sinh(np.linspace(-6.0, 6.0, 801))  # shifts that are searched: 0.015 apart near 0, up to 200
@@ -70,7 +71,7 @@ def _far(activation: Activation, name: str, sign: int) -> Compiled:
     else:
         condition = theory.tat_condition(activation, sign)
     slopes = tuple(activation.derivative(n).expr for n in (1, 2))
-    return compile((condition.lhs - condition.rhs, *slopes), (X,), name="condition")
+    return compile((residual(condition), *slopes), (X,), name="condition")
 
 
 @functools.cache

@@ -92,6 +92,10 @@ def shape(activation: str, *, depth: int, method: str = "dks", target: float | N
     (0.090437945, 0.560106691, 2)
     >>> round(found.output_scale, 8), round(found.output_shift, 8), round(found.maps.slope**100, 9)
     (14.90252573, -0.50500438, 1.5)
+    >>> from widelimit.numerics.shaping import maps
+    >>> again = maps(found.activation)
+    >>> round(again.length, 9), round(again.length_slope, 7), round(again.slope**100, 7)
+    (1.0, 1.0, 1.5)
     >>> found = shape("leaky_relu", depth=50, method="tat")
     >>> round(found.negative_slope, 11), round(found.output_scale, 11), round(found.maps.overlap, 6)
     (0.4305229485, 1.29894778632, 0.087088)
@@ -249,6 +253,8 @@ def asymptotic(
     (0.549306144, 0.090051664)
     >>> [round(one.input_shift, 6) for one in asymptotic("tanh", depth=100, method="tat", target=0.3)]
     [0.517752, -0.517752, 1.082446, -1.082446]
+    >>> [round(one.input_scale, 6) for one in asymptotic("tanh", depth=100, method="tat", target=0.3)]
+    [0.057538, 0.057538, 0.034487, 0.034487]
     """
     phi = Activation.of(activation)
     layers = arguments.count("depth", depth)

@@ -14,6 +14,15 @@ Rewritten: TypeAlias = Expr
 """What an operation on expressions returns: mathematics that stands elsewhere, written otherwise. No formula."""
 
 
+def residual(equation: Eq) -> Rewritten:
+    """Return the left side of an equation less its right side, which is zero where it holds.
+
+    >>> residual(Eq(5, 3, evaluate=False))
+    2
+    """
+    return equation.lhs - equation.rhs
+
+
 class _Sides(NamedTuple):
     """An equation on its way between processes."""
 

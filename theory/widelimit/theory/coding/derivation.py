@@ -9,6 +9,7 @@ from sympy import Eq, S, Symbol, cos, diff, erf, exp, pi, simplify, sin, sqrt
 
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.equations import residual
 from widelimit.theory.coding import checks
 from widelimit.theory.coding import formulas as f
 from widelimit.theory.dynamics import DISORDER, NOISE, VARIANCE
@@ -158,7 +159,7 @@ def _thresholds(phi: Activation) -> tuple[Step, ...]:
     return (
         Step(
             "onset",
-            Eq(Symbol("F_c"), f.onset_excess(phi), evaluate=False),
+            Eq(Symbol("F_c"), residual(f.onset_condition(phi)), evaluate=False),
             "Delta_0 = g^2 E phi^2 and g^2 E phi'^2 = 1",
             source=f"{KADMON}, chaos",
             domain=_AT,
@@ -182,7 +183,7 @@ def _thresholds(phi: Activation) -> tuple[Step, ...]:
         ),
         Step(
             "hopf-condition",
-            Eq(Symbol("F_omega"), f.hopf_condition(), evaluate=False),
+            Eq(Symbol("F_omega"), residual(f.hopf_condition()), evaluate=False),
             "its phase",
             source=f"{KADMON}, delays",
             domain={f.FREQUENCY: (1.0, 20.0), f.DELAY: (0.05, 0.5)},
@@ -190,7 +191,7 @@ def _thresholds(phi: Activation) -> tuple[Step, ...]:
         ),
         Step(
             "oscillation",
-            Eq(Symbol("F_R"), f.harmonic_excess(), evaluate=False),
+            Eq(Symbol("F_R"), residual(f.harmonic_balance()), evaluate=False),
             "the loop filters all but the first harmonic, whose gain is a_1/R in place of A",
             domain={
                 f.BALANCE: (1.0, 9.0),
@@ -226,7 +227,7 @@ def _delays() -> tuple[Step, ...]:
         ),
         Step(
             "best-phase",
-            Eq(Symbol("F_y"), f.best_phase(), evaluate=False),
+            Eq(Symbol("F_y"), residual(f.best_phase()), evaluate=False),
             "the slope of the floor in y, over a positive factor",
             source="new",
             domain={f.PHASE: (0.3, 1.2)},

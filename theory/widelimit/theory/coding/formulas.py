@@ -8,7 +8,7 @@ w, which are alike for odd phi. Variances of x_hat are times N.
 
 from __future__ import annotations
 
-from sympy import Expr, Rational, Symbol, cos, exp, sin, sqrt
+from sympy import Eq, Expr, Rational, Symbol, cos, exp, sin, sqrt
 
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -156,22 +156,22 @@ def hopf_gain() -> Expr:
     return sqrt(1 + FREQUENCY**2)
 
 
-def hopf_condition() -> Expr:
-    """Return omega cos(omega d) + sin(omega d), zero at the frequency of that oscillation."""
-    return FREQUENCY * cos(FREQUENCY * DELAY) + sin(FREQUENCY * DELAY)
+def hopf_condition() -> Eq:
+    """Return omega cos(omega d) = -sin(omega d), which holds at the frequency of that oscillation."""
+    return Eq(FREQUENCY * cos(FREQUENCY * DELAY), -sin(FREQUENCY * DELAY), evaluate=False)
 
 
-def harmonic_excess() -> Expr:
-    """Return b a_1/R - G, zero at the amplitude R of h, a_1 the first Fourier coefficient of rates at R cos p."""
-    return BALANCE * HARMONIC / AMPLITUDE - LOOP
+def harmonic_balance() -> Eq:
+    """Return b a_1/R = G, which holds at the amplitude R of h; a_1 is the first coefficient of rates at R cos p."""
+    return Eq(BALANCE * HARMONIC / AMPLITUDE, LOOP, evaluate=False)
 
 
-def onset_excess(activation: str | Activation = "tanh") -> Expr:
-    """Return Delta_0 E phi'^2 - E phi^2, zero where chaos sets in at infinite balance.
+def onset_condition(activation: str | Activation = "tanh") -> Eq:
+    """Return Delta_0 E phi'^2 = E phi^2, which holds where chaos sets in at infinite balance.
 
     The static state Delta_0 = g^2 E phi^2 loses its stability at g^2 E phi'^2 = 1.
     """
-    return VARIANCE * slope_square(activation) - rate_square(activation)
+    return Eq(VARIANCE * slope_square(activation), rate_square(activation), evaluate=False)
 
 
 def onset_disorder() -> Expr:
@@ -184,10 +184,10 @@ def delay_floor() -> Expr:
     return VARIANCE * SQUARE * DELAY * (1 + sin(PHASE)) / (PHASE * cos(PHASE))
 
 
-def best_phase() -> Expr:
-    """Return y - cos y, zero where `delay_floor` is least.
+def best_phase() -> Eq:
+    """Return y = cos y, which holds where `delay_floor` is least.
 
-    >>> round(best_phase().subs(PHASE, 0.7390851332151607).evalf(), 12)
-    0
+    >>> best_phase()
+    Eq(y, cos(y))
     """
-    return PHASE - cos(PHASE)
+    return Eq(PHASE, cos(PHASE), evaluate=False)

@@ -10,6 +10,7 @@ from sympy import Eq, Expr, Integral, Symbol, acos, cos, oo, pi, sqrt
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
 from widelimit.theory.calculus.derivation import Derivation, Step
+from widelimit.theory.calculus.equations import residual
 from widelimit.theory.shaping import checks
 from widelimit.theory.shaping import formulas as f
 
@@ -96,7 +97,7 @@ def _by_moments(phi: Activation) -> tuple[Step, ...]:
 
 def _excess(balance: Eq, over: Symbol) -> Expr:
     """Q' - 1 by the two sides that have to be equal."""
-    return (balance.lhs - balance.rhs) / (f.LINEAR**2 + over)
+    return residual(balance) / (f.LINEAR**2 + over)
 
 
 def _conditions(phi: Activation) -> tuple[Step, ...]:
@@ -176,7 +177,7 @@ def _starts(phi: Activation) -> tuple[Step, ...]:
     there = {name: phi.derivative(n).expr.subs(X, f.BETA) for n, name in ((1, f.FIRST), (2, f.BEND))}
     order = f.ALPHA**2 / (2 * there[f.FIRST] ** 2)
     even, upper, lower = (
-        (one.lhs - one.rhs).subs(X, f.BETA)
+        residual(one).subs(X, f.BETA)
         for one in (f.dks_condition(phi), f.tat_condition(phi, 1), f.tat_condition(phi, -1))
     )
     deep = {**_FAR, f.ZETA: (1.2, 3.0), f.TAU: (0.1, 2.0)}
