@@ -2,7 +2,9 @@
 
 Weights make gradients independent of the units in front of them; what comes back by a shortcut has met the slopes of
 all activations on it, which are those of one and the same unit. So moments that passed an activation remember its
-slopes at samples of the unit (`_Way`), and the next one multiplies them.
+slopes at samples of the unit (`_Way`), and the next one multiplies them. A depthwise filter mixes no units: slopes and
+deviations behind it know the filter and the unit in front. There gradients of single units are sampled, and go back
+through what acts on the unit at its samples.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ import numpy as np
 from widelimit.numerics.results import by_value
 from widelimit.validate.network.graph.pooling import moved
 from widelimit.validate.network.graph.programs import Step, refs
-from widelimit.validate.network.graph.states import State
-from widelimit.validate.network.graph.walking import Done, Pull, Scaled, Walk
+from widelimit.validate.network.graph.states import Samples, State, root
+from widelimit.validate.network.graph.walking import Divided, Done, Pull, Scaled, Walk
 
 _WAYS = 24  # to one tensor, above which slopes are forgotten: each holds samples of a unit
 
@@ -40,13 +42,20 @@ class Gradients:
 class _Way:
     """Moments of gradients that came one way: `value`, made of `fresh` ones and slopes (samples, P) on the way.
 
-    `at`: the position at which each of the fresh ones stands in each sample, where maxima were taken.
+    `at`: the position at which each of the fresh ones stands in each sample, where maxima were taken. `drawn`: samples
+    (samples, P) of the gradients themselves instead, at the same samples of the unit.
     """
 
     value: np.ndarray
     fresh: np.ndarray
     slopes: Callable[[], np.ndarray] | None = None
     at: np.ndarray | None = None
+    drawn: np.ndarray | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing but moments is remembered."""
+        return self.slopes is None and self.drawn is None
 
 
 def resets(walk: Walk) -> set[str]:
@@ -104,22 +113,37 @@ def _needed(ways: list[_Way], state: Any) -> list[_Way]:
 
 def _merged(ways: list[_Way]) -> list[_Way]:
     """Moments without slopes in one."""
-    plain = [one for one in ways if one.slopes is None]
+    plain = [one for one in ways if one.plain]
     if len(plain) < 2:
         return ways
     total = _total(plain)
-    return [_Way(total, total), *(one for one in ways if one.slopes is not None)]
+    return [_Way(total, total), *(one for one in ways if not one.plain)]
 
 
 def _total(ways: list[_Way]) -> np.ndarray:
     return np.asarray(sum(one.value for one in ways))
 
 
-def _back(ways: list[_Way], done: Done, pull: Pull) -> list[_Way]:
-    """Moments in front of an operation."""
+def _back(ways: list[_Way], done: Done, pull: Pull, name: str, near: bool) -> list[_Way]:
+    """Moments in front of an operation; `near`: units there come out of a depthwise filter, with nothing between."""
     if isinstance(pull, Scaled):
         c = pull.factor
-        return ways if c == 1 else [replace(one, value=c * one.value, fresh=c * one.fresh) for one in ways]
+        return ways if c == 1 else [_times(one, c) for one in ways]
+    if isinstance(pull, Divided):
+        return [_over(one, pull) for one in ways]
+    if done.each is not None and (near or any(one.drawn is not None for one in ways)):
+        return [_of_units(done.each(_units(one, f"{name} {k}"))) for k, one in enumerate(ways)]
+    if done.own and done.each is not None and any(one.slopes is not None for one in ways):
+        return [
+            _Way(pull(one.value), pull(one.value)) if one.plain
+            else _of_units(done.each(_units(one, f"{name} {k}")))
+            for k, one in enumerate(ways)
+        ]  # fmt: skip
+    if done.slopes is not None and any(one.drawn is not None for one in ways):
+        slopes = done.slopes()
+        ways, drawn = [one for one in ways if one.drawn is None], [one.drawn for one in ways]
+        met = [_of_units(g[: len(slopes)] * slopes[: len(g)]) for g in drawn if g is not None]
+        return [*_back(ways, done, pull, name, near), *met] if ways else met
     if done.rows is not None and all(one.at is None for one in ways):
         found = [row for one in ways for row in done.rows(one.fresh, one.slopes and one.slopes())]
         return [_sampled(fresh, slopes) for fresh, slopes in found]
@@ -142,6 +166,58 @@ def _back(ways: list[_Way], done: Done, pull: Pull) -> list[_Way]:
     return out
 
 
+def _times(one: _Way, c: float) -> _Way:
+    drawn = None if one.drawn is None else math.sqrt(c) * one.drawn
+    return replace(one, value=c * one.value, fresh=c * one.fresh, drawn=drawn)
+
+
+def _over(one: _Way, pull: Divided) -> _Way:
+    if one.at is not None:  # fresh moments stand at other positions
+        value = pull(one.value)
+        return _Way(value, value)
+    drawn = None if one.drawn is None else one.drawn / pull.by
+    return replace(one, value=pull(one.value), fresh=pull(one.fresh), drawn=drawn)
+
+
+def _of_units(drawn: np.ndarray) -> _Way:
+    value = drawn.T @ drawn / len(drawn)
+    return _Way(value, value, drawn=drawn)
+
+
+def _units(one: _Way, name: str) -> np.ndarray:
+    """Samples of gradients of single units, which are Gaussian where they come out of weights."""
+    if one.drawn is not None:
+        return one.drawn
+    samples = Samples(len(one.value))
+    slopes = None if one.slopes is None or one.at is not None else one.slopes()
+    moments = one.value if slopes is None else one.fresh
+    count = samples.count if slopes is None else len(slopes)
+    noise = samples.generator(name, b"gradients").standard_normal((count, len(moments)))
+    drawn = noise @ _factor(moments)
+    return np.asarray(drawn if slopes is None else drawn * slopes)
+
+
+def _factor(moments: np.ndarray) -> np.ndarray:
+    """R with R^T R = moments."""
+    try:
+        raised = moments + 1e-10 * np.mean(np.diagonal(moments)) * np.eye(len(moments))
+        return np.asarray(np.linalg.cholesky(raised).T)
+    except np.linalg.LinAlgError:
+        return root(moments)
+
+
+def _near(walk: Walk) -> set[str]:
+    """Keys of units that come out of depthwise filters, through nothing but what acts on them one by one."""
+    found: set[str] = set()
+    for step in walk.program.steps:
+        done = walk.done.get(step.key)
+        if done is None or not isinstance(done.value, State) or done.value.gaussian:
+            continue
+        if done.own or any(origin in found for origin, _ in done.pulls):
+            found.add(step.key)
+    return found
+
+
 def _sampled(fresh: np.ndarray, slopes: np.ndarray) -> _Way:
     return _Way(fresh * (slopes.T @ slopes) / len(slopes), fresh, lambda: slopes)
 
@@ -152,7 +228,8 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
     end, held = known.get(program.output), _Held()
     if isinstance(end, State):
         held.fresh(program.output, np.eye(end.positions))
-    reset, inner = resets(walk), _interior(walk)
+    reset, inner, near = resets(walk), _interior(walk), _near(walk)
+    heavy = {origin for done in walk.done.values() if done.heavy for origin, _ in done.pulls}
     g: dict[str, float] = {}
     chi: dict[str, float] = {}
     for step in reversed(program.steps):
@@ -165,13 +242,13 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
         if name not in held or name in walk.refused or name not in walk.done:
             continue
         whole = _mean_of(walk, held, name)
-        if name not in inner and name not in reset:
+        if name not in inner and name not in reset and name not in heavy:
             g[name] = float(np.mean(np.diagonal(whole)))
         done = walk.done[name]
         if name in walk.tied or done.opaque:
             continue
         with np.errstate(over="ignore", invalid="ignore"):
-            first = _step(walk, held, step, done)
+            first = _step(walk, held, step, done, near)
         held.drop(name)
         before = np.diagonal(whole).mean()
         if first is not None and before > 0:
@@ -191,13 +268,13 @@ def _mean_of(walk: Walk, held: _Held, name: str) -> np.ndarray:
     )
 
 
-def _step(walk: Walk, held: _Held, step: Step, done: Done) -> np.ndarray | None:
+def _step(walk: Walk, held: _Held, step: Step, done: Done, near: set[str]) -> np.ndarray | None:
     """Send what arrived at a step to what it reads; return what comes to the first of them."""
     name, parts = step.key, walk.beside.get(step.key)
     if parts is None:
         first = None
         for place, (origin, pull) in enumerate(done.pulls):
-            back = _back(held.ways[name], done, pull)
+            back = _back(held.ways[name], done, pull, name, origin in near)
             first = _total(back) if place == 0 else first
             held.add(origin, back, walk.known.get(origin))
         return first
@@ -205,7 +282,7 @@ def _step(walk: Walk, held: _Held, step: Step, done: Done) -> np.ndarray | None:
     found: dict[str, list[list[_Way]]] = {}
     for one, ways in zip(parts, each, strict=True):
         for origin, pull in one.pulls:
-            found.setdefault(origin, []).append(_back(ways, one, pull) if ways else [])
+            found.setdefault(origin, []).append(_back(ways, one, pull, name, origin in near) if ways else [])
     for origin, backs in found.items():
         for ways in backs if origin not in walk.beside else ():
             held.add(origin, ways, walk.known.get(origin))

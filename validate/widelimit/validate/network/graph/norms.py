@@ -14,11 +14,12 @@ from widelimit.validate.network.graph.programs import Step
 from widelimit.validate.network.graph.states import Measured, Samples, State, side_by_side
 from widelimit.validate.network.graph.tensors import mean_square
 from widelimit.validate.network.graph.views import state_of
-from widelimit.validate.network.graph.walking import Done, Parameter, Pull, Rows, Scaled, Walk, key, rule
+from widelimit.validate.network.graph.walking import Divided, Done, Parameter, Pull, Rows, Scaled, Walk, key, rule
 
 FEWEST = 8  # units of a group whose statistics are taken for those of many
 RANDOM = 0.02  # relative variance of the batch's variance above which units are sampled
 _HEAVY = 0.5  # the same, above which few units with small variances have most of the gradients
+_TAILS = 2.0  # relative variance of one over the batch's variance that this is for Gaussian units, by samples
 
 
 @rule("layer_norm", "rms_norm")
@@ -93,7 +94,7 @@ def _divided(step: Step, state: State, dims: list[int], centred: bool, eps: floa
         scatter=None if centred or state.scatter is None else state.scatter * by,
         draw=None if before is None or scatter is not None else (lambda samples: (before(samples) - mu) / deviation),
     )  # fmt: skip
-    return Done(new, ((key(step, 0), lambda g: g * by),), "divided by the deviation of many units")
+    return Done(new, ((key(step, 0), Divided(deviation)),), "divided by the deviation of many units")
 
 
 def gained(step: Step, done: Done, weight: Any, bias: Any) -> Done:
@@ -116,8 +117,16 @@ def gained(step: Step, done: Done, weight: Any, bias: Any) -> Done:
         draw=None if spread or before is None else (lambda samples: mean * before(samples)),
     )  # fmt: skip
     (name, pull), *_ = done.pulls
-    back = Scaled(square * pull.factor) if isinstance(pull, Scaled) else lambda g: pull(square * g)
-    return replace(done, value=new, pulls=((name, back),), rows=None)
+    each, factor = done.each, math.sqrt(square)
+    back: Pull
+    if isinstance(pull, Scaled):
+        back = Scaled(square * pull.factor)
+    elif isinstance(pull, Divided) and factor > 0:
+        back = Divided(pull.by / factor)
+    else:
+        back = lambda g: pull(square * g)  # noqa: E731
+    single = None if each is None else (lambda g: factor * each(g))
+    return replace(done, value=new, pulls=((name, back),), rows=None, each=single)
 
 
 def _square(value: Any, default: float) -> float:
@@ -143,7 +152,8 @@ def _by_batch(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, A
         return gained(step, _kept(step, state, mean, variance, float(eps)), weight, bias)
     if state.positions < 2:
         raise Measured("a batch of one")
-    return gained(step, _batch(step, state, float(eps)), weight, bias)
+    own = key(step, 0) in walk.done and walk.done[key(step, 0)].own
+    return gained(step, _batch(step, state, float(eps), own), weight, bias)
 
 
 def _kept(step: Step, state: State, mean: torch.Tensor, variance: torch.Tensor, eps: float) -> Done:
@@ -161,8 +171,11 @@ def _kept(step: Step, state: State, mean: torch.Tensor, variance: torch.Tensor, 
     return Done(new, ((key(step, 0), Scaled(square)),), "statistics that were kept (evaluation mode)")
 
 
-def _batch(step: Step, state: State, eps: float) -> Done:
-    """Statistics of the batch: a unit is centred and divided by its own deviation over inputs and positions."""
+def _batch(step: Step, state: State, eps: float, own: bool) -> Done:
+    """Statistics of the batch: a unit is centred and divided by its own deviation over inputs and positions.
+
+    `own`: of units with weights of their own.
+    """
     count = state.positions
     gram = state.gram
     row = gram.mean(axis=1)
@@ -182,7 +195,8 @@ def _batch(step: Step, state: State, eps: float) -> Done:
 
     scatter = 2 * float(np.sum(about**2)) / trace**2
     variance = trace / count + eps
-    pull, rows = _through_batch(about / variance, 1 / variance), None
+    pull, rows, each = _through_batch(about / variance, 1 / variance), None, None
+    heavy = state.gaussian and scatter > _HEAVY
     if state.gaussian and scatter < RANDOM:
         out, normal, why = about / variance, True, "by the batch, whose variance is sharp"
     elif before is not None:
@@ -190,19 +204,21 @@ def _batch(step: Step, state: State, eps: float) -> Done:
         def known() -> tuple[np.ndarray, np.ndarray]:
             return divided(Samples(count))  # samples that nobody keeps
 
-        values, _ = known()
+        values, inverse = known()
+        heavy = heavy or float(inverse.var()) > _TAILS * float(inverse.mean()) ** 2
         out, normal, why = values.T @ values / len(values), False, "by the batch, sampled units"
-        pull, rows = _through_samples(known), _rows_through(known)
+        pull, rows, each = _through_samples(known), _rows_through(known), _each_through(known)
     else:
         out, normal, why = about / variance, False, "by the batch, ratio of means"
     new = replace(
         state, gram=out, mean=np.zeros(count), gaussian=normal, function=None, scatter=None,
         draw=None if before is None else (lambda samples: divided(samples)[0]),
     )  # fmt: skip
-    if state.gaussian and scatter > _HEAVY:
+    if heavy:
         why = f"{why}; few numbers of a unit, and gradients of heavy tails, which are measured"
+    if heavy and not own:
         return Done(new, ((key(step, 0), pull),), why, opaque=True)
-    return Done(new, ((key(step, 0), pull),), why, rows=rows)
+    return Done(new, ((key(step, 0), pull),), why, rows=rows, each=each, heavy=heavy)
 
 
 Known = Callable[[], tuple[np.ndarray, np.ndarray]]
@@ -228,6 +244,18 @@ def _of_samples(values: np.ndarray, inverse: np.ndarray, g: np.ndarray, slopes: 
     first = weighted.T @ (read - read.mean(axis=1, keepdims=True)) / len(values)
     fourth = (np.sum(read * values, axis=1, keepdims=True) * weighted).T @ values / len(values)
     return h - (first + first.T) / count + fourth / count**2
+
+
+def _each_through(known: Known) -> Pull:
+    """Gradients of single units, times J of their own samples."""
+
+    def each(g: np.ndarray) -> np.ndarray:
+        values, inverse = known()
+        u = values[: len(g)]
+        left = g - g.mean(axis=1, keepdims=True) - u * np.mean(u * g, axis=1, keepdims=True)
+        return np.asarray(np.sqrt(inverse[: len(g)]) * left)
+
+    return each
 
 
 def _rows_through(known: Known) -> Rows:

@@ -58,6 +58,18 @@ unchanged = Scaled()
 
 @by_value
 @dataclass(frozen=True)
+class Divided:
+    """The way back through division by fixed numbers, one for each position."""
+
+    by: np.ndarray
+
+    def __call__(self, g: np.ndarray) -> np.ndarray:
+        """Return the moments over their products."""
+        return g / np.outer(self.by, self.by)
+
+
+@by_value
+@dataclass(frozen=True)
 class Parameter:
     """A tensor of random numbers, a parameter or computed from some: its mean square, pooled over draws.
 
@@ -101,7 +113,10 @@ class Done:
     `inside`: operations that the rule takes with it, which gradients pass by. `slopes`: of a function of one variable,
     its derivative at samples of the units that it is of; `rows`: where statistics of a unit stand between slopes;
     `picked`: of maxima over positions, which position each is taken from, at the first of the same samples. `scatter`:
-    relative standard deviation of the mean square in one draw by what is drawn for all units at once.
+    relative standard deviation of the mean square in one draw by what is drawn for all units at once. `each`: gradients
+    (samples, P) of single units behind the operation -> in front of it, at the same samples. `own`: units have weights
+    of their own here, which the slopes behind know; `heavy`: gradients of such units in front have tails so heavy that
+    a mean square says little.
     """
 
     value: Any
@@ -115,6 +130,9 @@ class Done:
     rows: Rows | None = None
     picked: Callable[[], np.ndarray] | None = None
     scatter: float = 0.0
+    each: Callable[[np.ndarray], np.ndarray] | None = None
+    own: bool = False
+    heavy: bool = False
 
 
 Rule = Callable[["Walk", Step, tuple[Any, ...], dict[str, Any]], Done]

@@ -363,36 +363,58 @@ def _filtered(
         summed = summed - np.outer(total, total) / len(rows)
     new = source(step.key, shape, square * (read // groups) * summed + offset)
     why = f"weights of sigma_w^2 = {square * len(rows) * (read // groups):.4g}"
-    if groups > 1 and (before is None or read // groups < 8):
-        new, why = (
-            _few(step, new, before, square, offset, rows, read // groups),
-            f"{why}, {read // groups} channel(s) a group",
-        )
+    few = groups > 1 and (before is None or read // groups < 8)
+    why = f"{why}, {read // groups} channel(s) a group" if few else why
     if before is None:
-        return Done(new, (), why)
-    return Done(
+        return Done(replace(new, gaussian=False, draw=None) if few else new, (), why)
+    done = Done(
         new, ((key(step, 0), lambda g: square * (channels // groups) * spread_back(g, rows, len(gram))),), why
     )  # fmt: skip
+    if not few:
+        return done
+    return _few(step, done, before, weight, offset, rows, read // groups, channels // groups)
 
 
 def _few(
-    step: Step, new: State, before: State | None, square: float, offset: float, rows: np.ndarray, read: int
-) -> State:
-    """Units that add up few channels (depthwise) are not Gaussian: their law is that of filters on samples."""
-    inner = None if before is None else before.draw
+    step: Step, done: Done, before: State, weight: Any, offset: float, rows: np.ndarray, read: int, write: int
+) -> Done:
+    """Units that add up few channels (depthwise) are not Gaussian: their law is that of filters on samples.
+
+    Nor are gradients behind independent of the filter: slopes and deviations of the unit know it.
+    """
+    inner = before.draw
     if inner is None:
-        return replace(new, gaussian=False, draw=None)
+        return replace(done, value=replace(done.value, gaussian=False, draw=None))
+
+    def filters(samples: Samples, count: int) -> np.ndarray:
+        """Weights (count, channels, taps), the first ones the same whatever their count."""
+        return _entries(weight, samples.generator(step.key, b"filters"), (count, read, len(rows)))
 
     def draw(samples: Samples) -> np.ndarray:
-        random = samples.generator(step.key, b"filters")
         values = inner(samples)
-        total = random.standard_normal((len(values), 1)) * np.sqrt(offset) + np.zeros((1, rows.shape[1]))
-        for channel in range(read):
-            held = values if channel == 0 else values[random.permutation(len(values))]
-            for at in rows:
+        shift = samples.generator(step.key, b"biases").standard_normal((len(values), 1)) * np.sqrt(offset)
+        total, weights = np.repeat(shift, rows.shape[1], axis=1), filters(samples, len(values))
+        for channel in range(read):  # others are those of other samples
+            held = np.roll(values, channel, axis=0)
+            for tap, at in enumerate(rows):
                 live = at >= 0
-                weights = random.standard_normal((len(values), 1)) * np.sqrt(square)
-                total[:, live] += weights * held[:, at[live]]
+                total[:, live] += weights[:, channel, tap, None] * held[:, at[live]]
         return total
 
-    return replace(new, gaussian=False, draw=draw)
+    def each(g: np.ndarray) -> np.ndarray:
+        weights = np.sqrt(write) * filters(Samples(before.positions), len(g))[:, 0]
+        back = np.zeros((len(g), before.positions))
+        for tap, at in enumerate(rows):
+            live = at >= 0
+            back[:, at[live]] += weights[:, tap, None] * g[:, live]
+        return back
+
+    return replace(done, value=replace(done.value, gaussian=False, draw=draw), each=each, own=True)
+
+
+def _entries(weight: Any, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights drawn from all numbers that they take in draws; normal ones for fixed numbers."""
+    if not isinstance(weight, Parameter):
+        return random.standard_normal(shape) * np.sqrt(mean_square(weight))
+    held = np.concatenate([one.detach().double().numpy().ravel() for one in weight.values])
+    return np.asarray(held[random.integers(0, len(held), shape)])
