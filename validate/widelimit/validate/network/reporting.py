@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from widelimit.numerics import arguments
 from widelimit.numerics.results import by_value
 from widelimit.theory.errors import ArgumentError, WidelimitError
 from widelimit.validate.network.graph import blocks as blocks_
-from widelimit.validate.network.graph import hooks, judging
+from widelimit.validate.network.graph import hooks, judging, scattering
 from widelimit.validate.network.graph.backward import Gradients, gradients, resets
 from widelimit.validate.network.graph.measuring import Draws, NotFinite, mean_error, measure
 from widelimit.validate.network.graph.programs import Step, untouched
@@ -143,12 +143,13 @@ def _named(found: Opened, key: str) -> str:
 @by_value
 @dataclass(frozen=True)
 class _Compared:
-    """What layers are made of: predictions and draws by key."""
+    """What layers are made of: predictions and draws by key; `scatter`: of mean squares by masks, relative variances."""
 
     walk: Walk | None
     back: Gradients | None
     draws: Draws
     backward: bool
+    scatter: dict[str, float] = field(default_factory=dict)
 
 
 def _by_walk(
@@ -178,7 +179,7 @@ def _by_walk(
         if backward
         else None
     )
-    compared = _Compared(walk, back, seen, backward)
+    compared = _Compared(walk, back, seen, backward, scattering.of_units(walk))
     graph = graph_of(replace(found, walk=walk))
     nodes = {node.key: node for node in graph.nodes}
     rough = [_layer(step, nodes[step.key], compared) for step in steps]
@@ -215,11 +216,21 @@ def _layer(step: Step, node: Node, compared: _Compared) -> Layer:
         node.name, step.op, node.rule, q, NAN, NAN, p / q if q > 0 else NAN, NAN, NAN, g, NAN, NAN, chi, "measured",
         step.key, node.why,
     ), seen)  # fmt: skip
-    scatter = walk.done[step.key].scatter if step.key in walk.done else 0.0
-    if scatter == 0:
-        return found
-    known = scatter / math.sqrt(seen.count)  # few draws may all have kept everything
-    return replace(found, q_error=max(found.q_error, known * q), rho_error=max(found.rho_error, known))
+    own = walk.done[step.key].scatter if step.key in walk.done else 0.0
+    of_gradients = back.scatter.get(step.key, 0.0) if back is not None else 0.0
+    variances = compared.scatter.get(step.key, 0.0), own**2, of_gradients
+    known = [math.sqrt(one / seen.count) for one in variances]
+    return replace(
+        found,
+        q_error=_at_least(found.q_error, known[0] * q),
+        rho_error=_at_least(found.rho_error, known[1]),
+        g_error=_at_least(found.g_error, known[2] * found.g_measured),
+    )
+
+
+def _at_least(error: float, known: float) -> float:
+    """A standard error over draws, which may all have kept everything, and what masks are known to make of it."""
+    return max(error, known) if known > 0 else error
 
 
 def _with_draws(layer: Layer, seen: Draws) -> Layer:

@@ -10,6 +10,7 @@ walking      the walk through a program; rules stand in
 views, functions, arithmetic, weighted, norms, pooling, attention
 turning      rotary positions
 backward     gradients back through the same walk
+scattering   what masks make of single draws
 measuring    what draws give
 reading      `read`
 layered, operations, readers   operations as layers of an architecture, whose kernels `from_torch` gives

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from widelimit.numerics.results import by_value
+from widelimit.validate.network.graph import scattering
 from widelimit.validate.network.graph.pooling import moved
 from widelimit.validate.network.graph.programs import Step, refs
 from widelimit.validate.network.graph.states import Samples, State, root
@@ -29,12 +30,13 @@ _WAYS = 24  # to one tensor, above which slopes are forgotten: each holds sample
 @dataclass(frozen=True)
 class Gradients:
     """`g`: mean square of a component, by key of step; `chi`: factor through the step; `reset`: keys at which measured
-    moments are needed, because what reads them has no rule.
+    moments are needed, because what reads them has no rule; `scatter`: relative variance of g in one draw, by masks.
     """
 
     g: dict[str, float]
     chi: dict[str, float]
     reset: frozenset[str]
+    scatter: dict[str, float]
 
 
 @by_value
@@ -71,11 +73,14 @@ def resets(walk: Walk) -> set[str]:
 
 
 class _Held:
-    """Moments of gradients that arrived, by key; `parts`: those of each of several parts of the units."""
+    """Moments of gradients that arrived, by key; `parts`: those of each of several parts of the units; `loose`: squares
+    of those that scatter by masks, times their relative variance.
+    """
 
     def __init__(self) -> None:
         self.ways: dict[str, list[_Way]] = {}
         self.parts: dict[str, list[list[_Way]]] = {}
+        self.loose: dict[str, float] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self.ways or name in self.parts
@@ -88,8 +93,11 @@ class _Held:
         self.drop(name)
         self.ways[name] = [_Way(value, value)]
 
-    def add(self, name: str, ways: list[_Way], state: Any) -> None:
+    def add(self, name: str, ways: list[_Way], state: Any, variance: float = 0.0) -> None:
         self.ways[name] = _needed([*self.ways.get(name, ()), *ways], state)
+        if variance > 0 and ways:
+            size = float(np.mean(np.diagonal(_total(ways))))
+            self.loose[name] = self.loose.get(name, 0.0) + variance * size**2
 
     def add_parts(self, name: str, parts: list[list[_Way]], states: list[Any]) -> None:
         before = self.parts.get(name, [[] for _ in parts])
@@ -230,8 +238,10 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
         held.fresh(program.output, np.eye(end.positions))
     reset, inner, near = resets(walk), _interior(walk), _near(walk)
     heavy = {origin for done in walk.done.values() if done.heavy for origin, _ in done.pulls}
+    loose = scattering.of_units(walk)
     g: dict[str, float] = {}
     chi: dict[str, float] = {}
+    scatter: dict[str, float] = {}
     for step in reversed(program.steps):
         name = step.key
         if name in reset:
@@ -245,15 +255,21 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
         if name not in inner and name not in reset and name not in heavy:
             g[name] = float(np.mean(np.diagonal(whole)))
         done = walk.done[name]
+        before = np.diagonal(whole).mean()
+        variance = held.loose.pop(name, 0.0) / before**2 if before > 0 else 0.0
+        scatter[name] = variance
         if name in walk.tied or done.opaque:
             continue
+        variance += done.scatter**2
+        if step.op in scattering.NORMALISING:
+            variance += max((loose.get(origin, 0.0) for origin, _ in done.pulls), default=0.0)
         with np.errstate(over="ignore", invalid="ignore"):
-            first = _step(walk, held, step, done, near)
+            first = _step(walk, held, step, done, near, variance)
         held.drop(name)
-        before = np.diagonal(whole).mean()
         if first is not None and before > 0:
             chi[name] = float(np.diagonal(first).mean() / before)
-    return Gradients({key: value for key, value in g.items() if math.isfinite(value)}, chi, frozenset(reset))
+    finite = {key: value for key, value in g.items() if math.isfinite(value)}
+    return Gradients(finite, chi, frozenset(reset), scatter)
 
 
 def _mean_of(walk: Walk, held: _Held, name: str) -> np.ndarray:
@@ -268,7 +284,9 @@ def _mean_of(walk: Walk, held: _Held, name: str) -> np.ndarray:
     )
 
 
-def _step(walk: Walk, held: _Held, step: Step, done: Done, near: set[str]) -> np.ndarray | None:
+def _step(
+    walk: Walk, held: _Held, step: Step, done: Done, near: set[str], variance: float
+) -> np.ndarray | None:  # fmt: skip
     """Send what arrived at a step to what it reads; return what comes to the first of them."""
     name, parts = step.key, walk.beside.get(step.key)
     if parts is None:
@@ -276,7 +294,7 @@ def _step(walk: Walk, held: _Held, step: Step, done: Done, near: set[str]) -> np
         for place, (origin, pull) in enumerate(done.pulls):
             back = _back(held.ways[name], done, pull, name, origin in near)
             first = _total(back) if place == 0 else first
-            held.add(origin, back, walk.known.get(origin))
+            held.add(origin, back, walk.known.get(origin), variance)
         return first
     each = held.of_parts(name, len(parts))
     found: dict[str, list[list[_Way]]] = {}
@@ -285,7 +303,7 @@ def _step(walk: Walk, held: _Held, step: Step, done: Done, near: set[str]) -> np
             found.setdefault(origin, []).append(_back(ways, one, pull, name, origin in near) if ways else [])
     for origin, backs in found.items():
         for ways in backs if origin not in walk.beside else ():
-            held.add(origin, ways, walk.known.get(origin))
+            held.add(origin, ways, walk.known.get(origin), variance)
         count = len(walk.beside.get(origin, ()))
         for start in range(0, len(backs), count) if count else ():  # one of them may be joined twice
             states = [one.value for one in walk.beside[origin]]
