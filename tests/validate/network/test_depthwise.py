@@ -1,4 +1,4 @@
-"""Depthwise filters mix no units: slopes and statistics behind them know the filter and the unit that it is applied to."""
+"""Depthwise filters mix no units: slopes and statistics behind them know the filter and the unit in front."""
 
 import math
 
@@ -52,16 +52,32 @@ def mobile(norm):
     )  # fmt: skip
 
 
-NORMS = {"by the batch": nn.BatchNorm2d, "by all channels": lambda width: nn.GroupNorm(1, width)}
+def of_all(width):
+    return nn.GroupNorm(1, width)
 
 
-@pytest.mark.parametrize("name", NORMS)
+NETS = {  # normalisation, inputs, size of the image, whether gradients behind some filters have heavy tails
+    "by the batch": (nn.BatchNorm2d, 4, 4, False),
+    "by a small batch": (nn.BatchNorm2d, 8, 2, True),
+    "by all channels": (of_all, 4, 4, False),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
 def test_gradients_of_inverted_bottlenecks(name):
+    """Within 5 per cent and three standard errors. With filters taken for independent: off by up to 3.8 in ln."""
+    norm, batch, size, heavy = NETS[name]
     torch.manual_seed(0)
-    found = report(mobile(NORMS[name]), torch.randn(4, 3, 4, 4), draws=12)
+    found = report(mobile(norm), torch.randn(batch, 3, size, size), draws=12)
     assert found.graph.coverage == 1 and found.agrees, str(found)
-    logs = {one.name: math.log(one.g_measured / one.g_predicted) for one in found.layers}
-    assert max(map(abs, logs.values())) < 0.13, logs
+    held = [one for one in found.layers if not math.isnan(one.g_predicted)]
+    for one in held:
+        error = abs(math.log(one.g_measured / one.g_predicted))
+        assert error < 0.05 + 3 * one.g_error / one.g_measured, (one.name, error)
+    measured = [one.name for one in found.layers if math.isnan(one.g_predicted)]
+    assert measured == (["3.filters", "4.filters"] if heavy else [])
+    said = [one.name for one in found.layers if "heavy tails" in one.why]
+    assert said == (["3.norm2", "4.norm2"] if heavy else [])
 
 
 def predicted(module, x):
@@ -71,19 +87,31 @@ def predicted(module, x):
         Samples(256),
     ).go()  # fmt: skip
     back = gradients(walk, {})
-    return walk, {step.op if step.op != "conv2d" else step.key: back.g.get(step.key) for step in found.program.steps}
+    return walk, {
+        step.op if step.op != "conv2d" else step.key: back.g.get(step.key) for step in found.program.steps
+    }
 
 
 def test_a_filter_of_one_number_in_front_of_a_normalisation_changes_no_gradient():
-    """The batch's deviation divides by that number again, except for its sign: exactly the network without it."""
+    """The batch's deviation divides by that number again, except for its sign: as without it, which torch runs here."""
     torch.manual_seed(0)
-    x, norm = torch.randn(12, 3, 1, 1), nn.BatchNorm2d(256, eps=0.0)
-    ends = nn.Conv2d(3, 256, 1), nn.SiLU(), nn.Conv2d(256, 64, 1)
-    single = nn.Conv2d(256, 256, 1, groups=256, bias=False)
-    _, without = predicted(nn.Sequential(*ends[:2], norm, ends[2]), x)
-    walk, given = predicted(nn.Sequential(*ends[:2], single, norm, ends[2]), x)
-    assert math.isclose(given["silu"], without["silu"], rel_tol=0.03)
-    assert math.isclose(given["conv2d"], without["conv2d"], rel_tol=0.03)
+    x = torch.randn(12, 32, 1, 1)
+    module = nn.Sequential(
+        nn.Conv2d(32, 256, 1, bias=False), nn.SiLU(), nn.Conv2d(256, 256, 1, groups=256, bias=False),
+        nn.BatchNorm2d(256, eps=1e-12), nn.Conv2d(256, 64, 1),
+    )  # fmt: skip
+    walk, given = predicted(module, x)
+    # 20,000 units of as many weights of the same variance, and gradients of the variance that the last weights give
+    rows, weights = x.flatten(1).double(), module[0].weight.double()
+    u = torch.randn(20000, 32, dtype=torch.float64) * weights.square().mean().sqrt() @ rows.T
+    y = F.silu(u.requires_grad_())
+    out = F.batch_norm(y.T, None, None, training=True, eps=1e-12)
+    cotangents = (
+        torch.randn(out.shape, dtype=torch.float64) * (64 * module[4].weight.double().square().mean()).sqrt()
+    )
+    found = torch.autograd.grad(out, (y, u), cotangents)
+    assert math.isclose(given["silu"], found[0].square().mean(), rel_tol=0.02)
+    assert math.isclose(given["conv2d"], found[1].square().mean(), rel_tol=0.02)
     # in front of the normalisation itself most is of filters near zero: a mean that does not exist is not predicted
     assert given["conv2d_1"] is None
     assert any("heavy tails" in done.why for done in walk.done.values())

@@ -181,6 +181,35 @@ def test_masks_that_kept_everything_are_no_disagreement():
     assert mask.q_error >= math.sqrt(0.1 / 0.9 / 2) / 2 * mask.q_predicted and found.agrees
 
 
+def test_masks_make_sums_and_gradients_scatter_by_their_shares():
+    """A branch of which one of two inputs may be lost: behind the sum by its share of the squares, in front wholly."""
+
+    class Kept(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.inner, self.out = nn.Linear(16, 256), nn.Linear(256, 256), nn.Linear(256, 64)
+            self.norm = nn.LayerNorm(256)
+
+        def forward(self, x):
+            x = self.stem(x)
+            x = x + self.inner(x) * x.new_empty((x.shape[0], 1)).bernoulli_(0.9).div_(0.9)
+            return self.out(self.norm(x))
+
+    torch.manual_seed(0)
+    module, x = Kept(), torch.randn(2, 16)
+    found = report(module, x, draws=4, seed=1)
+    held = {one.name: one for one in found.layers}
+    mask, total = (next(one for one in found.layers if one.op == op) for op in ("mul", "add"))
+    one = math.sqrt(0.1 / 0.9 / 2)  # of means over two inputs in one draw
+    assert total.q_error >= one / 2 * mask.q_predicted * (1 - 1e-9)
+    assert held["norm"].q_error < 1e-5 and found.agrees
+    scatter = walked_back(module, x)[1].scatter
+    normed = one * mask.q_predicted / total.q_predicted  # the normalisation divides by what the mask leaves
+    share = total.g_predicted * held["inner"].chi * mask.chi / held["stem"].g_predicted
+    assert math.isclose(scatter[held["inner"].key], (one - normed) ** 2, rel_tol=0.01)
+    assert math.isclose(scatter[held["stem"].key], (one * share - normed) ** 2, rel_tol=0.01)
+
+
 def test_a_token_that_is_expanded_to_all_inputs_is_the_same_in_each():
     class Classed(nn.Module):
         def __init__(self):

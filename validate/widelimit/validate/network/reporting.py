@@ -143,13 +143,13 @@ def _named(found: Opened, key: str) -> str:
 @by_value
 @dataclass(frozen=True)
 class _Compared:
-    """What layers are made of: predictions and draws by key; `scatter`: of mean squares by masks, relative variances."""
+    """What layers are made of: predictions and draws by key; `scatter`: what masks make of mean squares."""
 
     walk: Walk | None
     back: Gradients | None
     draws: Draws
     backward: bool
-    scatter: dict[str, float] = field(default_factory=dict)
+    scatter: dict[str, scattering.Scatter] = field(default_factory=dict)
 
 
 def _by_walk(
@@ -218,7 +218,7 @@ def _layer(step: Step, node: Node, compared: _Compared) -> Layer:
     ), seen)  # fmt: skip
     own = walk.done[step.key].scatter if step.key in walk.done else 0.0
     of_gradients = back.scatter.get(step.key, 0.0) if back is not None else 0.0
-    variances = compared.scatter.get(step.key, 0.0), own**2, of_gradients
+    variances = scattering.variance(compared.scatter.get(step.key, {})), own**2, of_gradients
     known = [math.sqrt(one / seen.count) for one in variances]
     return replace(
         found,

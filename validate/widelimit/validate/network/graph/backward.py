@@ -73,14 +73,14 @@ def resets(walk: Walk) -> set[str]:
 
 
 class _Held:
-    """Moments of gradients that arrived, by key; `parts`: those of each of several parts of the units; `loose`: squares
-    of those that scatter by masks, times their relative variance.
+    """Moments of gradients that arrived, by key; `parts`: those of each of several parts of the units; `loose`: what
+    masks make of them in one draw.
     """
 
     def __init__(self) -> None:
         self.ways: dict[str, list[_Way]] = {}
         self.parts: dict[str, list[list[_Way]]] = {}
-        self.loose: dict[str, float] = {}
+        self.loose: dict[str, scattering.Scatter] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self.ways or name in self.parts
@@ -93,11 +93,11 @@ class _Held:
         self.drop(name)
         self.ways[name] = [_Way(value, value)]
 
-    def add(self, name: str, ways: list[_Way], state: Any, variance: float = 0.0) -> None:
+    def add(self, name: str, ways: list[_Way], state: Any, scatter: scattering.Scatter) -> None:
         self.ways[name] = _needed([*self.ways.get(name, ()), *ways], state)
-        if variance > 0 and ways:
+        if scatter and ways:
             size = float(np.mean(np.diagonal(_total(ways))))
-            self.loose[name] = self.loose.get(name, 0.0) + variance * size**2
+            scattering.add(self.loose.setdefault(name, {}), scatter, size)
 
     def add_parts(self, name: str, parts: list[list[_Way]], states: list[Any]) -> None:
         before = self.parts.get(name, [[] for _ in parts])
@@ -256,15 +256,18 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
             g[name] = float(np.mean(np.diagonal(whole)))
         done = walk.done[name]
         before = np.diagonal(whole).mean()
-        variance = held.loose.pop(name, 0.0) / before**2 if before > 0 else 0.0
-        scatter[name] = variance
+        masks: scattering.Scatter = {}
+        if before > 0:
+            scattering.add(masks, held.loose.pop(name, {}), 1 / before)
+        scatter[name] = scattering.variance(masks)
         if name in walk.tied or done.opaque:
             continue
-        variance += done.scatter**2
-        if step.op in scattering.NORMALISING:
-            variance += max((loose.get(origin, 0.0) for origin, _ in done.pulls), default=0.0)
+        if done.scatter > 0:
+            scattering.add(masks, {name: done.scatter}, 1.0)
+        for origin, _ in done.pulls if step.op in scattering.NORMALISING else ():  # which divide by it
+            scattering.add(masks, loose.get(origin, {}), -1.0)
         with np.errstate(over="ignore", invalid="ignore"):
-            first = _step(walk, held, step, done, near, variance)
+            first = _step(walk, held, step, done, near, masks)
         held.drop(name)
         if first is not None and before > 0:
             chi[name] = float(np.diagonal(first).mean() / before)
@@ -285,7 +288,7 @@ def _mean_of(walk: Walk, held: _Held, name: str) -> np.ndarray:
 
 
 def _step(
-    walk: Walk, held: _Held, step: Step, done: Done, near: set[str], variance: float
+    walk: Walk, held: _Held, step: Step, done: Done, near: set[str], masks: scattering.Scatter
 ) -> np.ndarray | None:  # fmt: skip
     """Send what arrived at a step to what it reads; return what comes to the first of them."""
     name, parts = step.key, walk.beside.get(step.key)
@@ -294,7 +297,7 @@ def _step(
         for place, (origin, pull) in enumerate(done.pulls):
             back = _back(held.ways[name], done, pull, name, origin in near)
             first = _total(back) if place == 0 else first
-            held.add(origin, back, walk.known.get(origin), variance)
+            held.add(origin, back, walk.known.get(origin), masks)
         return first
     each = held.of_parts(name, len(parts))
     found: dict[str, list[list[_Way]]] = {}
@@ -303,7 +306,7 @@ def _step(
             found.setdefault(origin, []).append(_back(ways, one, pull, name, origin in near) if ways else [])
     for origin, backs in found.items():
         for ways in backs if origin not in walk.beside else ():
-            held.add(origin, ways, walk.known.get(origin), variance)
+            held.add(origin, ways, walk.known.get(origin), masks)
         count = len(walk.beside.get(origin, ()))
         for start in range(0, len(backs), count) if count else ():  # one of them may be joined twice
             states = [one.value for one in walk.beside[origin]]

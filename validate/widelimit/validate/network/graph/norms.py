@@ -14,7 +14,17 @@ from widelimit.validate.network.graph.programs import Step
 from widelimit.validate.network.graph.states import Measured, Samples, State, side_by_side
 from widelimit.validate.network.graph.tensors import mean_square
 from widelimit.validate.network.graph.views import state_of
-from widelimit.validate.network.graph.walking import Divided, Done, Parameter, Pull, Rows, Scaled, Walk, key, rule
+from widelimit.validate.network.graph.walking import (
+    Divided,
+    Done,
+    Parameter,
+    Pull,
+    Rows,
+    Scaled,
+    Walk,
+    key,
+    rule,
+)
 
 FEWEST = 8  # units of a group whose statistics are taken for those of many
 RANDOM = 0.02  # relative variance of the batch's variance above which units are sampled

@@ -14,26 +14,38 @@ NORMALISING = frozenset({"batch_norm", "layer_norm", "rms_norm", "group_norm", "
 _SUMS = frozenset({"add", "sub", "rsub"})
 
 
-def of_units(walk: Walk) -> dict[str, float]:
-    """Relative variance of the mean square of what comes out of steps, in one draw, by key.
+Scatter = dict[str, float]  # by key of a mask: relative deviation that it makes of a mean square in one draw
 
-    Sums have that of their parts, normalisations have none, and what else acts on units passes it on.
+
+def of_units(walk: Walk) -> dict[str, Scatter]:
+    """What masks make of the mean square of what comes out of steps, by key.
+
+    Sums have the shares of their parts, normalisations nothing, and what else acts on units passes it on.
     """
-    found: dict[str, float] = {}
+    found: dict[str, Scatter] = {}
     for step in walk.program.steps:
         done = walk.done.get(step.key)
         if done is None or not isinstance(done.value, State):
             continue
-        parts = [(square(walk.known.get(origin)), found.get(origin, 0.0)) for origin, _ in done.pulls]
+        out: Scatter = {step.key: done.scatter} if done.scatter > 0 else {}
         whole = square(done.value)
-        before = max((one for _, one in parts), default=0.0)
-        if step.op in NORMALISING:
-            before = 0.0
-        elif step.op in _SUMS and whole > 0:
-            before = sum(q**2 * one for q, one in parts) / whole**2
-        if before + done.scatter > 0:
-            found[step.key] = before + done.scatter**2
+        for origin, _ in done.pulls if step.op not in NORMALISING else ():
+            share = square(walk.known.get(origin)) / whole if step.op in _SUMS and whole > 0 else 1.0
+            add(out, found.get(origin, {}), share)
+        if out:
+            found[step.key] = out
     return found
+
+
+def add(to: Scatter, more: Scatter, share: float) -> None:
+    """Add what masks make of a part."""
+    for mask, deviation in more.items():
+        to[mask] = to.get(mask, 0.0) + share * deviation
+
+
+def variance(scatter: Scatter) -> float:
+    """Relative variance by all masks, which are independent."""
+    return sum(one**2 for one in scatter.values())
 
 
 def square(value: object) -> float:
