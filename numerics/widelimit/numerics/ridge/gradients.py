@@ -106,6 +106,9 @@ def gradient(
     >>> found = gradient([1.0], signal=[1.0], noise=0.1, sample_ratio=2.0)  # E = noise/(1 - 1/alpha)
     >>> round(found.noise.test_error, 12), round(found.sample_ratio.test_error, 12)
     (2.0, -0.1)
+    >>> found = gradient([1.0], signal=[1.0], sample_ratio=1.0, penalty=0.5)  # penalty = kappa^2/(1 + kappa)
+    >>> round(found.value.effective_ridge, 12), round(found.penalty.effective_ridge, 12)
+    (1.0, 1.333333333333)
     """
     spectrum = with_signal(eigenvalues, weights, signal)
     value = solve(spectrum, None, None, noise, sample_ratio=sample_ratio, penalty=penalty)
