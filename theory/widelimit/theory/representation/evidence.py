@@ -9,6 +9,7 @@ import mpmath
 from sympy import Expr, Symbol, lambdify, symbols
 
 from widelimit.theory.calculus.ensembles import over_signs
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.calculus.precision import Values, evaluate, named
 from widelimit.theory.representation import codes, kernels
 from widelimit.theory.representation import crossvalidation as cv
@@ -211,7 +212,7 @@ def atoms(values: Values) -> list[Atom]:
     ]
 
 
-def on_the_curve(expression: Expr) -> Expr:
+def on_the_curve(expression: Expr) -> Rewritten:
     """Sums written out over three scales, the number of stimuli by the condition that the curve is."""
     terms = {**cv.TERMS, "angles": cv.angle()}
     written = {
