@@ -59,6 +59,8 @@ def variability(drive: Any, noise: Any) -> Variability:
     (array([0.432477, 0.670926, 0.854372, 0.478069]), 0.39894228)
     >>> round(float(found.mean[0]) * 1e6, 6)
     7.145258
+    >>> round(float(found.counted_fano[2]), 6)  # 1 + sqrt(pi/2) - 1/sqrt(2 pi)
+    1.854372
     """
     u = checks.level("drive", drive)
     eta = arguments.near_one(

@@ -79,6 +79,8 @@ def sta_accuracy(
     (0.960881519206, 1.2971953352)
     >>> round(found.standard_error, 6), round(found.likelihood_error, 6)
     (0.012346, 0.032947)
+    >>> round(found.likelihood_cosine, 9)  # E f'^2/f is 0.49 exp(0.245 - 1)
+    0.969437713
     >>> round(sta_accuracy("erf(x)", gain=1.0, dimensions=9, samples=90, noise=0.5).variance_ratio, 6)
     2.588184
     """
