@@ -116,8 +116,24 @@ def few():
     return nn.Sequential(*layers, nn.Linear(256, 64))
 
 
+def twice():
+    """Two normalisations of ten numbers a unit with an activation between and no weights: one unit all the way."""
+    widths = [60, 512, 512, 512]
+    layers = []
+    for read_, write in zip(widths[:-1], widths[1:], strict=True):
+        layers += [
+            nn.Linear(read_, write),
+            nn.BatchNorm1d(write),
+            nn.ReLU(),
+            nn.BatchNorm1d(write),
+            nn.SiLU(),
+        ]
+    return nn.Sequential(*layers, nn.Linear(512, 256))
+
+
 NETS = {
     "few": (few, (8, 60)),
+    "twice": (twice, (10, 60)),
     "reflected": (lambda: nn.Sequential(Reflected(256, 4), nn.Linear(256, 64)), (64, 32)),
     "dense": (lambda: Dense(128, 3), (48, 48)),
     "stochastic": (lambda: Stochastic(256), (24, 32)),

@@ -3,8 +3,8 @@
 Weights make gradients independent of the units in front of them; what comes back by a shortcut has met the slopes of
 all activations on it, which are those of one and the same unit. So moments that passed an activation remember its
 slopes at samples of the unit (`_Way`), and the next one multiplies them. A depthwise filter mixes no units: slopes and
-deviations behind it know the filter and the unit in front. There gradients of single units are sampled, and go back
-through what acts on the unit at its samples.
+deviations behind it know the filter and the unit in front, as a batch's deviation knows the unit's slopes. There
+gradients of single units are sampled, and go back through what acts on the unit at its samples.
 """
 
 from __future__ import annotations
@@ -120,58 +120,58 @@ def _needed(ways: list[_Way], state: Any) -> list[_Way]:
 
 
 def _merged(ways: list[_Way]) -> list[_Way]:
-    """Moments without slopes in one."""
-    plain = [one for one in ways if one.plain]
-    if len(plain) < 2:
-        return ways
-    total = _total(plain)
-    return [_Way(total, total), *(one for one in ways if not one.plain)]
+    """Moments without slopes in one, and samples in one: gradients on different ways are independent."""
+    plain, sampled = [one for one in ways if one.plain], [one for one in ways if one.drawn is not None]
+    out = [one for one in ways if one.slopes is not None]
+    out += plain if len(plain) < 2 else [_moments(_total(plain))]
+    if len(sampled) < 2:
+        return [*out, *sampled]
+    drawn = [one.drawn for one in sampled if one.drawn is not None]
+    few = min(map(len, drawn))
+    return [*out, replace(_moments(_total(sampled)), drawn=np.sum([one[:few] for one in drawn], axis=0))]
 
 
 def _total(ways: list[_Way]) -> np.ndarray:
     return np.asarray(sum(one.value for one in ways))
 
 
-def _back(ways: list[_Way], done: Done, pull: Pull, name: str, near: bool) -> list[_Way]:
-    """Moments in front of an operation; `near`: units there come out of a depthwise filter, with nothing between."""
+def _back(ways: list[_Way], done: Done, pull: Pull, name: str) -> list[_Way]:
+    """Moments in front of an operation, whose key is `name`."""
     if isinstance(pull, Scaled):
         c = pull.factor
         return ways if c == 1 else [_times(one, c) for one in ways]
     if isinstance(pull, Divided):
         return [_over(one, pull) for one in ways]
-    if done.each is not None and (near or any(one.drawn is not None for one in ways)):
-        return [_of_units(done.each(_units(one, f"{name} {k}"))) for k, one in enumerate(ways)]
-    if done.own and done.each is not None and any(one.slopes is not None for one in ways):
+    if done.each is not None:
         return [
-            _Way(pull(one.value), pull(one.value)) if one.plain
+            _moments(pull(one.value)) if done.own and one.plain
             else _of_units(done.each(_units(one, f"{name} {k}")))
             for k, one in enumerate(ways)
         ]  # fmt: skip
-    if done.slopes is not None and any(one.drawn is not None for one in ways):
-        slopes = done.slopes()
-        ways, drawn = [one for one in ways if one.drawn is None], [one.drawn for one in ways]
-        met = [_of_units(g[: len(slopes)] * slopes[: len(g)]) for g in drawn if g is not None]
-        return [*_back(ways, done, pull, name, near), *met] if ways else met
-    if done.rows is not None and all(one.at is None for one in ways):
-        found = [row for one in ways for row in done.rows(one.fresh, one.slopes and one.slopes())]
-        return [_sampled(fresh, slopes) for fresh, slopes in found]
     if done.picked is not None and all(one.slopes is None for one in ways):
         where, ones = done.picked(), np.ones((len(done.picked()), len(ways[0].fresh)))
         return [_Way(pull(one.value), one.fresh, lambda: ones, where) for one in ways]
     if done.slopes is None:
-        value = pull(_total(ways))
-        return [_Way(value, value)]
-    out = []
-    for one in ways:
-        if one.slopes is None:
-            out.append(_Way(pull(one.value), one.value, done.slopes))
-        elif one.at is not None:
-            met = one.slopes() * np.take_along_axis(done.slopes()[: len(one.at)], one.at, axis=1)
-            value = moved(one.fresh, one.at, met, len(one.value))
-            out.append(_Way(value, one.fresh, lambda met=met: met, one.at))  # type: ignore[misc]
-        else:
-            out.append(_sampled(one.fresh, one.slopes() * done.slopes()))
-    return out
+        return [_moments(pull(_total(ways)))]
+    return [_sloped(one, done.slopes, pull) for one in ways]
+
+
+def _sloped(one: _Way, slopes: Callable[[], np.ndarray], pull: Pull) -> _Way:
+    """Times slopes of a function of one variable at samples of the unit."""
+    if one.drawn is not None:
+        new = slopes()
+        return _of_units(one.drawn[: len(new)] * new[: len(one.drawn)])
+    if one.slopes is None:
+        return _Way(pull(one.value), one.value, slopes)
+    if one.at is not None:
+        met = one.slopes() * np.take_along_axis(slopes()[: len(one.at)], one.at, axis=1)
+        return _Way(moved(one.fresh, one.at, met, len(one.value)), one.fresh, lambda: met, one.at)
+    met = one.slopes() * slopes()
+    return _Way(one.fresh * (met.T @ met) / len(met), one.fresh, lambda: met)
+
+
+def _moments(value: np.ndarray) -> _Way:
+    return _Way(value, value)
 
 
 def _times(one: _Way, c: float) -> _Way:
@@ -181,8 +181,7 @@ def _times(one: _Way, c: float) -> _Way:
 
 def _over(one: _Way, pull: Divided) -> _Way:
     if one.at is not None:  # fresh moments stand at other positions
-        value = pull(one.value)
-        return _Way(value, value)
+        return _moments(pull(one.value))
     drawn = None if one.drawn is None else one.drawn / pull.by
     return replace(one, value=pull(one.value), fresh=pull(one.fresh), drawn=drawn)
 
@@ -214,29 +213,13 @@ def _factor(moments: np.ndarray) -> np.ndarray:
         return root(moments)
 
 
-def _near(walk: Walk) -> set[str]:
-    """Keys of units that come out of depthwise filters, through nothing but what acts on them one by one."""
-    found: set[str] = set()
-    for step in walk.program.steps:
-        done = walk.done.get(step.key)
-        if done is None or not isinstance(done.value, State) or done.value.gaussian:
-            continue
-        if done.own or any(origin in found for origin, _ in done.pulls):
-            found.add(step.key)
-    return found
-
-
-def _sampled(fresh: np.ndarray, slopes: np.ndarray) -> _Way:
-    return _Way(fresh * (slopes.T @ slopes) / len(slopes), fresh, lambda: slopes)
-
-
 def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
     """Walk back from the output, whose cotangents are independent standard normal; `seen`: measured moments by key."""
     program, known = walk.program, walk.known
     end, held = known.get(program.output), _Held()
     if isinstance(end, State):
         held.fresh(program.output, np.eye(end.positions))
-    reset, inner, near = resets(walk), _interior(walk), _near(walk)
+    reset, inner = resets(walk), _interior(walk)
     heavy = {origin for done in walk.done.values() if done.heavy for origin, _ in done.pulls}
     loose = scattering.of_units(walk)
     g: dict[str, float] = {}
@@ -267,7 +250,7 @@ def gradients(walk: Walk, seen: dict[str, np.ndarray]) -> Gradients:
         for origin, _ in done.pulls if step.op in scattering.NORMALISING else ():  # which divide by it
             scattering.add(masks, loose.get(origin, {}), -1.0)
         with np.errstate(over="ignore", invalid="ignore"):
-            first = _step(walk, held, step, done, near, masks)
+            first = _step(walk, held, step, done, masks)
         held.drop(name)
         if first is not None and before > 0:
             chi[name] = float(np.diagonal(first).mean() / before)
@@ -288,14 +271,14 @@ def _mean_of(walk: Walk, held: _Held, name: str) -> np.ndarray:
 
 
 def _step(
-    walk: Walk, held: _Held, step: Step, done: Done, near: set[str], masks: scattering.Scatter
+    walk: Walk, held: _Held, step: Step, done: Done, masks: scattering.Scatter
 ) -> np.ndarray | None:  # fmt: skip
     """Send what arrived at a step to what it reads; return what comes to the first of them."""
     name, parts = step.key, walk.beside.get(step.key)
     if parts is None:
         first = None
         for place, (origin, pull) in enumerate(done.pulls):
-            back = _back(held.ways[name], done, pull, name, origin in near)
+            back = _back(held.ways[name], done, pull, name)
             first = _total(back) if place == 0 else first
             held.add(origin, back, walk.known.get(origin), masks)
         return first
@@ -303,7 +286,7 @@ def _step(
     found: dict[str, list[list[_Way]]] = {}
     for one, ways in zip(parts, each, strict=True):
         for origin, pull in one.pulls:
-            found.setdefault(origin, []).append(_back(ways, one, pull, name, origin in near) if ways else [])
+            found.setdefault(origin, []).append(_back(ways, one, pull, name) if ways else [])
     for origin, backs in found.items():
         for ways in backs if origin not in walk.beside else ():
             held.add(origin, ways, walk.known.get(origin), masks)

@@ -19,7 +19,6 @@ from widelimit.validate.network.graph.walking import (
     Done,
     Parameter,
     Pull,
-    Rows,
     Scaled,
     Walk,
     key,
@@ -136,7 +135,7 @@ def gained(step: Step, done: Done, weight: Any, bias: Any) -> Done:
     else:
         back = lambda g: pull(square * g)  # noqa: E731
     single = None if each is None else (lambda g: factor * each(g))
-    return replace(done, value=new, pulls=((name, back),), rows=None, each=single)
+    return replace(done, value=new, pulls=((name, back),), each=single)
 
 
 def _square(value: Any, default: float) -> float:
@@ -205,7 +204,7 @@ def _batch(step: Step, state: State, eps: float, own: bool) -> Done:
 
     scatter = 2 * float(np.sum(about**2)) / trace**2
     variance = trace / count + eps
-    pull, rows, each = _through_batch(about / variance, 1 / variance), None, None
+    pull, each = _through_batch(about / variance, 1 / variance), None
     heavy = state.gaussian and scatter > _HEAVY
     if state.gaussian and scatter < RANDOM:
         out, normal, why = about / variance, True, "by the batch, whose variance is sharp"
@@ -217,7 +216,7 @@ def _batch(step: Step, state: State, eps: float, own: bool) -> Done:
         values, inverse = known()
         heavy = heavy or float(inverse.var()) > _TAILS * float(inverse.mean()) ** 2
         out, normal, why = values.T @ values / len(values), False, "by the batch, sampled units"
-        pull, rows, each = _through_samples(known), _rows_through(known), _each_through(known)
+        each = _through_samples(known)
     else:
         out, normal, why = about / variance, False, "by the batch, ratio of means"
     new = replace(
@@ -228,36 +227,14 @@ def _batch(step: Step, state: State, eps: float, own: bool) -> Done:
         why = f"{why}; few numbers of a unit, and gradients of heavy tails, which are measured"
     if heavy and not own:
         return Done(new, ((key(step, 0), pull),), why, opaque=True)
-    return Done(new, ((key(step, 0), pull),), why, rows=rows, each=each, heavy=heavy)
+    return Done(new, ((key(step, 0), pull),), why, each=each, heavy=heavy)
 
 
 Known = Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
 def _through_samples(known: Known) -> Pull:
-    """The same, at samples of u and of 1/sigma^2."""
-
-    def pull(g: np.ndarray) -> np.ndarray:
-        values, inverse = known()
-        return _of_samples(values, inverse, g, np.ones_like(values))
-
-    return pull
-
-
-def _of_samples(values: np.ndarray, inverse: np.ndarray, g: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-    """E J S G S J, S the slopes that gradients have met, J = (H - u u^T/P)/sigma at samples of u and 1/sigma^2."""
-    count, weighted = values.shape[1], values * inverse
-    h = g * ((slopes * inverse).T @ slopes) / len(values)
-    h = h - h.mean(axis=0, keepdims=True)
-    h = h - h.mean(axis=1, keepdims=True)
-    read = ((values * slopes) @ g) * slopes
-    first = weighted.T @ (read - read.mean(axis=1, keepdims=True)) / len(values)
-    fourth = (np.sum(read * values, axis=1, keepdims=True) * weighted).T @ values / len(values)
-    return h - (first + first.T) / count + fourth / count**2
-
-
-def _each_through(known: Known) -> Pull:
-    """Gradients of single units, times J of their own samples."""
+    """Gradients of single units times J = (H - u u^T/P)/sigma, at samples of u and of 1/sigma^2."""
 
     def each(g: np.ndarray) -> np.ndarray:
         values, inverse = known()
@@ -266,20 +243,6 @@ def _each_through(known: Known) -> Pull:
         return np.asarray(np.sqrt(inverse[: len(g)]) * left)
 
     return each
-
-
-def _rows_through(known: Known) -> Rows:
-    """The way back that remembers slopes: those of a unit over its deviation, and the rest in the mean."""
-
-    def rows(g: np.ndarray, slopes: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
-        values, inverse = known()
-        root = np.broadcast_to(np.sqrt(inverse), values.shape)
-        met = np.ones_like(values) if slopes is None else slopes
-        whole, main = _of_samples(values, inverse, g, met), met * root
-        rest = whole - g * (main.T @ main) / len(main)
-        return [(g, main), (rest / float(np.mean(inverse)), root)]
-
-    return rows
 
 
 def _through_batch(out: np.ndarray, inverse: float) -> Pull:

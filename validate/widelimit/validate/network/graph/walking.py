@@ -31,9 +31,6 @@ from widelimit.validate.network.graph.states import (
 from widelimit.validate.network.graph.tensors import constant, mean_square
 
 Pull = Callable[[np.ndarray], np.ndarray]  # gradients' second moments behind an operation -> in front of it
-Rows = Callable[
-    [np.ndarray, Any], list[tuple[np.ndarray, np.ndarray]]
-]  # the same, of moments times slopes at samples
 EACH = {
     "batch_norm",
     "dropout",
@@ -111,12 +108,12 @@ class Done:
 
     `second`: mean square of what comes out, where no `State` says it; `opaque`: no way back, which has to be measured;
     `inside`: operations that the rule takes with it, which gradients pass by. `slopes`: of a function of one variable,
-    its derivative at samples of the units that it is of; `rows`: where statistics of a unit stand between slopes;
-    `picked`: of maxima over positions, which position each is taken from, at the first of the same samples. `scatter`:
-    relative standard deviation of the mean square in one draw by what is drawn for all units at once. `each`: gradients
-    (samples, P) of single units behind the operation -> in front of it, at the same samples. `own`: units have weights
-    of their own here, which the slopes behind know; `heavy`: gradients of such units in front have tails so heavy that
-    a mean square says little.
+    its derivative at samples of the units that it is of; `picked`: of maxima over positions, which position each is
+    taken from, at the first of the same samples. `scatter`: relative standard deviation of the mean square in one draw
+    by what is drawn for all units at once. `each`: where slopes and what the operation does to a unit are not
+    independent, gradients (samples, P) of single units behind it -> in front of it, at the same samples. `own`: units
+    have weights of their own here, which slopes behind know; `heavy`: gradients of such units in front have tails so
+    heavy that a mean square says little.
     """
 
     value: Any
@@ -127,7 +124,6 @@ class Done:
     opaque: bool = False
     inside: frozenset[str] = frozenset()
     slopes: Callable[[], np.ndarray] | None = None
-    rows: Rows | None = None
     picked: Callable[[], np.ndarray] | None = None
     scatter: float = 0.0
     each: Callable[[np.ndarray], np.ndarray] | None = None
