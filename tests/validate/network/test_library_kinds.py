@@ -118,16 +118,9 @@ def few():
 
 def twice():
     """Two normalisations of ten numbers a unit with an activation between and no weights: one unit all the way."""
-    widths = [60, 512, 512, 512]
     layers = []
-    for read_, write in zip(widths[:-1], widths[1:], strict=True):
-        layers += [
-            nn.Linear(read_, write),
-            nn.BatchNorm1d(write),
-            nn.ReLU(),
-            nn.BatchNorm1d(write),
-            nn.SiLU(),
-        ]
+    for width in (60, 512, 512):
+        layers += [nn.Linear(width, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.BatchNorm1d(512), nn.SiLU()]
     return nn.Sequential(*layers, nn.Linear(512, 256))
 
 
@@ -171,6 +164,21 @@ def test_gradients_through_a_batch_of_two_numbers_are_measured():
     found = report(module, torch.randn(2, 16), draws=4)
     first, norm = found.layers[:2]
     assert math.isnan(first.g_predicted) and first.g_measured > 0 and "heavy tails" in norm.why
+
+
+def test_what_reads_few_units_has_larger_gradients_in_front_of_its_norm_alone():
+    """Variances of n terms scatter: E 1/sigma^2 = n/(n - 2); the weights in front take it away, as they made it."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(32, 8, 1, bias=False), nn.BatchNorm2d(8), nn.Conv2d(8, 256, 1, bias=False), nn.BatchNorm2d(256),
+        nn.SiLU(), nn.Conv2d(256, 64, 1),
+    )  # fmt: skip
+    for one in (module[0], module[2]):
+        nn.init.normal_(one.weight, std=one.weight[0].numel() ** -0.5)
+    found = report(module, torch.randn(6, 32, 8, 8), draws=12)
+    ratio = {one.name: one.g_measured / one.g_predicted for one in found.layers}
+    assert abs(ratio["2"] - 8 / 6) < 0.1 and abs(ratio["1"] - 1) < 0.1 and abs(ratio["0"] - 1) < 0.1
+    assert any("Layers of 8 units, as 0, are narrow" in one and "2/n" in one for one in found.warnings)
 
 
 def test_a_mask_has_no_kernel_and_is_named():

@@ -36,6 +36,7 @@ from widelimit.validate.network.graph.weights import drawn, permuted, pooled
 from widelimit.validate.network.reading import of_opened
 
 _NARROW = 32  # units, below which the limit of infinite width is doubtful
+_UNITS = {"linear": -1, "conv1d": 1, "conv2d": 1, "conv3d": 1}  # the axis of units of what comes out
 _PAIRS = 768  # inputs and positions of a network that pools: its tangent kernel is that of all pairs of them
 
 
@@ -389,12 +390,12 @@ def _condition(found: Opened) -> tuple[float, str]:
 
 def _warnings(graph: Graph, warned: list[str]) -> tuple[str, ...]:
     out = [*warned, *graph.notes]
-    narrow = sorted(
-        {node.shape[-1] for node in graph.nodes[:-1] if node.op == "linear" and 1 < node.shape[-1] < _NARROW}
-    )
-    if narrow:
+    widths = {node.name: node.shape[_UNITS[node.op]] for node in graph.nodes[:-1] if node.op in _UNITS}
+    narrow = min(widths, key=widths.__getitem__, default="")
+    if narrow and 1 < widths[narrow] < _NARROW:
         out.append(
-            f"Layers of {narrow[0]} units are narrow: predictions are for wide ones, and draws scatter."
+            f"Layers of {widths[narrow]} units, as {narrow}, are narrow: predictions are for wide ones, and draws "
+            "scatter. What reads n units has gradients in front of a batch norm that are larger by up to some 2/n."
         )
     total = sum(1 / node.shape[-1] for node in graph.nodes[:-1] if node.op == "linear" and node.shape)
     if total > 0.25:
