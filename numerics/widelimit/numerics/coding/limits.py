@@ -71,9 +71,8 @@ def strong_balance(
     neuron, given = solver.door(activation, 1.0, noise, disorder, 0.0, signal)
     given = given._replace(balance=np.array([math.inf]))
     state = solver.settle(neuron, given)
-    rates = float(neuron.squares(state.drive, state.variance)[1][0])
-    sigma, g = float(given.noise[0]), float(given.disorder[0])
-    a, b = float(state.gain[0]), float(state.square[0])
+    b, rates = (float(one[0]) for one in neuron.squares(state.drive, state.variance))
+    sigma, g, a = float(given.noise[0]), float(given.disorder[0]), float(state.gain[0])
     slow, fast = _coefficients()(sigma, b, a, rates, float(state.still[0]), float(state.variance[0]), g)
     chaos = float(fast) if g > 0 and 0 in state.paths else 0.0
     cross = chaos / float(slow) if slow > 0 and chaos > 0 else math.inf

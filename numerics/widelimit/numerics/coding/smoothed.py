@@ -1,7 +1,8 @@
 """Rates averaged over noise, E phi(h + sqrt(D) z), for many (h, D): polynomials in h on panels, and in sqrt(D).
 
 tables     polynomials for the D of all points, in few groups
-averages   means over a period of h = m + R cos p, by Gauss-Legendre in p on the panels that h passes
+averages   means over a period of h = m + R cos p of one point: sums over even steps of p, which are exponentially
+           exact, or Gauss-Legendre on the panels that h passes
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from widelimit.numerics import threads
 from widelimit.numerics.coding.units import Unit
 from widelimit.numerics.compile.cache import njit
 from widelimit.theory.errors import ConvergenceError
@@ -20,17 +20,24 @@ Array = np.ndarray
 _NODES, _ROWS = 16, 20  # of a polynomial in h, in sqrt(D)
 _FITTED, _BETWEEN = 2e-14, 2e-13  # what is left of the series in h and in sqrt(D), of the largest value
 _PANELS = 600
-_BLOCK = 256  # points whose polynomials are held at once
 _SERIES = np.linalg.inv(chebyshev.chebvander(chebyshev.chebpts1(_NODES), _NODES - 1))
 _LEGENDRE = np.polynomial.legendre.leggauss(_NODES)
+_POWERS = np.array([[*chebyshev.cheb2poly([0.0] * k + [1.0]), *[0.0] * (_NODES - 1 - k)] for k in range(_NODES)])
+_COUNTS = (16, 24, 32, 48, 64, 96, 128)  # intervals of half a period, if not panels
+_STEPS = 384  # a multiple of twice as many
+_COSINES, _SINES = np.cos(np.pi * np.arange(_STEPS + 1) / _STEPS), np.sin(np.pi * np.arange(_STEPS + 1) / _STEPS)
 
 
 class Table(NamedTuple):
-    """Polynomials on panels of h for some points: `weights` (points, rows) mix `series` (rows, panels, degree + 1)."""
+    """Polynomials on panels of h for some points: `weights` (points, rows) mix `powers` (rows, panels, degree + 1).
+
+    Powers of the place on a panel, from -1 to 1. Chebyshev's coefficients fall by eight from each to the next, so that
+    powers have their digits too.
+    """
 
     places: Array
     edges: Array
-    series: Array
+    powers: Array
     weights: Array
 
 
@@ -47,7 +54,7 @@ def tables(neuron: Unit, variance: Array, reach: float) -> list[Table]:
             continue
         edges, series, weights = one
         places = np.flatnonzero((back >= group[0]) & (back <= group[-1]))
-        found.append(Table(places, edges, series, weights[back[places] - group[0]]))
+        found.append(Table(places, edges, series @ _POWERS, weights[back[places] - group[0]]))
     return found
 
 
@@ -104,80 +111,81 @@ def _edges(neuron: Unit, deviation: float, reach: float) -> Array:
     return np.array(sorted(edge for edge in found if abs(edge) <= reach))
 
 
-def averages(found: list[Table], amplitude: Array, centre: Array, rows: Array) -> Array:
-    """Means over a period at the points `rows`, (5, points): of rates, of rates by 2 cos p, of their slopes, of slopes
-    by 2 cos p, and by 2 cos^2 p."""
-    out = np.empty((5, rows.size))
-    order = np.full(1 + max(int(one.places[-1]) for one in found), -1)
-    order[rows] = np.arange(rows.size)
-    for table in found:
-        here = np.flatnonzero(order[table.places] >= 0)
-        flat = table.series.reshape(len(table.series), -1)
+@njit(nogil=True, error_model="numpy")
+def intervals(edges: Array, r: float, m: float) -> int:
+    """In how many intervals half a period of h = m + r cos p goes, 0 where panels are cheaper.
 
-        def work(part: slice, table: Table = table, here: Array = here, flat: Array = flat) -> None:
-            mine = here[part]
-            to = order[table.places[mine]]
-            series = (table.weights[mine] @ flat).reshape(-1, *table.series.shape[1:])
-            out[:, to] = _periods(table.edges, series, amplitude[to], centre[to], *_LEGENDRE)
-
-        threads.each(work, threads.chunks(here.size, 256, _BLOCK))
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _periods(
-    edges: Array, series: Array, amplitude: Array, centre: Array, nodes: Array, weights: Array
-) -> Array:
-    """`averages` of points whose polynomials are `series` (points, panels, degree + 1)."""
-    out = np.zeros((5, amplitude.size))
-    turn, at = np.empty((2, nodes.size))
-    work = np.empty((4, nodes.size))
-    for k in range(amplitude.size):
-        r, m = amplitude[k], centre[k]
-        for i in range(edges.size - 1):
-            low, high = edges[i], edges[i + 1]
-            if (low >= m + r and i > 0) or (high <= m - r and i < edges.size - 2):
-                continue
-            first = 0.0 if i == edges.size - 2 else np.arccos(min(1.0, max(-1.0, (high - m) / r)))
-            last = np.pi if i == 0 else np.arccos(min(1.0, max(-1.0, (low - m) / r)))
-            half = (last - first) / 2
-            if half <= 0:
-                continue
-            for j in range(nodes.size):
-                turn[j] = np.cos(first + half * (1 + nodes[j]))
-                at[j] = 2 * min(1.0, max(-1.0, (2 * (m + r * turn[j]) - low - high) / (high - low)))
-            _clenshaw(series[k, i], at, work)
-            mean, one, flat, once, twice = 0.0, 0.0, 0.0, 0.0, 0.0
-            for j in range(nodes.size):
-                part, c = half * weights[j], turn[j]
-                f, g = part * work[0, j], part * work[2, j]
-                mean += f
-                one += f * c
-                flat += g
-                once += g * c
-                twice += g * c * c
-            scale = 2 / (high - low)
-            out[0, k] += mean / np.pi
-            out[1, k] += 2 * one / np.pi
-            out[2, k] += scale * flat / np.pi
-            out[3, k] += 2 * scale * once / np.pi
-            out[4, k] += 2 * scale * twice / np.pi
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _clenshaw(series: Array, double: Array, work: Array) -> None:
-    """A Chebyshev series and its slope at half of `double`, into the first and third row of `work`.
-
-    Clenshaw's recurrence and its derivative, all places at once: rows hold the last two of each.
+    A polynomial of this degree reaches its digits on a panel of width w where the function varies on 1.8 w: what is
+    left of a sum over n intervals is exp(-2 n asinh(1.8 w/r)), 1e-8 here, and of twice as many its square.
     """
-    work[:] = 0.0
-    for k in range(series.size - 1, 0, -1):
-        c = series[k]
-        for j in range(double.size):
-            y, b, d = double[j], work[0, j], work[2, j]
-            work[2, j], work[3, j] = y * d - work[3, j] + 2 * b, d
-            work[0, j], work[1, j] = y * b - work[1, j] + c, b
-    for j in range(double.size):
-        y, b, d = double[j], work[0, j], work[2, j]
-        work[0, j], work[2, j] = series[0] + y / 2 * b - work[1, j], b + y / 2 * d - work[3, j]
+    width, count = np.inf, 0
+    for i in range(edges.size - 1):
+        if not ((edges[i] >= m + r and i > 0) or (edges[i + 1] <= m - r and i < edges.size - 2)):
+            width = min(width, edges[i + 1] - edges[i])
+            count += 1
+    least = 9.2 / np.arcsinh(1.8 * width / r)
+    for found in _COUNTS:
+        if found >= least:
+            return found if found <= 8 * count else 0
+    return 0
+
+
+@njit(nogil=True, error_model="numpy")
+def finer(count: int) -> int:
+    """Twice as many intervals, or panels."""
+    return 2 * count if 2 * count <= _COUNTS[-1] else 0
+
+
+@njit(nogil=True, error_model="numpy")
+def averages(edges: Array, powers: Array, r: float, m: float, count: int, first: int, out: Array) -> None:
+    """Fill `out` with means over a period of h = m + r cos p: f, 2 f cos p, f', 2 f' cos p, 2 f' cos^2 p, 2 f' sin^2 p.
+
+    By the ends of `count` intervals of half a period (`first` = 0) or their middles (1); by panels where `count` is 0.
+    """
+    out[:] = 0.0
+    if count == 0:
+        _by_panels(edges, powers, r, m, out)
+        return
+    step = _STEPS // count
+    i = edges.size - 2
+    for j in range(first * (step // 2), _STEPS + 1, step):
+        c, s = _COSINES[j], _SINES[j]
+        h = m + r * c
+        while i > 0 and h < edges[i]:
+            i -= 1
+        _add(edges[i], edges[i + 1], powers[i], h, c, s, (0.5 if j == 0 or j == _STEPS else 1.0) / count, out)
+
+
+@njit(nogil=True, error_model="numpy")
+def _by_panels(edges: Array, powers: Array, r: float, m: float, out: Array) -> None:
+    for i in range(edges.size - 1):
+        low, high = edges[i], edges[i + 1]
+        if (low >= m + r and i > 0) or (high <= m - r and i < edges.size - 2):
+            continue
+        start = 0.0 if i == edges.size - 2 else np.arccos(min(1.0, max(-1.0, (high - m) / r)))
+        end = np.pi if i == 0 else np.arccos(min(1.0, max(-1.0, (low - m) / r)))
+        half = (end - start) / 2
+        if half <= 0:
+            continue
+        for j in range(_NODES):
+            p = start + half * (1 + _LEGENDRE[0][j])
+            c = np.cos(p)
+            _add(low, high, powers[i], m + r * c, c, np.sin(p), half * _LEGENDRE[1][j] / np.pi, out)
+
+
+@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+def _add(low: float, high: float, powers: Array, h: float, c: float, s: float, weight: float, out: Array) -> None:
+    """Add f(h) and f'(h) of a polynomial on [low, high] to the averages: even and odd powers by Horner's rule each."""
+    y = min(1.0, max(-1.0, (2 * h - low - high) / (high - low)))
+    z = y * y
+    even, odd, even_, odd_ = powers[_NODES - 2], powers[_NODES - 1], 0.0, 0.0
+    for k in range(_NODES - 4, -1, -2):
+        even_, odd_ = even_ * z + even, odd_ * z + odd
+        even, odd = even * z + powers[k], odd * z + powers[k + 1]
+    f, g = weight * (even + y * odd), weight * (odd + 2 * y * (even_ + y * odd_)) * 2 / (high - low)
+    out[0] += f
+    out[1] += 2 * f * c
+    out[2] += g
+    out[3] += 2 * g * c
+    out[4] += 2 * g * c * c
+    out[5] += 2 * g * s * s

@@ -55,12 +55,14 @@ class Coding:
 
 
 class State(NamedTuple):
-    """Drive, variances and averages of units, flat arrays; modes where there is no disorder, paths where there is."""
+    """Drive, variances and averages of units, flat arrays; modes where there is no disorder, paths where there is.
+
+    Modes are zeros where the variance of x_hat does not need them.
+    """
 
     drive: Array
     estimate: Array
     gain: Array
-    square: Array
     variance: Array
     frozen: Array
     still: Array  # what does not fade of E phi phi
@@ -172,13 +174,16 @@ def _quenched() -> Compiled:
 
 def settle(neuron: Unit, given: Given) -> State:
     """The stationary state of units, each once: a delay does not change it, nor the balance without a signal."""
+    room = np.where(given.delay > 0, loops.hopf_gain(given.delay) / np.maximum(given.balance, 1e-9), np.inf)
     balance = np.where(given.signal == 0, 1.0, given.balance)
     rows = np.stack([balance, given.noise, given.disorder, given.signal], axis=1)
     first, back = np.unique(rows, axis=0, return_inverse=True)
     if len(first) == len(rows):
-        return _settled(neuron, given)
+        return _settled(neuron, given, room)
     b, noise, disorder, signal = np.ascontiguousarray(first.T)
-    one = _settled(neuron, Given(b, noise, disorder, np.zeros(b.shape), signal, b.shape))
+    most = np.zeros(b.shape)
+    np.maximum.at(most, back.reshape(-1), room)
+    one = _settled(neuron, Given(b, noise, disorder, np.zeros(b.shape), signal, b.shape), most)
     return picked(one, back.reshape(-1))
 
 
@@ -186,11 +191,12 @@ def picked(one: State, back: Array) -> State:
     """A state whose rows are those of another, by index."""
     series = None if one.modes is None else Modes(one.modes.squares[back], one.modes.moment[back])
     paths = {k: one.paths[i] for k, i in enumerate(back.tolist()) if i in one.paths}
-    m, estimate, gain, square, variance, frozen, still = (part[back] for part in one[:7])
-    return State(m, estimate, gain, square, variance, frozen, still, series, paths)
+    m, estimate, gain, variance, frozen, still = (part[back] for part in one[:6])
+    return State(m, estimate, gain, variance, frozen, still, series, paths)
 
 
-def _settled(neuron: Unit, given: Given) -> State:
+def _settled(neuron: Unit, given: Given, room: Array) -> State:
+    """The same of these rows; the network is stable while A is below `room`, its critical loop gain over b."""
     variance, frozen = given.noise**2 / 2, np.zeros(given.noise.shape)
     paths: dict[int, correlation.Path] = {}
     disordered = np.flatnonzero(given.disorder > 0)
@@ -208,27 +214,45 @@ def _settled(neuron: Unit, given: Given) -> State:
             paths[int(k)] = correlation.Path(found, float(given.disorder[k]), float(given.noise[k]))
     m = neuron.drive(given.balance, given.signal, variance)
     estimate, gain = neuron.line(m, variance)
-    square, _ = neuron.squares(m, variance)
-    series = modes(neuron.phi, m, variance) if disordered.size < variance.size else None
-    if series is not None:
-        still = np.where(given.disorder > 0, still, series.squares[:, 0])
-    return State(m, estimate, gain, square, variance, frozen, still, series, paths)
+    plain = given.disorder == 0
+    series = None
+    if plain.any():
+        odd = neuron.phi.is_odd  # both signs of w have the same squared mean then, that of x_hat
+        series = _modes_at(neuron, m, variance, plain & (gain <= room * (1 + 1e-9)) if odd else plain)
+        still = np.where(plain, estimate**2 if odd else series.squares[:, 0], still)
+    return State(m, estimate, gain, variance, frozen, still, series, paths)
+
+
+def _modes_at(neuron: Unit, drive: Array, variance: Array, chosen: Array) -> Modes:
+    """Modes at the points chosen, zeros elsewhere."""
+    if chosen.all():
+        return modes(neuron.phi, drive, variance)
+    if not chosen.any():
+        return Modes(np.zeros((drive.size, 1)), np.zeros(drive.shape))
+    found = modes(neuron.phi, drive[chosen], variance[chosen])
+    squares, moment = np.zeros((drive.size, found.squares.shape[1])), np.zeros(drive.shape)
+    squares[chosen], moment[chosen] = found.squares, found.moment
+    return Modes(squares, moment)
+
+
+def error(given: Given, state: State, stable: Array) -> tuple[Array, Array, Array]:
+    """G, the bias, and N Var x_hat, inf where it is not stable."""
+    loop, bias = _static()(given.balance, state.gain, state.drive)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bias = np.where(given.balance > 0, bias, given.signal - state.estimate)
+    return loop, bias, _variances(given, state, loop, stable)
 
 
 def coding(neuron: Unit, given: Given, state: State) -> dict[str, Array]:
     """The fields of `Coding` as flat arrays."""
-    loop, bias = _static()(given.balance, state.gain, state.drive)
     with np.errstate(divide="ignore", invalid="ignore"):
-        bias = np.where(given.balance > 0, bias, given.signal - state.estimate)
         critical = loops.hopf_gain(given.delay) / state.gain
     critical = np.where(np.isnan(critical), np.inf, critical)
     stable = given.balance < critical
-    variance = _variances(given, state, loop, stable)
+    loop, bias, variance = error(given, state, stable)
     still = _quenched()(state.still, state.estimate, loop)
     phase = np.where(stable, "static", "oscillating").astype(object)
-    for k in np.flatnonzero(stable):
-        if int(k) in state.paths and _chaotic(given, state, int(k)):
-            phase[k] = "chaotic"
+    phase[_chaotic(neuron, given, state, stable)] = "chaotic"
     return {
         "drive": state.drive,
         "estimate": state.estimate,
@@ -259,8 +283,11 @@ def _variances(given: Given, state: State, loop: Array, stable: Array) -> Array:
     return out
 
 
-def _chaotic(given: Given, state: State, k: int) -> bool:
-    """Whether small differences grow: not where the well is nowhere below zero."""
-    if given.disorder[k] ** 2 * state.square[k] <= 1:
-        return False
-    return given.noise[k] == 0 or level.exponent(state.paths[k]) > 0
+def _chaotic(neuron: Unit, given: Given, state: State, stable: Array) -> list[int]:
+    """Where small differences grow: not where the well is nowhere below zero."""
+    rows = np.array([k for k in state.paths if stable[k]], int)
+    if rows.size == 0:
+        return []
+    square = neuron.squares(state.drive[rows], state.variance[rows])[0]
+    open_ = rows[given.disorder[rows] ** 2 * square > 1].tolist()
+    return [k for k in open_ if given.noise[k] == 0 or level.exponent(state.paths[k]) > 0]

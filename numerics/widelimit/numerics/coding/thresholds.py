@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.polynomial import chebyshev
 from scipy import optimize
 from scipy.optimize import elementwise
 
@@ -24,6 +26,9 @@ from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointErro
 
 Array = np.ndarray
 _SMALL = 1e-12  # variance that stands for none
+_WIDE = 12.0  # logarithm of how far balances may lie from the critical loop gain
+_GRID, _NODES = 48, 12  # drives between which a threshold is looked for, nodes of the series that finds it
+_CONVERGED = 1e-12  # what is left of a series
 
 
 @by_value
@@ -90,47 +95,72 @@ def _at(given: Given, k: int, balance: Array) -> Given:
 
 
 def _crossing(neuron: Unit, given: Given, k: int, gain: float) -> float:
+    """The balance at which b A first is `gain`."""
     if math.isinf(gain):
         return math.inf
-
-    def excess(log_balance: Array) -> Array:
-        b = np.exp(np.atleast_1d(log_balance))
-        at = _at(given, k, b)
-        if given.disorder[k]:
-            return b * solver.settle(neuron, at).gain - gain
-        variance = at.noise**2 / 2
-        return np.asarray(b * neuron.line(neuron.drive(b, at.signal, variance), variance)[1] - gain)
-
     if given.signal[k] == 0:
         return float(gain / solver.settle(neuron, _at(given, k, np.ones(1))).gain[0])
-    low, high = math.log(gain) - 12.0, math.log(gain) + 12.0
-    grid = np.linspace(low, high, 17 if given.disorder[k] else 97)
-    above = np.flatnonzero(excess(grid) >= 0)
-    if above.size == 0 or above[0] == 0:
+    found = None
+    if not given.disorder[k]:
+        found = _by_drive(neuron, float(given.signal[k]), float(given.noise[k]) ** 2 / 2, gain)
+    else:
+
+        def excess(log_balance: Array) -> Array:
+            b = np.exp(np.atleast_1d(log_balance))
+            return b * solver.settle(neuron, _at(given, k, b)).gain - gain
+
+        grid = np.linspace(math.log(gain) - _WIDE, math.log(gain) + _WIDE, 17)
+        above = np.flatnonzero(excess(grid) >= 0)
+        if above.size and above[0]:
+            a, b = grid[above[0] - 1], grid[above[0]]
+            found = math.exp(optimize.brentq(lambda u: float(excess(np.array([u]))[0]), a, b, xtol=1e-13))
+    if found is None:
         raise NoFixedPointError(
             f"No balance brings the loop to its critical gain {gain:.6g} at the signal {given.signal[k]:.6g}: units "
             "saturate. Use a smaller `signal`."
         )
-    a, b = grid[above[0] - 1], grid[above[0]]
-    if not given.disorder[k]:
-        return _by_drive(neuron, _at(given, k, np.exp(np.array([a, b]))), gain)
-    return float(np.exp(optimize.brentq(lambda u: float(excess(np.array([u]))[0]), a, b, xtol=1e-13)))
+    return float(found)
 
 
-def _by_drive(neuron: Unit, ends: Given, gain: float) -> float:
-    """The balance between two at which b A = gain, by its drive m: there b = m/(x - x_hat(m)) needs no root."""
-    variance = ends.noise**2 / 2
-    low, high = (float(one) for one in neuron.drive(ends.balance, ends.signal, variance))
-    signal = float(ends.signal[0])
+def _by_drive(neuron: Unit, signal: float, variance: float, gain: float) -> float | None:
+    """The balance at which b A first is `gain`, by its drive m: b = m/(x - x_hat(m)) needs no root.
 
-    def excess(m: float) -> float:
-        estimate, slope = neuron.line(np.array([m]), variance[:1])[:, 0]
-        return float(m * slope - gain * (signal - estimate)) * math.copysign(1.0, signal)
+    The first root of m A - G (x - x_hat) up to the drive that decodes the signal exactly; None where A vanishes there.
+    """
+    most = float(neuron.drive(np.array([math.inf]), np.array([abs(signal)]), np.array([variance]))[0])
 
-    if not excess(low) < 0 < excess(high):  # an end is the root, to rounding
-        return float(ends.balance[0 if excess(low) >= 0 else 1])
-    m = optimize.brentq(excess, low, high, xtol=1e-15 * abs(high), rtol=1e-15)
-    return float(gain / neuron.line(np.array([m]), variance[:1])[1, 0])
+    def excess(m: Array) -> Array:
+        estimate, slope = neuron.line(m, np.full(m.shape, variance))
+        return np.stack([m * slope - gain * (abs(signal) - estimate), slope])
+
+    grid = most * np.arange(_GRID + 1) / _GRID
+    above = np.flatnonzero(excess(grid)[0] > 0)
+    if above.size == 0:
+        return None
+    low, high = float(grid[above[0] - 1]), float(grid[above[0]])
+    half = (high - low) / 2
+    places, whole = _chebyshev(_NODES)
+    series = whole @ excess(low + half * (1 + places)).T
+    bends = chebyshev.chebder(series) / half
+
+    def by_series(u: float) -> float:
+        return float(chebyshev.chebval(u, series[:, 0]))
+
+    if by_series(-1.0) < 0 < by_series(1.0):
+        u = optimize.brentq(by_series, -1.0, 1.0)
+        m = low + half * (1 + u)
+        (value,), (slope,) = excess(np.array([m]))
+        rise, bend = chebyshev.chebval(u, bends)
+        step = -value / rise
+        if abs(step) < 1e-7 * half:  # what is left is its square
+            return _balance(gain, slope + bend * step)
+    m = optimize.brentq(lambda m: float(excess(np.array([m]))[0, 0]), low, high, xtol=1e-15 * most, rtol=1e-15)
+    return _balance(gain, excess(np.array([m]))[1, 0])
+
+
+def _balance(gain: float, slope: float) -> float | None:
+    """b with b A = G, A the slope; none that is out of all bounds."""
+    return float(gain / slope) if slope > math.exp(-_WIDE) else None
 
 
 def optimal_balance(
@@ -164,49 +194,60 @@ def optimal_balance(
         )
     if given.noise[0] == 0 and given.disorder[0] == 0:
         raise DomainError("Without noise and disorder nothing fluctuates, and no balance is best.")
-    one, still = solver.settle(neuron, given), given.signal[0] == 0  # no balance moves the units then
+    still = given.signal[0] == 0  # no balance moves the units then
     gain = float(loops.hopf_gain(given.delay)[0])
-    top = gain / float(one.gain[0]) if still else _crossing(neuron, given, 0, gain)
+    one = solver.settle(neuron, given._replace(delay=np.zeros(1))) if still else None
+    top = gain / float(one.gain[0]) if one is not None else _crossing(neuron, given, 0, gain)
 
-    def errors(u: Array) -> tuple[Array, Array, Array]:
-        at = _at(given, 0, np.exp(u))
-        state = solver.picked(one, np.zeros(u.size, int)) if still else solver.settle(neuron, at)
-        found = solver.coding(neuron, at, state)
-        variance, bias = found["variance"], found["bias"]
-        return (variance if count is None else bias**2 + variance / count), variance, bias
+    def errors(y: Array) -> Array:
+        at = _at(given, 0, top / (1 + np.exp(-y)))
+        now = at._replace(delay=np.zeros(y.shape))  # all of them are stable
+        state = solver.settle(neuron, now) if one is None else solver.picked(one, np.zeros(y.size, int))
+        _, bias, variance = solver.error(at, state, np.ones(y.shape, bool))
+        total = variance if count is None else bias**2 + variance / count
+        return np.stack([total, variance, bias, state.drive, state.variance])
 
-    u = _least(lambda v: errors(v)[0], math.log(top), 9 if given.disorder[0] else 24)
-    _, variance, bias = errors(np.array([u]))
-    mean = float(bias[0] ** 2 + (0.0 if count is None else variance[0] / count))
-    last = one if still else solver.settle(neuron, _at(given, 0, np.exp(np.array([u]))))
-    floor = _short()[0](given.noise[0] ** 2 / 2, last.square[0], given.delay[0], _best_phase())
-    return Best(math.exp(u), float(variance[0]), mean, float(floor))
+    y, (_, variance, bias, drive, spread) = _least(errors, *((15, 10) if given.disorder[0] else (31, 20)))
+    mean = bias**2 + (0.0 if count is None else variance / count)
+    square = neuron.squares(np.array([drive]), np.array([spread]))[0, 0]
+    floor = _short()[0](given.noise[0] ** 2 / 2, square, given.delay[0], _best_phase())
+    return Best(top / (1 + math.exp(-y)), float(variance), float(mean), float(floor))
 
 
-def _least(function: Any, top: float, points: int) -> float:
-    """The least of a function of log b below `top`: a grid, then Chebyshev's series around the best point."""
-    grid = top + np.concatenate([np.linspace(-14.0, -2.0, points // 3), np.linspace(-1.8, -1e-3, points)])
-    found = function(grid)
+def _least(function: Callable[[Array], Array], points: int, nodes: int) -> tuple[float, Array]:
+    """Where the first row of a function of y is least, and all rows there: a grid, then Chebyshev's series about the
+    best point, shorter until they have converged.
+
+    y = log b/(b_c - b): the error grows without bound towards b_c, and is smooth in y.
+    """
+    grid = np.linspace(-14.0, 16.0, points)
+    found = function(grid)[0]
     if not (found > 0).any():
         raise DomainError(
             "Nothing fluctuates at any balance, and no balance is best: raise `noise` or `disorder`."
         )
     best = int(np.argmin(found))
-    low, high = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
-    nodes = np.cos(np.pi * (np.arange(12) + 0.5) / 12)
-    for _ in range(3):
+    low, high = grid[max(best - 1, 0)], grid[min(best + 1, points - 1)]
+    places, series = _chebyshev(nodes)
+    for _ in range(4):
         middle, half = 0.5 * (low + high), 0.5 * (high - low)
-        series = np.polynomial.chebyshev.chebfit(nodes, function(middle + half * nodes), 8)
-        slopes = np.polynomial.chebyshev.chebroots(np.polynomial.chebyshev.chebder(series))
+        parts = series @ function(middle + half * places).T
+        slopes = chebyshev.chebroots(chebyshev.chebder(parts[:, 0]))
         inside = slopes[(np.abs(slopes.imag) < 1e-6) & (np.abs(slopes.real) <= 1)].real
-        places = np.concatenate([inside, [-1.0, 1.0]])
-        values = np.polynomial.chebyshev.chebval(places, series)
-        u = middle + half * float(places[int(np.argmin(values))])
-        width = max(0.1 * half, 0.02)
-        if half <= 0.021:
+        ends = np.concatenate([inside, [-1.0, 1.0]])
+        u = float(ends[int(np.argmin(chebyshev.chebval(ends, parts[:, 0])))])
+        y = middle + half * u
+        if np.abs(parts[-2:, 0]).max() <= _CONVERGED * np.abs(parts[:, 0]).max():
             break
-        low, high = u - width, min(u + width, top - 1e-6)
-    return float(u)
+        low, high = y - half / 5, y + half / 5
+    return float(y), chebyshev.chebval(u, parts)
+
+
+@functools.cache
+def _chebyshev(count: int) -> tuple[Array, Array]:
+    """Chebyshev's points, and what makes a series of values at them."""
+    places = chebyshev.chebpts1(count)
+    return places, np.linalg.inv(chebyshev.chebvander(places, count - 1))
 
 
 @functools.cache

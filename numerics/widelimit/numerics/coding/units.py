@@ -21,8 +21,11 @@ from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 Array = np.ndarray
 Kind = str | Activation | Expr | Callable[..., Any]
-_SETTLED = 1e-9
-_NEAR = np.concatenate([np.geomspace(1e-6, 1.0, 40), np.linspace(1.0, 40.0, 1600)])
+_SETTLED, _NEAR = 1e-9, 1e-3  # steps after which Newton's next is rounding, and after which it starts from
+_FAR = 2.0**60  # drives above which no signal is decoded
+_FEW = np.polynomial.hermite_e.hermegauss(12)
+_FEW = _FEW[0], _FEW[1] / _FEW[1].sum()
+_PLACES = np.concatenate([np.geomspace(1e-6, 1.0, 40), np.linspace(1.0, 40.0, 1600)])
 
 
 class Given(NamedTuple):
@@ -49,8 +52,8 @@ class Unit:
                 but=f"{phi.name} jumps",
                 help="A jump passes noise of infinite bandwidth. Use a steep activation, such as tanh(10*x).",
             )
-        self._value = Function([phi.expr], X)
-        self._increases(Function([slope.expr], X))
+        self._value, self._local = Function([phi.expr], X), Function([phi.expr, slope.expr], X)
+        self._increases()
         self.bound = self._supremum()
         arguments = (theory.DRIVE, VARIANCE)
         self._rates = Averages((theory.estimate(phi),), *arguments)
@@ -58,11 +61,11 @@ class Unit:
         self._squares = Averages((theory.slope_square(phi), theory.rate_square(phi)), *arguments)
         self._onset = Averages((residual(theory.onset_condition(phi)),), *arguments)
 
-    def _increases(self, slope: Function) -> None:
-        rows = np.zeros(_NEAR.size, int)
+    def _increases(self) -> None:
+        rows = np.zeros(_PLACES.size, int)
         with np.errstate(all="ignore"):
-            both = slope(_NEAR, rows)[0] + slope(-_NEAR, rows)[0]
-            size = np.abs(slope(_NEAR, rows)[0]) + np.abs(slope(-_NEAR, rows)[0])
+            there, back = (self._local(sign * _PLACES, rows)[1] for sign in (1, -1))
+            both, size = there + back, np.abs(there) + np.abs(back)
         known = np.isfinite(both)
         if (both[known] < -1e-12 * size[known]).any() or not (both[known] > 0).any():
             raise ArgumentError(
@@ -103,43 +106,66 @@ class Unit:
     def drive(self, balance: Array, signal: Array, variance: Array) -> Array:
         """m = b (x - x_hat), its one root, at arrays of one length; b may be infinite.
 
-        Newton's steps for m/b + x_hat(m) = x between bounds. A balance of zero has no drive.
+        Newton's steps for m/b + x_hat(m) = x between bounds, from the root that sums over few nodes have. A balance of
+        zero has no drive.
         """
-        size = np.abs(signal)
-        with np.errstate(divide="ignore"):
-            weak = np.where(balance > 0, 1 / np.where(balance > 0, balance, 1.0), math.inf)
-        m, low, high = (np.zeros(size.shape) for _ in range(3))
-        active = np.flatnonzero((size > 0) & (balance > 0))
+        m = np.zeros(signal.shape)
+        active = np.flatnonzero((signal != 0) & (balance > 0))
         if active.size == 0:
             return m
-        high[active] = 1.0
-        for _ in range(60):  # bounds from above
-            open_ = active[self._excess(high[active], weak[active], size[active], variance[active])[0] < 0]
-            if open_.size == 0:
-                break
-            low[open_], high[open_] = high[open_], 2 * high[open_]
-            active_open = open_
-        else:
-            raise ConvergenceError(f"No drive decodes the signal {size[active_open][0]:.6g} of {self.phi}.")
-        m[active] = low[active]
-        for _ in range(200):
-            value, slope = self._excess(m[active], weak[active], size[active], variance[active])
-            low[active] = np.where(value <= 0, m[active], low[active])
-            high[active] = np.where(value <= 0, high[active], m[active])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                newton = m[active] - value / slope
-            inside = (newton >= low[active]) & (newton <= high[active])
-            after = np.where(inside, newton, 0.5 * (low[active] + high[active]))
-            moved = np.abs(after - m[active]) > _SETTLED * np.abs(after)  # the next step would be its square
-            m[active] = after
-            active = active[moved & (np.abs(value) > 2e-16 * size[active])]
-            if active.size == 0:
-                break
+        known = 1 / balance[active], np.abs(signal[active]), variance[active]
+        near = self._root(self._few, *known, np.zeros(active.size), _NEAR)
+        m[active] = self._root(self.line, *known, near, _SETTLED)
+        if (lost := m > _FAR).any():
+            raise ConvergenceError(f"No drive decodes the signal {np.abs(signal[lost][0]):.6g} of {self.phi}.")
         return np.sign(signal) * m
 
-    def _excess(self, m: Array, weak: Array, size: Array, variance: Array) -> tuple[Array, Array]:
+    def _few(self, drive: Array, variance: Array) -> Array:
+        """x_hat and A by few nodes."""
+        spread = np.sqrt(variance)[:, None] * _FEW[0]
+        rows = np.zeros(drive.size, int)
+        with np.errstate(all="ignore"):
+            found = self._local(drive[:, None] + spread, rows) @ _FEW[1]
+            if not self.phi.is_odd:
+                found = (found + [[-1], [1]] * (self._local(spread - drive[:, None], rows) @ _FEW[1])) / 2
+        return found
+
+    def _root(
+        self,
+        line: Callable[[Array, Array], Array],
+        weak: Array,
+        size: Array,
+        variance: Array,
+        start: Array,
+        enough: float,
+    ) -> Array:
+        """Where m/b + x_hat = x, `weak` 1/b and `size` x, until the last step is at most `enough` of m."""
+        m, low, high = start.copy(), np.zeros(start.shape), np.full(start.shape, math.inf)
+        active = np.arange(m.size)
+        for _ in range(200):
+            here = m[active]
+            value, slope = self._excess(line, here, weak[active], size[active], variance[active])
+            low[active] = np.where(value <= 0, here, low[active])
+            high[active] = np.where(value <= 0, high[active], here)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                newton = here - value / slope
+                between = 0.5 * (low[active] + high[active])
+            between = np.minimum(between, 8 * np.maximum(low[active], 1.0))  # without a bound from above
+            inside = (newton >= low[active]) & (newton <= np.minimum(high[active], 16 * np.maximum(here, 1.0)))
+            after = np.where(inside, newton, between)
+            moved = np.abs(after - here) > enough * np.abs(after)
+            m[active] = after
+            active = active[moved & (np.abs(value) > 2e-16 * size[active]) & (after <= _FAR)]
+            if active.size == 0:
+                break
+        return m
+
+    @staticmethod
+    def _excess(
+        line: Callable[[Array, Array], Array], m: Array, weak: Array, size: Array, variance: Array
+    ) -> tuple[Array, Array]:
         """m/b + x_hat - x and its slope: theory's m - b (x - x_hat), over b."""
-        found, gain = self.line(m, variance)
+        found, gain = line(m, variance)
         balance = np.where(weak > 0, 1 / np.where(weak > 0, weak, 1.0), 1.0)
         target = _drive()(balance, size, found) / balance  # x - x_hat
         return m * weak - target, weak + gain
