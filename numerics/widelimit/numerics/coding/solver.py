@@ -174,7 +174,8 @@ def _quenched() -> Compiled:
 
 def settle(neuron: Unit, given: Given) -> State:
     """The stationary state of units, each once: a delay does not change it, nor the balance without a signal."""
-    room = np.where(given.delay > 0, loops.hopf_gain(given.delay) / np.maximum(given.balance, 1e-9), np.inf)
+    least = np.where(given.delay > 0, np.maximum(given.balance, 1e-9), 1.0)  # without a delay G_c is infinite
+    room = loops.hopf_gain(given.delay) / least
     balance = np.where(given.signal == 0, 1.0, given.balance)
     rows = np.stack([balance, given.noise, given.disorder, given.signal], axis=1)
     first, back = np.unique(rows, axis=0, return_inverse=True)
