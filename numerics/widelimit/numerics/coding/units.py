@@ -8,9 +8,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
 from sympy import Expr
 
+from widelimit.numerics import threads
 from widelimit.numerics.compile import Compiled, compile
+from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.dynamics.averages import Averages, Function
 from widelimit.theory import coding as theory
 from widelimit.theory.calculus.activation import Activation
@@ -21,9 +24,10 @@ from widelimit.theory.errors import ArgumentError, ConvergenceError
 
 Array = np.ndarray
 Kind = str | Activation | Expr | Callable[..., Any]
-_SETTLED, _NEAR = 1e-9, 1e-3  # steps after which Newton's next is rounding, and after which it starts from
+_NEWTON = 200  # steps at most
+_ROUGH, _SETTLED = 1e-5, 1e-8  # the last step to where to start from, and of all: the next would be its square
 _FAR = 2.0**60  # drives above which no signal is decoded
-_FEW = np.polynomial.hermite_e.hermegauss(12)
+_FEW = np.polynomial.hermite_e.hermegauss(24)
 _FEW = _FEW[0], _FEW[1] / _FEW[1].sum()
 _PLACES = np.concatenate([np.geomspace(1e-6, 1.0, 40), np.linspace(1.0, 40.0, 1600)])
 
@@ -109,66 +113,97 @@ class Unit:
         Newton's steps for m/b + x_hat(m) = x between bounds, from the root that sums over few nodes have. A balance of
         zero has no drive.
         """
-        m = np.zeros(signal.shape)
-        active = np.flatnonzero((signal != 0) & (balance > 0))
-        if active.size == 0:
-            return m
-        known = 1 / balance[active], np.abs(signal[active]), variance[active]
-        near = self._root(self._few, *known, np.zeros(active.size), _NEAR)
-        m[active] = self._root(self.line, *known, near, _SETTLED)
-        if (lost := m > _FAR).any():
-            raise ConvergenceError(f"No drive decodes the signal {np.abs(signal[lost][0]):.6g} of {self.phi}.")
-        return np.sign(signal) * m
-
-    def _few(self, drive: Array, variance: Array) -> Array:
-        """x_hat and A by few nodes."""
-        spread = np.sqrt(variance)[:, None] * _FEW[0]
-        rows = np.zeros(drive.size, int)
-        with np.errstate(all="ignore"):
-            found = self._local(drive[:, None] + spread, rows) @ _FEW[1]
-            if not self.phi.is_odd:
-                found = (found + [[-1], [1]] * (self._local(spread - drive[:, None], rows) @ _FEW[1])) / 2
-        return found
-
-    def _root(
-        self,
-        line: Callable[[Array, Array], Array],
-        weak: Array,
-        size: Array,
-        variance: Array,
-        start: Array,
-        enough: float,
-    ) -> Array:
-        """Where m/b + x_hat = x, `weak` 1/b and `size` x, until the last step is at most `enough` of m."""
-        m, low, high = start.copy(), np.zeros(start.shape), np.full(start.shape, math.inf)
-        active = np.arange(m.size)
-        for _ in range(200):
+        out = np.zeros(signal.shape)
+        rows = np.flatnonzero((signal != 0) & (balance > 0))
+        if rows.size == 0:
+            return out
+        weak, size, q = 1 / balance[rows], np.abs(signal[rows]), variance[rows]
+        m, low, high = self._near(weak, size, q), np.zeros(rows.size), np.full(rows.size, math.inf)
+        active = np.arange(rows.size)
+        for _ in range(_NEWTON):
             here = m[active]
-            value, slope = self._excess(line, here, weak[active], size[active], variance[active])
-            low[active] = np.where(value <= 0, here, low[active])
-            high[active] = np.where(value <= 0, high[active], here)
+            value, slope = self._excess(here, weak[active], size[active], q[active])
+            below = value <= 0
+            low[active], high[active] = np.where(below, here, low[active]), np.where(below, high[active], here)
             with np.errstate(divide="ignore", invalid="ignore"):
                 newton = here - value / slope
-                between = 0.5 * (low[active] + high[active])
-            between = np.minimum(between, 8 * np.maximum(low[active], 1.0))  # without a bound from above
-            inside = (newton >= low[active]) & (newton <= np.minimum(high[active], 16 * np.maximum(here, 1.0)))
-            after = np.where(inside, newton, between)
-            moved = np.abs(after - here) > enough * np.abs(after)
+            # without a bound from above, no further than eight times as far
+            most = np.minimum(high[active], 8 * np.maximum(here, 1.0))
+            inside = (newton >= low[active]) & (newton <= most)
+            after = np.where(inside, newton, 0.5 * (low[active] + most))
+            moved = np.abs(after - here) > _SETTLED * np.abs(after)  # the next step would be its square
             m[active] = after
-            active = active[moved & (np.abs(value) > 2e-16 * size[active]) & (after <= _FAR)]
+            active = active[moved & (np.abs(value) > 2e-16 * size[active])]
             if active.size == 0:
                 break
-        return m
+            if (m[active] > _FAR).any():
+                raise ConvergenceError(f"No drive decodes the signal {size[active][0]:.6g} of {self.phi}.")
+        out[rows] = np.sign(signal[rows]) * m
+        return out
 
-    @staticmethod
-    def _excess(
-        line: Callable[[Array, Array], Array], m: Array, weak: Array, size: Array, variance: Array
-    ) -> tuple[Array, Array]:
+    def _near(self, weak: Array, size: Array, variance: Array) -> Array:
+        """|m|, nearly: the root that sums over few nodes have."""
+        out, spread = np.empty(size.shape), np.sqrt(variance)
+        local, odd = self._local.compiled.njit, self.phi.is_odd
+
+        def work(part: slice) -> None:
+            _roots(local, odd, weak[part], size[part], spread[part], *_FEW, out[part])
+
+        threads.each(work, threads.chunks(size.size, 512))
+        return out
+
+    def _excess(self, m: Array, weak: Array, size: Array, variance: Array) -> tuple[Array, Array]:
         """m/b + x_hat - x and its slope: theory's m - b (x - x_hat), over b."""
-        found, gain = line(m, variance)
+        found, gain = self.line(m, variance)
         balance = np.where(weak > 0, 1 / np.where(weak > 0, weak, 1.0), 1.0)
         target = _drive()(balance, size, found) / balance  # x - x_hat
         return m * weak - target, weak + gain
+
+
+_F, _B = types.float64, types.boolean
+_C1 = types.Array(_F, 1, "C")
+
+
+@njit(
+    types.void(types.FunctionType(types.UniTuple(_F, 2)(_F)), _B, _C1, _C1, _C1, _C1, _C1, _C1),
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _roots(
+    local: Any,
+    odd: bool,
+    weak: Array,
+    size: Array,
+    spread: Array,
+    nodes: Array,
+    weights: Array,
+    out: Array,
+) -> None:
+    """Fill `out` with the m of m/b + x_hat = x by sums of `local`, phi and phi', over Gauss and Hermite's nodes."""
+    for k in range(size.size):
+        m, low, high = 0.0, 0.0, np.inf
+        for _ in range(_NEWTON):
+            found, gain = 0.0, 0.0
+            for j in range(nodes.size):
+                there, slope = local(m + spread[k] * nodes[j])
+                if not odd:
+                    back, slope_back = local(spread[k] * nodes[j] - m)
+                    there, slope = (there - back) / 2, (slope + slope_back) / 2
+                found += weights[j] * there
+                gain += weights[j] * slope
+            value = m * weak[k] + found - size[k]
+            if value <= 0:
+                low = m
+            else:
+                high = m
+            after, most = m - value / (weak[k] + gain), min(high, 8 * max(m, 1.0))
+            if not low <= after <= most:
+                after = 0.5 * (low + most)
+            moved, m = abs(after - m), after
+            if moved <= _ROUGH * m or m > _FAR:
+                break
+        out[k] = m
 
 
 @functools.cache
