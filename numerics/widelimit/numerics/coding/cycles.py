@@ -23,7 +23,10 @@ _SMALL = 0.01  # amplitudes whose a_1 is taken from the rates' slope
 _BLOCK = 256  # points whose polynomials are held at once
 _NEWTON = 80  # steps at most
 _ROUGH = 0.02  # the last step to where another search starts from,
-_NEAR, _DONE = 1e-4, 1e-7  # to where averages are to have all digits, and of all: the next would be its square
+_NEAR, _DONE = (
+    1e-4,
+    1e-7,
+)  # to where averages are to have all digits, and of all: the next would be its square
 _AGREE = 3e-8  # of sums over the ends and the middles of intervals: their mean errs by the square
 
 
@@ -139,7 +142,9 @@ def _averages(
     if last and count > 0:
         smoothed.averages(edges, powers, r, m, count, 1, more)
         off = max(abs(out[0] - more[0]), abs(out[1] - more[1]))
-        good = off <= _AGREE * (abs(more[0]) + abs(more[1])) and abs(out[5] - more[5]) <= _AGREE * abs(more[5])
+        good = off <= _AGREE * (abs(more[0]) + abs(more[1])) and abs(out[5] - more[5]) <= _AGREE * abs(
+            more[5]
+        )
         for i in range(out.size):
             out[i] = (out[i] + more[i]) / 2
     if r < _SMALL:
@@ -221,7 +226,13 @@ def _off(
 
 @njit(nogil=True, error_model="numpy")
 def _both(
-    edges: Array, powers: Array, given: tuple[float, float, float], r: float, m: float, out: Array, more: Array
+    edges: Array,
+    powers: Array,
+    given: tuple[float, float, float],
+    r: float,
+    m: float,
+    out: Array,
+    more: Array,
 ) -> tuple[float, float]:
     """R and the centre from near them, by Newton's steps in log R and m; inf where these lead elsewhere."""
     count, near = smoothed.intervals(edges, r, m), False

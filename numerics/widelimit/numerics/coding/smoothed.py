@@ -22,10 +22,15 @@ _FITTED, _BETWEEN = 2e-14, 2e-13  # what is left of the series in h and in sqrt(
 _PANELS = 600
 _SERIES = np.linalg.inv(chebyshev.chebvander(chebyshev.chebpts1(_NODES), _NODES - 1))
 _LEGENDRE = np.polynomial.legendre.leggauss(_NODES)
-_POWERS = np.array([[*chebyshev.cheb2poly([0.0] * k + [1.0]), *[0.0] * (_NODES - 1 - k)] for k in range(_NODES)])
+_POWERS = np.array(
+    [[*chebyshev.cheb2poly([0.0] * k + [1.0]), *[0.0] * (_NODES - 1 - k)] for k in range(_NODES)]
+)
 _COUNTS = (16, 24, 32, 48, 64, 96, 128)  # intervals of half a period, if not panels
 _STEPS = 384  # a multiple of twice as many
-_COSINES, _SINES = np.cos(np.pi * np.arange(_STEPS + 1) / _STEPS), np.sin(np.pi * np.arange(_STEPS + 1) / _STEPS)
+_COSINES, _SINES = (
+    np.cos(np.pi * np.arange(_STEPS + 1) / _STEPS),
+    np.sin(np.pi * np.arange(_STEPS + 1) / _STEPS),
+)
 
 
 class Table(NamedTuple):
@@ -174,7 +179,9 @@ def _by_panels(edges: Array, powers: Array, r: float, m: float, out: Array) -> N
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def _add(low: float, high: float, powers: Array, h: float, c: float, s: float, weight: float, out: Array) -> None:
+def _add(
+    low: float, high: float, powers: Array, h: float, c: float, s: float, weight: float, out: Array
+) -> None:
     """Add f(h) and f'(h) of a polynomial on [low, high] to the averages: even and odd powers by Horner's rule each."""
     y = min(1.0, max(-1.0, (2 * h - low - high) / (high - low)))
     z = y * y

@@ -27,8 +27,12 @@ from widelimit.theory.errors import ArgumentError, DomainError, NoFixedPointErro
 Array = np.ndarray
 _SMALL = 1e-12  # variance that stands for none
 _WIDE = 12.0  # logarithm of how far balances may lie from the critical loop gain
-_GRID, _NODES = 48, 12  # drives between which a threshold is looked for, nodes of the series that finds it
-_CONVERGED = 1e-12  # what is left of a series
+_STEPS, _NODES = (
+    np.arange(1, 41) / 40,
+    12,
+)  # drives between which a threshold lies, nodes of the series about it
+_CONVERGED = 1e-13  # what is left of a series
+_ENDS = -14.0, 16.0  # log b/(b_c - b) between which the best balance lies
 
 
 @by_value
@@ -127,34 +131,36 @@ def _by_drive(neuron: Unit, signal: float, variance: float, gain: float) -> floa
 
     The first root of m A - G (x - x_hat) up to the drive that decodes the signal exactly; None where A vanishes there.
     """
-    most = float(neuron.drive(np.array([math.inf]), np.array([abs(signal)]), np.array([variance]))[0])
+    x = abs(signal)
+    exactly = np.array([math.inf]), np.array([x]), np.array([variance])
 
     def excess(m: Array) -> Array:
         estimate, slope = neuron.line(m, np.full(m.shape, variance))
-        return np.stack([m * slope - gain * (abs(signal) - estimate), slope])
+        return np.stack([m * slope - gain * (x - estimate), slope])
 
-    grid = most * np.arange(_GRID + 1) / _GRID
-    above = np.flatnonzero(excess(grid)[0] > 0)
-    if above.size == 0:
+    most = 1.02 * float(neuron.near(*exactly)[0])
+    found = excess(most * _STEPS)[0] > 0
+    if not found[-1]:
+        most = float(neuron.drive(*exactly)[0])
+        found = excess(most * _STEPS)[0] > 0
+    if not found.any():
         return None
-    low, high = float(grid[above[0] - 1]), float(grid[above[0]])
+    first = int(found.argmax())
+    low, high = most * (_STEPS[first - 1] if first else 0.0), most * _STEPS[first]
     half = (high - low) / 2
     places, whole = _chebyshev(_NODES)
     series = whole @ excess(low + half * (1 + places)).T
-    bends = chebyshev.chebder(series) / half
+    if (np.abs(series[-2:]).max(axis=0) < _CONVERGED * np.abs(series).max(axis=0)).all():
 
-    def by_series(u: float) -> float:
-        return float(chebyshev.chebval(u, series[:, 0]))
+        def by_series(u: float) -> float:
+            return float(chebyshev.chebval(u, series[:, 0]))
 
-    if by_series(-1.0) < 0 < by_series(1.0):
-        u = optimize.brentq(by_series, -1.0, 1.0)
-        m = low + half * (1 + u)
-        (value,), (slope,) = excess(np.array([m]))
-        rise, bend = chebyshev.chebval(u, bends)
-        step = -value / rise
-        if abs(step) < 1e-7 * half:  # what is left is its square
-            return _balance(gain, slope + bend * step)
-    m = optimize.brentq(lambda m: float(excess(np.array([m]))[0, 0]), low, high, xtol=1e-15 * most, rtol=1e-15)
+        if by_series(-1.0) < 0 < by_series(1.0):
+            u = optimize.brentq(by_series, -1.0, 1.0, xtol=1e-15)
+            return _balance(gain, chebyshev.chebval(u, series[:, 1]))
+    m = optimize.brentq(
+        lambda m: float(excess(np.array([m]))[0, 0]), low, high, xtol=1e-15 * most, rtol=1e-15
+    )
     return _balance(gain, excess(np.array([m]))[1, 0])
 
 
@@ -199,48 +205,73 @@ def optimal_balance(
     one = solver.settle(neuron, given._replace(delay=np.zeros(1))) if still else None
     top = gain / float(one.gain[0]) if one is not None else _crossing(neuron, given, 0, gain)
 
-    def errors(y: Array) -> Array:
+    def errors(y: Array, state: solver.State | None = None) -> Array:
         at = _at(given, 0, top / (1 + np.exp(-y)))
-        now = at._replace(delay=np.zeros(y.shape))  # all of them are stable
-        state = solver.settle(neuron, now) if one is None else solver.picked(one, np.zeros(y.size, int))
-        _, bias, variance = solver.error(at, state, np.ones(y.shape, bool))
+        if state is None:
+            now = at._replace(delay=np.zeros(y.shape))  # all of them are stable
+            state = solver.settle(neuron, now) if one is None else solver.picked(one, np.zeros(y.size, int))
+        _, bias, variance = solver.error(at, state, at.balance * state.gain < gain)
         total = variance if count is None else bias**2 + variance / count
         return np.stack([total, variance, bias, state.drive, state.variance])
 
-    y, (_, variance, bias, drive, spread) = _least(errors, *((15, 10) if given.disorder[0] else (31, 20)))
+    def roughly(y: Array) -> Array:
+        if one is not None or given.disorder[0]:
+            return errors(y)[0]
+        b, x = top / (1 + np.exp(-y)), np.full(y.shape, given.signal[0])
+        variance, nothing = np.full(y.shape, given.noise[0] ** 2 / 2), np.zeros(y.shape)
+        m = neuron.near(b, x, variance)
+        slope, modes = neuron.nearly(m, variance)
+        return errors(y, solver.State(m, nothing, slope, variance, nothing, nothing, modes, {}))[0]
+
+    y, (_, variance, bias, drive, spread) = _least(
+        roughly, errors, *((15, 10, 1e-8) if given.disorder[0] else (31, 20, 1e-12))
+    )
     mean = bias**2 + (0.0 if count is None else variance / count)
     square = neuron.squares(np.array([drive]), np.array([spread]))[0, 0]
     floor = _short()[0](given.noise[0] ** 2 / 2, square, given.delay[0], _best_phase())
     return Best(top / (1 + math.exp(-y)), float(variance), float(mean), float(floor))
 
 
-def _least(function: Callable[[Array], Array], points: int, nodes: int) -> tuple[float, Array]:
-    """Where the first row of a function of y is least, and all rows there: a grid, then Chebyshev's series about the
-    best point, shorter until they have converged.
+def _least(
+    roughly: Callable[[Array], Array],
+    exactly: Callable[[Array], Array],
+    points: int,
+    nodes: int,
+    enough: float,
+) -> tuple[float, Array]:
+    """Where a function of y is least, and all rows there: a grid, then Chebyshev's series of the first row about it.
 
-    y = log b/(b_c - b): the error grows without bound towards b_c, and is smooth in y.
+    y = log b/(b_c - b): the error grows without bound towards b_c, and is smooth in y. The series is moved where the
+    least lies at its end, and shortened until `enough` or less is left of it.
     """
-    grid = np.linspace(-14.0, 16.0, points)
-    found = function(grid)[0]
+    grid = np.linspace(_ENDS[0], _ENDS[1], points)
+    found = roughly(grid)
+    found = np.where(np.isnan(found), np.inf, found)
     if not (found > 0).any():
         raise DomainError(
             "Nothing fluctuates at any balance, and no balance is best: raise `noise` or `disorder`."
         )
-    best = int(np.argmin(found))
-    low, high = grid[max(best - 1, 0)], grid[min(best + 1, points - 1)]
-    places, series = _chebyshev(nodes)
-    for _ in range(4):
-        middle, half = 0.5 * (low + high), 0.5 * (high - low)
-        parts = series @ function(middle + half * places).T
-        slopes = chebyshev.chebroots(chebyshev.chebder(parts[:, 0]))
-        inside = slopes[(np.abs(slopes.imag) < 1e-6) & (np.abs(slopes.real) <= 1)].real
-        ends = np.concatenate([inside, [-1.0, 1.0]])
-        u = float(ends[int(np.argmin(chebyshev.chebval(ends, parts[:, 0])))])
+    y, half = float(grid[int(np.argmin(found))]), grid[1] - grid[0]
+    places, whole = _chebyshev(nodes)
+    for _ in range(6):
+        middle = y
+        parts = whole @ exactly(middle + half * places).T
+        u = _least_of(parts[:, 0])
         y = middle + half * u
-        if np.abs(parts[-2:, 0]).max() <= _CONVERGED * np.abs(parts[:, 0]).max():
+        if abs(u) == 1 and _ENDS[0] < y < _ENDS[1]:
+            continue
+        if np.abs(parts[-2:, 0]).max() <= enough * np.abs(parts[:, 0]).max():
             break
-        low, high = y - half / 5, y + half / 5
-    return float(y), chebyshev.chebval(u, parts)
+        half /= 5
+    return y, chebyshev.chebval(u, parts)
+
+
+def _least_of(series: Array) -> float:
+    """Where a Chebyshev series is least between -1 and 1."""
+    slopes = chebyshev.chebroots(chebyshev.chebder(series))
+    inside = slopes[(np.abs(slopes.imag) < 1e-6) & (np.abs(slopes.real) <= 1)].real
+    places = np.concatenate([inside, [-1.0, 1.0]])
+    return float(places[int(np.argmin(chebyshev.chebval(places, series)))])
 
 
 @functools.cache

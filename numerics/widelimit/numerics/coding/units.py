@@ -15,6 +15,7 @@ from widelimit.numerics import threads
 from widelimit.numerics.compile import Compiled, compile
 from widelimit.numerics.compile.cache import njit
 from widelimit.numerics.dynamics.averages import Averages, Function
+from widelimit.numerics.dynamics.modes import Modes
 from widelimit.theory import coding as theory
 from widelimit.theory.calculus.activation import Activation
 from widelimit.theory.calculus.activation import x as X
@@ -25,10 +26,17 @@ from widelimit.theory.errors import ArgumentError, ConvergenceError
 Array = np.ndarray
 Kind = str | Activation | Expr | Callable[..., Any]
 _NEWTON = 200  # steps at most
-_ROUGH, _SETTLED = 1e-5, 1e-8  # the last step to where to start from, and of all: the next would be its square
+_ROUGH, _SETTLED = (
+    1e-5,
+    1e-8,
+)  # the last step to where to start from, and of all: the next would be its square
 _FAR = 2.0**60  # drives above which no signal is decoded
 _FEW = np.polynomial.hermite_e.hermegauss(24)
 _FEW = _FEW[0], _FEW[1] / _FEW[1].sum()
+_ROOTS = np.sqrt([math.factorial(k) for k in range(12)])
+_HERMITE = (
+    _FEW[1][:, None] * np.polynomial.hermite_e.hermevander(_FEW[0], 11) / _ROOTS
+)  # normalised, by weights
 _PLACES = np.concatenate([np.geomspace(1e-6, 1.0, 40), np.linspace(1.0, 40.0, 1600)])
 
 
@@ -118,13 +126,17 @@ class Unit:
         if rows.size == 0:
             return out
         weak, size, q = 1 / balance[rows], np.abs(signal[rows]), variance[rows]
-        m, low, high = self._near(weak, size, q), np.zeros(rows.size), np.full(rows.size, math.inf)
+        m = self.near(balance[rows], size, q)
+        low, high = np.zeros(rows.size), np.full(rows.size, math.inf)
         active = np.arange(rows.size)
         for _ in range(_NEWTON):
             here = m[active]
             value, slope = self._excess(here, weak[active], size[active], q[active])
             below = value <= 0
-            low[active], high[active] = np.where(below, here, low[active]), np.where(below, high[active], here)
+            low[active], high[active] = (
+                np.where(below, here, low[active]),
+                np.where(below, high[active], here),
+            )
             with np.errstate(divide="ignore", invalid="ignore"):
                 newton = here - value / slope
             # without a bound from above, no further than eight times as far
@@ -141,16 +153,29 @@ class Unit:
         out[rows] = np.sign(signal[rows]) * m
         return out
 
-    def _near(self, weak: Array, size: Array, variance: Array) -> Array:
-        """|m|, nearly: the root that sums over few nodes have."""
-        out, spread = np.empty(size.shape), np.sqrt(variance)
+    def near(self, balance: Array, signal: Array, variance: Array) -> Array:
+        """Nearly the drive: the root that sums over few nodes have. Balances have to be positive."""
+        out, weak, size, spread = np.empty(signal.shape), 1 / balance, np.abs(signal), np.sqrt(variance)
         local, odd = self._local.compiled.njit, self.phi.is_odd
 
         def work(part: slice) -> None:
             _roots(local, odd, weak[part], size[part], spread[part], *_FEW, out[part])
 
         threads.each(work, threads.chunks(size.size, 512))
-        return out
+        return np.sign(signal) * out
+
+    def nearly(self, drive: Array, variance: Array) -> tuple[Array, Modes]:
+        """Nearly A and the modes of rates, by sums over few nodes."""
+        gain, squares, moment = 0.0, 0.0, 0.0
+        signs = (1,) if self.phi.is_odd else (1, -1)
+        for sign in signs:
+            h = sign * drive[:, None] + np.sqrt(variance)[:, None] * _FEW[0]
+            rates, slopes = self._local(h, np.zeros(drive.size, int))
+            with np.errstate(all="ignore"):
+                gain = gain + slopes @ _FEW[1] / len(signs)
+                squares = squares + (rates @ _HERMITE) ** 2 / len(signs)
+                moment = moment + rates**2 @ _FEW[1] / len(signs)
+        return np.asarray(gain), Modes(np.asarray(squares), np.asarray(moment))
 
     def _excess(self, m: Array, weak: Array, size: Array, variance: Array) -> tuple[Array, Array]:
         """m/b + x_hat - x and its slope: theory's m - b (x - x_hat), over b."""
