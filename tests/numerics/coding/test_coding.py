@@ -213,6 +213,38 @@ def test_oscillations_about_signals_have_both_harmonics_right():
         assert b * (x - rates.mean()) == pytest.approx(one.centre, rel=1e-9)
 
 
+def test_both_harmonics_of_600_random_oscillations():
+    """As above with noise, signals and delays drawn at random; erf averaged over noise is an erf."""
+    rng, count = np.random.default_rng(3), 600
+    noise, signal, delay = (
+        rng.uniform(0.05, 1.5, count),
+        rng.uniform(-0.8, 0.8, count),
+        rng.uniform(0.05, 0.3, count),
+    )
+    gain = coding.critical_balance("erf_s", delay=delay).loop_gain
+    balance = gain * np.exp(rng.uniform(math.log(1.2), math.log(12.0), count))
+    p = coding.solve("erf_s", balance=balance, delay=delay, noise=noise, signal=signal)
+    rows = np.flatnonzero(p.phase == "oscillating")
+    size, b, x = p.amplitude[rows], balance[rows], signal[rows]
+    assert rows.size >= 500 and np.isfinite(size).all()
+    wide = 1 + np.pi * noise[rows, None] ** 2 / 4
+    phases = np.pi * (np.arange(400) + 0.5) / 400
+    centre = p.drive[rows]
+    low, high = -b * np.abs(x), b * np.abs(x)
+    for _ in range(60):  # the one root of m = b (x - a_0)
+        h = centre[:, None] + size[:, None] * np.cos(phases)
+        rates = special.erf(math.sqrt(math.pi) / 2 * h / np.sqrt(wide))
+        slope = (np.exp(-np.pi / 4 * h**2 / wide) / np.sqrt(wide)).mean(axis=1)
+        off = centre / b + rates.mean(axis=1) - x
+        low, high = np.where(off <= 0, centre, low), np.where(off > 0, centre, high)
+        after = centre - off / (1 / b + slope)
+        centre = np.where((after >= low) & (after <= high), after, (low + high) / 2)
+        if (np.abs(off) < 1e-14).all():
+            break
+    assert np.abs(off).max() < 1e-13
+    assert b * 2 * (rates * np.cos(phases)).mean(axis=1) / size == pytest.approx(gain[rows], rel=1e-9)
+
+
 @pytest.mark.parametrize("rate", ["erf_s", "clip"])
 def test_large_oscillations_of_many_networks_at_once(rate):
     """b a_1 = G R for 60 noises and balances up to 300 times the threshold; averages over noise in closed form."""
@@ -250,15 +282,16 @@ def test_large_oscillations_of_many_networks_at_once(rate):
 
 def test_oscillations_far_beyond_the_threshold_switch_between_the_largest_rates():
     """tanh is a square wave but where h crosses zero: mean 2/pi asin(m/R), a_1 4/pi sqrt(1 - m^2/R^2)."""
-    p = coding.solve("tanh", balance=1e6, delay=0.1, signal=[0.0, 0.3])
+    signals = [0.0, 0.3, 0.9, -0.99]
+    p = coding.solve("tanh", balance=1e6, delay=0.1, signal=signals)
     r = 4 / math.pi * 1e6 / 16.35055392597
-    assert p.amplitude[0] == pytest.approx(r, rel=1e-8)
 
-    def mean(angle):
-        return 2 / math.pi * angle - (0.3 - r * math.cos(angle) * math.sin(angle) / 1e6)
+    def mean(angle, x):
+        return 2 / math.pi * angle - (x - r * math.cos(angle) * math.sin(angle) / 1e6)
 
-    angle = optimize.brentq(mean, 0, 1.5)
-    assert p.amplitude[1] == pytest.approx(r * math.cos(angle), rel=1e-8)
+    for x, size in zip(signals, p.amplitude, strict=True):
+        angle = optimize.brentq(mean, -1.57, 1.57, args=(x,), xtol=1e-15)
+        assert size == pytest.approx(r * math.cos(angle), rel=1e-8 / math.cos(angle) ** 4)  # kinks next to R
 
 
 def test_the_threshold_with_a_signal_is_that_of_its_own_drive():
@@ -284,6 +317,44 @@ def test_the_best_balance():
     wide = coding.optimal_balance("tanh", delay=0.1, noise=SIGMA, signal=0.3, size=10_000)
     alone = coding.optimal_balance("tanh", delay=0.1, noise=SIGMA, signal=0.3)
     assert alone.balance < small.balance < wide.balance  # the bias is not divided by N
+
+
+def test_500_random_best_balances_are_the_least_of_all_balances():
+    """By `solve` alone: no balance up to the threshold does better, and the slope of the error vanishes there."""
+    rng, count = np.random.default_rng(4), 500
+    sigma, x = rng.uniform(0.1, 1.5, count), rng.uniform(-0.6, 0.6, count) * (rng.random(count) < 0.8)
+    delay, size = np.exp(rng.uniform(math.log(1e-3), 1.0, count)), np.exp(rng.uniform(3.0, 14.0, count))
+    names = np.array(["tanh", "erf_s", "tanh(3*x)", "softplus"])[np.arange(count) % 4]
+    best = [
+        coding.optimal_balance(str(name), delay=d, noise=s, signal=y, size=n if k % 3 else None)
+        for k, (name, d, s, y, n) in enumerate(zip(names, delay, sigma, x, size, strict=True))
+    ]
+    step = 0.01
+    shares = np.linspace(-12.0, 14.0, 27)
+    for name in np.unique(names):
+        rows = np.flatnonzero(names == name)
+        given = {"delay": delay[rows, None], "noise": sigma[rows, None], "signal": x[rows, None]}
+        top = coding.critical_balance(name, **given).balance
+        counted = (rows % 3 > 0)[:, None]
+
+        def error(balance, name=name, given=given, rows=rows, counted=counted):
+            p = coding.solve(name, balance=balance, **given)
+            return p.variance / np.where(counted, size[rows, None], 1.0) + np.where(counted, p.bias**2, 0.0)
+
+        b, variance, total = (
+            np.array([getattr(best[k], field) for k in rows])[:, None]
+            for field in ("balance", "variance", "mean_square_error")
+        )
+        assert coding.solve(name, balance=b, **given).variance == pytest.approx(variance, rel=1e-9)
+        least = error(b)
+        assert least == pytest.approx(np.where(counted, total, variance), rel=1e-9)
+        assert (error(top / (1 + np.exp(-shares))) >= least * (1 - 1e-9)).all()
+        y = np.log(b / (top - b)) + step * np.arange(-3, 4)
+        f = error(top / (1 + np.exp(-y)))
+        slope = f @ np.array([-1, 9, -45, 0, 45, -9, 1]) / (60 * step)
+        bend = f @ np.array([2, -27, 270, -490, 270, -27, 2]) / (180 * step**2)
+        assert (bend > 0).all()
+        assert (np.abs(slope / bend) * (1 - b / top)[:, 0]).max() < 1e-9  # what log b is off
 
 
 def test_onset_of_chaos():
@@ -397,3 +468,14 @@ def test_speed():
     start = time.process_time()
     coding.solve("tanh", balance=b, noise=SIGMA, signal=0.2, delay=0.05)
     assert time.process_time() - start < 0.6  # 0.1 s alone: 10^4 points in half a second
+    turning = {"balance": np.linspace(24, 80, 2000), "noise": SIGMA, "delay": 0.1, "signal": 0.2}
+    coding.solve("tanh", **turning)
+    start = time.process_time()
+    coding.solve("tanh", **turning)
+    assert time.process_time() - start < 0.15  # 0.04 s alone
+    best = {"delay": 0.1, "noise": SIGMA, "signal": 0.3}
+    coding.optimal_balance("tanh", **best)
+    start = time.process_time()
+    for _ in range(20):
+        coding.optimal_balance("tanh", **best)
+    assert time.process_time() - start < 20 * 0.015  # 4 ms each alone, 28 by drives at each balance

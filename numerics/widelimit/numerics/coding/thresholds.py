@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ _STEPS, _NODES = (
     12,
 )  # drives between which a threshold lies, nodes of the series about it
 _CONVERGED = 1e-13  # what is left of a series
-_ENDS = -14.0, 16.0  # log b/(b_c - b) between which the best balance lies
+_ROUGH = 1e-2  # by what a rough error may be off
 
 
 @by_value
@@ -215,16 +215,15 @@ def optimal_balance(
         return np.stack([total, variance, bias, state.drive, state.variance])
 
     def roughly(y: Array) -> Array:
-        if one is not None or given.disorder[0]:
-            return errors(y)[0]
         b, x = top / (1 + np.exp(-y)), np.full(y.shape, given.signal[0])
         variance, nothing = np.full(y.shape, given.noise[0] ** 2 / 2), np.zeros(y.shape)
         m = neuron.near(b, x, variance)
         slope, modes = neuron.nearly(m, variance)
-        return errors(y, solver.State(m, nothing, slope, variance, nothing, nothing, modes, {}))[0]
+        return errors(y, solver.State(m, nothing, slope, variance, nothing, nothing, modes, {}))
 
+    functions = (errors,) if still or given.disorder[0] else (roughly, errors)
     y, (_, variance, bias, drive, spread) = _least(
-        roughly, errors, *((15, 10, 1e-8) if given.disorder[0] else (31, 20, 1e-12))
+        functions, *((15, 10, 1e-8) if given.disorder[0] else (31, 20, 1e-12))
     )
     mean = bias**2 + (0.0 if count is None else variance / count)
     square = neuron.squares(np.array([drive]), np.array([spread]))[0, 0]
@@ -233,36 +232,40 @@ def optimal_balance(
 
 
 def _least(
-    roughly: Callable[[Array], Array],
-    exactly: Callable[[Array], Array],
+    functions: Sequence[Callable[[Array], Array]],
     points: int,
     nodes: int,
     enough: float,
 ) -> tuple[float, Array]:
-    """Where a function of y is least, and all rows there: a grid, then Chebyshev's series of the first row about it.
+    """Where the first row of a function of y is least, and all rows there: a grid, then Chebyshev's series about it.
 
-    y = log b/(b_c - b): the error grows without bound towards b_c, and is smooth in y. The series is moved where the
-    least lies at its end, and shortened until `enough` or less is left of it.
+    y = log b/(b_c - b): the error grows without bound towards b_c, and is smooth in y. The grid is of the
+    first of `functions`, a rough one, unless it differs from the series or the least is not where it says; the series
+    is of the last, and shortened until it has converged.
     """
-    grid = np.linspace(_ENDS[0], _ENDS[1], points)
-    found = roughly(grid)
-    found = np.where(np.isnan(found), np.inf, found)
-    if not (found > 0).any():
-        raise DomainError(
-            "Nothing fluctuates at any balance, and no balance is best: raise `noise` or `disorder`."
-        )
-    y, half = float(grid[int(np.argmin(found))]), grid[1] - grid[0]
+    grid = np.linspace(-14.0, 16.0, points)
     places, whole = _chebyshev(nodes)
-    for _ in range(6):
-        middle = y
-        parts = whole @ exactly(middle + half * places).T
-        u = _least_of(parts[:, 0])
-        y = middle + half * u
-        if abs(u) == 1 and _ENDS[0] < y < _ENDS[1]:
-            continue
-        if np.abs(parts[-2:, 0]).max() <= enough * np.abs(parts[:, 0]).max():
+    for function in functions:
+        found = function(grid)[0]
+        found = np.where(np.isnan(found), np.inf, found)
+        if not (found > 0).any():
+            raise DomainError(
+                "Nothing fluctuates at any balance, and no balance is best: raise `noise` or `disorder`."
+            )
+        best = int(np.argmin(found))
+        y, half, alike = float(grid[best]), grid[1] - grid[0], True
+        for step in range(4):
+            parts = whole @ functions[-1](y + half * places).T
+            if step == 0:
+                here = chebyshev.chebval(0.0, parts[:, 0])
+                alike = abs(found[best] - here) <= _ROUGH * here
+            u = _least_of(parts[:, 0])
+            y += half * u
+            if np.abs(parts[-2:, 0]).max() <= enough * np.abs(parts[:, 0]).max() or abs(u) == 1:
+                break
+            half /= 5
+        if abs(u) < 1 and alike:
             break
-        half /= 5
     return y, chebyshev.chebval(u, parts)
 
 
