@@ -23,10 +23,8 @@ _SMALL = 0.01  # amplitudes whose a_1 is taken from the rates' slope
 _BLOCK = 256  # points whose polynomials are held at once
 _NEWTON = 80  # steps at most
 _ROUGH = 0.02  # the last step to where another search starts from,
-_NEAR, _DONE = (
-    1e-4,
-    1e-7,
-)  # to where averages are to have all digits, and of all: the next would be its square
+_NEAR = 1e-4  # to where averages are to have all digits,
+_DONE = 1e-7  # and of all: the next would be its square
 _AGREE = 3e-8  # of sums over the ends and the middles of intervals: their mean errs by the square
 
 
