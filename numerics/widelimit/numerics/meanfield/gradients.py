@@ -84,6 +84,11 @@ def gradient(
     (0.8801635099, 0.74746864, 0.0)
     >>> round(gradient("relu", sigma_w=1.0, sigma_b=0.3).sigma_b.q_star, 12)  # q = 2 sigma_b^2
     1.2
+    >>> round(gradient("relu", sigma_w=1.0, sigma_b=0.3).sigma_w.xi_grad, 9)  # 2/log(2)^2
+    4.162737962
+    >>> found = gradient("sin", sigma_w=2.0, sigma_b=0.5)  # c* of q = 4 exp(-q) sinh(q) + 1/4 and the like, by mpmath
+    >>> round(found.value.c_star, 9), round(found.sigma_b.c_star, 9)
+    (0.202782381, 0.580714058)
     """
     value = solve(activation, sigma_w=sigma_w, sigma_b=sigma_b, q0=q0, keep=keep)
     functions = maps(activation)
