@@ -130,34 +130,33 @@ def _by_drive(neuron: Unit, signal: float, variance: float, gain: float) -> floa
     """The balance at which b A first is `gain`, by its drive m: b = m/(x - x_hat(m)) needs no root.
 
     The first root of m A - G (x - x_hat) up to the drive that decodes the signal exactly; None where A vanishes there.
+    It is looked for by sums over few nodes first, and found as that of a series between two drives.
     """
     x = abs(signal)
     exactly = np.array([math.inf]), np.array([x]), np.array([variance])
 
-    def excess(m: Array) -> Array:
-        estimate, slope = neuron.line(m, np.full(m.shape, variance))
+    def excess(m: Array, rough: bool = False) -> Array:
+        line = neuron.nearly if rough else neuron.line
+        estimate, slope = line(m, np.full(m.shape, variance))[:2]
         return np.stack([m * slope - gain * (x - estimate), slope])
 
-    most = 1.02 * float(neuron.near(*exactly)[0])
-    found = excess(most * _STEPS)[0] > 0
-    if not found[-1]:
-        most = float(neuron.drive(*exactly)[0])
-        found = excess(most * _STEPS)[0] > 0
-    if not found.any():
-        return None
-    first = int(found.argmax())
-    low, high = most * (_STEPS[first - 1] if first else 0.0), most * _STEPS[first]
-    half = (high - low) / 2
     places, whole = _chebyshev(_NODES)
-    series = whole @ excess(low + half * (1 + places)).T
-    if (np.abs(series[-2:]).max(axis=0) < _CONVERGED * np.abs(series).max(axis=0)).all():
-
-        def by_series(u: float) -> float:
-            return float(chebyshev.chebval(u, series[:, 0]))
-
-        if by_series(-1.0) < 0 < by_series(1.0):
-            u = optimize.brentq(by_series, -1.0, 1.0, xtol=1e-15)
+    for rough in (True, False):
+        most = 1.02 * float(neuron.near(*exactly)[0]) if rough else float(neuron.drive(*exactly)[0])
+        found, slopes = excess(most * _STEPS, rough)
+        if not (found > 0).any():
+            continue
+        first = int((found > 0).argmax())
+        low, high = most * (_STEPS[first - 1] if first else 0.0), most * _STEPS[first]
+        half = (high - low) / 2
+        series = whole @ excess(low + half * (1 + places)).T
+        (start, _), (end, slope) = chebyshev.chebval([-1.0, 1.0], series).T
+        sure = np.abs(series[-2:]).max(axis=0) < _CONVERGED * np.abs(series).max(axis=0)
+        if start < 0 < end and sure.all() and abs(slopes[first] - slope) <= _ROUGH * slope:
+            u = optimize.brentq(lambda u: float(chebyshev.chebval(u, series[:, 0])), -1.0, 1.0, xtol=1e-15)  # noqa: B023
             return _balance(gain, chebyshev.chebval(u, series[:, 1]))
+    if not (found > 0).any():
+        return None
     m = optimize.brentq(
         lambda m: float(excess(np.array([m]))[0, 0]), low, high, xtol=1e-15 * most, rtol=1e-15
     )
@@ -218,8 +217,8 @@ def optimal_balance(
         b, x = top / (1 + np.exp(-y)), np.full(y.shape, given.signal[0])
         variance, nothing = np.full(y.shape, given.noise[0] ** 2 / 2), np.zeros(y.shape)
         m = neuron.near(b, x, variance)
-        slope, modes = neuron.nearly(m, variance)
-        return errors(y, solver.State(m, nothing, slope, variance, nothing, nothing, modes, {}))
+        estimate, slope, modes = neuron.nearly(m, variance)
+        return errors(y, solver.State(m, estimate, slope, variance, nothing, nothing, modes, {}))
 
     functions = (errors,) if still or given.disorder[0] else (roughly, errors)
     y, (_, variance, bias, drive, spread) = _least(

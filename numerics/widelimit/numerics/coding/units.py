@@ -164,18 +164,19 @@ class Unit:
         threads.each(work, threads.chunks(size.size, 512))
         return np.sign(signal) * out
 
-    def nearly(self, drive: Array, variance: Array) -> tuple[Array, Modes]:
-        """Nearly A and the modes of rates, by sums over few nodes."""
-        gain, squares, moment = 0.0, 0.0, 0.0
+    def nearly(self, drive: Array, variance: Array) -> tuple[Array, Array, Modes]:
+        """Nearly x_hat, A and the modes of rates, by sums over few nodes."""
+        estimate, gain, squares, moment = np.zeros((4, 1))
         signs = (1,) if self.phi.is_odd else (1, -1)
         for sign in signs:
             h = sign * drive[:, None] + np.sqrt(variance)[:, None] * _FEW[0]
             rates, slopes = self._local(h, np.zeros(drive.size, int))
             with np.errstate(all="ignore"):
+                estimate = estimate + sign * (rates @ _FEW[1]) / len(signs)
                 gain = gain + slopes @ _FEW[1] / len(signs)
                 squares = squares + (rates @ _HERMITE) ** 2 / len(signs)
                 moment = moment + rates**2 @ _FEW[1] / len(signs)
-        return np.asarray(gain), Modes(np.asarray(squares), np.asarray(moment))
+        return estimate, gain, Modes(squares, moment)
 
     def _excess(self, m: Array, weak: Array, size: Array, variance: Array) -> tuple[Array, Array]:
         """m/b + x_hat - x and its slope: theory's m - b (x - x_hat), over b."""
