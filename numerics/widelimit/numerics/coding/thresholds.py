@@ -153,7 +153,7 @@ def _by_drive(neuron: Unit, signal: float, variance: float, gain: float) -> floa
         (start, _), (end, slope) = chebyshev.chebval([-1.0, 1.0], series).T
         sure = np.abs(series[-2:]).max(axis=0) < _CONVERGED * np.abs(series).max(axis=0)
         if start < 0 < end and sure.all() and abs(slopes[first] - slope) <= _ROUGH * slope:
-            u = optimize.brentq(lambda u: float(chebyshev.chebval(u, series[:, 0])), -1.0, 1.0, xtol=1e-15)  # noqa: B023
+            u = optimize.brentq(chebyshev.chebval, -1.0, 1.0, args=(series[:, 0],), xtol=1e-15)
             return _balance(gain, chebyshev.chebval(u, series[:, 1]))
     if not (found > 0).any():
         return None
