@@ -166,6 +166,19 @@ def test_gradients_through_a_batch_of_two_numbers_are_measured():
     assert math.isnan(first.g_predicted) and first.g_measured > 0 and "heavy tails" in norm.why
 
 
+def test_parts_of_units_with_heavy_tails_are_measured_and_gone_through_unit_by_unit():
+    torch.manual_seed(0)
+    found = report(Dense(256, 3), torch.randn(4, 48), draws=12)
+    joined = [one for one in found.layers if one.op == "cat"]
+    assert len(joined) == 3 and all(math.isnan(one.g_predicted) for one in joined[:2])  # a norm reads them
+    norms = [one for one in found.layers if one.op == "batch_norm"]
+    assert all("heavy tails, which are measured" in one.why for one in norms[1:])
+    for one in found.layers:
+        if not math.isnan(one.g_predicted):
+            error = abs(math.log(one.g_measured / one.g_predicted))
+            assert error < 0.05 + 3 * one.g_error / one.g_measured, (one.name, error)
+
+
 def test_what_reads_few_units_has_larger_gradients_in_front_of_its_norm_alone():
     """Variances of n terms scatter: E 1/sigma^2 = n/(n - 2); the weights in front take it away, as they made it."""
     torch.manual_seed(0)

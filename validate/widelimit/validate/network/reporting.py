@@ -176,7 +176,7 @@ def _by_walk(
     with untouched(), torch.no_grad():
         walk.go()
     back = (
-        gradients(walk, {key: value / seen.count for key, value in seen.gradients.items()})
+        gradients(walk, {key: _typical(value, seen.g[key]) for key, value in seen.gradients.items()})
         if backward
         else None
     )
@@ -186,6 +186,12 @@ def _by_walk(
     rough = [_layer(step, nodes[step.key], compared) for step in steps]
     layers = _judged(rough, seen.count)
     return _finished(found, graph, layers, compared, warned)
+
+
+def _typical(total: np.ndarray, each: list[float]) -> np.ndarray:
+    """Moments over draws, of the size that layers are compared with: few draws may hold most of a sum."""
+    mean, _ = mean_error(each, True)
+    return total * (mean / sum(each)) if sum(each) > 0 and math.isfinite(mean) else total / len(each)
 
 
 class _Pooled:

@@ -226,7 +226,7 @@ def _batch(step: Step, state: State, eps: float, own: bool) -> Done:
     if heavy:
         why = f"{why}; few numbers of a unit, and gradients of heavy tails, which are measured"
     if heavy and not own:
-        return Done(new, ((key(step, 0), pull),), why, opaque=True)
+        return Done(new, ((key(step, 0), pull),), why, each=each, opaque=True)
     return Done(new, ((key(step, 0), pull),), why, each=each, heavy=heavy)
 
 

@@ -271,7 +271,10 @@ class Walk:
         states = [one.value for one in found]
         dim = next(d for d, axis in enumerate(states[0].axes) if any(a.kind == "u" for a in axis))
         whole, like = side_by_side(step.key, states, dim), found[-1]
-        return Done(whole, like.pulls, f"{like.why}, each of {len(parts)} parts", like.activation)
+        heavy = any(one.heavy or one.opaque for one in found)
+        like = next((one for one in found if one.heavy or one.opaque), like)
+        why = f"{like.why}, each of {len(parts)} parts"
+        return Done(whole, like.pulls, why, like.activation, heavy=heavy)
 
     def _values(self, value: Any) -> Any:
         if isinstance(value, Ref):
