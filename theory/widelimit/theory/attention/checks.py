@@ -16,6 +16,7 @@ import mpmath
 from sympy import Expr, Integer, Poly, Rational, Symbol, factorial, log, symbols
 
 from widelimit.theory.attention import blocks as b
+from widelimit.theory.attention import layer_gradients as lg
 from widelimit.theory.attention import maps as m
 from widelimit.theory.attention import overlaps as o
 from widelimit.theory.calculus.ensembles import over_gaussian, over_signs
@@ -453,6 +454,34 @@ def tangent_formula(values: Values, dps: int) -> Any:
         m.THETA_ROWS: values[m.THETA_CROSS],
     }
     return with_rows(m.next_tangent, {**values, **known}, dps)
+
+
+def mixed(left: Sequence[Any], matrix: Sequence[Sequence[Any]], right: Sequence[Any]) -> Any:
+    """A M B' of two rows."""
+    size = range(len(left))
+    return mpmath.fsum(left[j] * right[k] * matrix[j][k] for j in size for k in size)
+
+
+def layer_entry(values: Values, dps: int, tangent: bool) -> Any:
+    """The formula at the sums over rows that `tangent` and `mixed_values` are made of."""
+    q, p, theta, cross = numbers(values, dps, m.Q, m.P, m.THETA, m.THETA_CROSS)
+    size = int(values[o.TOKENS])
+    gram, below = _gram(q, p, size), _gram(theta, cross, size)
+    total = dict.fromkeys((lg.SUM, lg.SUM_THETA, lg.PATHS, lg.PATHS_THETA), mpmath.mpf(0))
+    for chance, a, c in _rows(size, 0):
+        inner = _product(_product(slope(a), gram), slope(c))
+        total[lg.SUM] += chance * mixed(a, gram, c)
+        total[lg.SUM_THETA] += chance * mixed(a, below, c)
+        total[lg.PATHS] += chance * _trace(inner, gram)
+        total[lg.PATHS_THETA] += chance * _trace(inner, below)
+    known = {**values, **total, m.ROW: p, m.THETA_ROWS: cross}
+    return evaluate(lg.layer_entries()[tangent], known, dps)
+
+
+def covariance_entry(values: Values, dps: int) -> Any:
+    """sigma_vo^2 [p + (q - p) S], by the overlap of these rows."""
+    known = {m.OVERLAP: shared_weight(values, dps)}
+    return mixed_values({**values, **known}, dps)
 
 
 # --- blocks ----------------------------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ from typing import Any
 from sympy import Add, Eq, Expr, S, Symbol, simplify
 
 from widelimit.theory.attention import blocks as b
-from widelimit.theory.attention import checks, gradient_checks, masks
+from widelimit.theory.attention import checks, gradient_checks, layer_checks, masks
 from widelimit.theory.attention import gradients as g
+from widelimit.theory.attention import layer_gradients as lg
 from widelimit.theory.attention import maps as m
 from widelimit.theory.attention import overlaps as o
 from widelimit.theory.calculus.derivation import Derivation, Step
@@ -46,6 +47,7 @@ def derive() -> Derivation:
         *_rows(),
         *_heating(),
         *_layers(),
+        *_moved_layers(),
         *_gradients(),
         *_masks(),
         *_inputs(),
@@ -193,7 +195,7 @@ def _heating() -> tuple[Step, ...]:
             right=partial(gradient_checks.temperature_growth, formula=True),
         )
     )
-    return (*found, *_heated_rows(logits, pairs), *_moved_overlaps())
+    return (*found, *_heated_rows(logits, pairs), *_moved_overlaps(), *_masked_moves())
 
 
 def _heated_rows(
@@ -248,6 +250,112 @@ def _moved_overlaps() -> Iterator[Step]:
             left=partial(gradient_checks.gap_change, by=by),
             right=partial(gradient_checks.gap_change, by=by, formula=True),
         )
+
+
+def _masked_moves() -> Iterator[Step]:
+    logits = {o.LOGIT_STD: (0.05, 0.15), o.PLACE: (-1.0, 1.0), m.RHO: (0.2, 0.7)}
+    for integrand, what in ((_beside, "overlap"), (_slope_beside, "slope")):
+        for together, name in ((False, "heating"), (True, "coupling")):
+            change = g.across_coupling if together else g.masked_heating
+            measured = partial(gradient_checks.masked_change, integrand, together=together)
+            yield _step(
+                f"masked-{what}-{name}",
+                f"d{what}_ik",
+                change(integrand()),
+                "the chain rule, over averages of one token, where the longer row sees more",
+                domain={**logits, o.TOKENS: (2, 5), o.FURTHER: (1, 3)},
+                left=measured,
+                right=partial(measured, formula=True),
+            )
+
+
+def _moved_layers() -> tuple[Step, ...]:
+    logistic = [
+        _step(
+            f"logistic-{order}",
+            f"s^({order})",
+            formula,
+            "derivatives of 1/(1 + exp(-z)) by itself",
+            domain={lg.SHARE: (0.2, 0.8)},
+            left=partial(layer_checks.logistic_slope, order=order),
+        )
+        for order, formula in enumerate(lg.logistic_slopes())
+    ]
+    moves = dict.fromkeys((lg.MOVE_I, lg.MOVE_K, lg.MOVE_IK), (0.2, 1.0))
+    entries = {**_COUNT, **_SCALES, m.THETA: (1.0, 2.0), m.THETA_CROSS: (0.1, 0.9)}
+    return (
+        _step(
+            "weight-change",
+            "dA_j",
+            lg.weight_change(),
+            "the slope of softmax, diag(A) - A A'; here of two tokens",
+            domain={lg.WEIGHT: (0.2, 0.8), lg.LOGIT_MOVE: (-1.0, 1.0), lg.MEAN_MOVE: (-1.0, 1.0)},
+            left=layer_checks.weight,
+        ),
+        _step(
+            "root-change",
+            "dL_ab",
+            lg.root_change(),
+            "L L = C, between two eigenvectors of C",
+            domain={lg.TURNED: (0.2, 1.0), lg.ROOT_A: (0.5, 1.0), lg.ROOT_B: (1.0, 2.0)},
+            left=layer_checks.root,
+        ),
+        *logistic,
+        _step(
+            "pair-change",
+            "dE f h",
+            lg.pair_change(),
+            "Price's theorem; here of a logistic function and the square of one",
+            domain={o.LOGIT_STD: (0.1, 0.15), m.RHO: (0.2, 0.7), **moves},
+            left=gradient_checks.pair_change,
+            right=partial(gradient_checks.pair_change, formula=True),
+        ),
+        _step(
+            "two-token-sum",
+            "c_ik",
+            lg.two_token_sum(),
+            "rows (s, 1 - s); here s is 0 or 1",
+            domain={
+                m.ENTRY: (0.1, 0.5), lg.SECOND: (0.5, 1.5), m.SPREAD: (1.0, 2.0), m.BOTH: (0.1, 0.3),
+                lg.MEAN_I: (0.4, 0.6), lg.MEAN_K: (0.4, 0.6),
+            },
+            left=layer_checks.two_token_sum,
+        ),
+        _step(
+            "two-token-paths",
+            "r_ik",
+            lg.two_token_paths(),
+            "J = s (1 - s) (1, -1)' (1, -1)",
+            domain={lg.BOTH_SLOPES: (0.01, 0.05), m.SPREAD: (1.0, 2.0), lg.SPREAD_OTHER: (0.5, 1.5)},
+            left=layer_checks.two_token_paths,
+        ),
+        _step(
+            "covariance-entry",
+            "C'_ik",
+            lg.layer_entries()[0],
+            "the sum over rows of weights, for any Gram matrix; here of exchangeable tokens",
+            domain=entries,
+            left=checks.covariance_entry,
+            right=partial(checks.layer_entry, tangent=False),
+        ),
+        _step(
+            "tangent-entry",
+            "Theta'_ik",
+            lg.layer_entries()[1],
+            "values and outputs give C' each, queries and keys products of slopes, and Theta comes through all",
+            domain=entries,
+            left=checks.tangent,
+            right=partial(checks.layer_entry, tangent=True),
+        ),
+        _step(
+            "output-change",
+            "dK/dsigma_vo",
+            lg.output_change(),
+            "C' and Theta' are sigma_vo^2 times what does not depend on it",
+            domain={m.SIGMA_VO: (0.8, 1.5), m.COVARIANCE: (0.2, 1.0)},
+            left=layer_checks.output_change,
+        ),
+    )  # fmt: skip
 
 
 def _layers() -> tuple[Step, ...]:

@@ -9,6 +9,7 @@ import mpmath
 from sympy import Expr, Symbol
 
 from widelimit.theory.attention import gradients as g
+from widelimit.theory.attention import layer_gradients as lg
 from widelimit.theory.attention import maps as m
 from widelimit.theory.attention import overlaps as o
 from widelimit.theory.attention.checks import logistic
@@ -180,6 +181,69 @@ def gap_change(values: Values, dps: int, by: Symbol, formula: bool = False) -> A
         g.TOKEN_MOVE: mpmath.diff(lambda count: mean_slope(std, count), tokens),
     }
     return evaluate(g.gap_changes()[by == o.TOKENS], {**values, **known}, dps)
+
+
+def masked_change(
+    integrand: Callable[[], Expr], values: Values, dps: int, together: bool, formula: bool = False
+) -> Any:
+    """The derivative in both variances, or in the covariance, of an integrand over rows of different lengths."""
+    std, rho, place = numbers(values, dps, o.LOGIT_STD, m.RHO, o.PLACE)
+    later = place - 1
+
+    def at(expression: Expr, variance: Any, shared: Any) -> Any:
+        covariance = [[variance, shared], [shared, variance]]
+
+        def two(j: int, k: int) -> Any:
+            return over_gaussian(
+                lambda x, y: _kept(place + x, j) * _kept(later + y, k), covariance, _nodes(dps)
+            )
+
+        def one(k: int) -> Any:
+            return over_gaussian(lambda y: _kept(later + y, k), [[variance]], 30)
+
+        symbols = expression.free_symbols
+        known = {name: two(*powers) for powers, name in g.MASKED_PAIRS.items() if name in symbols}
+        alone = {o.FIRST: 1, g.M2_SECOND: 2, g.M3_SECOND: 3}
+        known |= {name: one(k) for name, k in alone.items() if name in symbols}
+        known |= {o.LOG: mpmath.log(two(0, 0)), o.LOG_SECOND: mpmath.log(one(0))}
+        return evaluate(expression, {**values, **known}, mpmath.mp.dps)
+
+    variance, shared = std**2, rho * std**2
+    if formula:
+        change = g.across_coupling if together else g.masked_heating
+        return at(change(integrand()), variance, shared)
+    if together:
+        return mpmath.diff(lambda c: at(integrand(), variance, c), shared)
+    return mpmath.diff(lambda v: at(integrand(), v, shared), variance)
+
+
+def pair_change(values: Values, dps: int, formula: bool = False) -> Any:
+    """The derivative of E s(x) s(y)^2 along changes of variances and covariance, or its formula, by sums."""
+    std, rho, *moves = numbers(values, dps, o.LOGIT_STD, m.RHO, lg.MOVE_I, lg.MOVE_K, lg.MOVE_IK)
+
+    def mean(i: int, k: int, step: Any = 0) -> Any:
+        by_i, by_k, by_both = (step * one for one in moves)
+        shared = rho * std**2 + by_both
+        return over_gaussian(
+            lambda x, y: _slope(x, i) * _slope_of_square(y, k),
+            [[std**2 + by_i, shared], [shared, std**2 + by_k]],
+            _nodes(dps),
+        )
+
+    if not formula:
+        return mpmath.diff(lambda step: mean(0, 0, step), 0)
+    known = {lg.CURVED_I: mean(2, 0), lg.CURVED_K: mean(0, 2), lg.STEEP: mean(1, 1)}
+    return evaluate(lg.pair_change(), {**values, **known}, dps)
+
+
+def _slope(z: Any, order: int) -> Any:
+    s = logistic(z)
+    return (s, s * (1 - s), s * (1 - s) * (1 - 2 * s))[order]
+
+
+def _slope_of_square(z: Any, order: int) -> Any:
+    s, once, twice = (_slope(z, j) for j in range(3))
+    return (s**2, 2 * s * once, 2 * once**2 + 2 * s * twice)[order]
 
 
 def _nodes(dps: int) -> int:

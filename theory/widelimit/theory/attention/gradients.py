@@ -13,7 +13,19 @@ from types import MappingProxyType
 from sympy import Expr, Integer, Symbol, exp
 
 from widelimit.theory.attention.maps import DISTANCE
-from widelimit.theory.attention.overlaps import LOG, LOGIT_STD, M1, M2, P01, P10, P11, SLOPES, overlap_growth
+from widelimit.theory.attention.overlaps import (
+    FIRST,
+    LOG,
+    LOG_SECOND,
+    LOGIT_STD,
+    M1,
+    M2,
+    P01,
+    P10,
+    P11,
+    SLOPES,
+    overlap_growth,
+)
 from widelimit.theory.calculus import exact, implicit
 
 M3, M4 = Symbol("m_3", positive=True), Symbol("m_4", positive=True)
@@ -25,6 +37,13 @@ PAIRS = MappingProxyType(
         for j, k in ((2, 0), (2, 1), (1, 2), (2, 2), (3, 0), (3, 1))
     }
 )
+MASKED_PAIRS = MappingProxyType(
+    {**PAIRS, **{(j, k): Symbol(f"psi_{j}{k}", positive=True) for j, k in ((0, 2), (0, 3), (1, 3))}}
+)
+M2_SECOND, M3_SECOND = (
+    Symbol("mu_k2", positive=True),
+    Symbol("mu_k3", positive=True),
+)  # as FIRST, of t^2 and t^3
 SHARED = Symbol("rho", real=True)
 MOVE, TOKEN_MOVE = Symbol("dR", real=True), Symbol("dR_T", real=True)
 HEATING, COUPLING = Symbol("S_heat", real=True), Symbol("S_couple", real=True)
@@ -94,6 +113,31 @@ def across_coupling(integrand: Expr) -> Expr:
 def _of_pairs(integrand: Expr, change: Callable[[int, int], Expr]) -> Expr:
     raised = {P10: change(1, 0), P01: change(0, 1), P11: change(1, 1)}
     return implicit.along(integrand, {**raised, LOG: change(0, 0) * exp(-LOG)})
+
+
+@exact.takes(integrand=exact.plain)
+def masked_heating(integrand: Expr) -> Expr:
+    """Return `across_heating` of an integrand over rows of which the second sees more tokens.
+
+    It is not symmetric in the rows, and holds averages of the second row alone. How it changes with the covariance is
+    `across_coupling`, as for rows that see the same.
+
+    >>> masked_heating(FIRST)
+    mu_k/2 - 3*mu_k2/2 + mu_k3/2
+    """
+
+    def both(j: int, k: int) -> Expr:
+        every = MASKED_PAIRS
+        second = k**2 * every[j, k] - (2 * k + 1) * every[j, k + 1] + every[j, k + 2]
+        return (row_change(j, k) + second) / 2
+
+    alone = {M1: FIRST, M2: M2_SECOND, M3: M3_SECOND, LOG: LOG_SECOND}
+    own = {
+        LOG_SECOND: variance_change(0).subs(alone) * exp(-LOG_SECOND),
+        FIRST: variance_change(1).subs(alone),
+    }
+    pairs = {P10: both(1, 0), P01: both(0, 1), P11: both(1, 1), LOG: both(0, 0) * exp(-LOG)}
+    return implicit.along(integrand, {**pairs, **own})
 
 
 def temperature_change() -> Expr:
