@@ -89,6 +89,13 @@ def request(gram: Any, sigma_qk: Any, sigma_vo: Any, causal: Any, scaling: Any, 
     return found
 
 
+def beta_change(scaling: str, head_dim: int | None) -> float:
+    """How beta changes with sigma_qk, both arguments as `request` has checked them."""
+    if scaling != "linear":
+        return 1.0
+    return 0.0 if head_dim is None else float(_linear_change()(1.0, min(int(head_dim), 10**15)))
+
+
 def covariances(name: str, value: Any) -> Array:
     """Return a checked Gram matrix of two tokens or more."""
     array = square(name, value)
@@ -149,3 +156,9 @@ def _variance() -> Compiled:
 @functools.cache
 def _linear() -> Compiled:
     return compile(theory.linear_scale(), (theory.BETA, theory.HEAD), name="linear_scale")
+
+
+@functools.cache
+def _linear_change() -> Compiled:
+    t = theory
+    return compile(t.linear_scale().diff(t.BETA), (t.BETA, t.HEAD), name="linear_scale_change")

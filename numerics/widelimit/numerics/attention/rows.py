@@ -51,7 +51,8 @@ class Single(NamedTuple):
 class Double(NamedTuple):
     """Averages psi_jk of one token that two rows see, (places u, places v), log psi; `cell` of the lattice.
 
-    `raised`: psi_jk by (j, k); `alone` and `first`: log m_0 and m_1 of the second row at the places v.
+    `raised`: psi_jk by (j, k); `alone` and `first`: log m_0 and m_1 of the second row at the places v, `higher`: its
+    m_2 and further ones.
     """
 
     log: Array
@@ -59,6 +60,7 @@ class Double(NamedTuple):
     cell: float
     alone: Array
     first: Array
+    higher: tuple[Array, ...]
 
 
 def single(logit_std: float, most: int, least: int, rule: Rule = PLAIN) -> Single:
@@ -104,7 +106,7 @@ def double(
     )  # 1 - psi, without a difference of ones
     log_psi = np.log1p(-np.minimum(missed, 1 - 1e-16))
     raised = {(j, k): left[1 + j] @ right[1 + k].T for j, k in wanted}
-    return Double(log_psi, raised, step * step * stride, log, table[2])
+    return Double(log_psi, raised, step * step * stride, log, table[2], tuple(table[3:]))
 
 
 def _start(logit_std: float, most: int) -> float:

@@ -20,6 +20,7 @@ from widelimit.numerics.results import by_value
 from widelimit.theory import attention as theory
 
 _PAIRS = tuple(at for at in theory.PAIRS if at != (0, 0))
+_MASKED = tuple(at for at in theory.MASKED_PAIRS if at != (0, 0))
 Array = np.ndarray
 
 
@@ -73,7 +74,7 @@ def overlaps_gradient(*, logit_std: Any, tokens: Any, correlation: Any) -> Overl
     return OverlapsGradient(value, *each)
 
 
-class _Changes(NamedTuple):
+class Changes(NamedTuple):
     """Of S_2, S_rho, R_2, R_rho, (4,) each: by a^2 alone, by the covariance a^2 rho, and by T; R_rho itself."""
 
     heating: Array
@@ -85,7 +86,7 @@ class _Changes(NamedTuple):
 def moves(std: float, tokens: int, correlation: float, distance: float | None = None) -> Array:
     """Derivatives of S_2, S_rho, R_2, R_rho and S_2 - S_rho by a, rho and T at a point, (3, 5)."""
     apart = 1 - correlation if distance is None else distance
-    here = _changes(max(std, rows.HOTTEST), tokens, correlation, apart)
+    here = changes(max(std, rows.HOTTEST), tokens, correlation, apart)
     out = np.empty((3, 5))
     out[:, :4] = *_scales()(std, correlation, here.heating, here.coupling), here.tokens
     out[:, 4] = out[:, 0] - out[:, 1]
@@ -94,13 +95,13 @@ def moves(std: float, tokens: int, correlation: float, distance: float | None = 
     return out
 
 
-def _gap(std: float, tokens: int, apart: float, here: _Changes) -> tuple[float, float]:
+def _gap(std: float, tokens: int, apart: float, here: Changes) -> tuple[float, float]:
     """Derivatives by a and T of S_2 - S_rho = a^2 (1 - rho) R, R a mean over correlations (Simpson's rule)."""
     at = max(std, rows.HOTTEST)
     near = (
         (apart, here),
-        (apart / 2, _changes(at, tokens, 1 - apart / 2, apart / 2)),
-        (0.0, _changes(at, tokens, 1.0, 0.0)),
+        (apart / 2, changes(at, tokens, 1 - apart / 2, apart / 2)),
+        (0.0, changes(at, tokens, 1.0, 0.0)),
     )
     each = np.array(
         [
@@ -113,14 +114,66 @@ def _gap(std: float, tokens: int, apart: float, here: _Changes) -> tuple[float, 
     return found
 
 
-def _changes(std: float, tokens: int, correlation: float, distance: float) -> _Changes:
+def changes(std: float, tokens: int, correlation: float, distance: float) -> Changes:
+    """Return how S and R move with variance and covariance of logits and with T; `std` is above 0."""
     one = rows.single(std, tokens, tokens, rows.HIGHER)
     two = rows.double(std, correlation, distance, tokens, tokens, _PAIRS, rows.HIGHER)
     within = np.array(_within()(*one.raised, one.log, tokens)).sum(axis=1) * one.step
     across = np.array(_across()(*two.raised.values(), two.log, tokens)).sum(axis=(1, 2)) * two.cell
     heating = np.array([within[0], across[0], within[1], across[1]])
     count = np.array([within[2], across[2], within[3], across[3]])
-    return _Changes(heating, np.array([0.0, across[4], 0.0, across[5]]), count, float(across[6]))
+    return Changes(heating, np.array([0.0, across[4], 0.0, across[5]]), count, float(across[6]))
+
+
+def row_changes(std: float, tokens: int, correlation: float, distance: float) -> tuple[Array, Array]:
+    """Changes of S_ik and R_ik under a causal mask by a^2 alone and by the covariance a^2 rho, (2, T, T) each.
+
+    The sums are those of `shares.row_overlaps`, differentiated factor by factor.
+    """
+    one = rows.single(std, tokens, 2, rows.HIGHER)
+    two = rows.double(std, correlation, distance, tokens, 2, _MASKED, rows.HIGHER)
+    averages = *two.raised.values(), two.log
+    second = two.alone, two.first, *two.higher[:2]
+    count = np.arange(tokens)
+    seen, less = _unseen()(
+        count[:, None], two.alone, two.first, two.higher[0]
+    )  # (tokens seen besides, places v)
+    heating, coupling = np.zeros((2, tokens, tokens)), np.zeros((2, tokens, tokens))
+    for i in range(2, tokens + 1):  # the first row sees one token at every temperature
+        heating[:, i - 1, i - 1] = np.array(_within()(*one.raised, one.log, i)[:2]).sum(-1) * one.step
+        if i == tokens:
+            break
+        found = np.array(_masked()(*averages, *second, i)).sum(1) * two.cell
+        own, heated, coupled = found.reshape(3, 3, -1)  # of S, of R, and of R by one further token
+        n, more, before = count[1 : tokens - i + 1], slice(1, tokens - i + 1), slice(0, tokens - i)
+        for k in (0, 1):
+            heating[k, i - 1, i:] = seen[more] @ heated[k] + less[more] @ own[k]
+            coupling[k, i - 1, i:] = seen[more] @ coupled[k]
+        heating[1, i - 1, i:] += n * (seen[before] @ heated[2] + less[before] @ own[2])
+        coupling[1, i - 1, i:] += n * (seen[before] @ coupled[2])
+        for each in (heating, coupling):
+            each[:, i:, i - 1] = each[:, i - 1, i:]
+    return heating, coupling
+
+
+@functools.cache
+def _unseen() -> Compiled:
+    """What rows leave unseen, and how it changes with a^2."""
+    t = theory
+    formulas = (t.unseen(), t.masked_heating(t.unseen()))
+    return compile(formulas, (t.FURTHER, t.LOG_SECOND, t.FIRST, t.M2_SECOND), name="unseen_changes")
+
+
+@functools.cache
+def _masked() -> Compiled:
+    """Integrands over two rows and over one further token, and their changes with a^2 and with a^2 rho."""
+    t = theory
+    beside = t.outside_slope().subs(t.FURTHER, 1)
+    each = (t.across_overlap(), t.across_slope(), beside)
+    formulas = (*each, *map(t.masked_heating, each), *map(t.across_coupling, each))
+    second = (t.LOG_SECOND, t.FIRST, t.M2_SECOND, t.M3_SECOND)
+    symbols = (*(t.MASKED_PAIRS[at] for at in _MASKED), t.LOG, *second, t.TOKENS)
+    return compile(formulas, symbols, name="masked_changes")
 
 
 @functools.cache
