@@ -72,13 +72,24 @@ def test_two_tokens_are_a_logistic_function(std, rho):
 
 
 @pytest.mark.parametrize(
-    "std, tokens, rho", [(0.5, 3, -0.45), (1.0, 5, 0.8), (3.0, 64, 0.5), (8.0, 16, 0.9), (25.0, 6, -0.15)]
+    "std, tokens, rho",
+    [(0.5, 3, -0.45), (1.0, 5, 0.8), (3.0, 64, 0.5), (8.0, 16, 0.9), (25.0, 6, -0.15), (10.0, 16, 0.0025)],
 )
 def test_many_rows_drawn(std, tokens, rho):
     rows = 1_500_000 // tokens
     mean, error = drawn(std, tokens, rho, rows, 7)
     found = np.array(parts(overlaps(logit_std=std, tokens=tokens, correlation=rho)))
     assert (np.abs(found - mean) < 4 * error).all()
+
+
+@pytest.mark.parametrize("std, tokens, rho", [(10.0, 16, 0.0025), (10.0, 200, 0.0016), (20.0, 1000, 5e-4)])
+def test_rows_that_share_little(std, tokens, rho):
+    """Independent rows: S = 1/T and R = tr (E J)^2 = (1 - S_2)^2/(T - 1), E J symmetric in tokens; dS/drho = a^2 R."""
+    one, other = (overlaps(logit_std=std, tokens=tokens, correlation=sign * rho) for sign in (1, -1))
+    slope = (1 - one.within) ** 2 / (tokens - 1)
+    assert (one.across + other.across) / 2 == pytest.approx(1 / tokens, rel=2e-3)
+    assert (one.across - other.across) / (2 * rho) == pytest.approx(std**2 * slope, rel=2e-3)
+    assert (one.across_slope + other.across_slope) / 2 == pytest.approx(slope, rel=2e-3)
 
 
 @pytest.mark.parametrize("std, tokens", [(0.2, 3), (1.3, 17), (6.0, 1000), (30.0, 65536)])

@@ -30,7 +30,7 @@ from widelimit.theory.calculus import implicit
 
 Array = np.ndarray
 _SURE = 1e-8  # relative error of integrals that are differentiated
-_FINE = 0.5  # step of the lattice over two logits: slopes of the third order are averaged
+_FINE = 0.4  # step of the lattice over two logits: slopes of the third order are averaged
 
 
 @by_value

@@ -93,11 +93,13 @@ def double(
         nodes, weights = _hermite(shared)
         views = _smoothed_at((start + step * np.arange(count))[:, None] + shared * nodes, own, rule)
     else:
-        low, high = _taps(shared, step, start - _REACH * own, rule.power)
+        fine = step if shared >= 1.25 * step else rule.step  # what rows share is resolved, however little it is
+        each = round(step / fine)
+        low, high = _taps(shared, fine, start - _REACH * own, rule.power)
         low, high = (low, high) if correlation >= 0 else (max(low, high),) * 2
-        weights = _gaussian(np.arange(-low, high + 1) * step, step, shared)
-        lattice = _smoothed(start - low * step, count + low + high, step, own, rule)
-        views = sliding_window_view(lattice, low + high + 1, axis=1)
+        weights = _gaussian(np.arange(-low, high + 1) * fine, fine, shared)
+        lattice = _smoothed(start - low * fine, (count - 1) * each + 1 + low + high, fine, own, rule)
+        views = sliding_window_view(lattice, low + high + 1, axis=1)[:, ::each]
         stride = max(1, int(shared / (sharp * step))) if correlation >= 0 else 1
     left = views[:, ::stride] * weights
     right = views if correlation >= 0 else views[:, :, ::-1]
