@@ -111,6 +111,20 @@ def test_scales_of_blocks():
     torch.autograd.gradcheck(predicted, (number(0.8), number(1.2)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("gram", [[[1, 0.2], [0.2, 2]], [[1, 0.2, 0.2], [0.2, 1, 0.2], [0.2, 0.2, 1]]])
+def test_scales_of_a_layer_of_attention(gram):
+    """Matrices by numbers; what is no argument of the theory's is not learnt."""
+
+    def predicted(qk, vo):
+        found = differentiable(attention.layer_gradient, gram, sigma_qk=qk, sigma_vo=vo, causal=True)
+        return found.covariance, found.ntk
+
+    torch.autograd.gradcheck(predicted, (number(1.2), number(0.8)), rtol=1e-5)
+    turned = torch.eye(len(gram), dtype=torch.float64, requires_grad=True)
+    with pytest.raises(ArgumentError, match=r"direction.*must not require a gradient"):
+        differentiable(attention.layer_gradient, gram, sigma_qk=1.0, sigma_vo=1.0, direction=turned)
+
+
 def test_refusals():
     edge = meanfield.critical_line("tanh", sigma_b=0.2).sigma_w
     found = differentiable(meanfield.gradient, "tanh", sigma_w=number(edge), sigma_b=0.2)

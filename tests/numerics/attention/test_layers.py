@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from widelimit.numerics.attention import gradient, layer, sampling
 from widelimit.numerics.attention.gradients import _paths
@@ -53,6 +54,25 @@ def test_worked_pair():
     assert found.method == "pair"
     worked = [[1.15139384698, 0.89236722619], [0.89236722619, 1.23041606780]]
     assert found.covariance == pytest.approx(np.array(worked), rel=1e-10)
+
+
+@pytest.mark.parametrize("beta", [0.8, 2.5])
+def test_pair_by_a_dense_sum(beta):
+    """C'_ik = C_12 + D E s_i s_k and Theta'_ik - 2 C'_ik = 2 beta^2 C_ik D^2 E s_i (1 - s_i) s_k (1 - s_k)."""
+    C = np.array([[1.0, 0.2], [0.2, 2.0]])
+    found = layer(C, sigma_qk=beta, sigma_vo=1.0)
+    spread = C[0, 0] + C[1, 1] - 2 * C[0, 1]
+    z = np.arange(-8.5, 8.5001, 0.02)
+    weight = np.exp(-(z[:, None] ** 2 + z**2) / 2) * 0.02**2 / (2 * math.pi)
+    root = np.linalg.cholesky(beta**2 * spread * C)
+    first = expit(root[0, 0] * z)[:, None] + 0 * z
+    second = expit(root[1, 0] * z[:, None] + root[1, 1] * z)
+    one, two = first * (1 - first), second * (1 - second)
+    assert found.covariance[0, 1] == pytest.approx(0.2 + spread * (weight * first * second).sum(), rel=1e-11)
+    paths = 2 * beta**2 * C[0, 1] * spread**2 * (weight * one * two).sum()
+    assert found.ntk[0, 1] - 2 * found.covariance[0, 1] == pytest.approx(paths, rel=1e-10)
+    paths = 2 * beta**2 * C[1, 1] * spread**2 * (weight * two**2).sum()
+    assert found.ntk[1, 1] - 2 * found.covariance[1, 1] == pytest.approx(paths, rel=1e-10)
 
 
 def any_gram(asked, function):

@@ -7,7 +7,7 @@ through          what it is made of: values and exact derivatives in NumPy becom
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,7 +118,11 @@ def differentiable(gradient: Callable[..., Any], *places: Any, **arguments: Any)
             raise ArgumentError(name, "must be a tensor of floats", but=f"is of {one.dtype}")
     plain = {name: one.detach().cpu().numpy() for name, one in given.items()}
     record = gradient(*places, **{**arguments, **plain})
-    known = [field.name for field in fields(record) if field.name != "value"]
+    known = [
+        field.name
+        for field in fields(record)
+        if field.name != "value" and is_dataclass(getattr(record, field.name))
+    ]
     for name, one in given.items():
         if one.requires_grad and name not in known:
             help = f"Derivatives are known by {', '.join(known)}."

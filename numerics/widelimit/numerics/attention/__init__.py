@@ -2,6 +2,7 @@
 
 overlaps   what rows of softmax weights share, at any number of tokens, temperature and correlation     (shares)
 layer      Gram matrix and tangent kernel behind a layer                                                (layers)
+layer_gradient   their derivatives by scales and along a direction                 (layer_gradients)
 gradient   products of gradients in front of it, through values, queries and keys                       (gradients)
 sequences, backwards   both for several sequences, masks, and rotary positions                           (several)
 Block, propagate, exponents   stacks of transformer blocks, forwards and backwards                      (blocks)
@@ -16,6 +17,7 @@ from widelimit.numerics.attention.blocks import Block, Exponents, Propagation, e
 from widelimit.numerics.attention.command import predict
 from widelimit.numerics.attention.gradients import Gradient, gradient
 from widelimit.numerics.attention.inputs import Collapse, averaging, collapse, copied, embedding, zipf
+from widelimit.numerics.attention.layer_gradients import LayerGradient, LayerSlopes, layer_gradient
 from widelimit.numerics.attention.layers import Layer, layer
 from widelimit.numerics.attention.several import Backwards, Sequences, backwards, sequences
 from widelimit.numerics.attention.shares import Overlaps, overlaps
@@ -33,6 +35,8 @@ __all__ = [
     "Exponents",
     "Gradient",
     "Layer",
+    "LayerGradient",
+    "LayerSlopes",
     "Overlaps",
     "OverlapsGradient",
     "OverlapsSlopes",
@@ -48,6 +52,7 @@ __all__ = [
     "exponents",
     "gradient",
     "layer",
+    "layer_gradient",
     "overlaps",
     "overlaps_gradient",
     "predict",

@@ -30,6 +30,7 @@ from widelimit.theory.calculus import implicit
 
 Array = np.ndarray
 _SURE = 1e-8  # relative error of integrals that are differentiated
+_ORDERS = (0, 0), (1, 1), (2, 2), (2, 0), (3, 1)  # of slopes of rows i and k that are averaged
 _FINE = 0.4  # step of the lattice over two logits: slopes of the third order are averaged
 
 
@@ -85,14 +86,20 @@ def layer_gradient(
         direction: symmetric, (T, T): how the Gram matrix moves; not at all by default.
         theta_direction: how the tangent kernel moves, (T, T) or a number for all entries; not at all by default.
 
-    Raises `ArgumentError` as `layer` does, and for a direction in which tokens of any Gram matrix without an inverse
-    leave what their Gram matrix can be. Exchangeable tokens and pairs at such an edge have the derivative of the side
-    on which they can be.
+    Raises `ArgumentError` as `layer` does, and for a direction in which tokens that are drawn leave what a Gram matrix
+    without an inverse can be. Exchangeable tokens and pairs at such an edge have the derivative of the side on which
+    they can be.
 
     >>> gram, up = np.where(np.eye(8), 1.0, 0.3), np.eye(8)
-    >>> found = layer_gradient(gram, sigma_qk=2.0, sigma_vo=1.0, direction=up)  # all tokens grow longer
-    >>> [round(float(one.ntk[0, 1]), 6) for one in (found.sigma_qk, found.sigma_vo, found.along)]
-    [0.363926, 1.869817, 0.653297]
+    >>> found = layer_gradient(gram, sigma_qk=2.0, sigma_vo=1.0, causal=True, direction=up)  # all tokens grow longer
+    >>> [round(float(one.ntk[4, 7]), 6) for one in (found.sigma_qk, found.sigma_vo, found.along)]
+    [0.063838, 1.806149, 0.44359]
+    >>> pair = layer_gradient([[1, 0.2], [0.2, 2]], sigma_qk=1.5, sigma_vo=1.0, direction=[[0, 1], [1, 0]])
+    >>> [round(float(one.ntk[0, 1]), 6) for one in (pair.sigma_qk, pair.along)]
+    [0.059498, 1.690177]
+    >>> drawn = layer_gradient(np.diag([1.0, 1.0, 2.0]) + 0.2, sigma_qk=0.5, sigma_vo=1.0, direction=np.diag([0, 0, 1]))
+    >>> [round(float(one.ntk[0, 2]), 4) for one in (drawn.sigma_qk, drawn.along)]
+    [0.2157, 0.2765]
     """
     value = layer(
         C, sigma_qk=sigma_qk, sigma_vo=sigma_vo, causal=causal, scaling=scaling, head_dim=head_dim,
@@ -125,11 +132,13 @@ def _along(asked: Request, known: Array, moves: Sequence[Move], seed: int) -> li
     exact = [smooth and alike(one.gram) and (alike(one.theta) or not asked.causal) for one in moves]
     if asked.tokens == 2 and not all(exact):
         return _of_two(asked, known, moves)
-    others = [one for one, plain in zip(moves, exact, strict=True) if not plain]
+    even = asked.beta == 0 and not exact[0]  # in beta, which alone the first of the moves moves
+    others = [one for one, plain in zip(moves[even:], exact[even:], strict=True) if not plain]
     drawn = iter(_sampled(asked, known, others, seed) if others else ())
-    return [
+    still = [_Found(LayerSlopes(moves[0].gram.copy(), moves[0].gram.copy()), 0.0)] if even else []
+    return still + [
         _Found(_exchangeable(asked, known, one), _SURE) if plain else next(drawn)
-        for one, plain in zip(moves, exact, strict=True)
+        for one, plain in zip(moves[even:], exact[even:], strict=True)
     ]
 
 
@@ -189,10 +198,10 @@ def _of_two(asked: Request, known: Array, moves: Sequence[Move]) -> list[_Found]
     """Averages of products of two logistic functions and of their slopes, and how they move."""
 
     def products(node: sampling.Nodes) -> Array:
-        slopes = np.stack(_logistic()(node.weights[..., 0]))
-        return np.einsum("ani,bnk->nabik", slopes, slopes)
+        slopes = _logistic()(node.weights[..., 0])
+        return np.stack([slopes[j][:, :, None] * slopes[k][:, None, :] for j, k in _ORDERS], 1)
 
-    mean = sampling.averages(sampling.lattice(asked, _FINE), products)[0]
+    mean = dict(zip(_ORDERS, sampling.averages(sampling.lattice(asked, _FINE), products)[0], strict=True))
     gram, means = asked.gram, np.array([1.0 if asked.causal else 0.5, 0.5])
     spread, other = _spread(gram), _spread(known)
     pairs = means[:, None], means
@@ -207,7 +216,7 @@ def _of_two(asked: Request, known: Array, moves: Sequence[Move]) -> list[_Found]
         covariance = _logits()(asked.beta, gram, spread, move.beta, move.gram, by_spread)
         own = np.diag(covariance)
         by_both, by_steep = (
-            _pair()(own[:, None], own, covariance, mean[j + 2, j], mean[j, j + 2], mean[j + 1, j + 1])
+            _pair()(own[:, None], own, covariance, mean[j + 2, j], mean[j + 2, j].T, mean[j + 1, j + 1])
             for j in (0, 1)
         )
         by_sums = [

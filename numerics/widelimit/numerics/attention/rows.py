@@ -93,7 +93,7 @@ def double(
         nodes, weights = _hermite(shared)
         views = _smoothed_at((start + step * np.arange(count))[:, None] + shared * nodes, own, rule)
     else:
-        fine = step if shared >= 1.25 * step else rule.step  # what rows share is resolved, however little it is
+        fine = step if shared >= 1.25 * step else rule.step  # resolves what rows share
         each = round(step / fine)
         low, high = _taps(shared, fine, start - _REACH * own, rule.power)
         low, high = (low, high) if correlation >= 0 else (max(low, high),) * 2

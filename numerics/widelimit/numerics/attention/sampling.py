@@ -26,7 +26,7 @@ from widelimit.theory.errors import ArgumentError
 
 Array = np.ndarray
 _REACH = 7.0
-_FINE = 0.75  # of pi over the standard deviation: the logistic function's poles
+_FINE = 0.5  # times the standard deviation: the logistic function's poles, which slopes double
 _SCRAMBLES = 8
 _LARGEST = 4096  # dimensions of Sobol points
 _WORK = 2**24  # numbers in a batch of weights
