@@ -120,7 +120,7 @@ def layer_gradient(
         )
     found = _along(asked, known, moves, int(seed))
     by_qk, *rest = (one.slopes for one in found)
-    scaled = _scaled(value, asked.sigma_vo)
+    scaled = LayerSlopes(*(by_output(one, asked.sigma_vo) for one in (value.covariance, value.ntk)))
     error = max(value.error, *(one.error for one in found))
     return LayerGradient(value, by_qk, scaled, rest[0] if rest else None, error)
 
@@ -142,10 +142,9 @@ def _along(asked: Request, known: Array, moves: Sequence[Move], seed: int) -> li
     ]
 
 
-def _scaled(value: Layer, sigma_vo: float) -> LayerSlopes:
-    if sigma_vo == 0:
-        return LayerSlopes(np.zeros_like(value.covariance), np.zeros_like(value.ntk))
-    return LayerSlopes(*(_output_change()(sigma_vo, one) for one in (value.covariance, value.ntk)))
+def by_output(entries: Array, sigma_vo: float) -> Array:
+    """The derivative by sigma_vo of entries that are its square times what does not depend on it."""
+    return np.asarray(_output_change()(sigma_vo, entries)) if sigma_vo else np.zeros_like(entries)
 
 
 # --- exchangeable tokens ---------------------------------------------------------------------------------------------

@@ -112,6 +112,8 @@ NO_PICTURE = {
     "OverlapsGradient": "draw its `value`; derivatives are numbers by argument",
     "LayerGradient": "draw its `value`; derivatives are matrices by argument",
     "LayerSlopes": "derivatives are matrices by argument; draw the `value` beside them",
+    "SequencesGradient": "draw its `value`; derivatives are matrices by argument",
+    "SequencesSlopes": "derivatives are matrices by argument; draw the `value` beside them",
     "PropagationGradient": "draw its `value`; derivatives are numbers by argument",
     "PropagationSlopes": "derivatives are numbers by argument; draw the `value` beside them",
     "OverlapsSlopes": "derivatives are numbers by argument; draw the `value` beside them",
