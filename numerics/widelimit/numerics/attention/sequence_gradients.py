@@ -107,8 +107,8 @@ def sequences_gradient(
 
 
 def _by_scale(asked: Asked) -> _Move:
-    still = [np.zeros_like(one) for one in (asked.queries, asked.keys, asked.values)]
-    return _Move(1.0, *still, (still[0], still[1]))
+    queries, keys, values = (np.zeros_like(one) for one in (asked.queries, asked.keys, asked.values))
+    return _Move(1.0, queries, keys, values, (queries, keys))
 
 
 def _along(asked: Asked, given: dict[str, Any], direction: Any, keys: Any, values: Any) -> _Move:
