@@ -208,6 +208,19 @@ def test_tokens_in_a_plane_turn():
         layer_gradient(x @ x.T, direction=np.eye(4), **scales)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("C, turn", [
+    (alike(4, 1, 1), np.eye(4)), (alike(4, 1, -1 / 3), np.eye(4)), (alike(2, 1, 1), np.diag([1.0, 0.0])),
+])  # fmt: skip
+def test_edges_of_gram_matrices(C, turn, causal):
+    """Equal tokens, a simplex, a pair: derivatives of the side on which C + eps D is a Gram matrix."""
+    scales = {"sigma_qk": 1.1, "sigma_vo": 1.0, "causal": causal, "theta": 0.3}
+    near = [parts(layer(C + 1e-3 * k * turn, **scales)) for k in range(5)]
+    wanted = np.tensordot([-25, 48, -36, 16, -3], near, 1) / 12e-3
+    found = parts(layer_gradient(C, direction=turn, **scales).along)
+    assert found == pytest.approx(wanted, rel=1e-7, abs=1e-9)
+
+
 def test_shapes_and_refusals():
     C = alike(3, 1.0, 0.2)
     found = layer_gradient(C, sigma_qk=1.0, sigma_vo=1.0)
