@@ -8,11 +8,11 @@ from widelimit.theory.jacobian import finite, finite_orthogonal, finite_orthogon
 
 
 def test_the_derivation_checks_itself():
-    assert len(finite_steps.derive().check(dps=20, points=2)) == 8
+    assert all(one.passed for one in finite_steps.derive().check(dps=20, points=2))
 
 
 def test_the_derivation_for_orthogonal_weights_checks_itself():
-    assert len(finite_orthogonal_steps.derive().check(dps=20, points=2)) == 14
+    assert all(one.passed for one in finite_orthogonal_steps.derive().check(dps=20, points=2))
 
 
 def test_rotations_of_a_multiple_of_one_add_nothing():

@@ -69,6 +69,9 @@ def gradient(
     >>> found = gradient("relu", sigma_w=2**0.5, depth=8, weights="gaussian")
     >>> round(found.value.variance, 9), round(found.sigma_w.mean, 9), round(found.depth.variance, 9)
     (16.0, 11.313708499, 2.0)
+    >>> found = gradient("erf_s", sigma_w=1.2, sigma_b=0.3, depth=4)  # mean (sigma_w^2/sqrt(1 + pi q*))^4
+    >>> round(found.value.mean, 9), round(found.sigma_b.mean, 9)
+    (0.627321196, -1.77803338)
     """
     phi = Activation.of(activation)
     kind = arguments.choice("weights", weights, ENSEMBLES)

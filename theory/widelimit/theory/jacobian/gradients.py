@@ -15,7 +15,7 @@ from widelimit.theory.calculus import implicit
 from widelimit.theory.calculus.activation import Activation, x
 from widelimit.theory.calculus.derivation import Derivation, Step
 from widelimit.theory.calculus.gaussian.expectation import Expectation
-from widelimit.theory.calculus.precision import Values, evaluate
+from widelimit.theory.calculus.precision import Values, evaluate, numbers
 from widelimit.theory.jacobian import laws
 from widelimit.theory.jacobian.laws import depth, mu_1, mu_2, mu_3, q, sigma_w
 from widelimit.theory.meanfield import keep, length_move, moment_change
@@ -61,14 +61,25 @@ def slope_moment_changes(activation: str | Activation) -> tuple[Expr, ...]:
 
 
 def derive_gradients(activation: str | Activation = "erf_s", weights: str = "orthogonal") -> Derivation:
-    """Return the changes of the moments as steps that are held against differences of the moments themselves."""
+    """Return the moments behind dropout, and their changes as steps that are held against differences of them."""
     phi = Activation.of(activation)
     mus = [laws.slope_moment(phi, k) for k in (1, 2, 3)]
     table = dict(zip((*MOMENTS, *MOVES), (*mus, *slope_moment_changes(phi)), strict=True))
     domain = {
         sigma_w: (0.8, 1.3), q: (0.5, 1.5), depth: (2.0, 4.0), keep: (0.5, 0.9), length_move: (0.2, 1.0),
     }  # fmt: skip
-    steps = []
+    slopes = {mu_1: (0.5, 0.9), mu_2: (1.0, 1.5), mu_3: (2.0, 3.0)}
+    steps = [
+        Step(
+            name.replace("_", "-"),
+            Eq(Symbol(name), observable, evaluate=False),
+            "Slopes behind dropout are phi'/rho with probability rho, else 0.",
+            assumptions=("all layers see one length",),
+            domain={**slopes, **{one: domain[one] for one in (sigma_w, depth, keep)}},
+            left=partial(masked, weights, index),
+        )
+        for index, (name, observable) in enumerate(zip(NAMES, observables(weights), strict=True))
+    ]
     for parameter in (sigma_w, depth, keep):
         for index, (name, change) in enumerate(zip(NAMES, changes(parameter, weights), strict=True)):
             written = change.xreplace(table)
@@ -85,6 +96,18 @@ def derive_gradients(activation: str | Activation = "erf_s", weights: str = "ort
                 )
             )
     return Derivation(f"Derivatives of the moments of {phi}'s Jacobian, {weights} weights", tuple(steps))
+
+
+def masked(weights: str, index: int, values: Values, dps: int) -> Any:
+    """Return one of `NAMES` by moments of slopes that are averaged over masks, and by moments alone."""
+    (rho,) = numbers(values, dps, keep)
+    means = {
+        mu: sum(share * scale ** (2 * k) for share, scale in ((rho, 1 / rho), (1 - rho, 0))) * values[mu]
+        for k, mu in enumerate(MOMENTS, 1)
+    }
+    first, second, third = (evaluate(one, {**values, **means}, dps) for one in laws.moments(3, weights))
+    variance = second - first**2
+    return (first, second, third, variance, variance / first**2)[index]
 
 
 def moved(phi: Activation, weights: str, index: int, parameter: Symbol, values: Values, dps: int) -> Any:
