@@ -148,9 +148,8 @@ def _back(ways: list[_Way], done: Done, pull: Pull, name: str) -> list[_Way]:
             else _of_units(done.each(_units(one, f"{name} {k}")))
             for k, one in enumerate(ways)
         ]  # fmt: skip
-    if done.picked is not None and all(one.slopes is None for one in ways):
-        where, ones = done.picked(), np.ones((len(done.picked()), len(ways[0].fresh)))
-        return [_Way(pull(one.value), one.fresh, lambda: ones, where) for one in ways]
+    if done.picked is not None:
+        return [_routed(one, *done.picked()) for one in ways]
     if done.slopes is None:
         return [_moments(pull(_total(ways)))]
     return [_sloped(one, done.slopes, pull) for one in ways]
@@ -168,6 +167,21 @@ def _sloped(one: _Way, slopes: Callable[[], np.ndarray], pull: Pull) -> _Way:
         return _Way(moved(one.fresh, one.at, met, len(one.value)), one.fresh, lambda: met, one.at)
     met = one.slopes() * slopes()
     return _Way(one.fresh * (met.T @ met) / len(met), one.fresh, lambda: met)
+
+
+def _routed(one: _Way, where: np.ndarray, positions: int) -> _Way:
+    """To the places of maxima, (samples, outputs), each sample of the unit to its own."""
+    few = len(where)
+    if one.drawn is not None:
+        drawn = one.drawn[:few]
+        out = np.zeros((len(drawn), positions))
+        np.add.at(out, (np.arange(len(drawn))[:, None], where[: len(drawn)]), drawn)
+        return _of_units(out)
+    met = np.ones((few, len(one.fresh))) if one.slopes is None else one.slopes()
+    at = where if one.at is None else np.take_along_axis(where[: len(one.at)], one.at[:few], axis=1)
+    few = min(len(at), len(met))
+    at, met = at[:few], met[:few]
+    return _Way(moved(one.fresh, at, met, positions), one.fresh, lambda: met, at)
 
 
 def _moments(value: np.ndarray) -> _Way:

@@ -92,7 +92,9 @@ def _max(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         draw=draw,
         function=None,
     )
-    return Done(new, ((key(step, 0), pull),), "maxima of sampled units", picked=where)
+    return Done(
+        new, ((key(step, 0), pull),), "maxima of sampled units", picked=lambda: (where(), state.positions)
+    )
 
 
 def moved(g: np.ndarray, where: np.ndarray, slopes: np.ndarray, positions: int) -> np.ndarray:
