@@ -9,7 +9,7 @@
     derivations  `derive`: the transforms of a known law
     fluctuations `statistic_variance`, `statistic_shift`: sums over all eigenvalues; `derive_fluctuations`
     genus        exact moments of sample covariances of finite size, and what they tend to
-    finite       `rotation_shift`, `gaussian_shift`: spectra of real matrices of finite size; `derive`
+    finite       `rotation_shift`, `gaussian_shift`: spectra of real matrices of finite size; `derive_at_size`
     meaning      moments of the matrices that laws are named after
 
 >>> from widelimit.theory import freeprob
@@ -19,6 +19,7 @@ m**3 + 3*m**2 - m*z + 3*m + 1
 
 from widelimit.theory.freeprob.atoms import Atom
 from widelimit.theory.freeprob.derivations import LAWS, derive
+from widelimit.theory.freeprob.finite import derive as derive_at_size
 from widelimit.theory.freeprob.fluctuations import (
     ORDER,
     derive_fluctuations,
@@ -50,6 +51,7 @@ __all__ = [
     "arcsine",
     "bernoulli",
     "derive",
+    "derive_at_size",
     "derive_fluctuations",
     "free_poisson",
     "fuss_catalan",
