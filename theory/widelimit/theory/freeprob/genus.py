@@ -2,7 +2,8 @@ r"""Sample covariances of finite size: exact moments by Wick's theorem, and thei
 
 W = X X'/n with X of p x n independent standard Gaussians. Every pairing of the 2k factors of :math:`tr(XX')^k`
 identifies rows and columns, and adds p to the power of how many rows are left, times n to that of columns: the planar
-ones are the Marchenko-Pastur law, those with a twist or a handle add powers of 1/n (hanlon1992combinatorial).
+ones are the Marchenko-Pastur law, those with a twist or a handle add powers of 1/n (hanlon1992combinatorial). They are
+the evidence of the laws in `fluctuations`, moment by moment.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import lru_cache
 from sympy import Add, Expr, Integer, Rational, Symbol, binomial, expand, sqrt
 
 from widelimit.theory.calculus import exact
+from widelimit.theory.calculus.equations import Rewritten
 from widelimit.theory.freeprob.fluctuations import RATIO
 
 SAMPLES = Symbol("n", integer=True, positive=True)
@@ -23,7 +25,7 @@ MOST_SHIFTED, MOST_COVARIED = 200, 30  # orders of closed sums, which take a sec
 
 
 @exact.takes(order=exact.order(1, MOST_PAIRED))
-def wishart_moment(order: int) -> Expr:
+def wishart_moment(order: int) -> Rewritten:
     """Return the mean of tr W^k, a polynomial in the dimension p and 1/n, exactly, for k up to 5.
 
     >>> wishart_moment(2)
@@ -33,7 +35,7 @@ def wishart_moment(order: int) -> Expr:
 
 
 @exact.takes(first=exact.order(1, MOST_PAIRED - 1), second=exact.order(1, MOST_PAIRED - 1))
-def wishart_covariance(first: int, second: int) -> Expr:
+def wishart_covariance(first: int, second: int) -> Rewritten:
     """Return the covariance of tr W^j and tr W^k, exactly, for j + k up to 5.
 
     >>> wishart_covariance(1, 1), wishart_covariance(1, 2)
@@ -44,7 +46,7 @@ def wishart_covariance(first: int, second: int) -> Expr:
 
 
 @exact.takes(order=exact.order(1, MOST_SHIFTED))
-def wishart_moment_shift(order: int) -> Expr:
+def wishart_moment_shift(order: int) -> Rewritten:
     r"""Return what the mean of tr W^k exceeds p times the law's moment by as p = c n grows (bai2004clt, eq. 1.22).
 
     k is at most 200. :math:`\frac14[(1-\sqrt c)^{2k}+(1+\sqrt c)^{2k}]-\frac12\sum_j\binom kj^2c^j`.
@@ -58,7 +60,7 @@ def wishart_moment_shift(order: int) -> Expr:
 
 
 @exact.takes(first=exact.order(1, MOST_COVARIED), second=exact.order(1, MOST_COVARIED))
-def wishart_moment_covariance(first: int, second: int) -> Expr:
+def wishart_moment_covariance(first: int, second: int) -> Rewritten:
     """Return the limit of the covariance of tr W^j and tr W^k as p = c n grows (bai2004clt, eq. 1.23).
 
     Each of j and k up to 30.
