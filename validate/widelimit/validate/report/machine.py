@@ -38,8 +38,18 @@ JUDGED_AGAIN = (
     "rules, by which a number that is within the margin but measurably off differs."
 )
 # All digits of what is measured and of what it is judged by, ten of its parts; of the others, six carry what they know.
-_EXACT = ("predicted", "measured", "standard_error", "margin", "scale", "within", "free")
-_FINE = ("degrees_of_freedom", "lack_of_fit", "shift")
+_EXACT = (
+    "predicted",
+    "measured",
+    "standard_error",
+    "degrees_of_freedom",
+    "margin",
+    "scale",
+    "lack_of_fit",
+    "shift",
+    "within",
+    "free",
+)
 _DIGITS, _FINE_DIGITS = 6, 10
 _USUAL = {"needed_replicates": None} | {
     one.name: one.default
@@ -148,9 +158,7 @@ def _row(row: RowOutcome) -> dict[str, Any]:
         elif field.name == "label":
             value = list(value)
         elif isinstance(value, float) and field.name not in _EXACT:
-            value = _fine(value) if field.name in _FINE else _rounded(value)
-        if field.name == "scale" and value == row.predicted:
-            continue  # as it mostly is
+            value = _rounded(value)
         if field.name not in _USUAL or value != _USUAL[field.name]:
             content[field.name] = value
     return content
@@ -182,7 +190,6 @@ def _read_row(found: Mapping[str, Any]) -> RowOutcome:
     content = {name: _number(value) for name, value in found.items() if name in known and name != "inputs"}
     content |= {name: math.nan for name in content if content[name] is None and name not in _OPTIONAL}
     content.setdefault("needed_replicates", None)
-    content.setdefault("scale", content["predicted"])
     content["inputs"] = found["inputs"]
     content["label"] = {name: found["inputs"][name] for name in found["label"]}
     content["sizes"] = tuple(_checked(SizeSummary(*map(_read_number, size))) for size in found["sizes"])
