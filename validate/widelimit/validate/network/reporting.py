@@ -274,28 +274,19 @@ def _judged(rough: list[Layer], draws: int) -> tuple[Layer, ...]:
             out.append(one)
             continue
         verdict: Verdict = "agrees"
-        for predicted, measured, error, scale in _numbers_of(one):
-            if judging.differs(predicted, measured, error, times, scale):
+        for row in one.compared.values():
+            if judging.differs(*row, times):
                 verdict = "disagrees"
                 break
-            if judging.differs(predicted, measured, error, alone, scale):
+            if judging.differs(*row, alone):
                 verdict = "inconclusive"
         out.append(replace(one, verdict=verdict))
     return tuple(out)
 
 
-def _numbers_of(one: Layer) -> tuple[tuple[float, float, float, float | None], ...]:
-    """q, rho and g: predicted, measured, its error, and what the tolerance is relative to."""
-    return (
-        (one.q_predicted, one.q_measured, one.q_error, None),
-        (one.rho_predicted, one.rho_measured, one.rho_error, 1.0),
-        (one.g_predicted, one.g_measured, one.g_error, None),
-    )
-
-
 def _how_many(layers: Sequence[Layer]) -> int:
     return sum(
-        not math.isnan(row[0]) for one in layers if one.method == "derived" for row in _numbers_of(one)
+        not math.isnan(row[0]) for one in layers if one.method == "derived" for row in one.compared.values()
     )
 
 
@@ -306,10 +297,10 @@ def _undecided(layers: Sequence[Layer], draws: int) -> list[str]:
         return []
     numbers, alone = _how_many(layers), judging.threshold(judging.DOUBT, 1, draws)
     more = [
-        judging.needed(*row[:3], numbers, draws, row[3])
+        judging.needed(*row, numbers, draws)
         for one in held
-        for row in _numbers_of(one)
-        if judging.differs(*row[:3], alone, row[3])
+        for row in one.compared.values()
+        if judging.differs(*row, alone)
     ]
     enough = f"draws={max(more)} would decide" if all(more) else "more draws would decide"
     many = "is 1 layer" if len(held) == 1 else f"are {len(held)} layers"

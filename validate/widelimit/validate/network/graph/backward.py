@@ -18,7 +18,7 @@ import numpy as np
 
 from widelimit.numerics.results import by_value
 from widelimit.validate.network.graph import scattering
-from widelimit.validate.network.graph.pooling import moved
+from widelimit.validate.network.graph.pooling import Routed, moved
 from widelimit.validate.network.graph.programs import Step, refs
 from widelimit.validate.network.graph.states import Samples, State, root
 from widelimit.validate.network.graph.walking import Divided, Done, Pull, Scaled, Walk
@@ -142,14 +142,14 @@ def _back(ways: list[_Way], done: Done, pull: Pull, name: str) -> list[_Way]:
         return ways if c == 1 else [_times(one, c) for one in ways]
     if isinstance(pull, Divided):
         return [_over(one, pull) for one in ways]
+    if isinstance(pull, Routed):
+        return [_routed(one, pull.where(), pull.positions) for one in ways]
     if done.each is not None:
         return [
             _moments(pull(one.value)) if done.own and one.plain
             else _of_units(done.each(_units(one, f"{name} {k}")))
             for k, one in enumerate(ways)
         ]  # fmt: skip
-    if done.picked is not None:
-        return [_routed(one, *done.picked()) for one in ways]
     if done.slopes is None:
         return [_moments(pull(_total(ways)))]
     return [_sloped(one, done.slopes, pull) for one in ways]

@@ -25,30 +25,27 @@ def threshold(level: float, comparisons: int, draws: int) -> float:
     return float(stats.t.isf(level / (2 * max(1, comparisons)), max(1, draws - 1)))
 
 
-def differs(
-    predicted: float, measured: float, error: float, times: float, scale: float | None = None
-) -> bool:
-    """Whether a measured number is further from its prediction than tolerance and errors allow."""
+def differs(predicted: float, measured: float, error: float, unit: float, times: float) -> bool:
+    """Whether a measured number is further from its prediction than the tolerance, of a unit, and errors allow."""
     if math.isnan(predicted) or math.isnan(measured):
         return False
-    room = TOLERANCE * (abs(predicted) if scale is None else scale)
-    return abs(measured - predicted) > room + times * (0.0 if math.isnan(error) else error) + 1e-12
+    return (
+        abs(measured - predicted) > TOLERANCE * unit + times * (0.0 if math.isnan(error) else error) + 1e-12
+    )
 
 
-def needed(
-    predicted: float, measured: float, error: float, comparisons: int, draws: int, scale: float | None = None
-) -> int:
+def needed(predicted: float, measured: float, error: float, unit: float, comparisons: int, draws: int) -> int:
     """Draws, doubled until such a number would differ at the level over all comparisons, if it stays where it is.
 
     0 where no number of them would do.
 
-    >>> needed(1.0, 1.4, 0.1, 300, 8), needed(1.0, 1.04, 0.01, 300, 8)
+    >>> needed(1.0, 1.4, 0.1, 1.0, 300, 8), needed(1.0, 1.04, 0.01, 1.0, 300, 8)
     (32, 0)
     """
     more = draws
     while more <= _MOST_DRAWS:
         times = threshold(LEVEL, comparisons, more)
-        if differs(predicted, measured, error * math.sqrt(draws / more), times, scale):
+        if differs(predicted, measured, error * math.sqrt(draws / more), unit, times):
             return more
         more *= 2
     return 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,19 @@ def _laid(step: Step, state: State) -> tuple[int, int, list[int], Axes]:
     return batch, math.prod(sizes), sizes, axes
 
 
+@dataclass(frozen=True)
+class Routed:
+    """The way back through maxima over positions: to the places that they are taken from, (samples, outputs)."""
+
+    where: Callable[[], np.ndarray]
+    positions: int
+
+    def __call__(self, g: np.ndarray) -> np.ndarray:
+        """Return the moments at those places, in the mean."""
+        where = self.where()
+        return moved(g, where, np.ones((len(where), 1)), self.positions)
+
+
 @rule("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d")
 def _max(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Done:
     state = state_of(args[0], step.op)
@@ -80,9 +94,6 @@ def _max(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     few = int(np.clip(_NUMBERS // out.shape[1] ** 2, *_SAMPLES))
     where = functools.cache(lambda: _places(torch.from_numpy(values[:few]), run))
 
-    def pull(g: np.ndarray) -> np.ndarray:
-        return moved(g, where(), np.ones((few, 1)), state.positions)
-
     new = replace(
         state,
         axes=axes,
@@ -92,9 +103,7 @@ def _max(walk: Walk, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         draw=draw,
         function=None,
     )
-    return Done(
-        new, ((key(step, 0), pull),), "maxima of sampled units", picked=lambda: (where(), state.positions)
-    )
+    return Done(new, ((key(step, 0), Routed(where, state.positions)),), "maxima of sampled units")
 
 
 def moved(g: np.ndarray, where: np.ndarray, slopes: np.ndarray, positions: int) -> np.ndarray:

@@ -148,14 +148,18 @@ class Layer:
         return ", ".join(f"{name} {text}" for name, text in self.deviations.items())
 
     @property
-    def deviations(self) -> dict[str, str]:
-        """The parts of `within` by "q", "rho" and "g"; those of derived numbers."""
-        rows = {
+    def compared(self) -> dict[str, tuple[float, float, float, float]]:
+        """What is compared, by "q", "rho" and "g": predicted, measured, its error, and what per cent are of."""
+        return {
             "q": (self.q_predicted, self.q_measured, self.q_error, self.q_predicted),
             "rho": (self.rho_predicted, self.rho_measured, self.rho_error, 1.0),
             "g": (self.g_predicted, self.g_measured, self.g_error, self.g_predicted),
         }
-        found = {name: _deviation(*row) for name, row in rows.items()}
+
+    @property
+    def deviations(self) -> dict[str, str]:
+        """The parts of `within` by "q", "rho" and "g"; those of derived numbers."""
+        found = {name: _deviation(*row) for name, row in self.compared.items()}
         return {name: text for name, text in found.items() if text}
 
 

@@ -106,14 +106,13 @@ def _centred(value: torch.Tensor, square: float) -> bool:
 class Done:
     """What a rule gives: the value, how gradients come back (by key of input), and a word on the rule.
 
-    `second`: mean square of what comes out, where no `State` says it; `opaque`: no way back, which has to be measured;
-    `inside`: operations that the rule takes with it, which gradients pass by. `slopes`: of a function of one
-    variable, its derivative at samples of the units that it is of; `picked`: of maxima over positions, which
-    position each is taken from, at the first of the same samples, and how many there are. `scatter`: relative
-    standard deviation of the mean square in one draw by what is drawn for all units at once. `each`: where slopes
-    and what the operation does to a unit are not independent, gradients (samples, P) of single units behind it ->
-    in front of it, at the same samples. `own`: units have weights of their own here, which slopes behind know;
-    `heavy`: gradients of such units in front have tails so heavy that a mean square says little.
+    `second`: mean square of what comes out, where no `State` says it; `opaque`: no way back, which has to be
+    measured; `inside`: operations that the rule takes with it, which gradients pass by. `slopes`: of a function of
+    one variable, its derivative at samples of the units that it is of. `scatter`: relative standard deviation of
+    the mean square in one draw by what is drawn for all units at once. `each`: where slopes and what the operation
+    does to a unit are not independent, gradients (samples, P) of single units behind it -> in front of it, at the
+    same samples. `own`: units have weights of their own here, which slopes behind know; `heavy`: gradients of such
+    units in front have tails so heavy that a mean square says little.
     """
 
     value: Any
@@ -124,7 +123,6 @@ class Done:
     opaque: bool = False
     inside: frozenset[str] = frozenset()
     slopes: Callable[[], np.ndarray] | None = None
-    picked: Callable[[], tuple[np.ndarray, int]] | None = None
     scatter: float = 0.0
     each: Callable[[np.ndarray], np.ndarray] | None = None
     own: bool = False
