@@ -54,14 +54,9 @@ def single_heating(values: Values, dps: int, power: int, formula: bool = False) 
     """The derivative in a^2 of m_j at a place, or its formula, by Gauss-Hermite sums over one logit."""
     std, place = numbers(values, dps, o.LOGIT_STD, o.PLACE)
 
-    def mean(j: int, variance: Any) -> Any:
-        return over_gaussian(lambda x: _kept(place + x, j), [[variance]], 30)
-
     if not formula:
-        return mpmath.diff(lambda variance: mean(power, variance), std**2)
-    known = {o.LOG: mpmath.log(mean(0, std**2)), o.M1: mean(1, std**2), o.M2: mean(2, std**2)}
-    known |= {g.M3: mean(3, std**2), g.M4: mean(4, std**2)}
-    return evaluate(g.variance_change(power), known, dps)
+        return mpmath.diff(lambda variance: _single(place, power, variance), std**2)
+    return evaluate(g.variance_change(power), _singles(place, std**2), dps)
 
 
 def pair_heating(
@@ -71,11 +66,7 @@ def pair_heating(
     std, rho, place = numbers(values, dps, o.LOGIT_STD, m.RHO, o.PLACE)
 
     def mean(j: int, k: int, first: Any, shared: Any) -> Any:
-        return over_gaussian(
-            lambda x, y: _kept(place + x, j) * _kept(place - 1 + y, k),
-            [[first, shared], [shared, std**2]],
-            _nodes(dps),
-        )
+        return _pair((place, place - 1), (j, k), [[first, shared], [shared, std**2]], dps)
 
     here = std**2, rho * std**2
     if formula:
@@ -93,9 +84,7 @@ def within_heating(integrand: Callable[[], Expr], values: Values, dps: int, form
     std, place = numbers(values, dps, o.LOGIT_STD, o.PLACE)
 
     def at(expression: Expr, variance: Any) -> Any:
-        means = [over_gaussian(lambda x, j=j: _kept(place + x, j), [[variance]], 30) for j in range(5)]
-        known = dict(zip((o.M1, o.M2, g.M3, g.M4), means[1:], strict=True))
-        return evaluate(expression, {**values, **known, o.LOG: mpmath.log(means[0])}, mpmath.mp.dps)
+        return evaluate(expression, {**values, **_singles(place, variance)}, mpmath.mp.dps)
 
     if formula:
         return at(g.within_heating(integrand()), std**2)
@@ -113,16 +102,11 @@ def across_change(
     places = (place, place - 1)
 
     def at(expression: Expr, variance: Any, shared: Any, mirrored: bool = False) -> Any:
-        one, two = places[::-1] if mirrored else places
+        at_both = places[::-1] if mirrored else places
         covariance = [[variance, shared], [shared, variance]]
         needed = [powers for powers in g.PAIRS if g.PAIRS[powers] in expression.free_symbols]
-        known = {
-            g.PAIRS[j, k]: over_gaussian(
-                lambda x, y, j=j, k=k: _kept(one + x, j) * _kept(two + y, k), covariance, _nodes(dps)
-            )
-            for j, k in needed
-        }
-        bare = over_gaussian(lambda x, y: _kept(one + x, 0) * _kept(two + y, 0), covariance, _nodes(dps))
+        known = {g.PAIRS[powers]: _pair(at_both, powers, covariance, dps) for powers in needed}
+        bare = _pair(at_both, (0, 0), covariance, dps)
         return evaluate(expression, {**values, **known, o.LOG: mpmath.log(bare)}, mpmath.mp.dps)
 
     variance, shared = std**2, rho * std**2
@@ -244,6 +228,23 @@ def _slope(z: Any, order: int) -> Any:
 def _slope_of_square(z: Any, order: int) -> Any:
     s, once, twice = (_slope(z, j) for j in range(3))
     return (s**2, 2 * s * once, 2 * once**2 + 2 * s * twice)[order]
+
+
+def _single(place: Any, power: int, variance: Any) -> Any:
+    """m_j at a place."""
+    return over_gaussian(lambda x: _kept(place + x, power), [[variance]], 30)
+
+
+def _singles(place: Any, variance: Any) -> dict[Symbol, Any]:
+    """The log of m_0, and m_1 to m_4."""
+    bare, *means = (_single(place, power, variance) for power in range(5))
+    return {o.LOG: mpmath.log(bare)} | dict(zip((o.M1, o.M2, g.M3, g.M4), means, strict=True))
+
+
+def _pair(places: tuple[Any, Any], powers: tuple[int, int], covariance: list[list[Any]], dps: int) -> Any:
+    """psi_jk at two places."""
+    (one, two), (j, k) = places, powers
+    return over_gaussian(lambda x, y: _kept(one + x, j) * _kept(two + y, k), covariance, _nodes(dps))
 
 
 def _nodes(dps: int) -> int:
